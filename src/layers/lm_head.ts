@@ -1,0 +1,52 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { linear } from '../ops/linear';
+import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+
+export interface LMHeadArgs extends LayerArgs {
+  vocabSize: number;
+  /** Standard deviation of the initial weights. Default 0.02. */
+  initializerRange?: number;
+  /** Seed of the initial weights. Default 0. */
+  seed?: number;
+}
+
+/** Language-model head with weights of its own [V, D], no bias: hidden states [B, T, D] to logits [B, T, V]. */
+export class LMHead extends tfl.layers.Layer {
+  static readonly className = 'ILRecLMHead';
+  readonly vocabSize: number;
+  private readonly initializerRange: number;
+  private readonly seed: number;
+  private kernel!: tfl.LayerVariable;
+
+  constructor(args: LMHeadArgs) {
+    super(args);
+    this.vocabSize = args.vocabSize;
+    this.initializerRange = args.initializerRange ?? 0.02;
+    this.seed = args.seed ?? 0;
+    this.supportsMasking = true;
+  }
+
+  override build(inputShape: Shape): void {
+    const initializer = tfl.initializers.randomNormal({ mean: 0, stddev: this.initializerRange, seed: this.seed });
+    this.kernel = this.addWeight('weight', [this.vocabSize, inputShape[inputShape.length - 1]], 'float32', initializer);
+    this.built = true;
+  }
+
+  /** [V, D]; owned by the layer. */
+  get weight(): tf.Tensor2D {
+    return this.kernel.read() as tf.Tensor2D;
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return [...inputShape.slice(0, -1), this.vocabSize];
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
+    return linear(onlyInput(inputs, 'ILRecLMHead'), this.weight, true);
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), vocabSize: this.vocabSize, initializerRange: this.initializerRange, seed: this.seed };
+  }
+}

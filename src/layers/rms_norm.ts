@@ -1,0 +1,39 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { rmsNorm } from '../ops/rms_norm';
+import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+
+export interface RMSNormArgs extends LayerArgs {
+  /** Added to the mean square. Default 1e-6. */
+  epsilon?: number;
+}
+
+/** Root mean square normalisation over the last axis with a learned scale [D]. */
+export class RMSNorm extends tfl.layers.Layer {
+  static readonly className = 'ILRecRMSNorm';
+  private readonly epsilon: number;
+  private scale!: tfl.LayerVariable;
+
+  constructor(args: RMSNormArgs = {}) {
+    super(args);
+    this.epsilon = args.epsilon ?? 1e-6;
+    this.supportsMasking = true;
+  }
+
+  override build(inputShape: Shape): void {
+    this.scale = this.addWeight('weight', [inputShape[inputShape.length - 1]], 'float32', tfl.initializers.ones());
+    this.built = true;
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
+    return rmsNorm(onlyInput(inputs, 'ILRecRMSNorm'), this.scale.read() as tf.Tensor1D, this.epsilon);
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), epsilon: this.epsilon };
+  }
+}

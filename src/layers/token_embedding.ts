@@ -1,0 +1,75 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { linear } from '../ops/linear';
+import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+
+export interface TokenEmbeddingArgs extends LayerArgs {
+  vocabSize: number;
+  hiddenSize: number;
+  /** Token that is masked out for the layers that follow; none by default. */
+  padTokenId?: number | null;
+  /** Standard deviation of the initial weights. Default 0.02. */
+  initializerRange?: number;
+  /** Seed of the initial weights. Default 0. */
+  seed?: number;
+}
+
+/**
+ * Token embedding that is also the tied language-model head: token ids [B, T] are looked up, hidden states [B, T, D] are projected back
+ * onto the vocabulary with the same weights. The layer's second call site in a functional model is the tied head, so that saving and
+ * loading need nothing special.
+ */
+export class TokenEmbedding extends tfl.layers.Layer {
+  static readonly className = 'ILRecTokenEmbedding';
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  private readonly padTokenId: number | null;
+  private readonly initializerRange: number;
+  private readonly seed: number;
+  private embeddings!: tfl.LayerVariable;
+
+  constructor(args: TokenEmbeddingArgs) {
+    super(args);
+    this.vocabSize = args.vocabSize;
+    this.hiddenSize = args.hiddenSize;
+    this.padTokenId = args.padTokenId ?? null;
+    this.initializerRange = args.initializerRange ?? 0.02;
+    this.seed = args.seed ?? 0;
+    this.supportsMasking = true;
+  }
+
+  override build(): void {
+    const initializer = tfl.initializers.randomNormal({ mean: 0, stddev: this.initializerRange, seed: this.seed });
+    this.embeddings = this.addWeight('weight', [this.vocabSize, this.hiddenSize], 'float32', initializer);
+    this.built = true;
+  }
+
+  /** [V, D]; owned by the layer. */
+  get weight(): tf.Tensor2D {
+    return this.embeddings.read() as tf.Tensor2D;
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape.length === 2 ? [...inputShape, this.hiddenSize] : [...inputShape.slice(0, -1), this.vocabSize];
+  }
+
+  override computeMask(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+    const ids = onlyInput(inputs, 'ILRecTokenEmbedding');
+    const none = null as unknown as tf.Tensor; // tfjs-layers' own layers return null for "no mask", its types do not say so
+    return this.padTokenId === null || ids.rank !== 2 ? none : tf.notEqual(ids, this.padTokenId);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
+    const x = onlyInput(inputs, 'ILRecTokenEmbedding');
+    if (x.rank !== 2) return linear(x, this.weight, true); // [B, T, V]
+    return tf.tidy(() => {
+      const flat = tf.gather(this.weight, tf.reshape(tf.cast(x, 'int32'), [-1])); // [B*T, D]
+      return tf.reshape(flat, [...x.shape, this.hiddenSize]);
+    });
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { vocabSize, hiddenSize, padTokenId, initializerRange, seed } = this;
+    return { ...super.getConfig(), vocabSize, hiddenSize, padTokenId, initializerRange, seed };
+  }
+}

@@ -1,0 +1,21 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { softCrossEntropy } from '../ops/soft_cross_entropy';
+
+/**
+ * Response-only cross-entropy, the loss of supervised fine-tuning.
+ *
+ * ```
+ * L_CE = mean_t [ logsumexp(z_t) - z_t(y_t) ]
+ * ```
+ * @param logits [P, V], the response rows alone.
+ * @param labels int32 [P], each in [0, V).
+ * @returns scalar, mean over P. Gradient flows to `logits`.
+ */
+export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
+  return tf.tidy(() => tf.mean(softCrossEntropy(logits, oneHotLabels(labels, logits.shape[1]))));
+}
+
+/** One row per response position, 1 at its label; float32 [P, V]. */
+export function oneHotLabels(labels: tf.Tensor1D, vocabSize: number): tf.Tensor2D {
+  return tf.oneHot(labels, vocabSize, 1, 0, 'float32') as tf.Tensor2D;
+}

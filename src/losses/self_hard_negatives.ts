@@ -1,0 +1,55 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { stopGradient } from '../ops/stop_gradient';
+import { oneHotLabels } from './cross_entropy';
+
+/** Whose probability of the label sets the threshold: the final layer's or the ensemble's. */
+export type ThresholdReference = 'final' | 'ensemble';
+
+export interface SelfHardNegativesOptions {
+  /** phi, scale of the threshold, > 0; smaller means more negatives. Default 1. */
+  thresholdScale?: number;
+  /** Default 'final'. */
+  thresholdReference?: ThresholdReference;
+}
+
+export interface SelfHardNegatives {
+  /** Membership of N_t, 1 or 0, [P, V]. */
+  readonly mask: tf.Tensor2D;
+  /** w, softmax of the ensemble's logits over N_t, 0 elsewhere, [P, V]; a row without negatives is all zero. */
+  readonly weights: tf.Tensor2D;
+}
+
+/**
+ * Finds the tokens that the intermediate layers rank above the target (ILRec, arXiv 2602.17410, "self-hard negatives").
+ *
+ * ```
+ * p~ = softmax(z~),   tau_t = phi * p_ref(y_t),   N_t = { v != y_t : p~_t(v) >= tau_t }
+ * w_t(v) = p~_t(v) / sum over N_t of p~_t
+ * ```
+ * The released trainer sums the layers' logits, counts the final layer among them and compares that sum with one layer's logit.
+ *
+ * @param ensembleLogits z~ [P, V], mean of the intermediate layers' early-exit logits.
+ * @param finalLogits z^L [P, V].
+ * @param labels int32 [P].
+ * @returns mask and weights, both off the tape: no gradient flows through negatives, threshold or weights.
+ */
+export function selfHardNegatives(
+  ensembleLogits: tf.Tensor2D,
+  finalLogits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  { thresholdScale = 1, thresholdReference = 'final' }: SelfHardNegativesOptions = {},
+): SelfHardNegatives {
+  if (!(thresholdScale > 0)) throw new Error(`selfHardNegatives: thresholdScale must be above 0, got ${thresholdScale}`);
+  return tf.tidy(() => {
+    const target = oneHotLabels(labels, ensembleLogits.shape[1]); // [P, V]
+    const ensemble = tf.softmax(stopGradient(ensembleLogits)); // [P, V]
+    const reference = thresholdReference === 'final' ? tf.softmax(stopGradient(finalLogits)) : ensemble; // [P, V]
+    const threshold = tf.mul(tf.sum(tf.mul(reference, target), 1, true), thresholdScale); // [P, 1]
+    const above = tf.cast(tf.greaterEqual(ensemble, threshold), 'float32'); // [P, V]
+    const mask = tf.mul(above, tf.sub(1, target)) as tf.Tensor2D;
+    const candidates = tf.mul(ensemble, mask); // [P, V]
+    const total = tf.sum(candidates, 1, true); // [P, 1]
+    const weights = tf.div(candidates, tf.where(tf.greater(total, 0), total, tf.onesLike(total))) as tf.Tensor2D;
+    return { mask, weights };
+  });
+}

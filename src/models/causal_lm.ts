@@ -1,0 +1,92 @@
+import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
+import { DecoderBlock, Dropout, LMHead, RMSNorm, TokenEmbedding } from '../layers';
+import { mixSeeds } from '../ops/dropout';
+
+/** The decoder's shape, in the field names of Hugging Face's configs. */
+export interface CausalLMConfig {
+  /** V, number of token ids. */
+  vocabSize: number;
+  /** D, width of the residual stream. Default 128. */
+  hiddenSize?: number;
+  /** I, width of the gated MLP. Default 8/3 of the hidden size, rounded up to a multiple of 8. */
+  intermediateSize?: number;
+  /** L, number of blocks. Default 4. */
+  numHiddenLayers?: number;
+  /** H, query heads. Default 4. */
+  numAttentionHeads?: number;
+  /** K, key-value heads; divides H. Default H. */
+  numKeyValueHeads?: number;
+  /** F, features of a head. Default D / H. */
+  headDim?: number;
+  /** Base of the rotary wavelengths. Default 10000. */
+  ropeTheta?: number;
+  /** Default 1e-6. */
+  rmsNormEps?: number;
+  /** Whether the head projects with the embedding's weights. Default true. */
+  tieWordEmbeddings?: boolean;
+  /** Dropout of the attention probabilities, in [0, 1). Default 0. */
+  attentionDropout?: number;
+  /** Dropout of each branch before it is added to the residual stream, in [0, 1). Default 0. */
+  hiddenDropout?: number;
+  /** Dropout of the embedded tokens, in [0, 1). Default 0. */
+  embeddingDropout?: number;
+  /** Token whose positions no other position attends to. Default none: right padding needs no mask under causal attention. */
+  padTokenId?: number;
+  /** Standard deviation of the initial weights. Default 0.02. */
+  initializerRange?: number;
+  /** Seed of weights and dropout. Default 0. */
+  seed?: number;
+}
+
+/**
+ * A Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T, V].
+ *
+ * @throws IlrecError on a size that is not a positive integer, or heads that do not divide.
+ */
+export function causalLM(config: CausalLMConfig): tfl.LayersModel {
+  const { vocabSize, hiddenSize = 128, numHiddenLayers = 4, numAttentionHeads = 4, padTokenId } = config;
+  const { numKeyValueHeads = numAttentionHeads, headDim, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
+  const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, rmsNormEps = 1e-6 } = config;
+  const { intermediateSize = 8 * Math.ceil(hiddenSize / 3), initializerRange = 0.02, seed = 0 } = config;
+  validate({ vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, intermediateSize });
+  if (headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
+    throw new IlrecError(`causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`);
+  }
+
+  const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'input_ids' }); // [B, T]
+  const embedding = new TokenEmbedding({ name: 'embed_tokens', vocabSize, hiddenSize, padTokenId, initializerRange, seed: mixSeeds(seed, 1) });
+  let hidden = embedding.apply(inputIds) as tfl.SymbolicTensor; // [B, T, D]
+  if (embeddingDropout > 0) {
+    hidden = new Dropout({ name: 'embed_dropout', rate: embeddingDropout, seed: mixSeeds(seed, 2) }).apply(hidden) as tfl.SymbolicTensor;
+  }
+  for (let layer = 0; layer < numHiddenLayers; layer++) {
+    const block = new DecoderBlock({
+      name: `layers_${layer}`,
+      numAttentionHeads,
+      numKeyValueHeads,
+      headDim,
+      intermediateSize,
+      ropeTheta,
+      rmsNormEps,
+      attentionDropout,
+      hiddenDropout,
+      initializerRange,
+      seed: mixSeeds(seed, 3, layer),
+    });
+    hidden = block.apply(hidden) as tfl.SymbolicTensor; // [B, T, D]
+  }
+  const normed = new RMSNorm({ name: 'norm', epsilon: rmsNormEps }).apply(hidden); // [B, T, D]
+  const head = tieWordEmbeddings ? embedding : new LMHead({ name: 'lm_head', vocabSize, initializerRange, seed: mixSeeds(seed, 4) });
+  const logits = head.apply(normed) as tfl.SymbolicTensor; // [B, T, V]
+  return tfl.model({ inputs: inputIds, outputs: logits, name: 'causal_lm' });
+}
+
+function validate(sizes: Record<string, number>): void {
+  for (const [name, value] of Object.entries(sizes)) {
+    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`causalLM: ${name} must be a positive integer, got ${value}`);
+  }
+  if (sizes.numAttentionHeads % sizes.numKeyValueHeads !== 0) {
+    throw new IlrecError(`causalLM: numKeyValueHeads must divide numAttentionHeads, got ${sizes.numKeyValueHeads} and ${sizes.numAttentionHeads}`);
+  }
+}

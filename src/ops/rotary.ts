@@ -1,0 +1,54 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Cosines and sines of the rotary angles, the half-split layout of Llama: feature i and i + F/2 form a pair. */
+export interface RotaryTables {
+  /** [R, F], R = number of positions. */
+  readonly cos: Float32Array;
+  /** [R, F]. */
+  readonly sin: Float32Array;
+}
+
+/**
+ * Rotary position tables (Su et al., arXiv 2104.09864): angle of pair i at position p is p * theta^(-2i / F).
+ *
+ * @param positions token positions, 0 first.
+ * @param headSize F, even.
+ * @param theta base of the wavelengths, 10000 in Llama 2.
+ */
+export function rotaryTables(positions: ArrayLike<number>, headSize: number, theta: number): RotaryTables {
+  const half = headSize / 2;
+  const cos = new Float32Array(positions.length * headSize);
+  const sin = new Float32Array(positions.length * headSize);
+  for (let row = 0; row < positions.length; row++) {
+    for (let i = 0; i < half; i++) {
+      const angle = positions[row] * theta ** (-i / half);
+      const at = row * headSize + i;
+      cos[at] = cos[at + half] = Math.cos(angle);
+      sin[at] = sin[at + half] = Math.sin(angle);
+    }
+  }
+  return { cos, sin };
+}
+
+/**
+ * Rotates pairs of features by the tables' angles. The gradient is the rotation by the opposite angles.
+ *
+ * @param x [..., F]; cos and sin broadcast against it.
+ */
+export function applyRotary<T extends tf.Tensor>(x: T, cos: tf.Tensor, sin: tf.Tensor): T {
+  const rotate = tf.customGrad((input, save) => {
+    (save as tf.GradSaveFunc)([cos, sin]);
+    return {
+      value: rotation(input as tf.Tensor, cos, sin),
+      gradFunc: (dy, saved) => rotation(dy as tf.Tensor, saved[0], tf.neg(saved[1])),
+    };
+  });
+  return rotate(x) as T;
+}
+
+function rotation(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    const [first, second] = tf.split(x, 2, -1); // [..., F / 2] each
+    return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(second), first], -1), sin));
+  });
+}
