@@ -1,1 +1,3 @@
-export {};
+import { registerLayers } from './layers/register_layers';
+
+registerLayers();

@@ -1,0 +1,77 @@
+import { expect } from 'chai';
+import * as tf from '@tensorflow/tfjs-core';
+import type { CausalLMConfig } from '../../src/models/causal_lm';
+import { causalLM } from '../../src/models/causal_lm';
+import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
+import { forEachBackend } from '../support/backends';
+import { integers } from '../support/random';
+
+const VOCAB = 29;
+const config: CausalLMConfig = { vocabSize: VOCAB, hiddenSize: 24, numHiddenLayers: 3, numAttentionHeads: 6, numKeyValueHeads: 2, initializerRange: 0.3 };
+
+describe('createCausalDecoder', () => {
+  forEachBackend(() => {
+    const prompts = [integers(5, VOCAB, 1), integers(1, VOCAB, 2), integers(7, VOCAB, 3)];
+
+    for (const tieWordEmbeddings of [true, false]) {
+      it(`gives the logits of the whole model, prompt and two steps of reordered beams (tied: ${tieWordEmbeddings})`, () => {
+        const model = causalLM({ ...config, tieWordEmbeddings });
+        const decoder = createCausalDecoder(model);
+        const width = 3;
+        const state = decoder.prefill(prompts, width);
+        let beams = prompts.map((prompt) => [[...prompt]]);
+        const check = (): void => {
+          const logits = tf.tidy(() => decoder.project(decoder.hidden(state)).dataSync());
+          const expected = beams.flat().flatMap((ids) => lastLogits(model, ids));
+          expect(Math.max(...expected.map((value, at) => Math.abs(value - logits[at])))).to.be.below(2e-5);
+        };
+        check();
+        for (const [tokens, parents] of [
+          [integers(9, VOCAB, 4), new Int32Array(9)],
+          [integers(9, VOCAB, 5), Int32Array.of(2, 0, 0, 1, 1, 2, 0, 2, 1)],
+          [integers(9, VOCAB, 6), Int32Array.of(1, 2, 0, 0, 0, 0, 2, 1, 0)],
+        ]) {
+          decoder.step(state, tokens, parents);
+          beams = beams.map((own, user) => Array.from({ length: width }, (_, beam) => [...own[parents[user * width + beam]], tokens[user * width + beam]]));
+          check();
+        }
+        decoder.dispose(state);
+        model.dispose();
+      });
+    }
+
+    it('projects onto chosen tokens only', () => {
+      const model = causalLM(config);
+      const decoder = createCausalDecoder(model);
+      const state = decoder.prefill(prompts, 2);
+      const all = tf.tidy(() => decoder.project(decoder.hidden(state)).arraySync());
+      const some = tf.tidy(() => decoder.project(decoder.hidden(state), Int32Array.of(7, 0, 28)).arraySync());
+      expect(some.map((row) => row.map((v) => v.toFixed(4)))).to.deep.equal(all.map((row) => [row[7], row[0], row[28]].map((v) => v.toFixed(4))));
+      decoder.dispose(state);
+      model.dispose();
+    });
+
+    it('leaves no tensor behind', () => {
+      const model = causalLM(config);
+      const decoder = createCausalDecoder(model);
+      const before = tf.memory().numTensors;
+      const state = decoder.prefill(prompts, 2);
+      decoder.step(state, integers(6, VOCAB, 1), new Int32Array(6));
+      decoder.step(state, integers(6, VOCAB, 1), new Int32Array(6));
+      decoder.dispose(state);
+      expect(tf.memory().numTensors).to.equal(before);
+      model.dispose();
+    });
+
+    it('refuses an empty prompt', () => {
+      expect(() => createCausalDecoder(causalLM(config)).prefill([[1], []], 2)).to.throw('prefill: every prompt needs a token, got none at prompt 1');
+    });
+  });
+});
+
+function lastLogits(model: ReturnType<typeof causalLM>, ids: number[]): number[] {
+  return tf.tidy(() => {
+    const logits = (model.predict(tf.tensor2d([ids], [1, ids.length], 'int32')) as tf.Tensor).arraySync() as number[][][];
+    return logits[0][ids.length - 1];
+  });
+}

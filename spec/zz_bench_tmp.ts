@@ -1,0 +1,26 @@
+import * as tf from '@tensorflow/tfjs-core';
+import './support/backends';
+import { bootstrapIntervals } from '../src/evaluation/bootstrap';
+import { pairedDifference } from '../src/evaluation/paired_difference';
+import { gains } from '../src/evaluation/metrics';
+import { signFlipTest } from '../src/evaluation/sign_flip_test';
+import { createRandom } from '../src/random';
+import { TopK } from '../src/generation/top_k';
+import { causalLM } from '../src/models/causal_lm';
+import { createCausalDecoder } from '../src/models/causal_lm_decoder';
+import { constrainedBeamSearch } from '../src/generation/constrained_beam_search';
+import { buildPrefixTrie } from '../src/generation/prefix_trie';
+const r=createRandom(1); const n=24772; const mk=()=>Int32Array.from({length:n},()=>r.next()<.12?1+r.int(20):0);
+const a=[mk(),mk(),mk()], b=[mk(),mk(),mk()];
+const T=(name:string,f:()=>unknown)=>{const t=performance.now();const x=f();console.log(name,(performance.now()-t).toFixed(0),'ms',JSON.stringify(x)?.slice(0,200));};
+T('six intervals',()=>bootstrapIntervals([gains('hr',a[0],1),gains('hr',a[0],5),gains('ndcg',a[0],5),gains('hr',a[0],10),gains('ndcg',a[0],10),gains('mrr',a[0],10)]));
+T('paired',()=>pairedDifference(a,b));
+const N=9922; const sc=Float32Array.from({length:N*64},()=>r.normal()); const best=new TopK(20);
+T('topk 64 users x 9922',()=>{for(let u=0;u<64;u++){for(let i=0;i<N;i++){const s=sc[u*N+i]; if(best.accepts(s,i))best.offer(s,i);} best.drain(()=>{});}});
+await tf.setBackend('wasm'); await tf.ready();
+const V=1027,z=(k:number)=>Math.floor(k*r.next()**2);
+const seqs=Array.from({length:N},()=>[3+z(256),259+z(256),515+z(256),771+r.int(256)]); const trie=buildPrefixTrie(seqs);
+const model=causalLM({vocabSize:V,numHiddenLayers:4,hiddenSize:64,numAttentionHeads:4} as any); const dec=createCausalDecoder(model);
+const prompts=Array.from({length:64},()=>[1,...Array.from({length:8},()=>[...seqs[r.int(N)]]).flat()]);
+const m0=tf.memory().numTensors;
+for(let i=0;i<3;i++){const t=performance.now(); const out=await constrainedBeamSearch(dec,trie,prompts); console.log('causalLM 64 users wasm',(performance.now()-t).toFixed(0),out[0].items.length, tf.memory().numTensors-m0);}

@@ -1,0 +1,49 @@
+import type { CheckpointStore } from '../checkpoints/checkpoint_store_node';
+import { takeSnapshot } from '../checkpoints/training_snapshot';
+import type { TrainingCallback, TrainingState } from '../training/train_model';
+import type { EarlyStopping } from './early_stopping';
+
+export interface CheckpointOptions {
+  store: CheckpointStore;
+  /** Seconds between checkpoints inside an epoch; each epoch ends with one anyway. Default 60. */
+  everySeconds?: number;
+  /** Its state and best weights go along. */
+  earlyStopping?: EarlyStopping;
+  /** When aborted, the run writes a checkpoint after the step in progress and stops. */
+  signal?: AbortSignal;
+}
+
+/** The name under which a snapshot holds the state of early stopping. */
+export const EARLY_STOPPING_KEY = 'earlyStopping';
+
+/**
+ * Writes checkpoints. Give it after early stopping: the checkpoint of a whole epoch then includes that epoch's evaluation, and no other checkpoint stands
+ * between an epoch's last step and its evaluation, so that a resumed run evaluates exactly as often.
+ */
+export function checkpointing({ store, everySeconds = 60, earlyStopping, signal }: CheckpointOptions): TrainingCallback {
+  let savedAt = performance.now();
+  let savedBest = earlyStopping?.state.best === null ? -1 : (earlyStopping?.state.bestStep ?? -1);
+
+  async function save({ model, optimizer, step }: TrainingState): Promise<void> {
+    if (earlyStopping?.bestWeights != null && earlyStopping.state.bestStep !== savedBest) {
+      savedBest = earlyStopping.state.bestStep;
+      await store.saveBest(savedBest, earlyStopping.bestWeights);
+    }
+    const callbacks = earlyStopping === undefined ? {} : { [EARLY_STOPPING_KEY]: earlyStopping.state };
+    await store.save(await takeSnapshot(model, optimizer, step, callbacks));
+    savedAt = performance.now();
+  }
+
+  return {
+    async onStep(_, state) {
+      if (state.step % state.stepsPerEpoch === 0) return; // onEpochEnd follows
+      const aborted = signal?.aborted === true;
+      if (aborted || performance.now() - savedAt >= 1000 * everySeconds) await save(state);
+      if (aborted) state.stop();
+    },
+    async onEpochEnd(state) {
+      await save(state);
+      if (signal?.aborted === true) state.stop();
+    },
+  };
+}

@@ -1,0 +1,145 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, resolve } from 'node:path';
+import { z } from 'zod';
+import { IlrecError } from '../errors';
+import { readDataset, type DataFormat } from './read_dataset_node';
+import { readItemVectors } from './item_vectors';
+import { checkPrepareOptions, prepareInteractions, type PrepareOptions } from './prepare';
+import { openText } from './open_text_node';
+import type { PreparedData } from './types';
+
+/** Options of `prepareData`: where from, where to, and how. */
+export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
+  format: DataFormat;
+  /** The dataset's folder, or a file of it. */
+  input: string;
+  /** The folder to write; an earlier prepared one there is replaced, anything else is left alone and refused. */
+  out: string;
+  /** Item vectors: a JSONL file with one {"id", "vector"} per line, or a map. */
+  vectors?: string | PrepareOptions['vectors'];
+  /** csv only: a CSV or JSONL file of item and title. */
+  titles?: string;
+}
+
+const KIND = 'tfjs-ilrec dataset';
+const VERSION = 1;
+const DATASET_FILE = 'dataset.json';
+const ITEMS_FILE = 'items.jsonl';
+const INTERACTIONS_FILE = 'interactions.jsonl';
+
+const semanticIdReportSchema = z.strictObject({
+  source: z.enum(['given', 'k-means']), levels: z.number(), codesUsed: z.array(z.number()), perplexity: z.array(z.number()), distinct: z.number(), collisions: z.number(),
+  codebookSize: z.number().optional(), collisionsBeforeLastLevel: z.number().optional(), residual: z.array(z.number()).optional(),
+});
+const datasetSchema = z.strictObject({
+  kind: z.literal(KIND), version: z.literal(VERSION), name: z.string(), checksum: z.string(),
+  report: z.strictObject({
+    format: z.string(), users: z.number(), items: z.number(), interactions: z.number(), kCore: z.number(), maxHistory: z.number().nullable(),
+    dropped: z.strictObject({ users: z.number(), items: z.number(), interactions: z.number() }),
+    itemsWithoutInteractions: z.number(), sequenceLength: z.strictObject({ min: z.number(), mean: z.number(), max: z.number() }),
+    semanticIds: semanticIdReportSchema, seed: z.number(), notes: z.array(z.string()),
+  }),
+});
+
+/**
+ * Reads a dataset, filters it, gives it semantic ids where it has none and writes the prepared folder.
+ *
+ * The folder holds dataset.json (name, checksum, report), items.jsonl ({id, title?, semanticId}, line number = item number + 1) and
+ * interactions.jsonl ({user, items}). It is written aside and renamed: after an error there is nothing new at `out`.
+ * @throws IlrecError on any wrong option, file, line or value.
+ */
+export async function prepareData({ format, input, out, vectors, titles, ...options }: PrepareDataOptions): Promise<PreparedData> {
+  checkPrepareOptions(options);
+  await checkOut(out);
+  const data = await readDataset({ format, input, titles });
+  const vectorMap = typeof vectors === 'string' ? readItemVectors(await openText('prepareData', vectors)) : vectors;
+  return await writePrepared(prepareInteractions(data, { ...options, vectors: vectorMap }, format), out);
+}
+
+/** Writes a prepared folder aside and renames it. @returns the data with its checksum. */
+export async function writePrepared(data: PreparedData, out: string): Promise<PreparedData> {
+  await checkOut(out);
+  const items = data.itemIds.map((id, item) => JSON.stringify({ id, ...(data.titles?.[item] != null && { title: data.titles[item] }), semanticId: data.semanticIds[item] })).join('\n') + '\n';
+  const interactions = data.userIds.map((user, row) => JSON.stringify({ user, items: [...data.sequences[row]] })).join('\n') + '\n';
+  const checksum = checksumOf(items, interactions);
+  const target = resolve(out);
+  const aside = `${target}.partial-${process.pid}`;
+  const replaced = `${target}.replaced-${process.pid}`;
+  try {
+    await mkdir(aside, { recursive: true });
+    await writeFile(`${aside}/${ITEMS_FILE}`, items);
+    await writeFile(`${aside}/${INTERACTIONS_FILE}`, interactions);
+    await writeFile(`${aside}/${DATASET_FILE}`, JSON.stringify({ kind: KIND, version: VERSION, name: data.name, checksum, report: data.report }, null, 2) + '\n');
+    const earlier = await stat(target).catch(() => null);
+    if (earlier !== null) await rename(target, replaced);
+    try {
+      await rename(aside, target);
+    } catch (error) {
+      if (earlier !== null) await rename(replaced, target);
+      throw error;
+    }
+    await rm(replaced, { recursive: true, force: true });
+  } catch (error) {
+    await rm(aside, { recursive: true, force: true });
+    throw new IlrecError(`prepareData: the folder ${out} must be writable, got ${error instanceof Error ? error.message : String(error)}; choose another --out`);
+  }
+  return { ...data, checksum };
+}
+
+/**
+ * Reads a prepared folder.
+ * @throws IlrecError when a file is missing, of another version or changed since it was written.
+ */
+export async function loadPrepared(dir: string): Promise<PreparedData> {
+  const dataset = await openText('loadPrepared', `${dir}/${DATASET_FILE}`, 'run `ilrec prepare` with --out at that folder first');
+  let json: unknown;
+  try {
+    json = JSON.parse(dataset.text);
+  } catch {
+    throw new IlrecError(`loadPrepared: ${dir}/${DATASET_FILE} must be valid JSON, got a damaged file; run \`ilrec prepare\` again`);
+  }
+  const parsed = datasetSchema.safeParse(json);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0];
+    throw new IlrecError(`loadPrepared: ${dir}/${DATASET_FILE} must be as this release writes it, got at "${path.join('.')}": ${message}; run \`ilrec prepare\` again`);
+  }
+  const { name, checksum, report } = parsed.data;
+  const items = (await openText('loadPrepared', `${dir}/${ITEMS_FILE}`)).text;
+  const interactions = (await openText('loadPrepared', `${dir}/${INTERACTIONS_FILE}`)).text;
+  if (checksumOf(items, interactions) !== checksum) {
+    throw new IlrecError(`loadPrepared: ${ITEMS_FILE} and ${INTERACTIONS_FILE} of ${dir} must be unchanged since they were written, got another checksum; run \`ilrec prepare\` again`);
+  }
+  const itemRows = rowsOf<{ id: string; title?: string; semanticId: string[] }>(items);
+  const userRows = rowsOf<{ user: string; items: number[] }>(interactions);
+  return {
+    name, checksum, report,
+    itemIds: itemRows.map(({ id }) => id),
+    ...(itemRows.some(({ title }) => title !== undefined) && { titles: itemRows.map(({ title }) => title ?? null) }),
+    semanticIds: itemRows.map(({ semanticId }) => semanticId),
+    userIds: userRows.map(({ user }) => user),
+    sequences: userRows.map((row) => Int32Array.from(row.items)),
+  };
+}
+
+/** An earlier prepared folder, an empty one or nothing may be at `out`. */
+async function checkOut(out: string): Promise<void> {
+  const found = await stat(out).catch(() => null);
+  if (found === null) return;
+  if (!found.isDirectory()) throw new IlrecError(`prepareData: --out must be a folder, got the file ${out}; choose another name`);
+  const names = await readdir(out);
+  if (names.length === 0) return;
+  const dataset = await readFile(`${out}/${DATASET_FILE}`, 'utf8').catch(() => '');
+  if (!dataset.includes(`"kind": "${KIND}"`)) {
+    throw new IlrecError(`prepareData: --out must be a new, empty or prepared folder, got ${basename(dirname(resolve(out)))}/${basename(out)} with ${names.length} other files; choose another --out`);
+  }
+}
+
+function checksumOf(items: string, interactions: string): string {
+  return createHash('sha256').update(items).update(interactions).digest('hex');
+}
+
+/** The rows of a file whose checksum is right. */
+function rowsOf<Row>(text: string): Row[] {
+  return text.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Row);
+}

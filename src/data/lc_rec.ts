@@ -1,0 +1,100 @@
+import { IlrecError } from '../errors';
+import { parseJsonObject, show, type TextFile } from './text_file';
+import type { InteractionData } from './types';
+
+const READER = 'readLcRec';
+
+/** The files of an LC-Rec folder. */
+export interface LcRecFiles {
+  /** `*.inter.json`: user -> items in time order. */
+  inter: TextFile;
+  /** `*.index.json`: item -> semantic id tokens. Without it `prepare` makes the semantic ids. */
+  index?: TextFile;
+  /** `*.item.json`: item -> { title, ... }. */
+  item?: TextFile;
+  /** Dataset name; default the part of the interactions' file name before its first dot. */
+  name?: string;
+}
+
+/**
+ * Reads an LC-Rec dataset (the layout of LC-Rec, LETTER and GenRec).
+ *
+ * The catalogue is every key of the index, with or without interactions: what has a semantic id can be recommended. Without an index it is
+ * every item of the item file and the interactions. Item ids are the keys.
+ * @throws IlrecError naming file, key, value and rule.
+ */
+export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] }: LcRecFiles): InteractionData {
+  const notes: string[] = [];
+  const semanticIdOf = index === undefined ? undefined : readSemanticIds(READER, index);
+  const titleOf = item === undefined ? undefined : readTitles(READER, item);
+  const numberOf = new Map<string, number>();
+  const add = (id: string): void => void (numberOf.has(id) || numberOf.set(id, numberOf.size));
+  semanticIdOf?.forEach((_, id) => add(id));
+  if (semanticIdOf === undefined) titleOf?.forEach((_, id) => add(id));
+
+  const userIds: string[] = [];
+  const sequences: Int32Array[] = [];
+  for (const [user, value] of parseJsonObject(READER, inter)) {
+    if (!Array.isArray(value)) throw new IlrecError(`${READER}: ${inter.name} user ${show(user)} must have a list of items, got ${show(value)}; write the items in time order`);
+    const sequence = new Int32Array(value.length);
+    for (let t = 0; t < value.length; t++) {
+      const id = itemIdOf(value[t]);
+      if (id === null) throw new IlrecError(`${READER}: ${inter.name} user ${show(user)} must list items by number or text, got ${show(value[t])} at place ${t}; write the item's key`);
+      if (semanticIdOf === undefined) add(id);
+      const number = numberOf.get(id);
+      if (number === undefined) {
+        throw new IlrecError(`${READER}: ${inter.name} user ${show(user)} must have only items of ${index?.name}, got ${show(id)} at place ${t}; use the index.json made for these interactions`);
+      }
+      sequence[t] = number;
+    }
+    userIds.push(user);
+    sequences.push(sequence);
+  }
+  if (userIds.length === 0) throw new IlrecError(`${READER}: ${inter.name} must have at least one user, got an empty object; write the file again`);
+
+  const itemIds = [...numberOf.keys()];
+  if (titleOf !== undefined) {
+    const unknown = [...titleOf.keys()].filter((id) => !numberOf.has(id)).length;
+    if (unknown > 0) notes.push(`${unknown} items of ${item?.name} have no semantic id and are left out.`);
+  }
+  return {
+    name, itemIds, userIds, sequences,
+    ...(titleOf && { titles: itemIds.map((id) => titleOf.get(id) ?? null) }),
+    ...(semanticIdOf && { semanticIds: itemIds.map((id) => semanticIdOf.get(id) as string[]) }),
+    notes,
+  };
+}
+
+/** Reads `*.index.json`: item -> its tokens, coarse to fine. */
+export function readSemanticIds(reader: string, file: TextFile): Map<string, string[]> {
+  const semanticIds = new Map<string, string[]>();
+  for (const [item, value] of parseJsonObject(reader, file)) {
+    if (!Array.isArray(value) || value.length === 0 || !value.every((token) => typeof token === 'string' && token.trim() !== '')) {
+      throw new IlrecError(`${reader}: ${file.name} item ${show(item)} must have a list of tokens such as ["<a_1>","<b_7>"], got ${show(value)}; write its semantic id`);
+    }
+    semanticIds.set(item, value as string[]);
+  }
+  if (semanticIds.size === 0) throw new IlrecError(`${reader}: ${file.name} must have at least one item, got an empty object; remove the file to have semantic ids made`);
+  return semanticIds;
+}
+
+/** Reads `*.item.json`: item -> title, null where there is none. */
+export function readTitles(reader: string, file: TextFile): Map<string, string | null> {
+  const titles = new Map<string, string | null>();
+  for (const [item, value] of parseJsonObject(reader, file)) {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+      throw new IlrecError(`${reader}: ${file.name} item ${show(item)} must be an object such as {"title":"..."}, got ${show(value)}; write the item's fields`);
+    }
+    const title = (value as Record<string, unknown>)['title'];
+    if (title !== undefined && title !== null && typeof title !== 'string') {
+      throw new IlrecError(`${reader}: ${file.name} item ${show(item)} must have a text as title, got ${show(title)}; quote it or remove it`);
+    }
+    titles.set(item, title?.trim() || null);
+  }
+  return titles;
+}
+
+function itemIdOf(value: unknown): string | null {
+  if (typeof value === 'number' && Number.isInteger(value)) return String(value);
+  return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
+}

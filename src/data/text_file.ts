@@ -1,0 +1,123 @@
+import { IlrecError } from '../errors';
+
+/** A text file as the readers take it: they never open one, so that they run in a browser too. */
+export interface TextFile {
+  /** The name that errors show. */
+  name: string;
+  text: string;
+}
+
+const LONGEST_SHOWN = 60;
+
+/** A value as an error shows it: quoted, on one line, cut when long. */
+export function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}...`;
+}
+
+/** The text without a byte order mark. @throws IlrecError when nothing but white space is left. */
+export function textOf(reader: string, file: TextFile): string {
+  const text = file.text.charCodeAt(0) === 0xfeff ? file.text.slice(1) : file.text;
+  if (text.trim() === '') throw new IlrecError(`${reader}: ${file.name} must not be empty, got ${file.text.length} characters; write the file again`);
+  return text;
+}
+
+/** The lines of a file with their numbers, from 1; CRLF and a byte order mark are taken off, blank lines left out. */
+export function* linesOf(reader: string, file: TextFile): Generator<{ line: string; number: number }> {
+  const text = textOf(reader, file);
+  let start = 0;
+  for (let number = 1; start <= text.length; number++) {
+    const newline = text.indexOf('\n', start);
+    const end = newline < 0 ? text.length : newline;
+    const line = text.slice(start, text.charCodeAt(end - 1) === 0x0d && end > start ? end - 1 : end);
+    if (line.trim() !== '') yield { line, number };
+    start = end + 1;
+  }
+}
+
+/**
+ * Parses a file that is one JSON object, keys in the file's own order (integer-like keys ascending, as JavaScript has it).
+ *
+ * @throws IlrecError when the text is no JSON (with line and column where the engine tells), no object, or names a key twice:
+ *   `JSON.parse` would silently keep the last of the two.
+ */
+export function parseJsonObject(reader: string, file: TextFile): Map<string, unknown> {
+  const text = textOf(reader, file);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new IlrecError(`${reader}: ${file.name}${placeOf(error, text)} must be valid JSON, got ${show(reasonOf(error))}; repair or download the file again`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new IlrecError(`${reader}: ${file.name} must be one JSON object, got ${show(value)}; see the format's description in the README`);
+  }
+  const seen = new Map<string, number>();
+  for (const { key, line } of topLevelKeys(text)) {
+    const before = seen.get(key);
+    if (before !== undefined) throw new IlrecError(`${reader}: ${file.name} line ${line} must not repeat a key, got ${show(key)} again (first on line ${before}); merge the two entries`);
+    seen.set(key, line);
+  }
+  const entries = new Map<string, unknown>();
+  const rawOf = new Map<string, string>();
+  for (const [rawKey, entry] of Object.entries(value)) {
+    const key = rawKey.trim();
+    if (key === '') throw new IlrecError(`${reader}: ${file.name} must not have a blank key, got ${show(rawKey)}; name or remove the entry`);
+    const other = rawOf.get(key);
+    if (other !== undefined) {
+      throw new IlrecError(`${reader}: ${file.name} must not have keys that differ only by surrounding space, got ${show(other)} and ${show(rawKey)}; merge the two entries`);
+    }
+    rawOf.set(key, rawKey);
+    entries.set(key, entry);
+  }
+  return entries;
+}
+
+/** Parses one line of a JSONL file into an object. */
+export function parseJsonLine(reader: string, file: string, line: string, number: number): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new IlrecError(`${reader}: ${file} line ${number} must be one JSON object, got ${show(line)}; repair the line`);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new IlrecError(`${reader}: ${file} line ${number} must be one JSON object, got ${show(value)}; repair the line`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** The keys of the outermost object of a valid JSON text, with their lines. */
+function* topLevelKeys(text: string): Generator<{ key: string; line: number }> {
+  let depth = 0;
+  let line = 1;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x0a) line++;
+    else if (c === 0x7b || c === 0x5b) depth++; // { [
+    else if (c === 0x7d || c === 0x5d) depth--; // } ]
+    else if (c === 0x22) {
+      const start = i;
+      for (i++; text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++; // skip what a backslash escapes
+      if (depth === 1 && followedByColon(text, i + 1)) yield { key: JSON.parse(text.slice(start, i + 1)) as string, line };
+    }
+  }
+}
+
+function followedByColon(text: string, start: number): boolean {
+  let i = start;
+  while (i < text.length && text.charCodeAt(i) <= 0x20) i++;
+  return text.charCodeAt(i) === 0x3a;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** " line 3 column 7" where the JSON engine names the position. */
+function placeOf(error: unknown, text: string): string {
+  const position = /position (\d+)/.exec(reasonOf(error));
+  if (position === null) return '';
+  const before = text.slice(0, Number(position[1])).split('\n');
+  return ` line ${before.length} column ${before[before.length - 1].length + 1}`;
+}

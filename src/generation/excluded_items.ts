@@ -1,0 +1,41 @@
+import type { PrefixTrie } from './prefix_trie';
+
+/** Items a user must not be recommended, as positions in the trie's item order, so that a whole subtree is tested by two binary searches. */
+export class ExcludedItems {
+  private constructor(
+    private readonly items: ReadonlySet<number>,
+    private readonly positions: Int32Array,
+  ) {}
+
+  /** One per user; null where a user has nothing excluded. */
+  static ofUsers(trie: PrefixTrie, exclude: readonly (ReadonlySet<number> | null | undefined)[]): (ExcludedItems | null)[] {
+    const positionOf = new Int32Array(trie.numItems);
+    trie.itemOrder.forEach((item, position) => (positionOf[item] = position));
+    return exclude.map((items) => {
+      if (!items || items.size === 0) return null;
+      const known = [...items].filter((item) => Number.isInteger(item) && item >= 0 && item < trie.numItems);
+      return new ExcludedItems(items, Int32Array.from(known, (item) => positionOf[item]).sort());
+    });
+  }
+
+  has(item: number): boolean {
+    return this.items.has(item);
+  }
+
+  /** True when each item at positions low to high (exclusive) of the item order is excluded. */
+  covers(low: number, high: number): boolean {
+    const wanted = high - low;
+    return wanted <= this.positions.length && this.countBelow(high) - this.countBelow(low) === wanted;
+  }
+
+  private countBelow(position: number): number {
+    let low = 0;
+    let high = this.positions.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.positions[middle] < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

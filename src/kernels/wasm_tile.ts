@@ -1,0 +1,57 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { input, sizeOf, type HeapView, type KernelReplacement, type WasmBackend } from './wasm_backend';
+
+/** Replaces tfjs's tile, which computes every output index (34 ns a number); this one doubles blocks. `where` and `broadcastTo` use it. */
+export const wasmTile: KernelReplacement = {
+  kernelName: 'Tile',
+  create: (stock) =>
+    stock === undefined
+      ? undefined
+      : (call) => {
+          const x = input(call.inputs, 'x');
+          if (x.dtype === 'string' || x.dtype === 'complex64') return stock(call);
+          return tileOnHeap(call.backend as WasmBackend, x, call.attrs?.reps as number[]);
+        },
+};
+
+/** @param reps how often `x` is repeated along each of its axes. */
+export function tileOnHeap(wasm: WasmBackend, x: tf.TensorInfo, reps: readonly number[]): tf.TensorInfo {
+  const shape = x.shape.map((n, axis) => n * reps[axis]);
+  const out = wasm.makeOutput(shape, x.dtype); // before any view is taken: allocating may move the heap
+  if (sizeOf(shape) > 0) tile(wasm.typedArrayFromHeap(x), x.shape, reps, wasm.typedArrayFromHeap(out));
+  return out;
+}
+
+/** Writes `x` repeated `reps[axis]` times along each axis into `out`; no size is zero. */
+export function tile(x: HeapView, shape: readonly number[], reps: readonly number[], out: HeapView): void {
+  let whole = shape.length; // axes from here on are copied in one piece
+  while (whole > 0 && reps[whole - 1] === 1) whole--;
+  const piece = sizeOf(shape.slice(whole));
+  let read = 0;
+  const write = (axis: number, start: number): number => {
+    if (axis === whole) {
+      if (piece === 1) out[start] = x[read];
+      else out.set(x.subarray(read, read + piece), start);
+      read += piece;
+      return start + piece;
+    }
+    let end = start;
+    for (let i = 0; i < shape[axis]; i++) end = write(axis + 1, end);
+    return repeat(out, start, end, reps[axis]);
+  };
+  write(0, 0);
+}
+
+/** Makes `times` copies of out[start..end) follow each other; returns where the last one ends. */
+function repeat(out: HeapView, start: number, end: number, times: number): number {
+  const length = end - start;
+  const stop = start + length * times;
+  if (length === 1) {
+    out.fill(out[start], start, stop);
+    return stop;
+  }
+  for (let done = length; done < length * times; done *= 2) {
+    out.copyWithin(start + done, start, start + Math.min(done, length * times - done));
+  }
+  return stop;
+}

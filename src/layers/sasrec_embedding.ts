@@ -1,0 +1,82 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { dropout, mixSeeds } from '../ops/dropout';
+import { layerNorm } from '../ops/layer_norm';
+import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+
+export interface SASRecEmbeddingArgs extends LayerArgs {
+  /** N, items of the catalogue. */
+  numItems: number;
+  /** Most items of a history that are read; the table of positions has one row more, for the start. */
+  maxHistory: number;
+  /** D. */
+  hiddenSize: number;
+  /** Dropout of the embedded items. Default 0. */
+  hiddenDropout?: number;
+  /** Added to the variance. Default 1e-6. */
+  layerNormEps?: number;
+  /** Standard deviation of the initial weights. Default 0.02. */
+  initializerRange?: number;
+  /** Seed of weights and dropout. Default 0. */
+  seed?: number;
+}
+
+/** Item plus position embedding, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]; 0 opens a row and pads its right end. */
+export class SASRecEmbedding extends tfl.layers.Layer {
+  static readonly className = 'ILRecSASRecEmbedding';
+  /** Number of training calls so far; see `setDropoutStep`. */
+  dropoutStep = 0;
+  readonly numItems: number;
+  readonly maxHistory: number;
+  private readonly args: SASRecEmbeddingArgs;
+  private table!: tfl.LayerVariable;
+  private positions!: tfl.LayerVariable;
+  private gamma!: tfl.LayerVariable;
+  private beta!: tfl.LayerVariable;
+
+  constructor(args: SASRecEmbeddingArgs) {
+    super(args);
+    this.args = { ...args };
+    this.numItems = args.numItems;
+    this.maxHistory = args.maxHistory;
+  }
+
+  override build(): void {
+    const { numItems, maxHistory, hiddenSize, initializerRange = 0.02, seed = 0 } = this.args;
+    const normal = (site: number) => tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
+    this.table = this.addWeight('item_embedding', [numItems + 1, hiddenSize], 'float32', normal(0));
+    this.positions = this.addWeight('position_embedding', [maxHistory + 1, hiddenSize], 'float32', normal(1));
+    this.gamma = this.addWeight('norm_gamma', [hiddenSize], 'float32', tfl.initializers.ones());
+    this.beta = this.addWeight('norm_beta', [hiddenSize], 'float32', tfl.initializers.zeros());
+    this.built = true;
+  }
+
+  /** [N + 1, D], row 0 for the start of a history; owned by the layer. */
+  get weight(): tf.Tensor2D {
+    return this.table.read() as tf.Tensor2D;
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return [...inputShape, this.args.hiddenSize];
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
+    return tf.tidy(() => {
+      const ids = onlyInput(inputs, 'ILRecSASRecEmbedding'); // [B, T]
+      const [batch, length] = ids.shape;
+      const { maxHistory, hiddenSize, hiddenDropout = 0, layerNormEps, seed = 0 } = this.args;
+      if (length > maxHistory + 1) {
+        throw new Error(`ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut histories to maxHistory`);
+      }
+      const items = tf.reshape(tf.gather(this.weight, tf.reshape(tf.cast(ids, 'int32'), [-1])), [batch, length, hiddenSize]); // [B, T, D]
+      const positions = tf.slice(this.positions.read() as tf.Tensor2D, [0, 0], [length, hiddenSize]); // [T, D]
+      const normed = layerNorm(tf.add(items, positions), this.gamma.read() as tf.Tensor1D, this.beta.read() as tf.Tensor1D, layerNormEps);
+      return kwargs.training === true ? dropout(normed, hiddenDropout, mixSeeds(seed, this.dropoutStep++)) : normed;
+    });
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    const { numItems, maxHistory, hiddenSize, hiddenDropout = 0, layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = this.args;
+    return { ...super.getConfig(), numItems, maxHistory, hiddenSize, hiddenDropout, layerNormEps, initializerRange, seed };
+  }
+}

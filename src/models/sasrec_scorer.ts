@@ -1,0 +1,66 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { withoutTape } from '../ops/without_tape';
+import type { ItemScorer } from './item_scorer';
+import { sasrecEmbedding } from './sasrec';
+
+/**
+ * A trained SASRec as an ItemScorer: the logits over all items after a history; an empty history is scored from the start alone.
+ *
+ * A history longer than the model reads is cut to its newest items. The model is only read, and may go on training between calls.
+ */
+export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
+  const { numItems, maxHistory } = sasrecEmbedding(model);
+
+  const scorePrefixes = (histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array): tf.Tensor2D => {
+    if (rows.length === 0) return tf.zeros([0, numItems]);
+    return withoutTape(() => {
+      const { ids, length, positions } = layOut(histories, rows, lengths, maxHistory);
+      const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
+      const states = model.predictOnBatch(inputs) as tf.Tensor3D; // [B, T, D]
+      const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
+      const table = tf.slice(sasrecEmbedding(model).weight, [1, 0], [numItems, states.shape[2]]); // [N, D]
+      return tf.matMul(hidden, tf.transpose(table)) as tf.Tensor2D; // [R, N]
+    });
+  };
+
+  return {
+    name: 'sasrec',
+    numItems,
+    score: (histories) => scorePrefixes(histories, Int32Array.from(histories.keys()), Int32Array.from(histories, (history) => history.length)),
+    scorePrefixes,
+  };
+}
+
+interface Layout {
+  /** Input rows, [B * T]: 0, then item numbers + 1, 0 after the end. */
+  readonly ids: Int32Array;
+  /** T */
+  readonly length: number;
+  /** Flat index of each result's state, [R]. */
+  readonly positions: Int32Array;
+}
+
+/** One input row per history for all its prefixes that fit the model; a longer prefix has a window of its own. */
+function layOut(histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array, maxHistory: number): Layout {
+  const windows: { row: number; start: number; end: number }[] = [];
+  const shared = new Map<number, number>(); // history -> its window from the oldest item on
+  const windowOf = Int32Array.from(rows, (row, r) => {
+    const end = lengths[r];
+    if (end > maxHistory) return windows.push({ row, start: end - maxHistory, end }) - 1;
+    const known = shared.get(row);
+    if (known === undefined) {
+      shared.set(row, windows.length);
+      return windows.push({ row, start: 0, end }) - 1;
+    }
+    windows[known].end = Math.max(windows[known].end, end);
+    return known;
+  });
+  const length = 1 + Math.max(...windows.map(({ start, end }) => end - start));
+  const ids = new Int32Array(windows.length * length);
+  windows.forEach(({ row, start, end }, w) => {
+    for (let i = start; i < end; i++) ids[w * length + 1 + i - start] = histories[row][i] + 1;
+  });
+  const positions = windowOf.map((w, r) => w * length + lengths[r] - windows[w].start);
+  return { ids, length, positions };
+}

@@ -1,0 +1,129 @@
+import type { Random } from '../random';
+
+const MAX_ITERATIONS = 25;
+const SETTLED_SHARE = 1e-3; // stops once fewer than this share of the points change cluster
+
+/** Clusters of points. */
+export interface Clusters {
+  /** [k, dim] row by row. */
+  centroids: Float64Array;
+  /** [numPoints], cluster of each point. */
+  assignment: Int32Array;
+}
+
+/**
+ * Lloyd's k-means from k-means++ seeds (Arthur and Vassilvitskii 2007).
+ *
+ * A cluster that loses all its points is seeded again with the point farthest from its centroid; it stays empty only where there are fewer
+ * than k different points.
+ * @param points [numPoints, dim] row by row.
+ * @param k 1 to numPoints.
+ */
+export function kMeans(points: Float32Array, dim: number, k: number, random: Random): Clusters {
+  const numPoints = points.length / dim;
+  const centroids = seedCentroids(points, dim, k, random);
+  const assignment = new Int32Array(numPoints).fill(-1);
+  const distances = new Float64Array(numPoints);
+  for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
+    const changed = assign(points, dim, centroids, assignment, distances);
+    const reseeded = reseedEmpty(assignment, distances, k);
+    moveCentroids(points, dim, centroids, assignment);
+    if (changed + reseeded <= SETTLED_SHARE * numPoints) break;
+  }
+  return { centroids, assignment };
+}
+
+/** k-means++: each next seed is a point drawn with probability proportional to its squared distance from the nearest seed so far. */
+function seedCentroids(points: Float32Array, dim: number, k: number, random: Random): Float64Array {
+  const numPoints = points.length / dim;
+  const centroids = new Float64Array(k * dim);
+  const nearest = new Float64Array(numPoints).fill(Infinity);
+  let chosen = random.int(numPoints);
+  for (let c = 0; c < k; c++) {
+    for (let j = 0; j < dim; j++) centroids[c * dim + j] = points[chosen * dim + j];
+    let total = 0;
+    for (let i = 0; i < numPoints; i++) {
+      let distance = 0;
+      for (let j = 0; j < dim; j++) distance += (points[i * dim + j] - centroids[c * dim + j]) ** 2;
+      if (distance < nearest[i]) nearest[i] = distance;
+      total += nearest[i];
+    }
+    let left = random.next() * total;
+    for (chosen = 0; chosen < numPoints - 1 && left >= nearest[chosen]; chosen++) left -= nearest[chosen];
+  }
+  return centroids;
+}
+
+/** Gives each point its nearest centroid (the first of equals). @returns how many changed cluster. */
+function assign(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array, distances: Float64Array): number {
+  const k = centroids.length / dim;
+  const half = new Float64Array(k); // |c|² / 2; argmin |x - c|² = argmin |c|² / 2 - x·c
+  for (let c = 0; c < k; c++) for (let j = 0; j < dim; j++) half[c] += centroids[c * dim + j] ** 2 / 2;
+  let changed = 0;
+  for (let i = 0; i < assignment.length; i++) {
+    const x = i * dim;
+    let best = Infinity;
+    let bestCluster = 0;
+    let c = 0;
+    for (; c + 4 <= k; c += 4) { // four centroids at a time: each coordinate of x is read once for the four
+      const c0 = c * dim, c1 = c0 + dim, c2 = c1 + dim, c3 = c2 + dim;
+      let d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+      for (let j = 0; j < dim; j++) {
+        const value = points[x + j];
+        d0 += value * centroids[c0 + j];
+        d1 += value * centroids[c1 + j];
+        d2 += value * centroids[c2 + j];
+        d3 += value * centroids[c3 + j];
+      }
+      if (half[c] - d0 < best) { best = half[c] - d0; bestCluster = c; }
+      if (half[c + 1] - d1 < best) { best = half[c + 1] - d1; bestCluster = c + 1; }
+      if (half[c + 2] - d2 < best) { best = half[c + 2] - d2; bestCluster = c + 2; }
+      if (half[c + 3] - d3 < best) { best = half[c + 3] - d3; bestCluster = c + 3; }
+    }
+    for (; c < k; c++) {
+      let dot = 0;
+      for (let j = 0; j < dim; j++) dot += points[x + j] * centroids[c * dim + j];
+      if (half[c] - dot < best) { best = half[c] - dot; bestCluster = c; }
+    }
+    let norm = 0;
+    for (let j = 0; j < dim; j++) norm += points[x + j] ** 2;
+    distances[i] = Math.max(0, norm + 2 * best);
+    if (assignment[i] !== bestCluster) changed++;
+    assignment[i] = bestCluster;
+  }
+  return changed;
+}
+
+/** Gives each empty cluster the farthest point of a cluster that keeps another. @returns how many were filled. */
+function reseedEmpty(assignment: Int32Array, distances: Float64Array, k: number): number {
+  const sizes = new Int32Array(k);
+  for (const cluster of assignment) sizes[cluster]++;
+  if (!sizes.includes(0)) return 0;
+  const farthest = Array.from(distances.keys()).sort((a, b) => distances[b] - distances[a] || a - b);
+  let next = 0;
+  let filled = 0;
+  for (let cluster = 0; cluster < k; cluster++) {
+    if (sizes[cluster] > 0) continue;
+    while (next < farthest.length && sizes[assignment[farthest[next]]] < 2) next++;
+    if (next === farthest.length || distances[farthest[next]] < 1e-12) break; // every point sits on its centroid already
+    sizes[assignment[farthest[next]]]--;
+    assignment[farthest[next++]] = cluster;
+    sizes[cluster] = 1;
+    filled++;
+  }
+  return filled;
+}
+
+/** Each centroid becomes the mean of its points; one without points stays where it is. */
+function moveCentroids(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array): void {
+  const sums = new Float64Array(centroids.length);
+  const sizes = new Int32Array(centroids.length / dim);
+  for (let i = 0; i < assignment.length; i++) {
+    const to = assignment[i] * dim;
+    sizes[assignment[i]]++;
+    for (let j = 0; j < dim; j++) sums[to + j] += points[i * dim + j];
+  }
+  for (let c = 0; c < sizes.length; c++) {
+    if (sizes[c] > 0) for (let j = 0; j < dim; j++) centroids[c * dim + j] = sums[c * dim + j] / sizes[c];
+  }
+}

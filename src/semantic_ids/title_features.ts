@@ -1,0 +1,51 @@
+import { SparseMatrixBuilder, type SparseMatrix } from './sparse_matrix';
+
+const NUM_BUCKETS = 2 ** 14;
+const GRAM_SIZE = 3;
+const GRAM_WEIGHT = 0.3; // a word of six letters has six grams: together they weigh about twice the word
+
+/**
+ * Hashed words and character trigrams of titles, tf-idf, each row of length 1.
+ *
+ * Words are runs of letters and digits of any script, lower case; trigrams run over `_word_`, so that "tent" and "tents" are near.
+ * @returns [titles, 16384]; the row of a null title is empty.
+ */
+export function titleFeatures(titles: readonly (string | null)[]): SparseMatrix {
+  const rows = titles.map((title) => bucketsOf(title ?? ''));
+  const documents = new Float64Array(NUM_BUCKETS);
+  for (const row of rows) for (const bucket of row.keys()) documents[bucket]++;
+  const builder = new SparseMatrixBuilder(NUM_BUCKETS);
+  for (const row of rows) {
+    let energy = 0;
+    const weighted = [...row].map(([bucket, weight]): [number, number] => {
+      const value = weight * Math.log((1 + titles.length) / documents[bucket]);
+      energy += value * value;
+      return [bucket, value];
+    });
+    for (const [bucket, value] of weighted) builder.add(bucket, value / Math.sqrt(energy));
+    builder.endRow();
+  }
+  return builder.build();
+}
+
+/** Bucket -> term weight of one title. */
+function bucketsOf(title: string): Map<number, number> {
+  const weights = new Map<number, number>();
+  const add = (feature: string, weight: number): void => {
+    const bucket = hash(feature) % NUM_BUCKETS;
+    weights.set(bucket, (weights.get(bucket) ?? 0) + weight);
+  };
+  for (const [word] of title.normalize('NFKC').toLowerCase().matchAll(/[\p{L}\p{N}\p{M}]+/gu)) {
+    add(word, 1);
+    const letters = [...`_${word}_`];
+    for (let i = 0; i + GRAM_SIZE <= letters.length; i++) add(`#${letters.slice(i, i + GRAM_SIZE).join('')}`, GRAM_WEIGHT);
+  }
+  return weights;
+}
+
+/** FNV-1a over UTF-16 units, 32 bits. */
+function hash(text: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
