@@ -129,6 +129,20 @@ describe('constrainedBeamSearch', () => {
       expect(b.scores[0]).to.be.closeTo(a.scores[0], 1e-5);
     });
 
+    it('stays exact where logits are in the hundreds', async () => {
+      const sequences = [[3, 4], [3, 5], [6, 3], [7], [7, 8]];
+      const trie = buildPrefixTrie(sequences);
+      for (const renormalize of [true, false]) {
+        for (const vocabTileSize of [3, 8192]) {
+          const decoder = new FakeDecoder(VOCAB, 1, 60);
+          const [{ items, scores }] = await constrainedBeamSearch(decoder, trie, [[1]], { renormalize, vocabTileSize });
+          const expected = bruteForce(decoder, trie, sequences, [1], renormalize);
+          expect(items.length).to.equal(5);
+          items.forEach((item, rank) => expect(scores[rank]).to.be.closeTo(expected[item], 1e-3)); // float32 has 3e-5 at 500
+        }
+      }
+    });
+
     it('hands the decoder the width asked for, or that of the widest level where all prefixes fit', async () => {
       const trie = buildPrefixTrie([[3, 3], [4, 3], [5, 3, 4], [5, 4]]);
       const decoder = new FakeDecoder(VOCAB);

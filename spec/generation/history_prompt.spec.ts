@@ -14,6 +14,10 @@ describe('historyPrompt', () => {
     expect([...historyPrompt(tokenizer, [2, 0, 1], 2)]).to.deep.equal([1, 3, 7, 4]);
     expect([...historyPrompt(tokenizer, [2, 0, 1], 0)]).to.deep.equal([1]);
   });
+
+  it('refuses an item that is not in the catalogue', () => {
+    expect(() => historyPrompt(tokenizer, [0, 3])).to.throw('historyPrompt: items must be integers in [0, 3), got 3');
+  });
 });
 
 describe('tie rules', () => {

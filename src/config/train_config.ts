@@ -5,6 +5,9 @@ const positive = z.number().int().min(1);
 const rate = z.number().min(0).lt(1);
 const weight = z.number().min(0);
 
+/** Most items of a history where neither config nor dataset says. */
+export const DEFAULT_MAX_HISTORY = 20;
+
 /** The decoder, in the fields of `causalLM`; what is left out keeps its default there. */
 const modelSchema = z.strictObject({
   hiddenSize: positive.default(64),
@@ -35,7 +38,7 @@ const methodSchema = z.strictObject({
   rewardWeight: weight.default(0.1),
   /** The collaborative model behind the reward; null for none. 'sasrec' is trained first, unless `rewardRun` names a finished run. */
   reward: z.enum(['popularity', 'markov', 'sasrec']).nullable().default('sasrec'),
-  rewardRun: z.string().optional(),
+  rewardRun: z.string().optional(), // {seed} stands for the seed
   rewardTemperature: z.number().positive().default(1),
   /** Share of the run in which the three weights grow from 0 to their values. */
   weightWarmupRatio: z.number().min(0).max(1).default(0),
@@ -56,8 +59,8 @@ const trainingSchema = z.strictObject({
   /** 0 for no clipping. */
   clipNorm: weight.default(1),
   batching: z.enum(['packed', 'single']).default('packed'),
-  /** Items of a history that the model sees, in training and evaluation. */
-  maxHistory: positive.default(20),
+  /** Items of a history that the model sees, in training and evaluation. Default: the dataset's, or 20. */
+  maxHistory: positive.optional(),
   trainFirstItem: z.boolean().default(true),
   /** Users of the validation sample that early stopping looks at; 0 for none: the last weights stay. */
   validationUsers: z.number().int().min(0).default(1000),
@@ -66,7 +69,7 @@ const trainingSchema = z.strictObject({
   /** Epochs between evaluations. */
   evaluateEvery: positive.default(1),
   checkpointEverySeconds: weight.default(60),
-  /** A finished run of the same model whose weights to start from. */
+  /** A finished run of the same model whose weights to start from; {seed} stands for the seed. */
   initialWeights: z.string().optional(),
 });
 

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { basename, dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { z } from 'zod';
 import { IlrecError } from '../errors';
 import { readDataset, type DataFormat } from './read_dataset_node';
-import { readItemVectors } from './item_vectors';
+import { readItemVectors } from './read_item_vectors';
 import { checkPrepareOptions, prepareInteractions, type PrepareOptions } from './prepare';
 import { openText } from './open_text_node';
 import type { PreparedData } from './types';
@@ -81,7 +81,7 @@ export async function writePrepared(data: PreparedData, out: string): Promise<Pr
     }
     await rm(replaced, { recursive: true, force: true });
   } catch (error) {
-    await rm(aside, { recursive: true, force: true });
+    await rm(aside, { recursive: true, force: true }).catch(() => undefined);
     throw new IlrecError(`prepareData: the folder ${out} must be writable, got ${error instanceof Error ? error.message : String(error)}; choose another --out`);
   }
   return { ...data, checksum };
@@ -130,8 +130,9 @@ async function checkOut(out: string): Promise<void> {
   const names = await readdir(out);
   if (names.length === 0) return;
   const dataset = await readFile(`${out}/${DATASET_FILE}`, 'utf8').catch(() => '');
-  if (!dataset.includes(`"kind": "${KIND}"`)) {
-    throw new IlrecError(`prepareData: --out must be a new, empty or prepared folder, got ${basename(dirname(resolve(out)))}/${basename(out)} with ${names.length} other files; choose another --out`);
+  const strange = names.find((name) => ![DATASET_FILE, ITEMS_FILE, INTERACTIONS_FILE].includes(name));
+  if (strange !== undefined || !dataset.includes(`"kind": "${KIND}"`)) {
+    throw new IlrecError(`prepareData: --out must be a new, empty or prepared folder, got ${out}, which holds ${strange ?? names[0]}; choose another --out`);
   }
 }
 

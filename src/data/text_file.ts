@@ -1,4 +1,5 @@
 import { IlrecError } from '../errors';
+import { jsonErrorPlace } from './json_error_place';
 
 /** A text file as the readers take it: they never open one, so that they run in a browser too. */
 export interface TextFile {
@@ -38,7 +39,7 @@ export function* linesOf(reader: string, file: TextFile): Generator<{ line: stri
 /**
  * Parses a file that is one JSON object, keys in the file's own order (integer-like keys ascending, as JavaScript has it).
  *
- * @throws IlrecError when the text is no JSON (with line and column where the engine tells), no object, or names a key twice:
+ * @throws IlrecError when the text is no JSON, no object, or names a key twice:
  *   `JSON.parse` would silently keep the last of the two.
  */
 export function parseJsonObject(reader: string, file: TextFile): Map<string, unknown> {
@@ -46,8 +47,9 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch (error) {
-    throw new IlrecError(`${reader}: ${file.name}${placeOf(error, text)} must be valid JSON, got ${show(reasonOf(error))}; repair or download the file again`);
+  } catch {
+    const place = jsonErrorPlace(text);
+    throw new IlrecError(`${reader}: ${file.name}${place === null ? '' : ` line ${place.line} column ${place.column}`} must be valid JSON, got ${show(place?.found)}; repair or download the file again`);
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new IlrecError(`${reader}: ${file.name} must be one JSON object, got ${show(value)}; see the format's description in the README`);
@@ -108,16 +110,4 @@ function followedByColon(text: string, start: number): boolean {
   let i = start;
   while (i < text.length && text.charCodeAt(i) <= 0x20) i++;
   return text.charCodeAt(i) === 0x3a;
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** " line 3 column 7" where the JSON engine names the position. */
-function placeOf(error: unknown, text: string): string {
-  const position = /position (\d+)/.exec(reasonOf(error));
-  if (position === null) return '';
-  const before = text.slice(0, Number(position[1])).split('\n');
-  return ` line ${before.length} column ${before[before.length - 1].length + 1}`;
 }

@@ -3,7 +3,7 @@ import { bootstrapInterval, type BootstrapOptions, type Interval } from './boots
 import { gain, meanOf, type MetricName } from './metrics';
 import { signFlipTest } from './sign_flip_test';
 
-export interface PairedDifferenceOptions extends BootstrapOptions {
+export interface PairedDifferenceOptions extends Omit<BootstrapOptions, 'level'> {
   /** Default 'ndcg'. */
   metric?: MetricName;
   /** Cutoff; default 10. */
@@ -16,7 +16,7 @@ export interface PairedDifference {
   readonly metric: string;
   /** Mean of a minus mean of b. */
   readonly difference: number;
-  /** Paired bootstrap interval of the difference, over users. */
+  /** 95 % paired bootstrap interval of the difference, over users. */
   readonly ci95: Interval;
   /** Two-sided paired sign-flip randomisation test over users. */
   readonly pValue: number;
@@ -40,7 +40,7 @@ export interface PairedDifference {
 export function pairedDifference(
   a: readonly ArrayLike<number>[],
   b: readonly ArrayLike<number>[],
-  { metric = 'ndcg', k = 10, resamples = 1000, permutations = 10_000, seed = 0, level = 0.95 }: PairedDifferenceOptions = {},
+  { metric = 'ndcg', k = 10, resamples = 1000, permutations = 10_000, seed = 0 }: PairedDifferenceOptions = {},
 ): PairedDifference {
   const users = a[0]?.length ?? 0;
   if (users === 0 || b.length === 0) throw new IlrecError('pairedDifference: each method must have the ranks of at least one seed and user, got none');
@@ -53,7 +53,7 @@ export function pairedDifference(
   return {
     metric: `${metric}@${k}`,
     difference: meanOf(differences),
-    ci95: bootstrapInterval(differences, { resamples, seed, level }),
+    ci95: bootstrapInterval(differences, { resamples, seed, level: 0.95 }),
     pValue: signFlipTest(differences, { permutations, seed }),
     meanA: meanOf(gainsA),
     meanB: meanOf(gainsB),
@@ -62,7 +62,7 @@ export function pairedDifference(
     seedsB: b.length,
     protocol:
       `paired over ${users} users, each user's ${metric}@${k} averaged over seeds (${a.length} and ${b.length}); ` +
-      `${level * 100} % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ${permutations} permutations; seed ${seed}`,
+      `95 % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ${permutations} permutations; seed ${seed}`,
   };
 }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, withShape, type KernelReplacement, type WasmBackend } from './wasm_backend';
 
-/** Multiply-adds of one product of a batch from which XNNPACK's set-up (about 2 µs) pays. */
-const minBatchedWork = 4096;
+/** Multiply-adds of one product of a batch from which XNNPACK's set-up (about 4 µs) pays. */
+const minBatchedWork = 8192;
 /** With this many times more columns than rows, packing the right operand costs more than turning the product over. */
 const wideFactor = 8;
 

@@ -1,4 +1,4 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { rmsNorm } from '../ops/rms_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';

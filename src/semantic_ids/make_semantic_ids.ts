@@ -1,7 +1,7 @@
 import type { InteractionData, SemanticIdReport } from '../data/types';
 import { IlrecError } from '../errors';
 import { createRandom } from '../random';
-import { makeItemVectors, type ItemVectors } from './item_vectors';
+import { makeItemVectors, type ItemVectors } from './make_item_vectors';
 import { defaultCodebookSize, residualKMeans } from './residual_k_means';
 import { resolveCollisions } from './resolve_collisions';
 import { reportSemanticIds } from './semantic_id_report';

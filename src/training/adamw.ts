@@ -129,8 +129,6 @@ export class AdamW extends tf.Optimizer {
   }
 }
 
-tf.serialization.registerClass(AdamW);
-
 function hasRankTwo(variable: tf.Variable): boolean {
   return variable.rank >= 2;
 }

@@ -27,6 +27,8 @@ export interface BatchOptions {
   sequences: readonly ArrayLike<number>[];
   /** Token ids per item. */
   itemTokens: readonly ArrayLike<number>[];
+  /** The labels of an item's tokens, where they are not the token ids themselves. */
+  itemLabels?: readonly ArrayLike<number>[];
   /** `packed`: a row is a history in which every item is a target; `single`: a row is one target and the history before it. Default 'packed'. */
   batching?: 'packed' | 'single';
   /** Rows of a batch, 1 or more; the last batch of an epoch holds the rest. Default 64. */
@@ -55,7 +57,7 @@ const BATCHES_PER_POOL = 32;
  */
 export function createBatches(options: BatchOptions): Batches {
   const { sequences, itemTokens, batching = 'packed', batchSize = 64, maxHistory = 20, trainFirstItem = true, seed = 0 } = options;
-  const { bucketTokens = 8, bosTokenId = 1, padTokenId = 0, ignoreIndex = -100 } = options;
+  const { bucketTokens = 8, bosTokenId = 1, padTokenId = 0, ignoreIndex = -100, itemLabels = itemTokens } = options;
   for (const [name, value] of Object.entries({ batchSize, maxHistory, bucketTokens })) {
     if (!Number.isInteger(value) || value < 1) throw new IlrecError(`createBatches: ${name} must be a positive integer, got ${value}`);
   }
@@ -82,9 +84,10 @@ export function createBatches(options: BatchOptions): Batches {
       let t = 0; // position of the token before the next one
       inputIds[offset] = bosTokenId;
       for (let i = start; i < end; i++) {
-        const tokens = itemTokens[sequences[sequence][i]];
+        const item = sequences[sequence][i];
+        const tokens = itemTokens[item];
         for (let j = 0; j < tokens.length; j++, t++) {
-          if (i >= firstTarget) labels[offset + t] = tokens[j];
+          if (i >= firstTarget) labels[offset + t] = itemLabels[item][j];
           if (t + 1 < lengths[index]) inputIds[offset + t + 1] = tokens[j]; // the last token is a label only
         }
       }

@@ -1,0 +1,44 @@
+import { expect } from 'chai';
+import { readMiniOneRec } from '../../src/data/minionerec';
+
+const HEADER = 'user_id,history_item_title,item_title,history_item_id,item_id,history_item_sid,item_sid\n';
+const INDEX = { name: 'Gear.index.json', text: '{"10": ["<a_1>", "<b_1>"], "11": ["<a_1>", "<b_2>"], "12": ["<a_2>", "<b_1>"]}' };
+const valid = { name: 'valid.csv', text: `${HEADER}A1,['Nut'],"Bolt, 5""",[10],11,['<a_1><b_1>'],<a_1><b_2>\n` };
+const test = { name: 'test.csv', text: `${HEADER}A1,"['Nut', 'Bolt']",Vise,"[10, 11]",12,"['<a_1><b_1>', '<a_1><b_2>']",<a_2><b_1>\n` };
+const broken = (row: string) => () => readMiniOneRec({ windows: [{ name: 'test.csv', text: `${HEADER}${row}\n` }], index: INDEX });
+
+describe('readMiniOneRec', () => {
+  it('chains the windows of the splits there are and says which is missing', () => {
+    const data = readMiniOneRec({ windows: [valid, test], missing: ['train'], index: INDEX });
+    expect(data.name).to.equal('Gear');
+    expect(data.userIds).to.deep.equal(['A1']);
+    expect([...data.sequences[0]]).to.deep.equal([0, 1, 2]);
+    expect(data.titles).to.deep.equal([null, 'Bolt, 5"', 'Vise']);
+    expect(data.semanticIds?.[2]).to.deep.equal(['<a_2>', '<b_1>']);
+    expect(data.notes).to.deep.equal([
+      "The split train is not there: each sequence starts with the user's first window in valid.csv and test.csv.",
+      'Sequences are split leave-one-out, not by the published split in time.',
+    ]);
+  });
+  it('takes semantic ids and titles from the info file where there is no index', () => {
+    const data = readMiniOneRec({ windows: [valid], info: { name: 'Gear.info.txt', text: '<a_1><b_1>\tNut\t10\r\n<a_1><b_2>\tBolt\t11\r\n' } });
+    expect(data.itemIds).to.deep.equal(['10', '11']);
+    expect(data.titles).to.deep.equal(['Nut', 'Bolt']);
+    expect(data.semanticIds?.[1]).to.deep.equal(['<a_1>', '<b_2>']);
+  });
+  it('does without index and info', () => {
+    const data = readMiniOneRec({ windows: [valid, test] });
+    expect(data.itemIds).to.deep.equal(['10', '11', '12']);
+    expect(data.semanticIds).to.equal(undefined);
+  });
+  it('names line, value and rule', () => {
+    expect(broken('A1,[],Vise,[10],99,[],')).to.throw('readMiniOneRec: test.csv line 2 must have only items of Gear.index.json, got "99"; use the index made for these windows');
+    expect(broken('A1,[],Vise,"[10, oops]",12,[],')).to.throw('readMiniOneRec: test.csv line 2: history_item_id must be a Python list such as [12, 7] (column 6: an element must be a quoted string or a number, got "o"), got "[10, oops]"; write the list again');
+    expect(broken('A1,[],Vise,[10],12,[],<a_9><b_9>')).to.throw('line 2: item_sid must be "<a_2><b_1>", the semantic id of item 12 in Gear.index.json, got "<a_9><b_9>"');
+    expect(broken(',[],Vise,[10],12,[],')).to.throw('line 2: user_id must not be blank');
+    expect(broken('A1,[],Vise,[10],,[],')).to.throw('line 2: item_id must not be blank');
+    expect(broken('')).to.throw('test.csv must have at least one window, got none');
+    expect(() => readMiniOneRec({ windows: [{ name: 'test.csv', text: 'user_id,item_id\nA1,3\n' }] })).to.throw('readMiniOneRec: test.csv line 1: the header must name a column history_item_id, got "user_id,item_id"; rename or add one');
+    expect(() => readMiniOneRec({ windows: [valid], info: { name: 'i.txt', text: 'Nut\t10\n' } })).to.throw('i.txt line 1 must be semantic id, title and item number with tabs between, got "Nut\\t10"');
+  });
+});

@@ -1,0 +1,94 @@
+import { checkpointing, EARLY_STOPPING_KEY } from '../callbacks/checkpoint_node';
+import { EarlyStopping, type EarlyStoppingState, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
+import { logEvaluation, stepLog } from '../callbacks/log_node';
+import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
+import { JsonlLog } from '../checkpoints/jsonl_log_node';
+import { loadModel, saveModel } from '../checkpoints/model_files_node';
+import { readManifest, type RunManifest, runPaths } from '../checkpoints/run_directory_node';
+import { readWeights, restoreSnapshot, writeWeights } from '../checkpoints/training_snapshot';
+import { AdamW } from './adamw';
+import type { Arm } from './arms';
+import { trainModel, type TrainingCallback } from './train_model';
+
+export interface FitRunOptions {
+  /** The run directory. */
+  out: string;
+  arm: Arm;
+  /** Measures the model as it is; not asked where the config wants no validation. */
+  validate: () => Promise<Evaluation>;
+  callbacks?: readonly TrainingCallback[];
+  signal?: AbortSignal;
+  onEvaluation?: (record: EvaluationRecord, isBest: boolean) => void;
+}
+
+/** How a fit ended, in the manifest's fields. */
+export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' | 'parameters'> & { readonly bestStep: number; readonly best: EvaluationRecord | null };
+
+/**
+ * Trains an arm inside a run directory, from its newest checkpoint where there is one, and saves the best model.
+ *
+ * The log and the checkpoints go on as if the run had never stopped.
+ */
+export async function fitRun({ out, arm, validate, callbacks = [], signal, onEvaluation }: FitRunOptions): Promise<FitOutcome> {
+  const { model, batches, training } = arm;
+  const paths = runPaths(out);
+  const store = new CheckpointStore(paths.checkpoints);
+  const snapshot = await store.loadLatest();
+  const startStep = snapshot?.step ?? 0;
+  const optimizer = newOptimizer(arm);
+  if (snapshot !== null) await restoreSnapshot(model, optimizer, snapshot);
+  else if (training.initialWeights !== undefined) await startFrom(arm, training.initialWeights);
+
+  const log = await JsonlLog.open(paths.log, startStep);
+  const early = new EarlyStopping({
+    evaluate: validate,
+    patience: training.patience ?? Infinity,
+    every: training.evaluateEvery,
+    onEvaluation: (record, isBest) => {
+      logEvaluation(log, record);
+      onEvaluation?.(record, isBest);
+    },
+  });
+  const remembered = snapshot?.callbacks[EARLY_STOPPING_KEY] as EarlyStoppingState | undefined;
+  if (remembered !== undefined) {
+    early.state = remembered;
+    if (remembered.best !== null) early.bestWeights = await store.loadBest(remembered.bestStep);
+  }
+  const earlyStopping = training.validationUsers > 0 ? early : undefined;
+  const checkpoints = checkpointing({ store, everySeconds: training.checkpointEverySeconds, earlyStopping, signal });
+  const watchers = [...callbacks, stepLog(log), ...(earlyStopping === undefined ? [] : [earlyStopping]), checkpoints];
+
+  const outcome = (status: RunManifest['status'], steps: number): FitOutcome => {
+    const { bestStep, evaluations } = early.state;
+    return { status, steps, stepsPerEpoch: batches.stepsPerEpoch, parameters: model.countParams(), bestStep, best: evaluations.find(({ step }) => step === bestStep) ?? null };
+  };
+  try {
+    let steps = startStep;
+    if (!early.finished) {
+      const state = await trainModel({ model, method: arm.method, optimizer, batches, epochs: training.epochs, startStep, callbacks: watchers });
+      steps = state.step;
+      if (steps < state.totalSteps && !early.finished) return outcome('interrupted', steps);
+    }
+    if (early.bestWeights !== null) writeWeights(model, early.bestWeights);
+    await saveModel(model, paths.model);
+    return outcome('done', steps);
+  } finally {
+    log.close();
+    optimizer.dispose();
+  }
+}
+
+function newOptimizer({ training, batches }: Arm): AdamW {
+  const { learningRate, schedule, warmupRatio, learningRateFloor, beta1, beta2, weightDecay, clipNorm, epochs } = training;
+  const totalSteps = epochs * batches.stepsPerEpoch;
+  const warmupSteps = Math.round(warmupRatio * totalSteps);
+  return new AdamW({ learningRate: { kind: schedule, learningRate, warmupSteps, totalSteps, floor: learningRateFloor }, beta1, beta2, weightDecay, clipNorm });
+}
+
+/** Takes over the weights of a finished run. */
+async function startFrom({ model }: Arm, folder: string): Promise<void> {
+  await readManifest(folder);
+  const other = await loadModel(runPaths(folder).model);
+  writeWeights(model, await readWeights(other));
+  other.dispose();
+}

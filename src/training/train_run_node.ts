@@ -1,0 +1,178 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import type { EvaluationRecord } from '../callbacks/early_stopping';
+import { writeJsonAtomically } from '../checkpoints/atomic_file_node';
+import { isRun, type MethodName, readManifest, readRunConfig, type RunManifest, runPaths, writeHistories, writeItems, writeManifest } from '../checkpoints/run_directory_node';
+import type { TrainConfig } from '../config/train_config';
+import { loadPrepared } from '../data/files_node';
+import type { PreparedData } from '../data/types';
+import { IlrecError } from '../errors';
+import type { ItemScorer } from '../models/item_scorer';
+import { VERSION } from '../version';
+import { itemScorerRecommender, languageModelArm, sasrecArm } from './arms';
+import { fitRun } from './fit_run_node';
+import { countingScorer, loadRun } from './load_run_node';
+import type { TrainingCallback } from './train_model';
+import { resolveConfig, trainingData, type TrainingData } from './training_data';
+import { validate } from './validation';
+
+export interface TrainRunOptions {
+  /** A prepared folder. */
+  data: string;
+  /** The run directory to write. */
+  out: string;
+  method: MethodName;
+  /** With every default filled in; `parseTrainConfig` does that. */
+  config: TrainConfig;
+  /** Replaces the config's epochs. */
+  epochs?: number;
+  /** Replaces the config's seed. */
+  seed?: number;
+  /** Goes on with the run at `out` where there is one. Default false. */
+  resume?: boolean;
+  /** When aborted, the run writes a checkpoint after the step in progress and ends as 'interrupted'. */
+  signal?: AbortSignal;
+  /** Watch the run, e.g. `progress()`; asked for once per model that is trained, with its name. */
+  callbacks?: (label: string) => readonly TrainingCallback[];
+  onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean) => void;
+}
+
+/** What a run came to. */
+export interface TrainRunResult {
+  readonly run: string;
+  readonly manifest: RunManifest;
+}
+
+/**
+ * Trains one method into a run directory: weights, tokenizer, item index, config, manifest, log and checkpoints.
+ *
+ * Runs on the backend that is set. A run killed at any moment goes on with `resume` and the same losses.
+ * @throws IlrecError when `out` holds a run and `resume` is not set, or the run there has another method, config or dataset.
+ */
+export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult> {
+  const { out, method, resume = false } = options;
+  const prepared = await loadPrepared(options.data);
+  const config = resolveConfig(options.config, prepared, options);
+  const earlier = isRun(out) ? await readManifest(out) : null;
+  if (earlier !== null) {
+    if (!resume) throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`);
+    await checkSameRun(out, earlier, method, config, prepared);
+    if (earlier.status === 'done') return { run: out, manifest: earlier };
+  }
+  const data = trainingData(prepared);
+  const begun: RunManifest = { ...(earlier ?? newManifest(options, config, prepared)), status: 'running' };
+  if (earlier === null) await beginRun(out, begun, config, prepared, data);
+  const startedAt = performance.now();
+  const outcome = method === 'popularity' || method === 'markov' ? await count(method, options, config, data) : await train(options, config, data);
+  const manifest: RunManifest = { ...begun, ...outcome, seconds: begun.seconds + (performance.now() - startedAt) / 1000 };
+  await writeManifest(out, manifest);
+  return { run: out, manifest };
+}
+
+type Outcome = Pick<RunManifest, 'status'> & Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
+
+/** Popularity and Markov: nothing to train but counts. */
+async function count(method: 'popularity' | 'markov', { onEvaluation }: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
+  const { validationUsers } = config.training;
+  if (validationUsers === 0) return { status: 'done' };
+  const scorer = countingScorer(method, data.split.train, data.numItems);
+  const metrics = await validate((histories) => itemScorerRecommender(scorer, config, histories), config, validationUsers, data);
+  const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
+  onEvaluation?.(method, best, true);
+  return { status: 'done', validation: { users: Math.min(validationUsers, data.split.train.length), bestStep: 0, best } };
+}
+
+async function train(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
+  const { out, method, signal, callbacks, onEvaluation } = options;
+  const reward = method === 'ilrec' ? await rewardScorer(options, config, data) : null;
+  if (reward === 'interrupted') return { status: 'interrupted' };
+  const arm = method === 'sasrec' ? sasrecArm(config, data) : languageModelArm(config, data, { terms: method === 'ilrec', reward: reward?.scorer ?? null });
+  const { validationUsers } = arm.training;
+  try {
+    const { bestStep, best, ...outcome } = await fitRun({
+      out,
+      arm,
+      validate: () => validate(arm.recommender, config, validationUsers, data),
+      callbacks: callbacks?.(method),
+      signal,
+      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method, record, isBest)),
+    });
+    return { ...outcome, validation: validationUsers === 0 ? null : { users: Math.min(validationUsers, data.split.train.length), bestStep, best } };
+  } finally {
+    arm.model.dispose();
+    reward?.dispose();
+  }
+}
+
+/** The frozen model behind ILRec's reward; SASRec is trained into the run's own folder unless the config names a finished run. */
+async function rewardScorer(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<{ scorer: ItemScorer; dispose(): void } | 'interrupted' | null> {
+  const { reward, rewardWeight, rewardRun } = config.method;
+  if (rewardWeight === 0) return null;
+  if (rewardRun === undefined) {
+    if (reward === null) return null;
+    if (reward !== 'sasrec') return { scorer: countingScorer(reward, data.split.train, data.numItems), dispose: () => undefined };
+    const { callbacks, onEvaluation } = options;
+    const { manifest } = await trainRun({
+      ...options,
+      out: runPaths(options.out).reward,
+      method: 'sasrec',
+      config,
+      epochs: undefined,
+      resume: true,
+      callbacks: callbacks && (() => callbacks('reward')),
+      onEvaluation: onEvaluation && ((_, record, isBest) => onEvaluation('reward', record, isBest)),
+    });
+    if (manifest.status !== 'done') return 'interrupted';
+  }
+  const folder = rewardRun ?? runPaths(options.out).reward;
+  const run = await loadRun(folder);
+  if (run.scorer === null) throw new IlrecError(`trainRun: rewardRun must be a run of sasrec, popularity or markov, got ${run.manifest.method} at ${folder}`);
+  if (run.items.length !== data.numItems) throw new IlrecError(`trainRun: rewardRun must have the dataset's ${data.numItems} items, got ${run.items.length} at ${folder}`);
+  return { scorer: run.scorer, dispose: run.dispose };
+}
+
+/** Writes everything that is known before training; the manifest last, since it says that there is a run. */
+async function beginRun(out: string, manifest: RunManifest, config: TrainConfig, prepared: PreparedData, { tokenizer, itemCounts, split }: TrainingData): Promise<void> {
+  const paths = runPaths(out);
+  await mkdir(out, { recursive: true });
+  for (const path of [paths.checkpoints, paths.model, paths.log]) await rm(path, { recursive: true, force: true });
+  await writeJsonAtomically(paths.config, config);
+  await writeJsonAtomically(paths.tokenizer, tokenizer.toJSON());
+  await writeItems(out, prepared.itemIds.map((id, item) => ({ id, title: prepared.titles?.[item] ?? null, count: itemCounts[item] })));
+  if (manifest.method === 'popularity' || manifest.method === 'markov') await writeHistories(out, split.train);
+  await writeManifest(out, manifest);
+}
+
+function newManifest({ data, method }: TrainRunOptions, config: TrainConfig, prepared: PreparedData): RunManifest {
+  const { users, items, interactions } = prepared.report;
+  return {
+    kind: 'tfjs-ilrec run',
+    version: 1,
+    method,
+    status: 'running',
+    seed: config.seed,
+    backend: tf.getBackend(),
+    versions: { 'tfjs-ilrec': VERSION, 'tfjs-core': tf.version_core, 'tfjs-layers': tfl.version_layers, node: process.versions.node },
+    data: { folder: resolve(data), name: prepared.name, checksum: prepared.checksum ?? '', users, items, interactions },
+    parameters: 0,
+    steps: 0,
+    stepsPerEpoch: 0,
+    seconds: 0,
+    startedAt: new Date().toISOString(),
+    validation: null,
+  };
+}
+
+/** A resumed run must be the run that was begun. */
+async function checkSameRun(out: string, earlier: RunManifest, method: MethodName, config: TrainConfig, prepared: PreparedData): Promise<void> {
+  if (earlier.method !== method) throw new IlrecError(`trainRun: --resume goes on with the method of ${out}, ${earlier.method}, got ${method}; choose another --out`);
+  if (earlier.data.checksum !== prepared.checksum) throw new IlrecError(`trainRun: --resume needs the dataset that ${out} was begun with, got one with another checksum; choose another --out`);
+  const begun = await readRunConfig(out);
+  const asked = JSON.parse(JSON.stringify(config)) as TrainConfig; // as a file would hold it: no undefined fields
+  const sections = Object.keys(asked) as (keyof TrainConfig)[];
+  const differing = sections.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
+  if (differing.length > 0) throw new IlrecError(`trainRun: --resume needs the config that ${out} was begun with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`);
+}
