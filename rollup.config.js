@@ -5,11 +5,14 @@ import { readFileSync } from 'node:fs';
 import { dts } from 'rollup-plugin-dts';
 import esbuild from 'rollup-plugin-esbuild';
 
-const { dependencies, peerDependencies, version } = JSON.parse(readFileSync('./package.json', 'utf8'));
-const isInstalled = (id) => id.startsWith('node:') || [...Object.keys(dependencies), ...Object.keys(peerDependencies)].some((name) => id === name || id.startsWith(`${name}/`));
-const isPeer = (id) => Object.keys(peerDependencies).some((name) => id === name || id.startsWith(`${name}/`));
-const typescript = () => esbuild({ target: 'es2022', define: { __VERSION__: JSON.stringify(version) } });
+const { dependencies, peerDependencies } = JSON.parse(readFileSync('./package.json', 'utf8'));
+const isOneOf = (packages) => (id) => Object.keys(packages).some((name) => id === name || id.startsWith(`${name}/`));
+const isPeer = isOneOf(peerDependencies);
+const isInstalled = (id) => id.startsWith('node:') || isOneOf(dependencies)(id) || isPeer(id);
+
 const entries = { index: 'src/index.ts', node: 'src/node.ts' };
+const typescript = () => esbuild({ target: 'es2022' });
+const files = (ending) => ({ dir: 'dist', entryFileNames: `[name]${ending}`, chunkFileNames: `chunks/[name]-[hash]${ending}` });
 const umd = { format: 'umd', name: 'ilrec', globals: { '@tensorflow/tfjs-core': 'tf', '@tensorflow/tfjs-layers': 'tf' }, sourcemap: true };
 
 export default [
@@ -17,13 +20,13 @@ export default [
     input: { ...entries, cli: 'src/cli/main.ts' },
     external: isInstalled,
     plugins: [typescript(), resolve()],
-    output: { dir: 'dist', format: 'es', entryFileNames: '[name].js', chunkFileNames: 'chunks/[name]-[hash].js', sourcemap: true },
+    output: { ...files('.js'), format: 'es', sourcemap: true },
   },
   {
     input: entries,
     external: isInstalled,
     plugins: [typescript(), resolve()],
-    output: { dir: 'dist', format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: 'chunks/[name]-[hash].cjs', sourcemap: true },
+    output: { ...files('.cjs'), format: 'cjs', sourcemap: true },
   },
   {
     input: entries.index,
@@ -34,10 +37,10 @@ export default [
       { ...umd, file: 'dist/tfjs-ilrec.umd.min.js', plugins: [terser()] },
     ],
   },
-  ...['.d.ts', '.d.cts'].map((suffix) => ({
+  {
     input: entries,
     external: isInstalled,
     plugins: [dts()],
-    output: { dir: 'dist', format: 'es', entryFileNames: `[name]${suffix}`, chunkFileNames: `chunks/[name]-[hash]${suffix}` },
-  })),
+    output: ['.d.ts', '.d.cts'].map((ending) => ({ ...files(ending), format: 'es' })),
+  },
 ];

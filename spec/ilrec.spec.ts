@@ -128,7 +128,7 @@ describe('ilrec', () => {
 
     it('leaves the model as it was: own properties, predictions, artifacts', async () => {
       const { method, model } = compiled();
-      const shape = (): unknown => [model, ...model.layers].map((layer) => Object.getOwnPropertyNames(layer).filter((name) => ['call', 'makeTestFunction'].includes(name)));
+      const shape = (): unknown => [model, ...model.layers].map((layer) => Object.getOwnPropertyNames(layer).filter((name) => ['call', 'makeTestFunction', 'fit', 'fitDataset'].includes(name)));
       const before = { shape: shape(), shapes: JSON.stringify(Reflect.get(model, 'feedOutputShapes')), topology: JSON.stringify(model.toJSON()) };
       await model.fitDataset(dataset(() => [{ xs: inputIds(), ys: targets() }]), { epochs: 1, verbose: 0, callbacks: [method.callback] });
       expect({ shape: shape(), shapes: JSON.stringify(Reflect.get(model, 'feedOutputShapes')), topology: JSON.stringify(model.toJSON()) }).to.deep.equal(before);
@@ -206,7 +206,8 @@ describe('ilrec', () => {
       method.detach();
     });
 
-    it('leaves no tensor behind', async () => {
+    it('leaves no tensor behind in 1,000 steps', async function () {
+      this.timeout(600_000);
       const tiny = causalLM({ vocabSize: 5, hiddenSize: 4, numHiddenLayers: 2, numAttentionHeads: 1, intermediateSize: 4 });
       const { method, model } = compiled(objective, tiny);
       const xs = tf.tensor2d([[1, 2, 3]], [1, 3], 'int32');
@@ -214,7 +215,7 @@ describe('ilrec', () => {
       method.attach(model);
       await model.trainOnBatch(xs, ys);
       const before = tf.memory().numTensors;
-      for (let step = 0; step < 100; step++) await model.trainOnBatch(xs, ys);
+      for (let step = 0; step < 1000; step++) await model.trainOnBatch(xs, ys);
       expect(tf.memory().numTensors).to.equal(before);
       method.detach();
       model.dispose();
@@ -226,6 +227,19 @@ describe('ilrec', () => {
       const failed = await model.fitDataset(dataset(() => [{ xs: inputIds(), ys: targets() }]), { epochs: 1, verbose: 0 }).catch((error: Error) => error.message);
       expect(failed).to.equal(message);
       expect(() => method.metrics[0](targets(), targets())).to.throw("ilrec: metric crossEntropy needs the method's own loss; compile with `loss: method.loss`");
+    });
+
+    it('refuses sample and class weights, which tfjs would drop or misuse', async () => {
+      const { method, model } = compiled();
+      method.attach(model);
+      const reason = 'the loss is a mean over response positions; set the labels of positions that should not count to -100';
+      const message = (failed: Promise<unknown>): Promise<unknown> => failed.catch((error: Error) => error.message);
+      expect(await message(model.fit(inputIds(), targets(), { sampleWeight: tf.ones([B]), verbose: 0 }))).to.equal(`ilrec: fit must not get sampleWeight, ${reason}`);
+      const one = dataset(() => [{ xs: inputIds(), ys: targets() }]);
+      expect(await message(model.fitDataset(one, { epochs: 1, classWeight: { 0: 1 }, verbose: 0 }))).to.equal(`ilrec: fitDataset must not get classWeight, ${reason}`);
+      const weighted = dataset(() => [{ xs: inputIds(), ys: targets(), sampleWeight: tf.ones([B]) }]);
+      expect(await message(model.fitDataset(weighted, { epochs: 1, verbose: 0 }))).to.equal(`ilrec: fitDataset must not get sampleWeight, ${reason}`);
+      method.detach();
     });
 
     it('refuses labels of another shape and options out of range', async () => {

@@ -1,3 +1,5 @@
+import { registerKernels } from './kernels/register_kernels';
 import { registerLayers } from './layers/register_layers';
 
+registerKernels();
 registerLayers();

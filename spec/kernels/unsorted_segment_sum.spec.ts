@@ -5,7 +5,7 @@ import { forEachBackend } from '../support/backends';
 import { expectSameAsCpu, floats, ints } from './against_cpu';
 
 describe('UnsortedSegmentSum', () => {
-  forEachBackend((backend) => {
+  forEachBackend(() => {
     it('adds rows that share a segment', () => {
       // segment 0: rows 0 and 2; segment 1: none; segment 2: row 1
       const sum = tf.unsortedSegmentSum(tf.tensor2d([[1, 2], [10, 20], [3, 4]]), tf.tensor1d([0, 2, 0], 'int32'), 3);
@@ -47,10 +47,10 @@ describe('UnsortedSegmentSum', () => {
     });
 
     it('takes time linear in the rows', function () {
-      this.timeout(backend === 'cpu' ? 4000 : 2000); // a pass per segment takes minutes
+      this.timeout(2000); // a pass per segment takes many seconds
       tf.tidy(() => {
-        const sum = tf.unsortedSegmentSum(tf.ones([8000, 64]), ints([8000], 8000, 3) as tf.Tensor1D, 8000);
-        expect(tf.sum(sum).dataSync()[0]).to.equal(8000 * 64);
+        const sum = tf.unsortedSegmentSum(tf.ones([3000, 16]), ints([3000], 3000, 3) as tf.Tensor1D, 3000);
+        expect(tf.sum(sum).dataSync()[0]).to.equal(3000 * 16);
       });
     });
 

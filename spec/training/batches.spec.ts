@@ -12,13 +12,26 @@ describe('createBatches', () => {
   });
 
   it('pads to the right up to a multiple of bucketTokens', () => {
-    const [batch] = all({ sequences: [[0, 1], [2]], itemTokens, bucketTokens: 4 });
-    expect(batch.sequenceLength).to.equal(8);
+    const batches = all({ sequences: [[0, 1], [0]], itemTokens, bucketTokens: 4, batchSize: 1 });
+    expect(batches.flatMap(rowsOf)).to.have.deep.members([
+      { inputIds: [1, 10, 0, 0], labels: [10, 20, -100, -100] },
+      { inputIds: [1, 10, 20, 11, 21], labels: [10, 20, 11, 21, 31] }, // the longest row of all needs no more
+    ]);
+    expect(batches.map(({ numTokens }) => numTokens)).to.have.members([2, 5]);
+  });
+
+  it('keeps the rows of one batch in one length', () => {
+    const [batch] = all({ sequences: [[0, 1], [2]], itemTokens });
     expect(rowsOf(batch)).to.deep.equal([
-      { inputIds: [1, 0, 0, 0, 0, 0, 0, 0], labels: [12, -100, -100, -100, -100, -100, -100, -100] },
-      { inputIds: [1, 10, 20, 11, 21, 0, 0, 0], labels: [10, 20, 11, 21, 31, -100, -100, -100] },
+      { inputIds: [1, 0, 0, 0, 0], labels: [12, -100, -100, -100, -100] },
+      { inputIds: [1, 10, 20, 11, 21], labels: [10, 20, 11, 21, 31] },
     ]);
     expect(batch.numTokens).to.equal(6);
+  });
+
+  it('labels tokens otherwise where asked to, as for SASRec', () => {
+    const [batch] = all({ sequences: [[0, 2, 1]], itemTokens: [[1], [2], [3]], itemLabels: [[0], [1], [2]], bosTokenId: 0 });
+    expect(rowsOf(batch)).to.deep.equal([{ inputIds: [0, 1, 3], labels: [0, 2, 1] }]);
   });
 
   it('gives one target and its history per row where batching is single', () => {

@@ -1,15 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { cumsum } from './cumsum';
 import { cpuUnsortedSegmentSum, wasmUnsortedSegmentSum } from './unsorted_segment_sum';
 import type { KernelReplacement } from './wasm_backend';
 import { wasmBatchMatMul } from './wasm_batch_mat_mul';
 import { wasmBroadcasts } from './wasm_broadcast';
-import { wasmCumsum } from './wasm_cumsum';
 import { wasmGather } from './wasm_gather';
 import { wasmTile } from './wasm_tile';
 
 const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
-  cpu: [cpuUnsortedSegmentSum],
-  wasm: [wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, wasmCumsum, ...wasmBroadcasts],
+  cpu: [cpuUnsortedSegmentSum, cumsum],
+  wasm: [wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
 };
 
 /** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */

@@ -11,6 +11,8 @@ export interface SASRecEmbeddingArgs extends LayerArgs {
   maxHistory: number;
   /** D. */
   hiddenSize: number;
+  /** Whether items are scored with the embeddings that they are read with, instead of a table of their own. Default false. */
+  tieItemEmbeddings?: boolean;
   /** Dropout of the embedded items. Default 0. */
   hiddenDropout?: number;
   /** Added to the variance. Default 1e-6. */
@@ -21,7 +23,10 @@ export interface SASRecEmbeddingArgs extends LayerArgs {
   seed?: number;
 }
 
-/** Item plus position embedding, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]; 0 opens a row and pads its right end. */
+/**
+ * Item plus position embedding, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]; 0 opens a row and pads its right end. The layer also
+ * holds the table of the head, which the loss and the scorer project with.
+ */
 export class SASRecEmbedding extends tfl.layers.Layer {
   static readonly className = 'ILRecSASRecEmbedding';
   /** Number of training calls so far; see `setDropoutStep`. */
@@ -30,6 +35,7 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   readonly maxHistory: number;
   private readonly args: SASRecEmbeddingArgs;
   private table!: tfl.LayerVariable;
+  private head?: tfl.LayerVariable;
   private positions!: tfl.LayerVariable;
   private gamma!: tfl.LayerVariable;
   private beta!: tfl.LayerVariable;
@@ -42,18 +48,21 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   }
 
   override build(): void {
-    const { numItems, maxHistory, hiddenSize, initializerRange = 0.02, seed = 0 } = this.args;
+    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = false, initializerRange = 0.02, seed = 0 } = this.args;
     const normal = (site: number) => tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
     this.table = this.addWeight('item_embedding', [numItems + 1, hiddenSize], 'float32', normal(0));
     this.positions = this.addWeight('position_embedding', [maxHistory + 1, hiddenSize], 'float32', normal(1));
     this.gamma = this.addWeight('norm_gamma', [hiddenSize], 'float32', tfl.initializers.ones());
     this.beta = this.addWeight('norm_beta', [hiddenSize], 'float32', tfl.initializers.zeros());
+    if (!tieItemEmbeddings) this.head = this.addWeight('head', [numItems, hiddenSize], 'float32', normal(2));
     this.built = true;
   }
 
-  /** [N + 1, D], row 0 for the start of a history; owned by the layer. */
-  get weight(): tf.Tensor2D {
-    return this.table.read() as tf.Tensor2D;
+  /** What a hidden state is multiplied with to score the items, [N, D]; a new tensor, through which gradient flows. */
+  itemTable(): tf.Tensor2D {
+    const { numItems, hiddenSize } = this.args;
+    if (this.head !== undefined) return tf.clone(this.head.read()) as tf.Tensor2D;
+    return tf.slice(this.table.read() as tf.Tensor2D, [1, 0], [numItems, hiddenSize]);
   }
 
   override computeOutputShape(inputShape: Shape): Shape {
@@ -68,7 +77,7 @@ export class SASRecEmbedding extends tfl.layers.Layer {
       if (length > maxHistory + 1) {
         throw new Error(`ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut histories to maxHistory`);
       }
-      const items = tf.reshape(tf.gather(this.weight, tf.reshape(tf.cast(ids, 'int32'), [-1])), [batch, length, hiddenSize]); // [B, T, D]
+      const items = tf.reshape(tf.gather(this.table.read(), tf.reshape(tf.cast(ids, 'int32'), [-1])), [batch, length, hiddenSize]); // [B, T, D]
       const positions = tf.slice(this.positions.read() as tf.Tensor2D, [0, 0], [length, hiddenSize]); // [T, D]
       const normed = layerNorm(tf.add(items, positions), this.gamma.read() as tf.Tensor1D, this.beta.read() as tf.Tensor1D, layerNormEps);
       return kwargs.training === true ? dropout(normed, hiddenDropout, mixSeeds(seed, this.dropoutStep++)) : normed;
@@ -76,7 +85,8 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { numItems, maxHistory, hiddenSize, hiddenDropout = 0, layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = this.args;
-    return { ...super.getConfig(), numItems, maxHistory, hiddenSize, hiddenDropout, layerNormEps, initializerRange, seed };
+    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = false, hiddenDropout = 0 } = this.args;
+    const { layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = this.args;
+    return { ...super.getConfig(), numItems, maxHistory, hiddenSize, tieItemEmbeddings, hiddenDropout, layerNormEps, initializerRange, seed };
   }
 }

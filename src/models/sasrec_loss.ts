@@ -18,7 +18,7 @@ export function sasrecLoss(model: tfl.LayersModel): LossFunction {
   return function itemCrossEntropy(labels, predictions) {
     return tf.tidy(() => {
       const hiddenSize = predictions.shape[predictions.rank - 1];
-      const table = tf.slice(embedding.weight, [1, 0], [embedding.numItems, hiddenSize]) as tf.Tensor2D; // [N, D]
+      const table = embedding.itemTable(); // [N, D]
       const hidden = tf.reshape(predictions, [-1, hiddenSize]) as tf.Tensor2D; // [B*T, D]
       const targets = tf.reshape(tf.cast(labels, 'int32'), [-1]) as tf.Tensor1D; // [B*T]
       if (tf.getBackend() === 'webgpu') return tiedCrossEntropy(hidden, table, targets); // labels cannot be read synchronously there

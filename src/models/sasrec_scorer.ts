@@ -10,7 +10,8 @@ import { sasrecEmbedding } from './sasrec';
  * A history longer than the model reads is cut to its newest items. The model is only read, and may go on training between calls.
  */
 export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
-  const { numItems, maxHistory } = sasrecEmbedding(model);
+  const embedding = sasrecEmbedding(model);
+  const { numItems, maxHistory } = embedding;
 
   const scorePrefixes = (histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array): tf.Tensor2D => {
     if (rows.length === 0) return tf.zeros([0, numItems]);
@@ -19,8 +20,7 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
       const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
       const states = model.predictOnBatch(inputs) as tf.Tensor3D; // [B, T, D]
       const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
-      const table = tf.slice(sasrecEmbedding(model).weight, [1, 0], [numItems, states.shape[2]]); // [N, D]
-      return tf.matMul(hidden, tf.transpose(table)) as tf.Tensor2D; // [R, N]
+      return tf.matMul(hidden, tf.transpose(embedding.itemTable())) as tf.Tensor2D; // [R, N]
     });
   };
 

@@ -2,24 +2,25 @@ import { SparseMatrixBuilder, type SparseMatrix } from './sparse_matrix';
 
 /** Items at most this many steps apart in a sequence occur together. */
 const WINDOW = 5;
-const CONTEXT_SMOOTHING = 0.75; // Levy, Goldberg and Dagan 2015: keeps rare items from looking close to everything
+const SMOOTHING = 0.75; // of the contexts' counts, Levy, Goldberg and Dagan 2015: keeps rare items from looking close to everything
 
 /**
  * Positive pointwise mutual information of the items that stand within five steps of each other, nearer ones weighing more (1 / distance).
  *
  * ```
- * PPMI(i, j) = max(0, log( c(i, j) · Σ c^0.75 / ( c(i) · c(j)^0.75 ) ))
+ * PPMI(i, j) = max(0, log( c(i, j) · Σ c^0.75 / ( c(i) · c(j) )^0.875 ))
  * ```
+ * It is the mean of the two directions with the context's count to the power 0.75, so it is symmetric.
  * @param sequences the training part of each user only, or the codes would know validation and test items' neighbours.
- * @returns [numItems, numItems]; the row of an item that never occurs is empty.
+ * @returns [numItems, numItems], symmetric; the row of an item that never occurs is empty.
  */
 export function positivePmi(sequences: readonly Int32Array[], numItems: number): SparseMatrix {
   const { starts, users, places } = occurrences(sequences, numItems);
   const counts = new Float64Array(numItems); // c(i) = sum over j of c(i, j)
   eachPair(sequences, (item, _, weight) => { counts[item] += weight; });
   let smoothedTotal = 0;
-  const smoothed = counts.map((count) => count ** CONTEXT_SMOOTHING);
-  for (const count of smoothed) smoothedTotal += count;
+  for (const count of counts) smoothedTotal += count ** SMOOTHING;
+  const divisor = counts.map((count) => count ** ((1 + SMOOTHING) / 2));
 
   const builder = new SparseMatrixBuilder(numItems);
   const row = new Float64Array(numItems);
@@ -32,7 +33,7 @@ export function positivePmi(sequences: readonly Int32Array[], numItems: number):
       });
     }
     for (const other of touched) {
-      const pmi = Math.log((row[other] * smoothedTotal) / (counts[item] * smoothed[other]));
+      const pmi = Math.log((row[other] * smoothedTotal) / (divisor[item] * divisor[other]));
       if (pmi > 0) builder.add(other, pmi);
       row[other] = 0;
     }

@@ -12,22 +12,28 @@ export interface Clusters {
 }
 
 /**
- * Lloyd's k-means from k-means++ seeds (Arthur and Vassilvitskii 2007).
+ * Lloyd's k-means from k-means++ seeds (Arthur and Vassilvitskii 2007), with a limit on the size of a cluster.
  *
+ * A cluster over the limit keeps its nearest points; the others go to the nearest cluster with room. Without it, residuals in many dimensions
+ * fall into one large cluster round their mean and many of a point or two.
  * A cluster that loses all its points is seeded again with the point farthest from its centroid; it stays empty only where there are fewer
  * than k different points.
  * @param points [numPoints, dim] row by row.
  * @param k 1 to numPoints.
+ * @param capacity most points of a cluster, numPoints / k or more; default no limit.
  */
-export function kMeans(points: Float32Array, dim: number, k: number, random: Random): Clusters {
+export function kMeans(points: Float32Array, dim: number, k: number, random: Random, capacity = Infinity): Clusters {
   const numPoints = points.length / dim;
   const centroids = seedCentroids(points, dim, k, random);
   const assignment = new Int32Array(numPoints).fill(-1);
   const distances = new Float64Array(numPoints);
   for (let iteration = 0; iteration < MAX_ITERATIONS; iteration++) {
-    const changed = assign(points, dim, centroids, assignment, distances);
+    const before = assignment.slice();
+    assign(points, dim, centroids, assignment, distances);
+    relieve(points, dim, centroids, assignment, distances, capacity);
     const reseeded = reseedEmpty(assignment, distances, k);
     moveCentroids(points, dim, centroids, assignment);
+    const changed = assignment.reduce((count, cluster, i) => count + (cluster === before[i] ? 0 : 1), 0);
     if (changed + reseeded <= SETTLED_SHARE * numPoints) break;
   }
   return { centroids, assignment };
@@ -43,9 +49,7 @@ function seedCentroids(points: Float32Array, dim: number, k: number, random: Ran
     for (let j = 0; j < dim; j++) centroids[c * dim + j] = points[chosen * dim + j];
     let total = 0;
     for (let i = 0; i < numPoints; i++) {
-      let distance = 0;
-      for (let j = 0; j < dim; j++) distance += (points[i * dim + j] - centroids[c * dim + j]) ** 2;
-      if (distance < nearest[i]) nearest[i] = distance;
+      nearest[i] = Math.min(nearest[i], squaredDistance(points, i * dim, centroids, c * dim, dim));
       total += nearest[i];
     }
     let left = random.next() * total;
@@ -54,12 +58,11 @@ function seedCentroids(points: Float32Array, dim: number, k: number, random: Ran
   return centroids;
 }
 
-/** Gives each point its nearest centroid (the first of equals). @returns how many changed cluster. */
-function assign(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array, distances: Float64Array): number {
+/** Gives each point its nearest centroid, the first of equals, and writes the squared distances. */
+function assign(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array, distances: Float64Array): void {
   const k = centroids.length / dim;
   const half = new Float64Array(k); // |c|² / 2; argmin |x - c|² = argmin |c|² / 2 - x·c
   for (let c = 0; c < k; c++) for (let j = 0; j < dim; j++) half[c] += centroids[c * dim + j] ** 2 / 2;
-  let changed = 0;
   for (let i = 0; i < assignment.length; i++) {
     const x = i * dim;
     let best = Infinity;
@@ -88,10 +91,33 @@ function assign(points: Float32Array, dim: number, centroids: Float64Array, assi
     let norm = 0;
     for (let j = 0; j < dim; j++) norm += points[x + j] ** 2;
     distances[i] = Math.max(0, norm + 2 * best);
-    if (assignment[i] !== bestCluster) changed++;
     assignment[i] = bestCluster;
   }
-  return changed;
+}
+
+/** Moves the farthest points of clusters over `capacity` to the nearest cluster with room, the nearest of them first. */
+function relieve(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array, distances: Float64Array, capacity: number): void {
+  const k = centroids.length / dim;
+  const room = new Float64Array(k).fill(capacity);
+  const moving: number[] = [];
+  const byDistance = Array.from(assignment.keys()).sort((a, b) => distances[a] - distances[b] || a - b);
+  for (const i of byDistance) if (--room[assignment[i]] < 0) moving.push(i);
+  for (const i of moving) {
+    let best = Infinity;
+    for (let c = 0; c < k; c++) {
+      if (room[c] < 1) continue;
+      const distance = squaredDistance(points, i * dim, centroids, c * dim, dim);
+      if (distance < best) { best = distance; assignment[i] = c; }
+    }
+    distances[i] = best;
+    room[assignment[i]]--;
+  }
+}
+
+function squaredDistance(a: ArrayLike<number>, startA: number, b: ArrayLike<number>, startB: number, dim: number): number {
+  let sum = 0;
+  for (let j = 0; j < dim; j++) sum += (a[startA + j] - b[startB + j]) ** 2;
+  return sum;
 }
 
 /** Gives each empty cluster the farthest point of a cluster that keeps another. @returns how many were filled. */

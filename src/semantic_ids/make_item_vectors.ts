@@ -1,9 +1,8 @@
 import type { InteractionData } from '../data/types';
-import { createRandom, type Random } from '../random';
+import { createRandom } from '../random';
 import { positivePmi } from './co_occurrence';
-import type { SparseMatrix } from './sparse_matrix';
 import { titleFeatures } from './title_features';
-import { truncatedSvd } from './truncated_svd';
+import { truncatedEigen, truncatedSvd, type Embedding } from './truncated_svd';
 
 /** Vectors of a catalogue, [numItems, dim] row by row. */
 export interface ItemVectors { values: Float32Array; dim: number }
@@ -13,16 +12,16 @@ const RANK = 64;
 /**
  * Makes item vectors from the interactions and, where any is known, the titles.
  *
- * Interactions: truncated SVD (U·√S) of the positive PMI within the training sequences, the last two interactions of each user left out.
- * Titles: the same of hashed words and trigrams. Both parts are scaled to length 1 per item and concatenated; an item without a part has zeros there.
+ * Interactions: the leading eigenvectors (U·√Λ) of the positive PMI within the training sequences, the last two interactions of each user
+ * left out. Titles: the leading singular vectors (U·√S) of hashed words and trigrams. Both parts are scaled to length 1 per item and concatenated; an item without a part has zeros there.
  * @param seed of the random projections.
  * @returns [N, 64 or 128], fewer columns for catalogues of fewer items.
  */
 export function makeItemVectors({ sequences, itemIds, titles }: Pick<InteractionData, 'sequences' | 'itemIds' | 'titles'>, seed = 0): ItemVectors {
   const random = createRandom(seed);
   const train = sequences.map((sequence) => sequence.subarray(0, Math.max(0, sequence.length - 2)));
-  const parts = [embed(positivePmi(train, itemIds.length), random)];
-  if (titles?.some((title) => title !== null)) parts.push(embed(titleFeatures(titles), random));
+  const parts = [unitRows(truncatedEigen(positivePmi(train, itemIds.length), RANK, random))];
+  if (titles?.some((title) => title !== null)) parts.push(unitRows(truncatedSvd(titleFeatures(titles), RANK, random)));
   const dim = parts.reduce((sum, part) => sum + part.dim, 0);
   const values = new Float32Array(itemIds.length * dim);
   let column = 0;
@@ -33,17 +32,13 @@ export function makeItemVectors({ sequences, itemIds, titles }: Pick<Interaction
   return { values, dim };
 }
 
-/** U·√S of a matrix, rows of length 1 or 0. */
-function embed(matrix: SparseMatrix, random: Random): ItemVectors {
-  const { left, singularValues, rank } = truncatedSvd(matrix, RANK, random);
-  const values = new Float32Array(left.length);
-  for (let row = 0; row < left.length; row += rank) {
+/** Rows scaled to length 1; rows of zeros stay. */
+function unitRows({ values, rank }: Embedding): ItemVectors {
+  const out = Float32Array.from(values);
+  for (let row = 0; row < out.length; row += rank) {
     let energy = 0;
-    for (let j = 0; j < rank; j++) {
-      values[row + j] = left[row + j] * Math.sqrt(singularValues[j]);
-      energy += values[row + j] ** 2;
-    }
-    if (energy > 0) for (let j = 0; j < rank; j++) values[row + j] /= Math.sqrt(energy);
+    for (let j = 0; j < rank; j++) energy += values[row + j] ** 2;
+    if (energy > 0) for (let j = 0; j < rank; j++) out[row + j] = values[row + j] / Math.sqrt(energy);
   }
-  return { values, dim: rank };
+  return { values: out, dim: rank };
 }

@@ -2,6 +2,8 @@ import { IlrecError } from '../errors';
 import type { Random } from '../random';
 import { kMeans } from './k_means';
 
+const CAPACITY = 3; // a code holds at most this many times its even share of the items
+
 /** The codes of a residual quantisation. */
 export interface ResidualCodes {
   /** Per item, one code per level. */
@@ -11,7 +13,8 @@ export interface ResidualCodes {
 }
 
 /**
- * Quantises vectors level by level: k-means, then k-means of what the nearest centroid leaves over, and so on.
+ * Quantises vectors level by level: k-means, then k-means of what the centroid leaves over, and so on. No code holds more than three times
+ * its even share of the items.
  *
  * @param vectors [numItems, dim] row by row; not changed.
  * @param levels 1 or more.
@@ -28,7 +31,7 @@ export function residualKMeans(vectors: Float32Array, dim: number, levels: numbe
   const residual: number[] = [];
   const variance = varianceOf(vectors, dim);
   for (let level = 0; level < levels; level++) {
-    const { centroids, assignment } = kMeans(left, dim, codebookSize, random);
+    const { centroids, assignment } = kMeans(left, dim, codebookSize, random, Math.ceil((CAPACITY * numItems) / codebookSize));
     let energy = 0;
     for (let item = 0; item < numItems; item++) {
       codes[item].push(assignment[item]);

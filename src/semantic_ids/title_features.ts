@@ -1,13 +1,15 @@
 import { SparseMatrixBuilder, type SparseMatrix } from './sparse_matrix';
 
 const NUM_BUCKETS = 2 ** 14;
-const GRAM_SIZE = 3;
-const GRAM_WEIGHT = 0.3; // a word of six letters has six grams: together they weigh about twice the word
+const GRAM = { size: 3, weight: 0.3 }; // a word of six letters has six grams: together they weigh about twice the word
+const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const UNSPACED_GRAM = { size: 2, weight: 1 }; // these scripts put no space between words: two letters are about a word
 
 /**
  * Hashed words and character trigrams of titles, tf-idf, each row of length 1.
  *
- * Words are runs of letters and digits of any script, lower case; trigrams run over `_word_`, so that "tent" and "tents" are near.
+ * Words are runs of letters and digits of any script, lower case; trigrams run over `_word_`, so that "tent" and "tents" are near. Scripts
+ * without spaces between words have pairs of characters instead.
  * @returns [titles, 16384]; the row of a null title is empty.
  */
 export function titleFeatures(titles: readonly (string | null)[]): SparseMatrix {
@@ -38,7 +40,8 @@ function bucketsOf(title: string): Map<number, number> {
   for (const [word] of title.normalize('NFKC').toLowerCase().matchAll(/[\p{L}\p{N}\p{M}]+/gu)) {
     add(word, 1);
     const letters = [...`_${word}_`];
-    for (let i = 0; i + GRAM_SIZE <= letters.length; i++) add(`#${letters.slice(i, i + GRAM_SIZE).join('')}`, GRAM_WEIGHT);
+    const { size, weight } = UNSPACED.test(word) ? UNSPACED_GRAM : GRAM;
+    for (let i = 0; i + size <= letters.length; i++) add(`#${letters.slice(i, i + size).join('')}`, weight);
   }
   return weights;
 }

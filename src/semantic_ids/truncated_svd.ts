@@ -6,30 +6,55 @@ const OVERSAMPLING = 8;
 const POWER_ITERATIONS = 3;
 const RANK_TOLERANCE = 1e-10; // eigenvalues below this share of the largest count as zero
 
+/** The leading directions of a matrix: [numRows, rank] row by row, each scaled by the root of its singular or eigenvalue. */
+export interface Embedding { values: Float64Array; rank: number }
+
 /**
- * Randomised truncated SVD A ≈ U·S·Vᵀ (Halko, Martinsson and Tropp 2011, power iterations with orthonormalisation).
+ * U·√S of the randomised truncated SVD A ≈ U·S·Vᵀ (Halko, Martinsson and Tropp 2011, power iterations with orthonormalisation).
  *
- * @param rank wanted; at most the smaller side of A counts.
- * @returns `left` U [numRows, rank] row by row (columns of a rank that A does not have are zero) and `singularValues` S [rank], descending.
+ * @param rank wanted; at most the smaller side of A counts. Columns beyond A's own rank are zero.
  */
-export function truncatedSvd(matrix: SparseMatrix, rank: number, random: Random): { left: Float64Array; singularValues: Float64Array; rank: number } {
+export function truncatedSvd(matrix: SparseMatrix, rank: number, random: Random): Embedding {
+  const { basis, width } = rangeBasis(matrix, rank, random);
+  const projected = multiplyTransposed(matrix, basis, width); // Aᵀ·Q, [numColumns, width]
+  const { values, vectors } = symmetricEigen(gram(projected, width), width); // S² and Qᵀ·U
+  return scaled(rotate(basis, vectors, width), values.map((value) => Math.sqrt(Math.max(value, 0))), width, Math.min(rank, width));
+}
+
+/**
+ * U·√Λ of the largest positive eigenvalues of a symmetric matrix A ≈ U·Λ·Uᵀ, also at random.
+ *
+ * Dot products of the rows then come near A's entries. Negative eigenvalues, which no dot product has, count as zero: with them
+ * two items that occur only with each other would come out as orthogonal.
+ */
+export function truncatedEigen(matrix: SparseMatrix, rank: number, random: Random): Embedding {
+  const { basis, width } = rangeBasis(matrix, Math.ceil(1.5 * rank), random); // some of the spectrum is negative
+  const { values, vectors } = symmetricEigen(product(basis, multiply(matrix, basis, width), width), width); // Qᵀ·A·Q
+  return scaled(rotate(basis, vectors, width), values, width, Math.min(rank, width));
+}
+
+/** Orthonormal columns Q that A nearly lies in, [numRows, width]. */
+function rangeBasis(matrix: SparseMatrix, rank: number, random: Random): { basis: Float64Array; width: number } {
   const { numRows, numColumns } = matrix;
-  const kept = Math.min(rank, numRows, numColumns);
-  const width = Math.min(kept + OVERSAMPLING, numRows, numColumns);
+  const width = Math.min(rank + OVERSAMPLING, numRows, numColumns);
   const omega = Float64Array.from({ length: numColumns * width }, () => random.normal());
   let basis = orthonormal(multiply(matrix, omega, width), width); // [numRows, width]
   for (let i = 0; i < POWER_ITERATIONS; i++) {
     const right = orthonormal(multiplyTransposed(matrix, basis, width), width); // [numColumns, width]
     basis = orthonormal(multiply(matrix, right, width), width);
   }
-  const projected = multiplyTransposed(matrix, basis, width); // Aᵀ·Q, [numColumns, width]
-  const { values, vectors } = symmetricEigen(gram(projected, width), width);
-  const rotated = rotate(basis, vectors, width); // [numRows, width]
-  const left = new Float64Array(numRows * kept);
-  for (let row = 0; row < numRows; row++) for (let j = 0; j < kept; j++) left[row * kept + j] = rotated[row * width + j];
-  const floor = RANK_TOLERANCE * Math.max(values[0] ?? 0, 0);
-  const singularValues = Float64Array.from({ length: kept }, (_, j) => (values[j] > floor ? Math.sqrt(values[j]) : 0));
-  return { left, singularValues, rank: kept };
+  return { basis, width };
+}
+
+/** The first `rank` columns of `directions` [rows, width], each times the root of its value; zero where that is not clearly positive. */
+function scaled(directions: Float64Array, values: Float64Array, width: number, rank: number): Embedding {
+  const numRows = width === 0 ? 0 : directions.length / width;
+  const out = new Float64Array(numRows * rank);
+  for (let j = 0; j < rank; j++) {
+    const scale = values[j] > RANK_TOLERANCE * values[0] ? Math.sqrt(values[j]) : 0;
+    for (let row = 0; row < numRows; row++) out[row * rank + j] = directions[row * width + j] * scale;
+  }
+  return { values: out, rank };
 }
 
 /** Columns that span those of x, orthonormal; directions x does not have become zero columns. @param x [rows, width] */
@@ -45,11 +70,16 @@ function orthonormal(x: Float64Array, width: number): Float64Array {
 
 /** xᵀ·x, [width, width] */
 function gram(x: Float64Array, width: number): Float64Array {
+  return product(x, x, width);
+}
+
+/** xᵀ·y of a symmetric result, [width, width]. @param x, y [rows, width] */
+function product(x: Float64Array, y: Float64Array, width: number): Float64Array {
   const out = new Float64Array(width * width);
   for (let row = 0; row < x.length; row += width) {
     for (let i = 0; i < width; i++) {
       const value = x[row + i];
-      if (value !== 0) for (let j = 0; j <= i; j++) out[i * width + j] += value * x[row + j];
+      if (value !== 0) for (let j = 0; j <= i; j++) out[i * width + j] += value * y[row + j];
     }
   }
   for (let i = 0; i < width; i++) for (let j = 0; j < i; j++) out[j * width + i] = out[i * width + j];

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { CallArgs } from '../layers/layer_types';
+import { refuseWeights } from './refuse_weights';
 import { shadow } from './shadow';
 import type { TapLocations } from './tap_locations';
 
@@ -45,6 +46,7 @@ export class ModelTaps {
     const inner: unknown = Reflect.get(model, 'model');
     const engine = inner instanceof tfl.LayersModel ? inner : model; // a Sequential trains and tests its inner model
     this.openTargetCheck(engine);
+    this.restores.push(refuseWeights(model));
     this.wrapTestFunction(engine);
   }
 

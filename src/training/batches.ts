@@ -39,7 +39,7 @@ export interface BatchOptions {
   trainFirstItem?: boolean;
   /** Order of rows and batches, together with the epoch. Default 0. */
   seed?: number;
-  /** Rows are padded to a multiple of this many tokens, so that few shapes occur. Default 8. */
+  /** Rows are padded to a multiple of this many tokens, or to the longest row of the data, so that few shapes occur. Default 8. */
   bucketTokens?: number;
   bosTokenId?: number;
   padTokenId?: number;
@@ -64,6 +64,7 @@ export function createBatches(options: BatchOptions): Batches {
   const rows = cutRows(sequences, { batching, maxHistory, trainFirstItem });
   if (rows.length === 0) throw new IlrecError('createBatches: there must be at least one target, got none; give users with two training items or more');
   const lengths = Int32Array.from(rows, (row) => tokensOf(row));
+  const longestRow = longestOf(lengths);
 
   /** Input tokens of a row: bos and all tokens but the last. */
   function tokensOf({ sequence, start, end }: Row): number {
@@ -73,8 +74,8 @@ export function createBatches(options: BatchOptions): Batches {
   }
 
   function collate(chosen: Int32Array): Batch {
-    const longest = chosen.reduce((length, row) => Math.max(length, lengths[row]), 0);
-    const sequenceLength = bucketTokens * Math.ceil(longest / bucketTokens);
+    const longest = longestOf(chosen.map((row) => lengths[row]));
+    const sequenceLength = Math.min(longestRow, bucketTokens * Math.ceil(longest / bucketTokens)); // no row of the data needs more
     const inputIds = new Int32Array(chosen.length * sequenceLength).fill(padTokenId);
     const labels = new Int32Array(chosen.length * sequenceLength).fill(ignoreIndex);
     let numTokens = 0;
@@ -103,6 +104,10 @@ export function createBatches(options: BatchOptions): Batches {
       for (let step = startStep; step < order.length; step++) yield collate(order[step]);
     },
   };
+}
+
+function longestOf(lengths: Int32Array): number {
+  return lengths.reduce((longest, length) => Math.max(longest, length), 0);
 }
 
 /** Shuffles the rows, sorts each pool of them by length, cuts batches and shuffles those; only the epoch's last rows may make a smaller batch. */

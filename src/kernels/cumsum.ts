@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from './wasm_backend';
 
-/** Counts a negative axis from the end, as the op promises; tfjs's wasm kernel writes out of bounds with one. */
-export const wasmCumsum: KernelReplacement = {
+/** Counts a negative axis from the end; with one, tfjs's cpu kernel gives no values and its wasm kernel writes out of bounds. */
+export const cumsum: KernelReplacement = {
   kernelName: 'Cumsum',
   create: (stock) =>
     stock === undefined

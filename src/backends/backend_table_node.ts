@@ -1,0 +1,49 @@
+/** A backend a user can ask for. `node` and `node-gpu` are TensorFlow itself; `webgpu` in Node runs on Dawn. */
+export type BackendName = 'node-gpu' | 'node' | 'webgpu' | 'wasm' | 'cpu';
+
+export interface BackendEntry {
+  /** The name tfjs knows it by. */
+  readonly tfjsName: string;
+  /** Its packages, all needed. */
+  readonly packages: readonly string[];
+  /** What adds them. */
+  readonly install: string;
+  /** What to do when they are installed and do not work. */
+  readonly repair: string;
+}
+
+export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
+  'node-gpu': {
+    tfjsName: 'tensorflow',
+    packages: ['@tensorflow/tfjs-node-gpu'],
+    install: 'npm install @tensorflow/tfjs-node-gpu',
+    repair: 'run "npm rebuild @tensorflow/tfjs-node-gpu", which downloads or builds its native library',
+  },
+  node: {
+    tfjsName: 'tensorflow',
+    packages: ['@tensorflow/tfjs-node'],
+    install: 'npm install @tensorflow/tfjs-node',
+    repair: 'run "npm rebuild @tensorflow/tfjs-node", which downloads or builds its native library',
+  },
+  webgpu: {
+    tfjsName: 'webgpu',
+    packages: ['webgpu', '@tensorflow/tfjs-backend-webgpu'],
+    install: 'npm install webgpu @tensorflow/tfjs-backend-webgpu',
+    repair: 'install a Vulkan, Metal or Direct3D 12 driver',
+  },
+  wasm: {
+    tfjsName: 'wasm',
+    packages: ['@tensorflow/tfjs-backend-wasm'],
+    install: 'npm install @tensorflow/tfjs-backend-wasm',
+    repair: 'run "npm install @tensorflow/tfjs-backend-wasm" again',
+  },
+  cpu: {
+    tfjsName: 'cpu',
+    packages: ['@tensorflow/tfjs-backend-cpu'],
+    install: 'npm install @tensorflow/tfjs-backend-cpu',
+    repair: 'run "npm install @tensorflow/tfjs-backend-cpu" again',
+  },
+};
+
+/** What `auto` tries, fastest first; webgpu only when asked for, as a software driver is slower than wasm and looks the same. */
+export const AUTO_ORDER: readonly BackendName[] = ['node-gpu', 'node', 'wasm', 'cpu'];

@@ -1,0 +1,104 @@
+import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
+import { nodeVersionProblem } from './node_runtime_node';
+import { findPackage } from './optional_package_node';
+import { PROBE, type ProbeRequest, type ProbeResult } from './probe_node';
+
+export interface BackendReport {
+  readonly backend: BackendName;
+  readonly ready: boolean;
+  /** Version of each package, null where it is not installed. */
+  readonly packages: Readonly<Record<string, string | null>>;
+  /** Speed of a 512³ product, multiply and add counted, where it is ready. */
+  readonly gigaflops?: number;
+  /** One sentence: what is missing or wrong, and the command or step that mends it. */
+  readonly problem?: string;
+}
+
+export interface DoctorReport {
+  readonly node: string;
+  readonly platform: string;
+  readonly logicalCpus: number;
+  readonly tfjsCore: string;
+  readonly tfjsLayers: string;
+  /** What `useBackend('auto')` takes; null where nothing is ready. */
+  readonly auto: BackendName | null;
+  readonly backends: readonly BackendReport[];
+  readonly notes: readonly string[];
+}
+
+const PROBE_TIMEOUT_MS = 60_000;
+
+/** Looks at every backend, each in a process of its own, so that this one's backend stays as it is. */
+export async function doctorReport(): Promise<DoctorReport> {
+  const backends: BackendReport[] = [];
+  for (const name of Object.keys(BACKENDS) as BackendName[]) backends.push(await examine(name));
+  const isReady = (name: BackendName): boolean => backends.some(({ backend, ready }) => backend === name && ready);
+  const nodeProblem = findPackage('@tensorflow/tfjs-node') || findPackage('@tensorflow/tfjs-node-gpu') ? nodeVersionProblem() : undefined;
+  return {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    logicalCpus: availableParallelism(),
+    tfjsCore: tf.version_core,
+    tfjsLayers: tfl.version_layers,
+    auto: AUTO_ORDER.find(isReady) ?? null,
+    backends,
+    notes: nodeProblem === undefined ? [] : [nodeProblem],
+  };
+}
+
+/** The report as lines for a terminal. */
+export function formatDoctorReport(report: DoctorReport): string {
+  const width = Math.max(...report.backends.map(({ backend }) => backend.length));
+  const lines = report.backends.map(({ backend, ready, gigaflops, packages, problem }) => {
+    const versions = Object.entries(packages).map(([name, version]) => `${name} ${version ?? 'missing'}`);
+    const state = ready ? `${versions.join(', ')}, ${gigaflops} GFLOP/s` : (problem ?? 'not ready');
+    return `${ready ? '✔' : '✘'} ${backend.padEnd(width)}  ${state}`;
+  });
+  const { node, platform, logicalCpus, tfjsCore, tfjsLayers, auto, notes } = report;
+  return [
+    `Node ${node} on ${platform}, ${logicalCpus} logical CPUs; tfjs-core ${tfjsCore}, tfjs-layers ${tfjsLayers}`,
+    ...lines,
+    `auto: ${auto ?? `nothing is ready; run "${BACKENDS.wasm.install}"`}`,
+    ...notes,
+  ].join('\n');
+}
+
+async function examine(backend: BackendName): Promise<BackendReport> {
+  const { packages: names, install, repair } = BACKENDS[backend];
+  const found = names.map((name) => findPackage(name));
+  const packages = Object.fromEntries(names.map((name, i) => [name, found[i]?.version ?? null]));
+  const missing = names.filter((_, i) => found[i] === undefined);
+  if (missing.length > 0) return { backend, ready: false, packages, problem: `not installed: ${missing.join(', ')}; run "${install}"` };
+  const result = await probe(backend);
+  if ('gigaflops' in result) return { backend, ready: true, packages, gigaflops: result.gigaflops };
+  return { backend, ready: false, packages, problem: `installed but not working (${result.error}); ${repair}` };
+}
+
+async function probe(backend: BackendName): Promise<ProbeResult> {
+  const wasm = findPackage('@tensorflow/tfjs-backend-wasm');
+  const request: ProbeRequest = {
+    backend,
+    tfjsName: BACKENDS[backend].tfjsName,
+    core: pathToFileURL(createRequire(import.meta.url).resolve('@tensorflow/tfjs-core')).href,
+    entries: BACKENDS[backend].packages.map((name) => findPackage(name)?.entry ?? name),
+    wasmFolder: wasm === undefined ? '' : join(wasm.folder, 'dist') + '/',
+  };
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', PROBE], {
+      env: { ...process.env, NODE_OPTIONS: '', ILREC_PROBE: JSON.stringify(request), TF_CPP_MIN_LOG_LEVEL: '2' },
+      timeout: PROBE_TIMEOUT_MS,
+    });
+    return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as ProbeResult;
+  } catch (error) {
+    const { signal, killed } = error as { signal?: string; killed?: boolean };
+    return { error: killed ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s` : signal ? `its process died of ${signal}` : 'its process failed' };
+  }
+}

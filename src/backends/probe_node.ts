@@ -1,0 +1,52 @@
+import type { BackendName } from './backend_table_node';
+
+/** What the probe is told, as JSON in the environment variable ILREC_PROBE. */
+export interface ProbeRequest {
+  readonly backend: BackendName;
+  readonly tfjsName: string;
+  /** File URL of tfjs-core. */
+  readonly core: string;
+  /** File URLs of the backend's packages. */
+  readonly entries: readonly string[];
+  readonly wasmFolder: string;
+}
+
+/** What it prints as its last line. */
+export type ProbeResult = { readonly gigaflops: number } | { readonly error: string };
+
+/** A program of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the first line of what went wrong. */
+export const PROBE = `
+const { backend, tfjsName, core, entries, wasmFolder } = JSON.parse(process.env.ILREC_PROBE);
+const load = async (url) => { const module = await import(url); return { ...module, ...module.default }; };
+const answer = (result) => process.stdout.write('\\n' + JSON.stringify(result), () => process.exit(0));
+try {
+  const util = process.getBuiltinModule?.('node:util') ?? {};
+  util.isNullOrUndefined ??= (value) => value === null || value === undefined;
+  util.isArray ??= Array.isArray;
+  const tf = await load(core);
+  for (const entry of entries) {
+    const module = await load(entry);
+    if (module.setWasmPaths) module.setWasmPaths(wasmFolder);
+    if (module.create && module.globals) {
+      Object.assign(globalThis, module.globals);
+      if (globalThis.navigator === undefined) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+      Object.defineProperty(globalThis.navigator, 'gpu', { value: module.create([]), configurable: true });
+    }
+  }
+  if (!(await tf.setBackend(tfjsName))) throw new Error('tfjs refuses to start it');
+  await tf.ready();
+  if (backend === 'node-gpu' && !tf.backend().isUsingGpuDevice) throw new Error('TensorFlow sees no GPU');
+  const size = 512;
+  const a = tf.fill([size, size], 0.5);
+  let best = Infinity;
+  for (let i = 0; i < 4; i++) {
+    const start = performance.now();
+    const [value] = await tf.matMul(a, a).data();
+    best = Math.min(best, performance.now() - start);
+    if (value !== size / 4) throw new Error('it multiplies wrongly');
+  }
+  answer({ gigaflops: Number((2 * size ** 3 / best / 1e6).toPrecision(2)) });
+} catch (error) {
+  answer({ error: String(error?.message ?? error).split('\\n')[0] });
+}
+`;

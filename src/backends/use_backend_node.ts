@@ -1,0 +1,71 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { IlrecError } from '../errors';
+import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
+import { installDawn, locateWasm, restoreOldUtil } from './node_runtime_node';
+import { findPackage, importPackage, type OptionalPackage } from './optional_package_node';
+
+export interface UseBackendOptions {
+  /** Told, with `auto`, why a backend that is installed was passed over; by default nobody is. */
+  readonly onSkip?: (reason: string) => void;
+}
+
+/**
+ * Imports a backend's package, sets it as tfjs's backend and waits until it is ready.
+ *
+ * @param backend `auto` takes the first of node-gpu, node, wasm and cpu that is installed and works; webgpu only when asked for.
+ * @returns the backend now in use.
+ * @throws IlrecError with the npm command when its package is not installed, or with the repair when it does not work.
+ */
+export async function useBackend(backend: BackendName | 'auto' = 'auto', { onSkip }: UseBackendOptions = {}): Promise<BackendName> {
+  if (backend !== 'auto') return start(backend);
+  for (const name of AUTO_ORDER) {
+    if (missingPackages(name).length > 0) continue;
+    try {
+      return await start(name);
+    } catch (error) {
+      if (!(error instanceof IlrecError)) throw error;
+      onSkip?.(error.message);
+    }
+  }
+  throw new IlrecError(`useBackend: 'auto' needs a backend's package, got none that works; run "${BACKENDS.wasm.install}"`);
+}
+
+/** The packages of a backend that are not installed. */
+export function missingPackages(backend: BackendName): string[] {
+  return BACKENDS[backend].packages.filter((name) => findPackage(name) === undefined);
+}
+
+async function start(name: BackendName): Promise<BackendName> {
+  const entry = BACKENDS[name] as (typeof BACKENDS)[BackendName] | undefined;
+  if (entry === undefined) throw new IlrecError(`useBackend: backend must be one of auto, ${Object.keys(BACKENDS).join(', ')}, got '${String(name)}'`);
+  const missing = missingPackages(name);
+  if (missing.length > 0) {
+    throw new IlrecError(`useBackend: backend '${name}' needs ${missing.join(' and ')}, got no such package here; run "${entry.install}"`);
+  }
+  let isSet: boolean;
+  try {
+    await load(name);
+    // eslint-disable-next-line no-restricted-syntax -- the one place where a user asks for it
+    isSet = await tf.setBackend(entry.tfjsName);
+  } catch (error) {
+    const [reason] = String(error instanceof Error ? error.message : error).split('\n');
+    throw new IlrecError(`useBackend: backend '${name}' must load, got "${reason}"; ${entry.repair}`, { cause: error });
+  }
+  if (!isSet) throw new IlrecError(`useBackend: backend '${name}' must start, got a refusal from tfjs; ${entry.repair}`);
+  await tf.ready();
+  if (name === 'node-gpu' && !(tf.backend() as { isUsingGpuDevice?: boolean }).isUsingGpuDevice) {
+    throw new IlrecError("useBackend: backend 'node-gpu' needs a GPU, got none that TensorFlow sees; check nvidia-smi and the CUDA libraries, or use 'node'");
+  }
+  return name;
+}
+
+async function load(name: BackendName): Promise<void> {
+  if (BACKENDS[name].tfjsName === 'tensorflow') {
+    if (tf.engine().backendNames().includes('tensorflow')) return; // both packages register this one name
+    restoreOldUtil();
+    process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // read by TensorFlow when it loads: warnings and errors only
+  }
+  if (name === 'webgpu') await installDawn();
+  for (const found of BACKENDS[name].packages.map(findPackage)) await importPackage(found as OptionalPackage);
+  if (name === 'wasm') await locateWasm();
+}

@@ -1,0 +1,44 @@
+import { Command } from 'commander';
+import { evaluationSummary, type EvaluationResult } from '../evaluation/evaluate_ranking';
+import { formatInterval, protocolText } from '../evaluation/protocol';
+import { TABLE_METRICS } from '../training/compare_node';
+import { evaluateRun } from '../training/evaluate_run_node';
+import { backendOption, startBackend } from './backend';
+import { integerOption, oneOf, printResult } from './output';
+import { watchEvaluation } from './watch_training';
+
+interface Options {
+  run: string;
+  split: string;
+  beamWidth?: number;
+  users?: number;
+  seed?: number;
+  data?: string;
+  backend: string;
+  json?: boolean;
+}
+
+/** `ilrec evaluate`: `evaluateRun`. */
+export function evaluateCommand(): Command {
+  return new Command('evaluate')
+    .description('Evaluate a finished run by leave-one-out over the whole catalogue.')
+    .requiredOption('--run <run>', 'a run directory')
+    .option('--split <split>', 'test or valid', 'test')
+    .option('--beam-width <n>', 'beams of the search (default: the run\'s, 20 where its config says nothing)', integerOption('--beam-width', 1))
+    .option('--users <n>', 'how many users, drawn by --seed (default: all)', integerOption('--users', 1))
+    .option('--seed <n>', 'seed of the draw and of the intervals', integerOption('--seed', 0))
+    .option('--data <dir>', 'the prepared folder, where it has moved')
+    .addOption(backendOption())
+    .option('--json', 'print one JSON object')
+    .action(async ({ split, backend, json, ...options }: Options) => {
+      const chosen = oneOf('--split', ['test', 'valid'] as const, split);
+      await startBackend(backend);
+      const result = await evaluateRun({ ...options, split: chosen, onProgress: watchEvaluation('evaluate') });
+      printResult(json, evaluationSummary(result), textOf(result));
+    });
+}
+
+function textOf(result: EvaluationResult): string {
+  const lines = TABLE_METRICS.map((name) => `${name.toUpperCase().padEnd(8)} ${formatInterval(result[name], result.ci95[name])}`);
+  return [...lines, `invalid items ${result.invalidItems}`, protocolText(result.protocol)].join('\n');
+}

@@ -1,0 +1,40 @@
+import { Command } from 'commander';
+import { prepareData } from '../data/files_node';
+import { formatPrepareReport } from '../data/prepare_report';
+import { DATA_FORMATS } from '../data/read_dataset_node';
+import { integerOption, oneOf, printResult } from './output';
+
+interface Options {
+  format: string;
+  input: string;
+  out: string;
+  titles?: string;
+  kCore?: number;
+  maxHistory?: number;
+  levels?: number;
+  codebookSize?: number;
+  vectors?: string;
+  seed?: number;
+  json?: boolean;
+}
+
+/** `ilrec prepare`: `prepareData`. */
+export function prepareCommand(): Command {
+  return new Command('prepare')
+    .description('Read a dataset, give it semantic ids where it has none, and write a prepared folder.')
+    .requiredOption('--format <format>', DATA_FORMATS.join(', '))
+    .requiredOption('--input <path>', 'the dataset')
+    .requiredOption('--out <dir>', 'the prepared folder to write')
+    .option('--titles <file>', 'csv: a file of item and title')
+    .option('--k-core <n>', 'keep users and items with at least n interactions', integerOption('--k-core', 0))
+    .option('--max-history <n>', 'items of a history that prompts may show', integerOption('--max-history', 1))
+    .option('--levels <n>', 'k-means levels of made semantic ids', integerOption('--levels', 1))
+    .option('--codebook-size <n>', 'codes per level', integerOption('--codebook-size', 1))
+    .option('--vectors <file>', 'item vectors, JSONL of {"id", "vector"}')
+    .option('--seed <n>', 'seed of the semantic ids', integerOption('--seed', 0))
+    .option('--json', 'print one JSON object')
+    .action(async ({ format, json, ...options }: Options) => {
+      const { name, checksum, report } = await prepareData({ format: oneOf('--format', DATA_FORMATS, format), ...options });
+      printResult(json, { out: options.out, name, checksum, ...report }, formatPrepareReport(name, report));
+    });
+}
