@@ -16,4 +16,4 @@ const model = causalLM({ vocabSize, hiddenSize: 32, numHiddenLayers: 3 });
 model.compile({ optimizer: new AdamW({ learningRate: 3e-3, clipNorm: 1 }), loss: method.loss, metrics: method.metrics });
 const batches = createBatches({ sequences: train, itemTokens, batchSize: 50 });
 const { history } = await model.fitDataset(batchDataset(batches), { epochs: 2, callbacks: [method.callback], verbose: 0 });
-console.log('reward loss per epoch:', history.crr);
+console.log('reward loss per epoch:', history.crr.join(' → '));

@@ -21,4 +21,4 @@ const [batch] = createBatches({ sequences: leaveOneOut(data).train, itemTokens, 
 const { xs, ys } = toTensors(batch); // int32 [B, T]; labels are -100 where there is nothing to predict
 const { history } = await model.fit(xs, ys, { epochs: 3, batchSize: 20, verbose: 0 });
 method.detach(); // the model is as it was
-console.log('cross-entropy per epoch:', history.crossEntropy);
+console.log('cross-entropy per epoch:', history.crossEntropy.join(' → '));

@@ -16,7 +16,7 @@ for (const batch of batches.batchesOf(0)) {
   const { xs, ys } = toTensors(batch); // int32 [B, T]
   const { value, grads } = tf.variableGrads(() => method.loss(ys, model.apply(xs, { training: true }) as tf.Tensor));
   optimizer.applyGradients(grads);
-  console.log('loss', (await value.data())[0], 'negatives per token', (await method.diagnostics())?.numNegatives);
+  console.log(`loss ${(await value.data())[0]}, negatives per token ${(await method.diagnostics())?.numNegatives}`);
   tf.dispose([xs, ys, value, grads]);
 }
 method.detach(); // the model is as it was

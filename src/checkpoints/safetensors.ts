@@ -68,7 +68,7 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): TensorFile {
     const [low, high] = data_offsets;
     if (dtype !== 'F32' && dtype !== 'I32') throw new IlrecError(`decodeSafetensors: ${name} must hold F32 and I32 tensors, got ${String(dtype)} for "${key}"; convert it first`);
     if (start + high > bytes.length) throw damaged(`${bytes.length} bytes where "${key}" ends at ${start + high}`);
-    const values = bytes.slice(start + low, start + high).buffer; // a copy, so that it is aligned
+    const values = new Uint8Array(bytes.subarray(start + low, start + high)).buffer; // a copy, so that it is aligned
     tensors.set(key, { shape, data: dtype === 'F32' ? new Float32Array(values) : new Int32Array(values) });
   }
   return { tensors, metadata };

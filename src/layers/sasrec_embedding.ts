@@ -49,7 +49,7 @@ export class SASRecEmbedding extends tfl.layers.Layer {
 
   override build(): void {
     const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = false, initializerRange = 0.02, seed = 0 } = this.args;
-    const normal = (site: number) => tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
+    const normal = (site: number): ReturnType<typeof tfl.initializers.randomNormal> => tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
     this.table = this.addWeight('item_embedding', [numItems + 1, hiddenSize], 'float32', normal(0));
     this.positions = this.addWeight('position_embedding', [maxHistory + 1, hiddenSize], 'float32', normal(1));
     this.gamma = this.addWeight('norm_gamma', [hiddenSize], 'float32', tfl.initializers.ones());

@@ -37,8 +37,9 @@ export function crossLayerPreference(
   if (!(penaltyWeight >= 0)) throw new Error(`crossLayerPreference: penaltyWeight must be at least 0, got ${penaltyWeight}`);
   return tf.tidy(() => {
     const target = oneHotLabels(labels, logits.shape[1]); // [P, V]
+    if (penaltyWeight === 0) return tf.mean(softCrossEntropy(logits, target));
     const raise = tf.mul(weights, penaltyWeight); // [P, V]
-    const strength = { scale: () => tf.mul(raise, tf.abs(logits)), paper: () => tf.mul(raise, logits), additive: () => raise }[penalty]();
-    return tf.mean(softCrossEntropy(tf.add(logits, strength), target));
+    const penalties = { scale: () => tf.mul(raise, tf.abs(logits)), paper: () => tf.mul(raise, logits), additive: () => raise }[penalty]();
+    return tf.mean(softCrossEntropy(tf.add(logits, penalties), target));
   });
 }

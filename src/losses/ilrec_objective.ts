@@ -68,25 +68,24 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
     const none = tf.scalar(0);
     const negatives =
       ensembleLogits === null ? null : selfHardNegatives(ensembleLogits, finalLogits, labels, { thresholdScale, thresholdReference });
-    const weights = negatives?.weights ?? tf.zerosLike(detachedLogits); // [P, V]
-    const mask = negatives?.mask ?? weights; // [P, V]
+    const plain = negatives === null || penaltyWeight === 0; // then L_CPO is cross-entropy
 
-    const cpo = crossLayerPreference(finalLogits, labels, weights, { penaltyWeight: negatives === null ? 0 : penaltyWeight, penalty });
+    const cpo = plain ? crossEntropy(finalLogits, labels) : crossLayerPreference(finalLogits, labels, negatives.weights, { penaltyWeight, penalty });
     const kl = intermediateLogits === null ? null : crossLayerDistillation(finalLogits, intermediateLogits, { itemTokens }); // [S]
     const cpd = kl === null ? none : tf.mean(kl);
-    const crr = reward === null ? none : collaborativeReward(finalLogits, labels, mask, reward);
+    const crr = reward === null ? none : collaborativeReward(finalLogits, labels, negatives?.mask ?? tf.zerosLike(detachedLogits), reward);
     let total: tf.Tensor = cpo;
     if (kl !== null && distillationWeight !== 0) total = tf.add(total, tf.mul(cpd, distillationWeight));
     if (reward !== null && rewardWeight !== 0) total = tf.add(total, tf.mul(crr, rewardWeight));
 
     return {
       total: total as tf.Scalar,
-      crossEntropy: crossEntropy(detachedLogits, labels),
+      crossEntropy: plain ? stopGradient(cpo) : crossEntropy(detachedLogits, labels),
       cpo: stopGradient(cpo),
       cpd: stopGradient(cpd as tf.Scalar),
       crr: stopGradient(crr),
-      numNegatives: negatives === null ? tf.clone(none) : tf.mean<tf.Scalar>(tf.sum(mask, 1)),
-      penaltyMass: negatives === null ? tf.clone(none) : tf.mean<tf.Scalar>(tf.sum(tf.mul(tf.softmax(detachedLogits), mask), 1)),
+      numNegatives: negatives === null ? tf.clone(none) : tf.mean<tf.Scalar>(tf.sum(negatives.mask, 1)),
+      penaltyMass: negatives === null ? tf.clone(none) : tf.mean<tf.Scalar>(tf.sum(tf.mul(tf.softmax(detachedLogits), negatives.mask), 1)),
       klPerLayer: kl === null ? tf.tensor1d([]) : stopGradient(kl),
     };
   });

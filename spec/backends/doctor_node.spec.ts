@@ -1,0 +1,77 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import { BACKENDS } from '../../src/backends/backend_table_node';
+import { doctorReport, formatDoctorReport, type DoctorReport } from '../../src/backends/doctor_node';
+import { nodeVersionProblem, restoreOldUtil } from '../../src/backends/node_runtime_node';
+import { findPackage } from '../../src/backends/optional_package_node';
+import '../support/backends';
+
+describe('doctorReport', () => {
+  let report: DoctorReport;
+  let backendBefore: string;
+
+  before(async function () {
+    this.timeout(180_000);
+    await tf.setBackend('cpu');
+    backendBefore = tf.getBackend();
+    report = await doctorReport();
+  });
+
+  it('names every backend, its packages and their versions', () => {
+    expect(report.backends.map(({ backend }) => backend)).to.deep.equal(Object.keys(BACKENDS));
+    const wasm = report.backends.find(({ backend }) => backend === 'wasm');
+    expect(wasm?.packages).to.deep.equal({ '@tensorflow/tfjs-backend-wasm': findPackage('@tensorflow/tfjs-backend-wasm')?.version });
+  });
+
+  it('measures what is ready and says how to add what is not', () => {
+    for (const { backend, ready, gigaflops, packages, problem } of report.backends) {
+      if (ready) expect(gigaflops, backend).to.be.greaterThan(0);
+      else if (Object.values(packages).includes(null)) expect(problem, backend).to.match(/^not installed: .+; run "npm install .+"$/);
+      else expect(problem, backend).to.match(/^installed but not working \(.+\); /);
+    }
+    expect(report.backends.filter(({ ready }) => ready).map(({ backend }) => backend)).to.include.members(['wasm', 'cpu']);
+  });
+
+  it('leaves the backend of this process as it was', () => {
+    expect(tf.getBackend()).to.equal(backendBefore);
+  });
+
+  it('prints a line for each backend and the automatic choice', () => {
+    const lines = formatDoctorReport(report).split('\n');
+    expect(lines[0]).to.include(`Node ${process.version}`).and.to.include(`tfjs-core ${tf.version_core}`);
+    expect(lines.slice(1, 6).map((line) => line.split(/\s+/)[1])).to.deep.equal(Object.keys(BACKENDS));
+    expect(lines[6]).to.equal(`auto: ${report.auto}`);
+  });
+
+  it('prints the command that adds a first backend', () => {
+    const empty = { ...report, auto: null, backends: [], notes: ['note'] };
+    expect(formatDoctorReport(empty).split('\n').slice(1)).to.deep.equal(['auto: nothing is ready; run "npm install @tensorflow/tfjs-backend-wasm"', 'note']);
+  });
+});
+
+describe('tfjs-node on new releases of Node', () => {
+  it('is without a problem up to Node 22', () => {
+    for (const version of ['20.19.0', '22.1.0']) expect(nodeVersionProblem(version)).to.equal(undefined);
+  });
+
+  it('says from Node 23 on what breaks and what to do', () => {
+    expect(nodeVersionProblem('24.1.0')).to.equal(
+      'Node 24.1.0 has no util.isNullOrUndefined, which @tensorflow/tfjs-node calls in many operations; ' +
+        'useBackend puts it back, but a program that imports tfjs-node by itself needs Node 20 or 22',
+    );
+  });
+
+  it('gets back the functions that Node removed', async () => {
+    restoreOldUtil();
+    const { default: util } = (await import('node:util')) as unknown as { default: { isNullOrUndefined(x: unknown): boolean; isArray(x: unknown): boolean } };
+    expect([null, undefined, 0].map((value) => util.isNullOrUndefined(value))).to.deep.equal([true, true, false]);
+    expect(util.isArray([])).to.equal(true);
+  });
+});
+
+describe('findPackage', () => {
+  it('finds an installed package and no other', () => {
+    expect(findPackage('@tensorflow/tfjs-core')?.version).to.equal(tf.version_core);
+    expect(findPackage('@tensorflow/no-such-package')).to.equal(undefined);
+  });
+});

@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
+import { missingPackages, useBackend } from '../../src/backends/use_backend_node';
+import { IlrecError } from '../../src/errors';
+import '../support/backends';
+
+async function messageOf(promise: Promise<unknown>): Promise<string> {
+  const error = await promise.then(() => undefined, (reason: unknown) => reason);
+  expect(error).to.be.instanceOf(IlrecError);
+  return (error as IlrecError).message;
+}
+
+/** Loads TensorFlow in a process of its own: once there, it stays every later spec's first choice. */
+function useBackendElsewhere(backend: string): string[] {
+  const program = `(async () => {
+    const tf = await import('@tensorflow/tfjs-core');
+    const { useBackend } = await import('./src/backends/use_backend_node');
+    const name = await useBackend('${backend}');
+    console.log([name, tf.getBackend(), tf.matMul([[1, 2]], [[3], [4]]).dataSync()[0]].join(' '));
+  })();`;
+  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return output.trim().split('\n');
+}
+
+describe('useBackend', () => {
+  for (const backend of ['cpu', 'wasm'] as const) {
+    it(`sets ${backend} and names it`, async () => {
+      expect(await useBackend(backend)).to.equal(backend);
+      expect(tf.getBackend()).to.equal(backend);
+      expect((await tf.matMul([[1, 2]], [[3], [4]]).data())[0]).to.equal(11);
+    });
+  }
+
+  it('sets TensorFlow where tfjs-node is installed, also as the automatic choice', function () {
+    if (missingPackages('node').length > 0) this.skip(); // @tensorflow/tfjs-node is not installed
+    this.timeout(60_000);
+    expect(useBackendElsewhere('node')).to.deep.equal(['node tensorflow 11']);
+    if (missingPackages('node-gpu').length > 0) expect(useBackendElsewhere('auto')).to.deep.equal(['node tensorflow 11']);
+  });
+
+  it('takes wasm by itself where TensorFlow is not installed', async function () {
+    if (missingPackages('node').length + missingPackages('node-gpu').length < 2) this.skip(); // a tfjs-node package is installed
+    expect(await useBackend()).to.equal('wasm');
+  });
+
+  for (const backend of Object.keys(BACKENDS) as BackendName[]) {
+    it(`names the npm command where ${backend} is absent`, async function () {
+      const missing = missingPackages(backend);
+      if (missing.length === 0) this.skip(); // installed here
+      expect(await messageOf(useBackend(backend))).to.equal(
+        `useBackend: backend '${backend}' needs ${missing.join(' and ')}, got no such package here; run "${BACKENDS[backend].install}"`,
+      );
+    });
+  }
+
+  it('refuses a name it does not know', async () => {
+    expect(await messageOf(useBackend('cuda' as BackendName))).to.equal(
+      "useBackend: backend must be one of auto, node-gpu, node, webgpu, wasm, cpu, got 'cuda'",
+    );
+  });
+});

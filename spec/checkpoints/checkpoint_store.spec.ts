@@ -1,0 +1,59 @@
+import { readdir, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { CheckpointStore } from '../../src/checkpoints/checkpoint_store_node';
+import type { TensorData } from '../../src/checkpoints/safetensors';
+import type { TrainingSnapshot } from '../../src/checkpoints/training_snapshot';
+import { messageOf, temporaryFolder } from '../support/folders';
+
+describe('CheckpointStore', () => {
+  const folder = temporaryFolder();
+
+  it('has nothing to load at first', async () => {
+    expect(await new CheckpointStore(folder.path).loadLatest()).to.equal(null);
+  });
+
+  it('keeps the two newest checkpoints and loads the newest', async () => {
+    const store = new CheckpointStore(folder.path);
+    for (const step of [3, 9, 12, 100]) await store.save(snapshot(step));
+    expect((await readdir(folder.path)).sort()).to.deep.equal(['step-000000012.safetensors', 'step-000000100.safetensors']);
+    const loaded = await store.loadLatest();
+    expect(loaded?.step).to.equal(100);
+    expect(loaded?.callbacks).to.deep.equal({ earlyStopping: { best: 100 } });
+    expect(loaded?.file.tensors.get('model.0')?.data).to.deep.equal(Float32Array.of(100));
+  });
+
+  it('falls back to the one before where the newest is damaged, and passes over what was never renamed', async () => {
+    const store = new CheckpointStore(folder.path);
+    await store.save(snapshot(1));
+    await store.save(snapshot(2));
+    await truncate(join(folder.path, 'step-000000002.safetensors'), 50);
+    await writeFile(join(folder.path, 'step-000000003.safetensors.partial-1'), 'half');
+    expect((await store.loadLatest())?.step).to.equal(1);
+  });
+
+  it('says so where every checkpoint is damaged', async () => {
+    await writeFile(join(folder.path, 'step-000000002.safetensors'), 'x');
+    expect(await messageOf(new CheckpointStore(folder.path).loadLatest())).to.match(/must be a whole safetensors file, got 1 bytes/);
+  });
+
+  it('keeps the best weights that a kept checkpoint speaks of', async () => {
+    const store = new CheckpointStore(folder.path);
+    await store.saveBest(2, [weight(2)]);
+    await store.save(snapshot(2));
+    await store.saveBest(6, [weight(6)]);
+    await store.save(snapshot(6));
+    await store.save(snapshot(8));
+    expect((await store.loadBest(6))[0].data).to.deep.equal(Float32Array.of(6));
+    expect(await messageOf(store.loadBest(2))).to.match(/loadBest: .*best-000000002\.safetensors must be there, as a checkpoint speaks of it, got none; train again without --resume/);
+  });
+});
+
+function weight(value: number): TensorData {
+  return { shape: [1], data: Float32Array.of(value) };
+}
+
+function snapshot(step: number): TrainingSnapshot {
+  const callbacks = { earlyStopping: { best: step } };
+  return { step, callbacks, file: { tensors: new Map([['model.0', weight(step)]]), metadata: { state: JSON.stringify({ step, callbacks }) } } };
+}

@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import ts from 'typescript';
+import { createContext, runInContext } from 'node:vm';
+import { VERSION } from '../src/version';
+import { type InstalledPackage, installPackage, repository } from './support/installed_package';
+import { readmeProgram, toCommonJs } from './support/readme_program';
+
+const consumer = `
+import * as tf from '@tensorflow/tfjs-core';
+import { causalLM, ilrec, type IlrecOptions, type Reward } from 'tfjs-ilrec';
+import { trainRun, type TrainRunOptions } from 'tfjs-ilrec/node';
+
+const reward: Reward = ({ positions, vocabSize }) => tf.zeros([positions.length, vocabSize]);
+const options: IlrecOptions = { numNegativeLayers: 2, penalty: 'additive', reward };
+const method = ilrec(options);
+causalLM({ vocabSize: 7 }).compile({ optimizer: 'adam', loss: method.loss, metrics: method.metrics });
+export const train = (run: TrainRunOptions): Promise<unknown> => trainRun(run);
+// @ts-expect-error a penalty that does not exist
+ilrec({ penalty: 'none' });
+`;
+
+describe('the package, packed and installed into an empty folder', function () {
+  this.timeout(120_000);
+  let installed: InstalledPackage;
+
+  before(function () {
+    this.timeout(300_000); // builds where nobody has
+    installed = installPackage();
+  });
+  after(() => installed?.remove());
+
+  for (const { name, file, program } of [
+    { name: 'an ES module', file: 'program.mjs', program: () => readmeProgram() },
+    { name: 'CommonJS', file: 'program.cjs', program: () => toCommonJs(readmeProgram()) },
+  ]) {
+    it(`runs the README's program as ${name}`, async () => {
+      installed.write(file, program());
+      const losses = JSON.parse(await installed.node(file)) as number[];
+      expect(losses).to.have.length(3);
+      expect(losses[2]).to.be.within(1, losses[0] - 0.2); // it starts near log(vocabulary)
+    });
+  }
+
+  it('gives the same functions to import and require, from both entries', async () => {
+    const entries = ['tfjs-ilrec', 'tfjs-ilrec/node'];
+    installed.write('exports.mjs', entries.map((entry, i) => `import * as e${i} from '${entry}'; console.log(Object.keys(e${i}).sort().join());`).join('\n'));
+    installed.write('exports.cjs', entries.map((entry) => `console.log(Object.keys(require('${entry}')).sort().join());`).join('\n'));
+    const imported = await installed.node('exports.mjs');
+    expect(await installed.node('exports.cjs')).to.equal(imported);
+    expect(imported.split('\n')[0].split(',')).to.include.members(['ilrec', 'causalLM', 'crossEntropy', 'trieReward', 'constrainedBeamSearch', 'SemanticIdTokenizer']);
+    expect(imported.split('\n')[1].split(',')).to.include.members(['ilrec', 'prepareData', 'trainRun', 'evaluateRun', 'recommend', 'compareMethods', 'doctorReport', 'useBackend']);
+  });
+
+  it('never reaches node: from the browser entry, and imports nothing but its peers and the random generator', () => {
+    const files = [join(installed.root, 'dist/index.js')];
+    const packages = new Set<string>();
+    for (const file of files) {
+      const code = readFileSync(file, 'utf8');
+      expect(code, file).to.not.match(/['"`]node:|\brequire\(|\bprocess\./);
+      for (const [, from] of code.matchAll(/^(?:import|export)\b[^;]*?['"]([^'"]+)['"];$|\bimport\(['"]([^'"]+)['"]\)/gm)) {
+        if (!from.startsWith('.')) packages.add(from.replace(/^(pure-rand)\/.*/, '$1'));
+        else if (!files.includes(join(dirname(file), from))) files.push(join(dirname(file), from));
+      }
+    }
+    expect(files.length).to.be.above(1);
+    expect([...packages].sort()).to.deep.equal(['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', 'pure-rand']);
+  });
+
+  for (const bundle of ['tfjs-ilrec.umd.js', 'tfjs-ilrec.umd.min.js']) {
+    it(`runs ${bundle} as a script beside a global tf`, () => {
+      const require = createRequire(import.meta.url);
+      const tf = { ...(require('@tensorflow/tfjs-core') as object), ...(require('@tensorflow/tfjs-layers') as object) };
+      const context = createContext({ tf });
+      runInContext(readFileSync(join(installed.root, 'dist', bundle), 'utf8'), context);
+      const script = `
+        const model = ilrec.causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 2 });
+        const method = ilrec.ilrec();
+        model.layers.map((layer) => layer.getClassName()).join();`;
+      expect(runInContext(script, context)).to.match(/^InputLayer,ILRecTokenEmbedding,ILRecDecoderBlock,ILRecDecoderBlock,ILRecRMSNorm$/);
+    });
+  }
+
+  for (const { resolution, module, file } of [
+    { resolution: ts.ModuleResolutionKind.Node16, module: ts.ModuleKind.Node16, file: 'consumer.mts' },
+    { resolution: ts.ModuleResolutionKind.Node16, module: ts.ModuleKind.Node16, file: 'consumer.cts' },
+    { resolution: ts.ModuleResolutionKind.Bundler, module: ts.ModuleKind.ESNext, file: 'consumer.ts' },
+  ]) {
+    it(`has types for ${file} under moduleResolution ${ts.ModuleResolutionKind[resolution].toLowerCase()}`, () => {
+      installed.write(file, consumer);
+      const options: ts.CompilerOptions = {
+        module, moduleResolution: resolution, target: ts.ScriptTarget.ES2022, strict: true, noEmit: true, skipLibCheck: true, types: [],
+        lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+      };
+      const program = ts.createProgram([join(installed.folder, file)], options);
+      expect(ts.formatDiagnostics(ts.getPreEmitDiagnostics(program), { getCanonicalFileName: (name) => name, getCurrentDirectory: () => installed.folder, getNewLine: () => '\n' })).to.equal('');
+    });
+  }
+
+  it('starts the command line', async () => {
+    const bin = join(installed.root, 'dist/cli.js');
+    expect(readFileSync(bin, 'utf8')).to.match(/^#!\/usr\/bin\/env node\n(?!#!)/);
+    expect(await installed.node(bin, '--version')).to.equal(`${VERSION}\n`);
+    expect(await installed.node(bin, '--help')).to.match(/^ {2}prepare .*^ {2}train .*^ {2}evaluate .*^ {2}recommend .*^ {2}compare .*^ {2}doctor /ms);
+  });
+
+  it('says the version of its package.json', () => {
+    const { version } = JSON.parse(readFileSync(join(repository, 'package.json'), 'utf8')) as { version: string };
+    expect(VERSION).to.equal(version);
+  });
+});

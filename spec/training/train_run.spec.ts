@@ -1,0 +1,140 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import { readLog } from '../../src/checkpoints/jsonl_log_node';
+import { type MethodName, runPaths } from '../../src/checkpoints/run_directory_node';
+import type { TrainConfigInput } from '../../src/config/train_config';
+import { evaluateRun } from '../../src/training/evaluate_run_node';
+import { loadRun } from '../../src/training/load_run_node';
+import { recommend } from '../../src/training/recommend_run_node';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/training/train_run_node';
+import { forEachBackend } from '../support/backends';
+import { messageOf, temporaryFolder } from '../support/folders';
+import { smallConfig, writeSmallShop } from '../support/small_shop';
+
+describe('trainRun', () => {
+  const folder = temporaryFolder();
+  let data = '';
+  beforeEach(async () => {
+    data = join(folder.path, 'data');
+    await writeSmallShop(data);
+  });
+
+  async function run(method: MethodName, { name = method, config = {}, ...options }: { name?: string; config?: TrainConfigInput } & Partial<Omit<TrainRunOptions, 'config'>> = {}): Promise<TrainRunResult> {
+    return await trainRun({ data, out: join(folder.path, name), method, config: smallConfig(config), ...options });
+  }
+
+  forEachBackend((backend) => {
+    it('writes all that evaluate and recommend need, for every method', async () => {
+      for (const method of ['popularity', 'markov', 'sasrec', 'sft', 'ilrec'] as const) {
+        const { run: out, manifest } = await run(method);
+        expect(manifest).to.deep.include({ method, status: 'done', seed: 0, backend });
+        expect(manifest.validation?.best?.metrics).to.have.property('ndcg@10');
+        const evaluation = await evaluateRun({ run: out });
+        expect(evaluation.users).to.equal(30);
+        expect(evaluation.invalidItems).to.equal(0);
+        const { items } = await loadRun(out);
+        const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, excludeSeen: true });
+        expect(recommended).to.have.length(4);
+        expect(recommended.map(({ id }) => id)).to.not.include(items[3].id);
+        expect(recommended[0].title).to.be.a('string');
+      }
+    });
+
+    it('logs every step with ILRec\'s metrics, and every evaluation', async () => {
+      const { run: out, manifest } = await run('ilrec');
+      const log = await readLog(runPaths(out).log);
+      expect(log.map(({ kind }) => kind)).to.deep.equal(['step', 'step', 'step', 'step', 'evaluation', 'step', 'step', 'step', 'step', 'evaluation']);
+      expect(log[0]).to.include.keys('crossEntropy', 'cpo', 'cpd', 'crr', 'numNegatives', 'penaltyMass', 'loss', 'learningRate', 'tokensPerSecond', 'klPerLayer');
+      expect(manifest).to.deep.include({ steps: 8, stepsPerEpoch: 4 });
+    });
+
+    it('stops when asked to, and goes on with the same losses', async () => {
+      const whole = await run('ilrec', { name: 'whole' });
+      const controller = new AbortController();
+      const stopAt = (step: number): Partial<TrainRunOptions> => ({ signal: controller.signal, callbacks: () => [{ onStep: (record) => (record.step === step ? controller.abort() : undefined) }] });
+      const first = await run('ilrec', { name: 'cut', ...stopAt(2) });
+      expect(first.manifest).to.deep.include({ status: 'interrupted', steps: 2 });
+      expect(await messageOf(loadRun(first.run))).to.match(/^loadRun: .*cut must be a finished run, got one that is interrupted; go on with `ilrec train --resume/);
+      const rest = await run('ilrec', { name: 'cut', resume: true });
+      expect(rest.manifest).to.deep.include({ status: 'done', steps: 8 });
+      expect(await losses(rest.run)).to.deep.equal(await losses(whole.run));
+      expect(await weights(rest.run)).to.deep.equal(await weights(whole.run));
+    });
+  });
+
+  it('goes on with the same losses after being killed again and again, at any moment', async function () {
+    this.timeout(120_000);
+    await tf.setBackend('wasm');
+    const whole = await run('ilrec', { name: 'whole' });
+    const out = join(folder.path, 'killed');
+    await mkdir(out);
+    for (const lines of [1, 3, 6]) {
+      const child = spawnTraining(data, out, 'ilrec');
+      await killAfter(child, runPaths(out).log, lines);
+    }
+    expect(JSON.parse(await readFile(runPaths(out).manifest, 'utf8'))).to.deep.include({ status: 'running' });
+    const rest = await run('ilrec', { name: 'killed', resume: true });
+    expect(rest.manifest).to.deep.include({ status: 'done', steps: 8 });
+    expect(await losses(out)).to.deep.equal(await losses(whole.run));
+    expect(await weights(out)).to.deep.equal(await weights(whole.run));
+    expect(rest.manifest.validation).to.deep.equal(whole.manifest.validation);
+  });
+
+  it('starts from the weights of another run', async () => {
+    const first = await run('sft');
+    const { run: out } = await run('ilrec', { config: { training: { initialWeights: first.run, learningRate: 1e-12, epochs: 1 } } });
+    const [expected, actual] = [await weights(first.run), await weights(out)];
+    actual.forEach((value, i) => expect(value).to.be.closeTo(expected[i], 1e-6));
+  });
+
+  it('ends early, and keeps the best weights, where validation gets no better', async () => {
+    const { manifest } = await run('sft', { config: { training: { epochs: 9, patience: 1, learningRate: 1e-12 } } });
+    expect(manifest).to.deep.include({ status: 'done', steps: 8 }); // the second evaluation is like the first
+    expect(manifest.validation?.bestStep).to.equal(4);
+  });
+
+  it('trains SASRec for the reward inside the run where no finished one is named', async () => {
+    const { run: out, manifest } = await run('ilrec', { config: { method: { reward: 'sasrec' }, training: { epochs: 1 } } });
+    expect(manifest.status).to.equal('done');
+    expect((await loadRun(runPaths(out).reward)).manifest.method).to.equal('sasrec');
+  });
+
+  it('refuses to write over a run, or to go on with another one', async () => {
+    const { run: out } = await run('sft');
+    expect(await messageOf(run('sft'))).to.equal(`trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`);
+    expect(await messageOf(run('ilrec', { name: 'sft', resume: true }))).to.equal(`trainRun: --resume goes on with the method of ${out}, sft, got ilrec; choose another --out`);
+    expect(await messageOf(run('sft', { resume: true, epochs: 3 }))).to.equal(
+      `trainRun: --resume needs the config that ${out} was begun with, got other values in training; use its config.json, or choose another --out`,
+    );
+  });
+});
+
+async function losses(out: string): Promise<number[]> {
+  return (await readLog(runPaths(out).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));
+}
+
+async function weights(out: string): Promise<number[]> {
+  const { languageModel, dispose } = await loadRun(out);
+  const values = languageModel?.getWeights().flatMap((weight) => Array.from(weight.dataSync())) ?? [];
+  dispose();
+  return values;
+}
+
+function spawnTraining(data: string, out: string, method: MethodName): ChildProcess {
+  return spawn(process.execPath, ['--import', 'tsx', 'spec/support/train_child.ts', data, out, method], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+/** Kills the process as soon as the log has so many lines. */
+async function killAfter(child: ChildProcess, log: string, lines: number): Promise<void> {
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const timer = setInterval(() => {
+    if (existsSync(log) && readFileSync(log, 'utf8').split('\n').length > lines) child.kill('SIGKILL');
+  }, 2);
+  await ended;
+  clearInterval(timer);
+  expect(child.signalCode, 'the child must be killed before it is done').to.equal('SIGKILL');
+}
