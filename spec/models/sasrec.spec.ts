@@ -1,17 +1,12 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { SASRecBlock } from '../../src/layers/sasrec_block';
-import { SASRecEmbedding } from '../../src/layers/sasrec_embedding';
 import { sasrec } from '../../src/models/sasrec';
 import { sasrecBatch, sasrecRows } from '../../src/models/sasrec_batch';
 import { sasrecLoss } from '../../src/models/sasrec_loss';
 import { sasrecScorer } from '../../src/models/sasrec_scorer';
 import { forEachBackend } from '../support/backends';
 import { integers } from '../support/random';
-
-tf.serialization.registerClass(SASRecEmbedding);
-tf.serialization.registerClass(SASRecBlock);
 
 const config = { numItems: 11, maxHistory: 7, hiddenSize: 6, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 5, initializerRange: 0.5, seed: 3 };
 

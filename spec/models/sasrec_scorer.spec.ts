@@ -18,19 +18,24 @@ function expectClose(actual: tf.Tensor2D, expected: tf.Tensor2D): void {
 
 describe('sasrecScorer', () => {
   forEachBackend(() => {
-    it('is the product of the last state with the head', () => {
-      const model = sasrec(config);
-      const head = model.layers[1].getWeights()[4]; // [N, D]
-      const state = tf.slice(model.predict(tf.tensor2d([0, 5, 2], [1, 3], 'int32')) as tf.Tensor3D, [0, 2, 0], [1, 1, 6]);
-      expectClose(sasrecScorer(model).score([[4, 1]]), tf.matMul(tf.reshape(state, [1, 6]), head as tf.Tensor2D, false, true));
-    });
+    for (const tieItemEmbeddings of [true, false]) {
+      it(`is the product of the last state with the ${tieItemEmbeddings ? 'item embeddings' : 'head of its own'}`, () => {
+        const model = sasrec({ ...config, tieItemEmbeddings, useRepeatBias: false });
+        const weights = model.layers[1].getWeights() as tf.Tensor2D[];
+        const table = tieItemEmbeddings ? tf.slice(weights[0], 1) : weights[4]; // [N, D]
+        const state = tf.slice(model.predict(tf.tensor2d([0, 5, 2], [1, 3], 'int32')) as tf.Tensor3D, [0, 2, 0], [1, 1, 6]);
+        expectClose(sasrecScorer(model).score([[4, 1]]), tf.matMul(tf.reshape(state, [1, 6]), table, false, true));
+      });
+    }
 
-    it('is the product of the last state with the item embeddings where they are tied', () => {
-      const model = sasrec({ ...config, tieItemEmbeddings: true });
-      const [table] = model.getWeights() as tf.Tensor2D[]; // [N + 1, D]
-      const state = tf.slice(model.predict(tf.tensor2d([0, 5, 2], [1, 3], 'int32')) as tf.Tensor3D, [0, 2, 0], [1, 1, 6]);
-      const expected = tf.matMul(tf.reshape(state, [1, 6]), tf.slice(table, 1), false, true) as tf.Tensor2D;
-      expectClose(sasrecScorer(model).score([[4, 1]]), expected);
+    it('adds the repeat bias to the items of the history, too old ones and repeated ones included', () => {
+      const model = sasrec(config);
+      const history = [9, 1, 2, 3, 4, 4, 5];
+      const plain = sasrecScorer(model).score([history, []]);
+      model.layers[1].setWeights(model.layers[1].getWeights().map((weight) => (weight.size === 1 ? tf.tensor1d([0.3]) : weight))); // 3
+      const expected = tf.tensor2d([0, 1, 2, 3, 4, 5, 9].map((item) => [0, item]), [7, 2], 'int32');
+      const raised = tf.scatterND(tf.slice(expected, 1), tf.fill([6], 3), [2, 13]);
+      expectClose(sasrecScorer(model).score([history, []]), tf.add(plain, raised));
     });
 
     it('scores a history the same alone and beside longer ones', () => {

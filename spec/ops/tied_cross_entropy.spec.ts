@@ -5,13 +5,13 @@ import { forEachBackend } from '../support/backends';
 import { integers, normals } from '../support/random';
 
 /** The loss by loops in float64; a negative label is left out. */
-function reference(hidden: ArrayLike<number>, table: ArrayLike<number>, labels: ArrayLike<number>, size: number): number {
+function reference(hidden: ArrayLike<number>, table: ArrayLike<number>, labels: ArrayLike<number>, size: number, bias = 0, members: number[][] = []): number {
   const [rows, items] = [labels.length, table.length / size];
   let [sum, count] = [0, 0];
   for (let p = 0; p < rows; p++) {
     if (labels[p] < 0) continue;
     const scores = Array.from({ length: items }, (_, item) => {
-      let score = 0;
+      let score = members[p]?.includes(item) ? bias : 0;
       for (let d = 0; d < size; d++) score += hidden[p * size + d] * table[item * size + d];
       return score;
     });
@@ -51,6 +51,23 @@ describe('tiedCrossEntropy', () => {
           expect(entry).to.be.closeTo((at(1e-4) - at(-1e-4)) / 2e-4, 1e-5);
         });
       });
+    });
+
+    it('adds a shared bias to the scores of each position\'s members, with its gradient', () => {
+      const [hidden, table] = [normals(4 * 3, 1), normals(7 * 3, 2)];
+      const labels = Int32Array.of(4, 0, -100, 6);
+      const members = [[1, 3, 3], [], [2], [6, 0]];
+      const [value, gradient] = tf.tidy(() => {
+        const f = (b: tf.Tensor): tf.Tensor => {
+          const bias = { value: b as tf.Tensor1D, members };
+          return tiedCrossEntropy(tf.tensor2d(hidden, [4, 3]), tf.tensor2d(table, [7, 3]), tf.tensor1d(labels, 'int32'), bias);
+        };
+        const { value, grad } = tf.valueAndGrad(f)(tf.tensor1d([0.7]));
+        return [value.dataSync()[0], grad.dataSync()[0]];
+      });
+      const at = (b: number): number => reference(hidden, table, labels, 3, b, members);
+      expect(value).to.be.closeTo(at(0.7), 1e-5);
+      expect(gradient).to.be.closeTo((at(0.7001) - at(0.6999)) / 2e-4, 1e-5);
     });
 
     it('is the same over several tiles as over each alone', () => {

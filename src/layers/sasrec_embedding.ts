@@ -4,6 +4,9 @@ import { dropout, mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** The weight of the repeat bias is kept in tens, so that an optimiser whose steps are of one size for all weights moves it fast enough. */
+const REPEAT_BIAS_UNIT = 10;
+
 export interface SASRecEmbeddingArgs extends LayerArgs {
   /** N, items of the catalogue. */
   numItems: number;
@@ -11,8 +14,10 @@ export interface SASRecEmbeddingArgs extends LayerArgs {
   maxHistory: number;
   /** D. */
   hiddenSize: number;
-  /** Whether items are scored with the embeddings that they are read with, instead of a table of their own. Default false. */
+  /** Whether items are scored with the embeddings that they are read with, instead of a table of their own. Default true. */
   tieItemEmbeddings?: boolean;
+  /** Whether a learned bias is added to the scores of the items that the history holds already. Default true. */
+  useRepeatBias?: boolean;
   /** Dropout of the embedded items. Default 0. */
   hiddenDropout?: number;
   /** Added to the variance. Default 1e-6. */
@@ -25,7 +30,7 @@ export interface SASRecEmbeddingArgs extends LayerArgs {
 
 /**
  * Item plus position embedding, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]; 0 opens a row and pads its right end. The layer also
- * holds the table of the head, which the loss and the scorer project with.
+ * holds what the head needs, which the loss and the scorer apply: the table of items and the repeat bias.
  */
 export class SASRecEmbedding extends tfl.layers.Layer {
   static readonly className = 'ILRecSASRecEmbedding';
@@ -36,6 +41,7 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   private readonly args: SASRecEmbeddingArgs;
   private table!: tfl.LayerVariable;
   private head?: tfl.LayerVariable;
+  private repeat?: tfl.LayerVariable;
   private positions!: tfl.LayerVariable;
   private gamma!: tfl.LayerVariable;
   private beta!: tfl.LayerVariable;
@@ -48,12 +54,13 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   }
 
   override build(): void {
-    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = false, initializerRange = 0.02, seed = 0 } = this.args;
+    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = true, useRepeatBias = true, initializerRange = 0.02, seed = 0 } = this.args;
     const normal = (site: number): ReturnType<typeof tfl.initializers.randomNormal> => tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
     this.table = this.addWeight('item_embedding', [numItems + 1, hiddenSize], 'float32', normal(0));
     this.positions = this.addWeight('position_embedding', [maxHistory + 1, hiddenSize], 'float32', normal(1));
     this.gamma = this.addWeight('norm_gamma', [hiddenSize], 'float32', tfl.initializers.ones());
     this.beta = this.addWeight('norm_beta', [hiddenSize], 'float32', tfl.initializers.zeros());
+    if (useRepeatBias) this.repeat = this.addWeight('repeat_bias', [1], 'float32', tfl.initializers.zeros());
     if (!tieItemEmbeddings) this.head = this.addWeight('head', [numItems, hiddenSize], 'float32', normal(2));
     this.built = true;
   }
@@ -63,6 +70,11 @@ export class SASRecEmbedding extends tfl.layers.Layer {
     const { numItems, hiddenSize } = this.args;
     if (this.head !== undefined) return tf.clone(this.head.read()) as tf.Tensor2D;
     return tf.slice(this.table.read() as tf.Tensor2D, [1, 0], [numItems, hiddenSize]);
+  }
+
+  /** Added to the score of every item that the history holds already, [1]; a new tensor, through which gradient flows. Null where there is none. */
+  repeatBias(): tf.Tensor1D | null {
+    return this.repeat === undefined ? null : tf.mul<tf.Tensor1D>(this.repeat.read(), REPEAT_BIAS_UNIT);
   }
 
   override computeOutputShape(inputShape: Shape): Shape {
@@ -85,8 +97,9 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = false, hiddenDropout = 0 } = this.args;
+    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = true, useRepeatBias = true, hiddenDropout = 0 } = this.args;
     const { layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = this.args;
-    return { ...super.getConfig(), numItems, maxHistory, hiddenSize, tieItemEmbeddings, hiddenDropout, layerNormEps, initializerRange, seed };
+    const own = { numItems, maxHistory, hiddenSize, tieItemEmbeddings, useRepeatBias, hiddenDropout, layerNormEps, initializerRange, seed };
+    return { ...super.getConfig(), ...own };
   }
 }

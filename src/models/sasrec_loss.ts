@@ -10,7 +10,10 @@ export type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Ten
 /**
  * Cross-entropy over all items at every labelled position, the strong form of SASRec's loss. Scores are made for labelled positions only.
  *
- * @param model made by `sasrec`; the loss reads its item embeddings and sends gradient into them.
+ * The items seen before a position are read from the labels before it in the row, as `sasrecRows` lays them out; they carry the repeat bias.
+ * On webgpu, where labels cannot be read synchronously, all positions are scored and the repeat bias is left as it is.
+ *
+ * @param model made by `sasrec`; the loss reads its table of items and its repeat bias, and sends gradient into them.
  * @returns loss of labels int32 [B, T] (item numbers, negative where there is no target) and hidden states [B, T, D]: a scalar, mean over labelled positions, 0 when there are none.
  */
 export function sasrecLoss(model: tfl.LayersModel): LossFunction {
@@ -21,19 +24,29 @@ export function sasrecLoss(model: tfl.LayersModel): LossFunction {
       const table = embedding.itemTable(); // [N, D]
       const hidden = tf.reshape(predictions, [-1, hiddenSize]) as tf.Tensor2D; // [B*T, D]
       const targets = tf.reshape(tf.cast(labels, 'int32'), [-1]) as tf.Tensor1D; // [B*T]
-      if (tf.getBackend() === 'webgpu') return tiedCrossEntropy(hidden, table, targets); // labels cannot be read synchronously there
-      const positions = labelledPositions(targets.dataSync(), embedding.numItems); // [P]
+      if (tf.getBackend() === 'webgpu') return tiedCrossEntropy(hidden, table, targets);
+      const { positions, seen } = labelledPositions(targets.dataSync(), predictions.shape[1] as number, embedding.numItems); // [P]
       if (positions.length === 0) return tf.scalar(0);
-      return tiedCrossEntropy(tf.gather(hidden, positions), table, tf.gather(targets, positions));
+      const bias = embedding.repeatBias();
+      const shared = bias === null ? undefined : { value: bias, members: seen };
+      return tiedCrossEntropy(tf.gather(hidden, positions), table, tf.gather(targets, positions), shared);
     });
   };
 }
 
-function labelledPositions(labels: ArrayLike<number>, numItems: number): Int32Array {
+/** Flat positions with a label, [P], and the labels that come before each in its row. */
+function labelledPositions(labels: ArrayLike<number>, length: number, numItems: number): { positions: Int32Array; seen: number[][] } {
   const positions: number[] = [];
-  for (let i = 0; i < labels.length; i++) {
-    if (labels[i] >= numItems) throw new IlrecError(`sasrecLoss: a label must be an item number below ${numItems}, got ${labels[i]}`);
-    if (labels[i] >= 0) positions.push(i);
+  const seen: number[][] = [];
+  let before: number[] = [];
+  for (let at = 0; at < labels.length; at++) {
+    if (at % length === 0) before = [];
+    const label = labels[at];
+    if (label >= numItems) throw new IlrecError(`sasrecLoss: a label must be an item number below ${numItems}, got ${label}`);
+    if (label < 0) continue;
+    positions.push(at);
+    seen.push(before);
+    before = [...before, label];
   }
-  return Int32Array.from(positions);
+  return { positions: Int32Array.from(positions), seen };
 }

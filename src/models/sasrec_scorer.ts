@@ -5,7 +5,8 @@ import type { ItemScorer } from './item_scorer';
 import { sasrecEmbedding } from './sasrec';
 
 /**
- * A trained SASRec as an ItemScorer: the logits over all items after a history; an empty history is scored from the start alone.
+ * A trained SASRec as an ItemScorer: the logits over all items after a history, the learned repeat bias on those it holds; an empty history is
+ * scored from the start alone.
  *
  * A history longer than the model reads is cut to its newest items. The model is only read, and may go on training between calls.
  */
@@ -20,7 +21,9 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
       const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
       const states = model.predictOnBatch(inputs) as tf.Tensor3D; // [B, T, D]
       const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
-      return tf.matMul(hidden, tf.transpose(embedding.itemTable())) as tf.Tensor2D; // [R, N]
+      const scores = tf.matMul(hidden, tf.transpose(embedding.itemTable())) as tf.Tensor2D; // [R, N]
+      const bias = embedding.repeatBias();
+      return bias === null ? scores : (tf.add(scores, tf.mul(seenMask(histories, rows, lengths, numItems), bias)) as tf.Tensor2D); // [R, N]
     });
   };
 
@@ -30,6 +33,15 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
     score: (histories) => scorePrefixes(histories, Int32Array.from(histories.keys()), Int32Array.from(histories, (history) => history.length)),
     scorePrefixes,
   };
+}
+
+/** 1 at the items of each prefix, [R, N]. */
+function seenMask(histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array, numItems: number): tf.Tensor2D {
+  const mask = new Float32Array(rows.length * numItems);
+  rows.forEach((row, r) => {
+    for (let i = 0; i < lengths[r]; i++) mask[r * numItems + histories[row][i]] = 1;
+  });
+  return tf.tensor2d(mask, [rows.length, numItems]);
 }
 
 interface Layout {

@@ -42,7 +42,8 @@ export async function runDemo({ out, quick = false, ...watchers }: RunDemoOption
   const data = join(out, 'data');
   const runs = join(out, 'runs');
   await rm(runs, { recursive: true, force: true });
-  const prepared = prepareInteractions(demoCatalogue(quick ? { numItems: 120, numUsers: 500 } : {}), {}, 'generated');
+  const shop = demoCatalogue(quick ? { numItems: 120, numUsers: 400 } : { numItems: 400, numUsers: 2400 });
+  const prepared = prepareInteractions(shop, { levels: 2, codebookSize: quick ? 16 : 32 }, 'generated');
   await writePrepared(prepared, data);
   const comparison = await compareMethods({ ...watchers, data, out: runs, methods: METHODS, config: demoConfig(quick) });
   return { comparison, examples: await makeExamples(prepared, comparison) };
@@ -50,13 +51,12 @@ export async function runDemo({ out, quick = false, ...watchers }: RunDemoOption
 
 /** The demo's settings; the quick form trains less. */
 export function demoConfig(quick: boolean): TrainConfig {
-  const epochs = quick ? 2 : 8;
   return parseTrainConfig({
     description: 'Settings of `npm run demo`.',
-    model: { hiddenSize: 64, numHiddenLayers: 4, numAttentionHeads: 4, hiddenDropout: 0.1, embeddingDropout: 0.1 },
+    model: { hiddenSize: quick ? 32 : 64, numHiddenLayers: 3, numAttentionHeads: 4, hiddenDropout: 0.1, embeddingDropout: 0.1 },
     method: { numNegativeLayers: 2, rewardWeight: 0.1 },
     sasrec: { hiddenSize: 64, hiddenDropout: 0.2, attentionDropout: 0.2 },
-    training: { epochs, batchSize: 64, learningRate: 3e-3, maxHistory: 12, validationUsers: quick ? 100 : 500, patience: null, evaluateEvery: quick ? 1 : 2, checkpointEverySeconds: 60 },
+    training: { epochs: quick ? 2 : 7, batchSize: 32, learningRate: 3e-3, maxHistory: 12, validationUsers: quick ? 100 : 300, patience: null },
     evaluation: { beamWidth: 20 },
   });
 }
