@@ -2,7 +2,7 @@ import './register';
 
 export { ilrec, METRIC_NAMES, type Coefficient, type IlrecDiagnostics, type IlrecMethod, type IlrecMetric, type IlrecOptions } from './ilrec';
 export * from './losses';
-export { trieReward, type TrieRewardOptions } from './trie_reward';
+export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { LayerSelector, TapOptions } from './taps';
 export type { Reward, RewardContext } from './types';
 

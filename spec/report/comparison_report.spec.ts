@@ -6,7 +6,7 @@ import { parseTrainConfig } from '../../src/config/train_config';
 import type { EvaluationProtocol } from '../../src/evaluation/protocol';
 import { comparisonReport } from '../../src/report/comparison_report';
 import { comparisonTable } from '../../src/report/comparison_table';
-import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../../src/training/compare_node';
+import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../../src/training/comparison';
 
 describe('comparisonReport', () => {
   it('is one page that loads nothing, with table, tests, curves, diagnostics, examples and protocol', () => {

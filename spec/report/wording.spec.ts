@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { verdict } from '../../src/report/wording';
-import type { ComparedPair } from '../../src/training/compare_node';
+import type { ComparedPair } from '../../src/training/comparison';
 
 describe('verdict', () => {
   const pair: ComparedPair = {

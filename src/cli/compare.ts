@@ -4,7 +4,9 @@ import { writeFileAtomically, writeJsonAtomically } from '../checkpoints/atomic_
 import { METHODS } from '../checkpoints/run_directory_node';
 import { comparisonReport } from '../report/comparison_report';
 import { comparisonTable } from '../report/comparison_table';
-import { compareMethods, type Comparison } from '../training/compare_node';
+import { curveSvg } from '../report/curve_svg';
+import { compareMethods } from '../training/compare_node';
+import type { Comparison } from '../training/comparison';
 import { backendOption, startBackend } from './backend';
 import { interruptible } from './interruptible';
 import { integerOption, listOption, oneOf, printResult, remark } from './output';
@@ -61,11 +63,12 @@ export function watchMethods(): { onStart: (label: string) => void; onProgress: 
   };
 }
 
-/** Writes comparison.json and report.html. */
+/** Writes comparison.json, report.html and curve.svg. */
 export async function writeComparison(out: string, comparison: Comparison, options: Parameters<typeof comparisonReport>[1]): Promise<{ report: string }> {
   const report = join(out, 'report.html');
   await writeJsonAtomically(join(out, 'comparison.json'), withoutLogs(comparison));
   await writeFileAtomically(report, comparisonReport(comparison, options));
+  await writeFileAtomically(join(out, 'curve.svg'), curveSvg(comparison));
   return { report };
 }
 

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { evaluationSummary, type EvaluationResult } from '../evaluation/evaluate_ranking';
 import { formatInterval, protocolText } from '../evaluation/protocol';
-import { TABLE_METRICS } from '../training/compare_node';
+import { TABLE_METRICS } from '../training/comparison';
 import { evaluateRun } from '../training/evaluate_run_node';
 import { backendOption, startBackend } from './backend';
 import { integerOption, oneOf, printResult } from './output';

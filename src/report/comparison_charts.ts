@@ -1,4 +1,4 @@
-import type { Comparison, ComparedMethod } from '../training/compare_node';
+import type { Comparison, ComparedMethod } from '../training/comparison';
 import { intervalChart, lineChart, type Level, type Series } from './charts';
 import { evaluationCurve, klCurves, type Point, stepCurve } from './curves';
 import { METHOD_TITLES } from './method_names';

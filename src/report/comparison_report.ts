@@ -1,5 +1,5 @@
 import type { MethodName } from '../checkpoints/run_directory_node';
-import { type Comparison, TABLE_METRICS } from '../training/compare_node';
+import { type Comparison, TABLE_METRICS } from '../training/comparison';
 import { type Chart, colorOf, diagnosticCharts, differenceChart, lossChart, metricChart, ndcgChart } from './comparison_charts';
 import { protocolLines } from './comparison_table';
 import { html, type Html, raw } from './html';

@@ -1,5 +1,5 @@
 import { protocolText } from '../evaluation/protocol';
-import { type Comparison, TABLE_METRICS } from '../training/compare_node';
+import { type Comparison, TABLE_METRICS } from '../training/comparison';
 import { METHOD_TITLES } from './method_names';
 import { verdict } from './wording';
 

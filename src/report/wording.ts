@@ -1,5 +1,5 @@
 import type { Interval } from '../evaluation/bootstrap';
-import type { ComparedPair } from '../training/compare_node';
+import type { ComparedPair } from '../training/comparison';
 import { METHOD_TITLES } from './method_names';
 
 /** What a paired comparison shows: only an interval that leaves out zero shows a difference. */

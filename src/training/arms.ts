@@ -8,7 +8,7 @@ import type { ItemScorer } from '../models/item_scorer';
 import { sasrec } from '../models/sasrec';
 import { sasrecLoss } from '../models/sasrec_loss';
 import { sasrecScorer } from '../models/sasrec_scorer';
-import { trieReward } from '../trie_reward';
+import { trieReward } from '../rewards/trie_reward';
 import { type Batches, createBatches } from './batches';
 import type { TrainingMethod } from './train_model';
 import type { TrainingData } from './training_data';

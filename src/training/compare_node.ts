@@ -1,14 +1,12 @@
 import { join } from 'node:path';
-import { readLog, type LogLine } from '../checkpoints/jsonl_log_node';
-import { type MethodName, type RunManifest, runPaths } from '../checkpoints/run_directory_node';
+import { readLog } from '../checkpoints/jsonl_log_node';
+import { type MethodName, runPaths } from '../checkpoints/run_directory_node';
 import type { TrainConfig } from '../config/train_config';
 import { loadPrepared } from '../data/files_node';
 import { IlrecError } from '../errors';
-import { bootstrapIntervals, type Interval } from '../evaluation/bootstrap';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
-import { gain, meanOf, type MetricName } from '../evaluation/metrics';
-import { pairedDifference, type PairedDifference } from '../evaluation/paired_difference';
-import { type EvaluationProtocol } from '../evaluation/protocol';
+import type { EvaluationProtocol } from '../evaluation/protocol';
+import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, pick, summarise } from './comparison';
 import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run_node';
 import { trainRun, type TrainRunOptions } from './train_run_node';
 
@@ -23,47 +21,6 @@ export interface CompareOptions extends Pick<TrainRunOptions, 'data' | 'config' 
   users?: number;
   onStart?: (label: string) => void;
   onProgress?: (label: string, done: number, total: number) => void;
-}
-
-/** Metrics in the order of the table. */
-export const TABLE_METRICS = ['hr@1', 'hr@5', 'ndcg@5', 'hr@10', 'ndcg@10', 'mrr@10'] as const;
-export type TableMetric = (typeof TABLE_METRICS)[number];
-
-/** One run of a method. */
-export interface ComparedRun {
-  readonly seed: number;
-  readonly run: string;
-  readonly manifest: RunManifest;
-  readonly metrics: Readonly<Record<TableMetric, number>>;
-  readonly log: readonly LogLine[];
-}
-
-/** A method over its seeds. */
-export interface ComparedMethod {
-  readonly method: MethodName;
-  readonly runs: readonly ComparedRun[];
-  /** Mean over users of the mean over seeds. */
-  readonly mean: Readonly<Record<TableMetric, number>>;
-  /** 95 % bootstrap over users, seeds averaged first. */
-  readonly ci95: Readonly<Record<TableMetric, Interval>>;
-  readonly invalidItems: number;
-}
-
-export interface ComparedPair extends PairedDifference {
-  readonly a: MethodName;
-  readonly b: MethodName;
-}
-
-export interface Comparison {
-  readonly data: RunManifest['data'];
-  readonly backend: string;
-  readonly seeds: readonly number[];
-  readonly config: TrainConfig;
-  readonly protocols: Readonly<Partial<Record<MethodName, EvaluationProtocol>>>;
-  readonly methods: readonly ComparedMethod[];
-  readonly pairs: readonly ComparedPair[];
-  /** Seconds of training and evaluation together, of this call. */
-  readonly seconds: number;
 }
 
 /**
@@ -144,33 +101,4 @@ async function evaluateOnce(options: EvaluateRunOptions & { split: 'test' | 'val
     if (sameUsers && sameBeam) return kept;
   }
   return await evaluateRun(options);
-}
-
-function summarise(method: MethodName, runs: ComparedRun[], results: EvaluationResult[]): ComparedMethod {
-  const columns = TABLE_METRICS.map((name) => meanGains(results, name));
-  const intervals = bootstrapIntervals(columns, { resamples: 1000, seed: 0 });
-  return {
-    method,
-    runs,
-    mean: pick((_, i) => meanOf(columns[i])),
-    ci95: pick((_, i) => intervals[i]),
-    invalidItems: results.reduce((sum, { invalidItems }) => sum + invalidItems, 0),
-  };
-}
-
-/** Each user's gain, averaged over seeds, [users]. */
-function meanGains(results: readonly EvaluationResult[], name: TableMetric): Float64Array {
-  const [metric, k] = name.split('@') as [MetricName, string];
-  return Float64Array.from(results[0].ranks, (_, user) => results.reduce((sum, { ranks }) => sum + gain(metric, ranks[user], Number(k)), 0) / results.length);
-}
-
-/** ILRec against every other method; without it, the last method against the others. */
-function comparePairs(ranksOf: ReadonlyMap<MethodName, Int32Array[]>): ComparedPair[] {
-  const names = [...ranksOf.keys()];
-  const a = names[names.length - 1];
-  return names.slice(0, -1).reverse().map((b) => ({ a, b, ...pairedDifference(ranksOf.get(a) ?? [], ranksOf.get(b) ?? [], { metric: 'ndcg', k: 10 }) }));
-}
-
-function pick<T>(value: (name: TableMetric, index: number) => T): Record<TableMetric, T> {
-  return Object.fromEntries(TABLE_METRICS.map((name, i) => [name, value(name, i)])) as Record<TableMetric, T>;
 }

@@ -9,7 +9,8 @@ import { prepareInteractions } from '../data/prepare';
 import type { PreparedData } from '../data/types';
 import { splitCases } from '../evaluation/split_cases';
 import { createRandom } from '../random';
-import { compareMethods, type CompareOptions, type Comparison } from './compare_node';
+import { compareMethods, type CompareOptions } from './compare_node';
+import type { Comparison } from './comparison';
 import { loadRun } from './load_run_node';
 import { recommendFromRun } from './recommend_run_node';
 

@@ -1,4 +1,4 @@
-import type { PrefixTrie } from './generation/prefix_trie';
+import type { PrefixTrie } from '../generation/prefix_trie';
 import type { TrieWalk } from './trie_walk';
 
 /** Nodes whose ranges of items fit one width, side by side. */

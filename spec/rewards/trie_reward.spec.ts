@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import * as tf from '@tensorflow/tfjs-core';
-import { buildPrefixTrie } from '../src/generation/prefix_trie';
-import type { ItemScorer } from '../src/models/item_scorer';
-import { popularityScorer } from '../src/models/popularity';
-import { trieReward } from '../src/trie_reward';
-import type { RewardContext } from '../src/types';
-import { forEachBackend } from './support/backends';
-import { normals } from './support/random';
+import { buildPrefixTrie } from '../../src/generation/prefix_trie';
+import type { ItemScorer } from '../../src/models/item_scorer';
+import { popularityScorer } from '../../src/models/popularity';
+import { trieReward } from '../../src/rewards/trie_reward';
+import type { RewardContext } from '../../src/types';
+import { forEachBackend } from '../support/backends';
+import { normals } from '../support/random';
 
 const PAD = 0;
 const BOS = 1;

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { IlrecError } from './errors';
-import type { PrefixTrie } from './generation/prefix_trie';
-import { type ItemScorer, scorePrefixes } from './models/item_scorer';
-import { withoutTape } from './ops/without_tape';
+import { IlrecError } from '../errors';
+import type { PrefixTrie } from '../generation/prefix_trie';
+import { type ItemScorer, scorePrefixes } from '../models/item_scorer';
+import { withoutTape } from '../ops/without_tape';
 import { planSums, type SumPlan } from './trie_sums';
 import { walkTrie } from './trie_walk';
-import type { Reward } from './types';
+import type { Reward } from '../types';
 
 export interface TrieRewardOptions {
   /** The frozen recommender that gives p_CF. */

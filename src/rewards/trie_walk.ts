@@ -1,5 +1,5 @@
-import { childOf, type PrefixTrie } from './generation/prefix_trie';
-import type { RewardContext } from './types';
+import { childOf, type PrefixTrie } from '../generation/prefix_trie';
+import type { RewardContext } from '../types';
 
 /** Where in the catalogue's trie each response position stands. */
 export interface TrieWalk {
