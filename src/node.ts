@@ -11,7 +11,8 @@ export { loadPrepared, prepareData, type PrepareDataOptions, writePrepared } fro
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './data/read_dataset_node';
 export { comparisonReport, type ReportOptions } from './report/comparison_report';
 export { comparisonTable } from './report/comparison_table';
-export { compareMethods, type CompareOptions, type Comparison } from './training/compare_node';
+export { compareMethods, type CompareOptions } from './training/compare_node';
+export type { Comparison } from './training/comparison';
 export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './training/evaluate_run_node';
 export { type LoadedRun, loadRun } from './training/load_run_node';
 export { type Recommendation, recommend, recommendFromRun, type RecommendOptions } from './training/recommend_run_node';

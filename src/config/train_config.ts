@@ -81,6 +81,8 @@ const sasrecSchema = z.strictObject({
   intermediateSize: positive.optional(),
   hiddenDropout: rate.default(0.3),
   attentionDropout: rate.default(0.3),
+  tieItemEmbeddings: z.boolean().optional(),
+  useRepeatBias: z.boolean().optional(),
   initializerRange: z.number().positive().optional(),
   training: partialWithoutDefaults(trainingSchema).default({}),
 });

@@ -22,7 +22,7 @@ h1 { font-size: 30px; line-height: 1.2; letter-spacing: -0.02em; margin: 0 0 6px
 h2 { font-size: 19px; letter-spacing: -0.01em; margin: 44px 0 12px; }
 h3 { font-size: 14px; font-weight: 600; margin: 0 0 8px; }
 p { margin: 0 0 12px; max-width: 78ch; }
-.lead, .note { color: var(--ink-soft); }
+.lead, .note { color: var(--ink-soft); max-width: none; }
 .note { font-size: 13px; }
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 16px; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 18px 20px; overflow-x: auto; }
