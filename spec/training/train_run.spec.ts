@@ -33,17 +33,20 @@ describe('trainRun', () => {
     const methods: readonly MethodName[] = backend === 'cpu' ? ['sft'] : ['popularity', 'markov', 'sasrec', 'sft', 'ilrec']; // the cpu backend is slow
     it(`writes all that evaluate and recommend need: ${methods.join(', ')}`, async () => {
       for (const method of methods) {
+        const tensorsBefore = tf.memory().numTensors;
         const { run: out, manifest } = await run(method, { config: { training: { epochs: 1 } } });
         expect(manifest).to.deep.include({ method, status: 'done', seed: 0, backend });
         expect(manifest.validation?.best?.metrics).to.have.property('ndcg@10');
         const evaluation = await evaluateRun({ run: out });
         expect(evaluation.users).to.equal(30);
         expect(evaluation.invalidItems).to.equal(0);
-        const { items } = await loadRun(out);
+        const { items, dispose } = await loadRun(out);
+        dispose();
         const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, excludeSeen: true });
         expect(recommended).to.have.length(4);
         expect(recommended.map(({ id }) => id)).to.not.include(items[3].id);
         expect(recommended[0].title).to.be.a('string');
+        expect(tf.memory().numTensors, `tensors after ${method}`).to.equal(tensorsBefore);
       }
     });
   });

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { attention, causalMask, paddingMask } from '../ops/attention';
-import { dropout, mixSeeds } from '../ops/dropout';
+import { mixSeeds } from '../ops/dropout';
 import { linear } from '../ops/linear';
 import { rmsNorm } from '../ops/rms_norm';
 import { applyRotary, rotaryTables } from '../ops/rotary';
+import { branchDropout } from './branch_dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
 export interface DecoderBlockArgs extends LayerArgs {
@@ -113,7 +114,7 @@ export class DecoderBlock extends tfl.layers.Layer {
       const length = x.shape[1] as number;
       const { cos, sin } = rotaryTables(Array.from({ length }, (_, position) => position), this.headSize, this.ropeTheta);
       const mask = kwargs.mask == null ? causalMask(length) : tf.add(causalMask(length), paddingMask(kwargs.mask)); // [(B, 1,) T, T]
-      const drop = this.dropoutOf(kwargs.training === true);
+      const drop = branchDropout(this.args, kwargs.training === true ? this.dropoutStep++ : null);
 
       const { query, key, value } = this.queryKeyValue(x, tf.tensor2d(cos, [length, this.headSize]), tf.tensor2d(sin, [length, this.headSize]));
       const context = attention(query, key, value, mask, drop.attention); // [B, H, T, F]
@@ -170,16 +171,5 @@ export class DecoderBlock extends tfl.layers.Layer {
 
   private norm(x: tf.Tensor, scale: tfl.LayerVariable): tf.Tensor {
     return rmsNorm(x, scale.read() as tf.Tensor1D, this.args.rmsNormEps);
-  }
-
-  private dropoutOf(training: boolean): { attention: (x: tf.Tensor) => tf.Tensor; hidden: (x: tf.Tensor) => tf.Tensor } {
-    if (!training) return { attention: (x) => x, hidden: (x) => x };
-    const { attentionDropout = 0, hiddenDropout = 0, seed = 0 } = this.args;
-    const step = this.dropoutStep++;
-    let site = 0;
-    return {
-      attention: (x) => dropout(x, attentionDropout, mixSeeds(seed, step, site++)),
-      hidden: (x) => dropout(x, hiddenDropout, mixSeeds(seed, step, site++)),
-    };
   }
 }

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { attention, causalMask } from '../ops/attention';
-import { dropout, mixSeeds } from '../ops/dropout';
+import { mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
 import { linear } from '../ops/linear';
+import { branchDropout } from './branch_dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
 export interface SASRecBlockArgs extends LayerArgs {
@@ -73,7 +74,7 @@ export class SASRecBlock extends tfl.layers.Layer {
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
     return tf.tidy(() => {
       const x = onlyInput(inputs, 'ILRecSASRecBlock'); // [B, T, D]
-      const drop = this.dropoutOf(kwargs.training === true);
+      const drop = branchDropout(this.args, kwargs.training === true ? this.dropoutStep++ : null);
       const attended = this.norm(tf.add(x, drop.hidden(this.attend(x, drop.attention))), 'attention'); // [B, T, D]
       const inner = tf.relu(this.project(attended, 'inner')); // [B, T, I]
       return this.norm(tf.add(attended, drop.hidden(this.project(inner, 'outer'))), 'feed_forward');
@@ -102,16 +103,5 @@ export class SASRecBlock extends tfl.layers.Layer {
   private norm(x: tf.Tensor, name: 'attention' | 'feed_forward'): tf.Tensor {
     const gamma = this.variables[`${name}_gamma`].read() as tf.Tensor1D;
     return layerNorm(x, gamma, this.variables[`${name}_beta`].read() as tf.Tensor1D, this.args.layerNormEps);
-  }
-
-  private dropoutOf(training: boolean): { attention: (x: tf.Tensor) => tf.Tensor; hidden: (x: tf.Tensor) => tf.Tensor } {
-    if (!training) return { attention: (x) => x, hidden: (x) => x };
-    const { attentionDropout = 0, hiddenDropout = 0, seed = 0 } = this.args;
-    const step = this.dropoutStep++;
-    let site = 0;
-    return {
-      attention: (x) => dropout(x, attentionDropout, mixSeeds(seed, step, site++)),
-      hidden: (x) => dropout(x, hiddenDropout, mixSeeds(seed, step, site++)),
-    };
   }
 }

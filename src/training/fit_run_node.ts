@@ -8,6 +8,7 @@ import { readManifest, type RunManifest, runPaths } from '../checkpoints/run_dir
 import { readWeights, restoreSnapshot, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from './adamw';
 import type { Arm } from './arms';
+import { disposeModel } from './dispose_model';
 import { trainModel, type TrainingCallback } from './train_model';
 
 export interface FitRunOptions {
@@ -90,5 +91,5 @@ async function startFrom({ model }: Arm, folder: string): Promise<void> {
   await readManifest(folder);
   const other = await loadModel(runPaths(folder).model);
   writeWeights(model, await readWeights(other));
-  other.dispose();
+  disposeModel(other);
 }

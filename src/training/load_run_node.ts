@@ -10,6 +10,7 @@ import { markovScorer } from '../models/markov';
 import { popularityScorer } from '../models/popularity';
 import { sasrecScorer } from '../models/sasrec_scorer';
 import { itemScorerRecommender, languageModelRecommender } from './arms';
+import { disposeModel } from './dispose_model';
 
 /** A finished run, ready to recommend. */
 export interface LoadedRun {
@@ -52,7 +53,9 @@ export async function loadRun(folder: string): Promise<LoadedRun> {
       const data = { tokenizer, trie: buildPrefixTrie(tokenizer.itemTokens), itemCounts: Int32Array.from(items, ({ count }) => count) };
       return languageModelRecommender(languageModel as tfl.LayersModel, asked, data, histories);
     },
-    dispose: () => model?.dispose(),
+    dispose: () => {
+      if (model !== null) disposeModel(model);
+    },
   };
 }
 

@@ -13,6 +13,7 @@ import { IlrecError } from '../errors';
 import type { ItemScorer } from '../models/item_scorer';
 import { VERSION } from '../version';
 import { itemScorerRecommender, languageModelArm, sasrecArm } from './arms';
+import { disposeModel } from './dispose_model';
 import { fitRun } from './fit_run_node';
 import { countingScorer, loadRun } from './load_run_node';
 import type { TrainingCallback } from './train_model';
@@ -102,7 +103,7 @@ async function train(options: TrainRunOptions, config: TrainConfig, data: Traini
     });
     return { ...outcome, validation: validationUsers === 0 ? null : { users: Math.min(validationUsers, data.split.train.length), bestStep, best } };
   } finally {
-    arm.model.dispose();
+    disposeModel(arm.model);
     reward?.dispose();
   }
 }
