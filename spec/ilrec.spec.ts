@@ -177,6 +177,21 @@ describe('ilrec', () => {
       method.detach();
     });
 
+    it('trains a sequential model of stock layers, attached before fit and with the callback', async () => {
+      const model = tfl.sequential({ layers: [
+        tfl.layers.embedding({ inputDim: V, outputDim: 6, inputShape: [T] }),
+        ...[1, 2, 3].map(() => tfl.layers.lstm({ units: 6, returnSequences: true, recurrentInitializer: 'glorotUniform' })),
+        tfl.layers.dense({ units: V }),
+      ] });
+      const { method } = compiled(objective, model);
+      method.attach(model);
+      const { history } = await model.fit(inputIds(), targets(), { epochs: 3, batchSize: B, verbose: 0, callbacks: [method.callback] });
+      expect(history.cpd.every((value) => (value as number) > 0)).to.equal(true);
+      expect(history.loss[2]).to.be.below(history.loss[0] as number);
+      method.detach();
+      expect((model.predict(inputIds()) as tf.Tensor).shape).to.deep.equal([B, T, V]);
+    });
+
     it('uses the reward at the response positions', async () => {
       const seen: Int32Array[] = [];
       const { method, model } = compiled({

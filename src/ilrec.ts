@@ -5,7 +5,7 @@ import { IlrecError } from './errors';
 import { ilrecObjective, type IlrecTerms, type Penalty, type ThresholdReference } from './losses';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
-import { type Capture, findTaps, ModelTaps, type TapOptions } from './taps';
+import { type Capture, findTaps, ModelTaps, trainedModel, type TapOptions } from './taps';
 import type { Reward } from './types';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
@@ -87,8 +87,8 @@ class Ilrec implements IlrecMethod {
   }
 
   attach(model: tfl.LayersModel): void {
-    if (this.taps?.model === model) return;
     if (this.taps !== null) {
+      if (trainedModel(this.taps.model) === trainedModel(model)) return;
       throw new IlrecError(`ilrec: this method is attached to model "${this.taps.model.name}"; detach() it first, or make a second ilrec() for "${model.name}"`);
     }
     const locations = findTaps(model, this.options.taps);

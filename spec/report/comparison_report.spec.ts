@@ -6,6 +6,7 @@ import { parseTrainConfig } from '../../src/config/train_config';
 import type { EvaluationProtocol } from '../../src/evaluation/protocol';
 import { comparisonReport } from '../../src/report/comparison_report';
 import { comparisonTable } from '../../src/report/comparison_table';
+import { curveSvg } from '../../src/report/curve_svg';
 import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../../src/training/comparison';
 
 describe('comparisonReport', () => {
@@ -29,6 +30,14 @@ describe('comparisonReport', () => {
     const page = comparisonReport({ ...rest, pairs: [], methods: methods.slice(0, 1) });
     expect(page).to.not.include('What ILRec');
     expect(parseHTML(page).document.querySelectorAll('svg')).to.have.length(3);
+  });
+});
+
+describe('curveSvg', () => {
+  it('stands alone, with its own colours for light and dark', () => {
+    const svg = curveSvg(comparison());
+    expect(svg).to.match(/^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*><style>[^<]*--ilrec: #[^<]*prefers-color-scheme: dark/);
+    expect(svg).to.include('>ILRec<').and.include('>SFT<');
   });
 });
 

@@ -1,16 +1,9 @@
-import type { Penalty, ThresholdReference } from '../../src/losses';
+import type { IlrecObjectiveOptions, Penalty, ThresholdReference } from '../../src/losses';
 
 /** A matrix in float64, row by row. */
 export type Rows = number[][];
 
-export interface ReferenceOptions {
-  penaltyWeight: number;
-  penalty: Penalty;
-  thresholdScale: number;
-  thresholdReference: ThresholdReference;
-  distillationWeight: number;
-  rewardWeight: number;
-}
+export type ReferenceOptions = Omit<IlrecObjectiveOptions, 'itemTokens'>;
 
 /** ILRec's objective, dense, in float64 and plain loops: what every fast path is held against. */
 export interface ReferenceTerms {

@@ -1,2 +1,2 @@
-export { type Capture, ModelTaps } from './model_taps';
+export { type Capture, ModelTaps, trainedModel } from './model_taps';
 export { findTaps, type LayerSelector, type TapLocations, type TapOptions } from './tap_locations';

@@ -43,11 +43,10 @@ export class ModelTaps {
     for (const block of blocks) this.tapBlock(block);
     this.deferHead(locations.head);
     if (keepInputIds && locations.embedding !== null) this.tapInputIds(locations.embedding);
-    const inner: unknown = Reflect.get(model, 'model');
-    const engine = inner instanceof tfl.LayersModel ? inner : model; // a Sequential trains and tests its inner model
-    this.openTargetCheck(engine);
-    this.restores.push(refuseWeights(model));
-    this.wrapTestFunction(engine);
+    const trained = trainedModel(model);
+    this.openTargetCheck(trained);
+    this.restores.push(refuseWeights(trained));
+    this.wrapTestFunction(trained);
   }
 
   /**
@@ -157,6 +156,12 @@ export class ModelTaps {
     this.ids = null;
     this.deferred = false;
   }
+}
+
+/** The model that tfjs trains and tests, and hands to callbacks: a Sequential's inner model, any other model itself. */
+export function trainedModel(model: tfl.LayersModel): tfl.LayersModel {
+  const inner: unknown = Reflect.get(model, 'model');
+  return inner instanceof tfl.LayersModel ? inner : model;
 }
 
 /** Calls a layer on rows [R, D] as on the sequence of a batch of one. */
