@@ -17,11 +17,11 @@ export { sasrecLoss } from './models/sasrec_loss';
 export { sasrecScorer } from './models/sasrec_scorer';
 export * from './layers';
 
-export { batchDataset, type FitDataset } from './training/batch_dataset';
+export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
 export { AdamW, type AdamWOptions } from './training/adamw';
 export { createSchedule, type Schedule, type ScheduleOptions } from './training/schedules';
-export { toTensors, trainModel, type StepRecord, type TrainingCallback, type TrainingMethod, type TrainingState, type TrainModelOptions } from './training/train_model';
+export { trainModel, type StepRecord, type TrainingCallback, type TrainingMethod, type TrainingState, type TrainModelOptions } from './training/train_model';
 export { EarlyStopping, type EarlyStoppingOptions, type Evaluation, type EvaluationRecord } from './callbacks/early_stopping';
 
 export * from './generation';

@@ -2,7 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { setDropoutStep } from '../layers/dropout_state';
-import type { Batch, Batches } from './batches';
+import { batchDataset } from './batch_dataset';
+import type { Batches } from './batches';
 
 /** What a training method gives to `compile` and `fitDataset`; `ilrec()` gives all of it, a plain loss is enough. */
 export interface TrainingMethod {
@@ -105,10 +106,11 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
   if (method.step !== undefined) method.step = startStep;
   if (state.step >= state.totalSteps) return state;
 
-  const dataset = new BatchDataset(batches, startStep);
-  const fitCallbacks = [...(method.callback === undefined ? [] : [method.callback]), watch({ state, method, dataset, callbacks })].map(asCallback);
+  const shown = { numTokens: 0 };
+  const dataset = batchDataset(batches, { startStep, onBatch: ({ numTokens }) => (shown.numTokens = numTokens) });
+  const fitCallbacks = [...(method.callback === undefined ? [] : [method.callback]), watch({ state, method, shown, callbacks })].map(asCallback);
   try {
-    await model.fitDataset(dataset as unknown as FitDataset, { epochs, initialEpoch: state.epoch, callbacks: fitCallbacks, verbose: 0 });
+    await model.fitDataset(dataset, { epochs, initialEpoch: state.epoch, callbacks: fitCallbacks, verbose: 0 });
   } catch (error) {
     method.detach?.();
     throw error;
@@ -117,50 +119,17 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
 }
 
 type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
-type FitDataset = Parameters<tfl.LayersModel['fitDataset']>[0];
-
-/** The batches as `fitDataset` reads them: tensors made when asked for, freed by tfjs after the step. */
-class BatchDataset {
-  readonly size: number;
-  epoch = 0;
-  /** Input tokens of the batch given last. */
-  numTokens = 0;
-
-  constructor(private readonly batches: Batches, private readonly startStep: number) {
-    this.size = batches.stepsPerEpoch;
-  }
-
-  /** `fitDataset` asks once before the first epoch and once in each: nothing may happen before `next`. */
-  async iterator(): Promise<{ next(): Promise<IteratorResult<unknown>> }> {
-    const { stepsPerEpoch } = this.batches;
-    const skipped = this.epoch === Math.floor(this.startStep / stepsPerEpoch) ? this.startStep % stepsPerEpoch : 0;
-    const generator = this.batches.batchesOf(this.epoch, skipped);
-    return {
-      next: async () => {
-        const { value, done } = generator.next();
-        if (done === true) return { value: null, done: true };
-        this.numTokens = value.numTokens;
-        return { value: toTensors(value), done: false };
-      },
-    };
-  }
-}
-
-/** The tensors of a batch: input ids and labels, int32 [B, T]. */
-export function toTensors({ inputIds, labels, batchSize, sequenceLength }: Batch): { xs: tf.Tensor2D; ys: tf.Tensor2D } {
-  const shape: [number, number] = [batchSize, sequenceLength];
-  return { xs: tf.tensor2d(inputIds, shape, 'int32'), ys: tf.tensor2d(labels, shape, 'int32') };
-}
 
 interface Watched {
   state: TrainingState;
   method: TrainingMethod;
-  dataset: BatchDataset;
+  /** The batch in progress. */
+  shown: { readonly numTokens: number };
   callbacks: readonly TrainingCallback[];
 }
 
 /** Turns tfjs's events into ours. */
-function watch({ state, method, dataset, callbacks }: Watched): tfl.CustomCallbackArgs {
+function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallbackArgs {
   const { optimizer, stepsPerEpoch } = state;
   let began = 0;
   let yielded = performance.now();
@@ -171,7 +140,6 @@ function watch({ state, method, dataset, callbacks }: Watched): tfl.CustomCallba
     },
     onEpochBegin: (epoch) => {
       state.epoch = epoch;
-      dataset.epoch = epoch;
     },
     onBatchBegin: () => {
       began = performance.now();
@@ -183,7 +151,7 @@ function watch({ state, method, dataset, callbacks }: Watched): tfl.CustomCallba
       if (!Number.isFinite(loss)) {
         throw new IlrecError(`trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or set clipNorm`);
       }
-      const tokensPerSecond = (1000 * dataset.numTokens) / (performance.now() - began);
+      const tokensPerSecond = (1000 * shown.numTokens) / (performance.now() - began);
       const klPerLayer = (await method.diagnostics?.())?.klPerLayer ?? null;
       const record: StepRecord = { step: state.step, epoch: state.epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer };
       for (const callback of callbacks) await callback.onStep?.(record, state);
