@@ -1,5 +1,8 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { registerKernels } from './kernels/register_kernels';
 import { registerLayers } from './layers/register_layers';
+import { AdamW } from './training/adamw';
 
 registerKernels();
 registerLayers();
+tf.serialization.registerClass(AdamW); // so that a model saved with its optimizer is loaded with it

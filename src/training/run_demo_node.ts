@@ -55,7 +55,7 @@ export function demoConfig(quick: boolean): TrainConfig {
   return parseTrainConfig({
     description: 'Settings of `npm run demo`.',
     model: { hiddenSize: quick ? 32 : 64, numHiddenLayers: 3, numAttentionHeads: 4, hiddenDropout: 0.1, embeddingDropout: 0.1 },
-    method: { numNegativeLayers: 2, rewardWeight: 0.1 },
+    method: { numNegativeLayers: 2, rewardWeight: 1 },
     sasrec: { hiddenSize: 64, hiddenDropout: 0.2, attentionDropout: 0.2 },
     training: { epochs: quick ? 2 : 6, batchSize: 32, learningRate: 3e-3, maxHistory: 12, validationUsers: quick ? 100 : 300, patience: null },
     evaluation: { beamWidth: 20 },
