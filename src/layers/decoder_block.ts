@@ -1,12 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { type ActivationName, ACTIVATIONS } from '../ops/activations';
 import { attention, causalMask, paddingMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
-import { linear } from '../ops/linear';
 import { rmsNorm } from '../ops/rms_norm';
 import { applyRotary, rotaryTables } from '../ops/rotary';
+import type { RopeScaling } from '../ops/rotary_frequencies';
 import { branchDropout } from './branch_dropout';
+import type { CachedBlock, PositionTables, QueryKeyValue } from './cached_block';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+import { type Adaptable, project, type ProjectionDelta } from './projection';
 
 export interface DecoderBlockArgs extends LayerArgs {
   /** H, query heads. */
@@ -19,6 +22,20 @@ export interface DecoderBlockArgs extends LayerArgs {
   intermediateSize: number;
   /** Base of the rotary wavelengths. Default 10000. */
   ropeTheta?: number;
+  /** How the rotary wavelengths are stretched. Default not at all. */
+  ropeScaling?: RopeScaling | null;
+  /** Positions that a query sees, itself included. Default all before it. */
+  slidingWindow?: number | null;
+  /** Whether queries and keys of each head are normalised before they are rotated (Qwen3). Default false. */
+  qkNorm?: boolean;
+  /** Whether queries, keys and values have biases (Qwen2). Default false. */
+  qkvBias?: boolean;
+  /** Whether the attention's output projection has a bias. Default false. */
+  outputBias?: boolean;
+  /** Whether the MLP's projections have biases. Default false. */
+  mlpBias?: boolean;
+  /** The gate's activation. Default 'silu'. */
+  hiddenAct?: ActivationName;
   /** Default 1e-6. */
   rmsNormEps?: number;
   /** Dropout of the attention probabilities. Default 0. */
@@ -31,76 +48,66 @@ export interface DecoderBlockArgs extends LayerArgs {
   seed?: number;
 }
 
-/** Queries, keys and values of a block, heads first, queries and keys rotated. */
-export interface QueryKeyValue {
-  /** [B, H, T, F] */
-  readonly query: tf.Tensor4D;
-  /** [B, K, T, F] */
-  readonly key: tf.Tensor4D;
-  /** [B, K, T, F] */
-  readonly value: tf.Tensor4D;
-}
-
 const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
-type Projection = (typeof PROJECTIONS)[number];
+type ProjectionName = (typeof PROJECTIONS)[number];
 
-/** Pre-norm decoder block: x + attention(norm(x)), then x + mlp(norm(x)); Llama's arrangement. Kernels are [in, out]. */
-export class DecoderBlock extends tfl.layers.Layer {
+/** Pre-norm decoder block: x + attention(norm(x)), then x + mlp(norm(x)); Llama's arrangement. Kernels are [in, out]; 0 as `initializerRange` makes them zeros. */
+export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adaptable {
   static readonly className = 'ILRecDecoderBlock';
   /** Number of training calls so far; see `setDropoutStep`. */
   dropoutStep = 0;
+  readonly projections: readonly string[] = PROJECTIONS;
+  projectionDelta: ProjectionDelta | null = null;
   readonly numAttentionHeads: number;
   readonly numKeyValueHeads: number;
-  readonly ropeTheta: number;
+  readonly slidingWindow: number | null;
   private readonly args: DecoderBlockArgs;
   private headSize: number;
   private inputNorm!: tfl.LayerVariable;
   private postAttentionNorm!: tfl.LayerVariable;
-  private readonly kernels = {} as Record<Projection, tfl.LayerVariable>;
+  private queryNorm?: tfl.LayerVariable;
+  private keyNorm?: tfl.LayerVariable;
+  private readonly kernels = {} as Record<ProjectionName, tfl.LayerVariable>;
+  private readonly biases: Partial<Record<ProjectionName, tfl.LayerVariable>> = {};
 
   constructor(args: DecoderBlockArgs) {
     super(args);
-    const { numAttentionHeads, numKeyValueHeads = numAttentionHeads } = args;
+    const { numAttentionHeads, numKeyValueHeads = numAttentionHeads, slidingWindow = null, hiddenAct = 'silu' } = args;
     if (numAttentionHeads % numKeyValueHeads !== 0) {
       throw new Error(`ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`);
     }
+    if (slidingWindow !== null && !(Number.isInteger(slidingWindow) && slidingWindow >= 1)) {
+      throw new Error(`ILRecDecoderBlock: slidingWindow must be a positive integer or null, got ${slidingWindow}`);
+    }
+    if (!(hiddenAct in ACTIVATIONS)) throw new Error(`ILRecDecoderBlock: hiddenAct must be one of ${Object.keys(ACTIVATIONS).join(', ')}, got ${hiddenAct}`);
     this.args = { ...args };
     this.numAttentionHeads = numAttentionHeads;
     this.numKeyValueHeads = numKeyValueHeads;
+    this.slidingWindow = slidingWindow;
     this.headSize = args.headDim ?? 0;
-    this.ropeTheta = args.ropeTheta ?? 10000;
     this.supportsMasking = true;
-  }
-
-  /** F */
-  get headDim(): number {
-    return this.headSize;
   }
 
   override build(inputShape: Shape): void {
     const hidden = inputShape[inputShape.length - 1] as number;
-    const { intermediateSize, initializerRange = 0.02, seed = 0 } = this.args;
+    const { intermediateSize, qkNorm = false, qkvBias = false, outputBias = false, mlpBias = false } = this.args;
     if (this.headSize === 0) this.headSize = hidden / this.numAttentionHeads;
     if (!Number.isInteger(this.headSize) || this.headSize % 2 !== 0) {
       throw new Error(`ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got ${hidden} / ${this.numAttentionHeads}`);
     }
     const queries = this.numAttentionHeads * this.headSize;
     const keys = this.numKeyValueHeads * this.headSize;
-    const shapes: Record<Projection, [number, number]> = {
-      q_proj: [hidden, queries],
-      k_proj: [hidden, keys],
-      v_proj: [hidden, keys],
-      o_proj: [queries, hidden],
-      gate_proj: [hidden, intermediateSize],
-      up_proj: [hidden, intermediateSize],
-      down_proj: [intermediateSize, hidden],
-    };
-    this.inputNorm = this.addWeight('input_layernorm', [hidden], 'float32', tfl.initializers.ones());
-    PROJECTIONS.forEach((name, index) => {
-      if (name === 'gate_proj') this.postAttentionNorm = this.addWeight('post_attention_layernorm', [hidden], 'float32', tfl.initializers.ones());
-      const initializer = tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, index) });
-      this.kernels[name] = this.addWeight(name, shapes[name], 'float32', initializer);
-    });
+    this.inputNorm = this.addOnes('input_layernorm', hidden);
+    this.addProjection('q_proj', [hidden, queries], qkvBias);
+    this.addProjection('k_proj', [hidden, keys], qkvBias);
+    this.addProjection('v_proj', [hidden, keys], qkvBias);
+    this.addProjection('o_proj', [queries, hidden], outputBias);
+    if (qkNorm) this.queryNorm = this.addOnes('q_norm', this.headSize);
+    if (qkNorm) this.keyNorm = this.addOnes('k_norm', this.headSize);
+    this.postAttentionNorm = this.addOnes('post_attention_layernorm', hidden);
+    this.addProjection('gate_proj', [hidden, intermediateSize], mlpBias);
+    this.addProjection('up_proj', [hidden, intermediateSize], mlpBias);
+    this.addProjection('down_proj', [intermediateSize, hidden], mlpBias);
     this.built = true;
   }
 
@@ -112,64 +119,84 @@ export class DecoderBlock extends tfl.layers.Layer {
     return tf.tidy(() => {
       const x = onlyInput(inputs, 'ILRecDecoderBlock'); // [B, T, D]
       const length = x.shape[1] as number;
-      const { cos, sin } = rotaryTables(Array.from({ length }, (_, position) => position), this.headSize, this.ropeTheta);
-      const mask = kwargs.mask == null ? causalMask(length) : tf.add(causalMask(length), paddingMask(kwargs.mask)); // [(B, 1,) T, T]
-      const drop = branchDropout(this.args, kwargs.training === true ? this.dropoutStep++ : null);
+      const training = kwargs.training === true;
+      const causal = causalMask(length, this.slidingWindow);
+      const mask = kwargs.mask == null ? causal : tf.add(causal, paddingMask(kwargs.mask)); // [(B, 1,) T, T]
+      const drop = branchDropout(this.args, training ? this.dropoutStep++ : null);
 
-      const { query, key, value } = this.queryKeyValue(x, tf.tensor2d(cos, [length, this.headSize]), tf.tensor2d(sin, [length, this.headSize]));
+      const tables = this.positionTables(Array.from({ length }, (_, position) => position), [length]);
+      const { query, key, value } = this.queryKeyValue(x, tables, training);
       const context = attention(query, key, value, mask, drop.attention); // [B, H, T, F]
-      const attended = tf.add(x, drop.hidden(this.mergeHeads(context))); // [B, T, D]
-      return tf.add(attended, drop.hidden(this.mlp(attended)));
+      const attended = tf.add(x, drop.hidden(this.mergeHeads(context, training))); // [B, T, D]
+      return tf.add(attended, drop.hidden(this.mlp(attended, training)));
     });
   }
 
-  /** Projects norm(x) [B, T, D]; `cos` and `sin` broadcast against [B, heads, T, F]. */
-  queryKeyValue(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): QueryKeyValue {
+  positionTables(positions: ArrayLike<number>, shape: readonly number[]): PositionTables {
+    const { cos, sin } = rotaryTables(positions, this.headSize, this.args.ropeTheta ?? 10000, this.args.ropeScaling);
+    return { cos: tf.tensor(cos, [...shape, this.headSize]), sin: tf.tensor(sin, [...shape, this.headSize]) };
+  }
+
+  queryKeyValue(x: tf.Tensor, { cos, sin }: PositionTables, training = false): QueryKeyValue {
     const [batch, length] = x.shape;
     const [heads, groups] = [this.numAttentionHeads, this.numKeyValueHeads];
-    const kernel = tf.concat([this.read('q_proj'), this.read('k_proj'), this.read('v_proj')], 1); // [D, (H + 2K) * F]
-    const projected = linear(this.norm(x, this.inputNorm), kernel); // [B, T, (H + 2K) * F]
+    const projected = this.project(this.norm(x, this.inputNorm), ['q_proj', 'k_proj', 'v_proj'], training); // [B, T, (H + 2K) * F]
     const split = tf.transpose(tf.reshape(projected, [batch, length, heads + 2 * groups, this.headSize]), [0, 2, 1, 3]); // [B, H + 2K, T, F]
-    const [unrotated, value] = tf.split(split, [heads + groups, groups], 1);
-    const [query, key] = tf.split(applyRotary(unrotated, cos, sin), [heads, groups], 1);
+    const [queriesAndKeys, value] = tf.split(split, [heads + groups, groups], 1);
+    const [query, key] = tf.split(applyRotary(this.normHeads(queriesAndKeys), cos, sin), [heads, groups], 1);
     return { query, key, value } as QueryKeyValue;
   }
 
-  /** Output projection of the attention's context: [B, H, T, F] to [B, T, D]. */
-  mergeHeads(context: tf.Tensor4D): tf.Tensor {
-    const [batch, heads, length, size] = context.shape;
-    return linear(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, length, heads * size]), this.read('o_proj'));
-  }
-
-  /** The gated MLP of norm(x): down(silu(gate) * up); [B, T, D] to [B, T, D]. */
-  mlp(x: tf.Tensor): tf.Tensor {
-    const kernel = tf.concat([this.read('gate_proj'), this.read('up_proj')], 1); // [D, 2I]
-    const [gate, up] = tf.split(linear(this.norm(x, this.postAttentionNorm), kernel), 2, -1); // [B, T, I] each
-    return linear(tf.mul(tf.mul(gate, tf.sigmoid(gate)), up), this.read('down_proj'));
+  finish(x: tf.Tensor, context: tf.Tensor4D): tf.Tensor {
+    const attended = tf.add(x, this.mergeHeads(context, false));
+    return tf.add(attended, this.mlp(attended, false));
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { intermediateSize, headDim, rmsNormEps = 1e-6, attentionDropout = 0, hiddenDropout = 0, initializerRange = 0.02, seed = 0 } = this.args;
-    return {
-      ...super.getConfig(),
-      numAttentionHeads: this.numAttentionHeads,
-      numKeyValueHeads: this.numKeyValueHeads,
-      ...(headDim === undefined ? {} : { headDim }),
-      intermediateSize,
-      ropeTheta: this.ropeTheta,
-      rmsNormEps,
-      attentionDropout,
-      hiddenDropout,
-      initializerRange,
-      seed,
-    };
+    const { intermediateSize, headDim, numKeyValueHeads = this.numAttentionHeads, ropeTheta = 10000, rmsNormEps = 1e-6, attentionDropout = 0, hiddenDropout = 0 } = this.args;
+    const { ropeScaling, slidingWindow, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct, initializerRange = 0.02, seed = 0 } = this.args;
+    const unusual = Object.entries({ headDim, ropeScaling, slidingWindow, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct }).filter(([, value]) => value != null);
+    const usual = { numAttentionHeads: this.numAttentionHeads, numKeyValueHeads, intermediateSize, ropeTheta, rmsNormEps, attentionDropout, hiddenDropout, initializerRange, seed };
+    return { ...super.getConfig(), ...usual, ...Object.fromEntries(unusual) } as tf.serialization.ConfigDict;
   }
 
-  private read(name: Projection): tf.Tensor2D {
-    return this.kernels[name].read() as tf.Tensor2D;
+  /** Output projection of the attention's context: [B, H, T, F] to [B, T, D]. */
+  private mergeHeads(context: tf.Tensor4D, training: boolean): tf.Tensor {
+    const [batch, heads, length, size] = context.shape;
+    return this.project(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, length, heads * size]), ['o_proj'], training);
+  }
+
+  /** The gated MLP of norm(x): down(act(gate) * up); [B, T, D] to [B, T, D]. */
+  private mlp(x: tf.Tensor, training: boolean): tf.Tensor {
+    const joined = this.project(this.norm(x, this.postAttentionNorm), ['gate_proj', 'up_proj'], training); // [B, T, 2I]
+    const [gate, up] = tf.split(joined, 2, -1); // [B, T, I] each
+    return this.project(tf.mul(ACTIVATIONS[this.args.hiddenAct ?? 'silu'](gate), up), ['down_proj'], training);
+  }
+
+  private project(x: tf.Tensor, names: readonly ProjectionName[], training: boolean): tf.Tensor {
+    const parts = names.map((name) => ({ name, kernel: this.kernels[name], bias: this.biases[name] ?? null }));
+    return project(x, parts, this.projectionDelta, training);
   }
 
   private norm(x: tf.Tensor, scale: tfl.LayerVariable): tf.Tensor {
     return rmsNorm(x, scale.read() as tf.Tensor1D, this.args.rmsNormEps);
+  }
+
+  /** Queries and keys side by side, [B, H + K, T, F]. */
+  private normHeads(queriesAndKeys: tf.Tensor): tf.Tensor {
+    if (this.queryNorm === undefined || this.keyNorm === undefined) return queriesAndKeys;
+    const [query, key] = tf.split(queriesAndKeys, [this.numAttentionHeads, this.numKeyValueHeads], 1);
+    return tf.concat([this.norm(query, this.queryNorm), this.norm(key, this.keyNorm)], 1);
+  }
+
+  private addProjection(name: ProjectionName, shape: [number, number], bias: boolean): void {
+    const { initializerRange = 0.02, seed = 0 } = this.args;
+    const normal = { mean: 0, stddev: initializerRange, seed: mixSeeds(seed, PROJECTIONS.indexOf(name)) };
+    this.kernels[name] = this.addWeight(name, shape, 'float32', initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal(normal));
+    if (bias) this.biases[name] = this.addWeight(`${name}_bias`, [shape[1]], 'float32', tfl.initializers.zeros());
+  }
+
+  private addOnes(name: string, size: number): tfl.LayerVariable {
+    return this.addWeight(name, [size], 'float32', tfl.initializers.ones());
   }
 }

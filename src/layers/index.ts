@@ -1,6 +1,10 @@
 export { DecoderBlock, type DecoderBlockArgs } from './decoder_block';
 export { Dropout, type DropoutArgs } from './dropout';
 export { setDropoutStep } from './dropout_state';
+export { GPT2Block, type GPT2BlockArgs } from './gpt2_block';
+export { LayerNorm, type LayerNormArgs } from './layer_norm';
 export { LMHead, type LMHeadArgs } from './lm_head';
+export { PositionEmbedding, type PositionEmbeddingArgs } from './position_embedding';
+export type { Adaptable, ProjectionDelta } from './projection';
 export { RMSNorm, type RMSNormArgs } from './rms_norm';
 export { TokenEmbedding, type TokenEmbeddingArgs } from './token_embedding';

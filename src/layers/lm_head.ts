@@ -1,19 +1,21 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { linear } from '../ops/linear';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
 export interface LMHeadArgs extends LayerArgs {
   vocabSize: number;
-  /** Standard deviation of the initial weights. Default 0.02. */
+  /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
   /** Seed of the initial weights. Default 0. */
   seed?: number;
 }
 
 /** Language-model head with weights of its own [V, D], no bias: hidden states [B, T, D] to logits [B, T, V]. */
-export class LMHead extends tfl.layers.Layer {
+export class LMHead extends tfl.layers.Layer implements VocabularyHead {
   static readonly className = 'ILRecLMHead';
+  readonly projections: readonly string[] = ['weight'];
+  projectionDelta: ProjectionDelta | null = null;
   readonly vocabSize: number;
   private readonly initializerRange: number;
   private readonly seed: number;
@@ -28,7 +30,8 @@ export class LMHead extends tfl.layers.Layer {
   }
 
   override build(inputShape: Shape): void {
-    const initializer = tfl.initializers.randomNormal({ mean: 0, stddev: this.initializerRange, seed: this.seed });
+    const { initializerRange, seed } = this;
+    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed });
     this.kernel = this.addWeight('weight', [this.vocabSize, inputShape[inputShape.length - 1]], 'float32', initializer);
     this.built = true;
   }
@@ -42,8 +45,8 @@ export class LMHead extends tfl.layers.Layer {
     return [...inputShape.slice(0, -1), this.vocabSize];
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
-    return linear(onlyInput(inputs, 'ILRecLMHead'), this.weight, true);
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
+    return projectOntoVocabulary(this, onlyInput(inputs, 'ILRecLMHead'), { training: kwargs.training === true });
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { DecoderBlock } from './decoder_block';
 import { Dropout } from './dropout';
+import { GPT2Block } from './gpt2_block';
+import { LayerNorm } from './layer_norm';
 import { LMHead } from './lm_head';
+import { PositionEmbedding } from './position_embedding';
 import { RMSNorm } from './rms_norm';
 import { SASRecBlock } from './sasrec_block';
 import { SASRecEmbedding } from './sasrec_embedding';
@@ -9,5 +12,6 @@ import { TokenEmbedding } from './token_embedding';
 
 /** Makes the layers known to `tf.loadLayersModel` under their class names, each of which starts with `ILRec`. */
 export function registerLayers(): void {
-  for (const layer of [DecoderBlock, Dropout, LMHead, RMSNorm, SASRecBlock, SASRecEmbedding, TokenEmbedding]) tf.serialization.registerClass(layer);
+  const layers = [DecoderBlock, Dropout, GPT2Block, LayerNorm, LMHead, PositionEmbedding, RMSNorm, SASRecBlock, SASRecEmbedding, TokenEmbedding];
+  for (const layer of layers) tf.serialization.registerClass(layer);
 }

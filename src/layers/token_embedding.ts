@@ -1,14 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { linear } from '../ops/linear';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
 export interface TokenEmbeddingArgs extends LayerArgs {
   vocabSize: number;
   hiddenSize: number;
   /** Token that is masked out for the layers that follow; none by default. */
   padTokenId?: number | null;
-  /** Standard deviation of the initial weights. Default 0.02. */
+  /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
   /** Seed of the initial weights. Default 0. */
   seed?: number;
@@ -16,11 +16,13 @@ export interface TokenEmbeddingArgs extends LayerArgs {
 
 /**
  * Token embedding that is also the tied language-model head: token ids [B, T] are looked up, hidden states [B, T, D] are projected back
- * onto the vocabulary with the same weights. The layer's second call site in a functional model is the tied head, so that saving and
+ * onto the vocabulary with the same weights, to which an adapter may add. The layer's second call site in a functional model is the tied head, so that saving and
  * loading need nothing special.
  */
-export class TokenEmbedding extends tfl.layers.Layer {
+export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
   static readonly className = 'ILRecTokenEmbedding';
+  readonly projections: readonly string[] = ['weight'];
+  projectionDelta: ProjectionDelta | null = null;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   private readonly padTokenId: number | null;
@@ -39,7 +41,8 @@ export class TokenEmbedding extends tfl.layers.Layer {
   }
 
   override build(): void {
-    const initializer = tfl.initializers.randomNormal({ mean: 0, stddev: this.initializerRange, seed: this.seed });
+    const { initializerRange, seed } = this;
+    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed });
     this.embeddings = this.addWeight('weight', [this.vocabSize, this.hiddenSize], 'float32', initializer);
     this.built = true;
   }
@@ -59,9 +62,9 @@ export class TokenEmbedding extends tfl.layers.Layer {
     return this.padTokenId === null || ids.rank !== 2 ? none : tf.notEqual(ids, this.padTokenId);
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
+  override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
     const x = onlyInput(inputs, 'ILRecTokenEmbedding');
-    if (x.rank !== 2) return linear(x, this.weight, true); // [B, T, V]
+    if (x.rank !== 2) return projectOntoVocabulary(this, x, { training: kwargs.training === true }); // [B, T, V]
     return tf.tidy(() => {
       const flat = tf.gather(this.weight, tf.reshape(tf.cast(x, 'int32'), [-1])); // [B*T, D]
       return tf.reshape(flat, [...x.shape, this.hiddenSize]);

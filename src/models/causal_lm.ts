@@ -1,7 +1,9 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { DecoderBlock, Dropout, LMHead, RMSNorm, TokenEmbedding } from '../layers';
+import type { ActivationName } from '../ops/activations';
 import { mixSeeds } from '../ops/dropout';
+import type { RopeScaling } from '../ops/rotary_frequencies';
 
 /** The decoder's shape, in the field names of Hugging Face's configs. */
 export interface CausalLMConfig {
@@ -21,6 +23,22 @@ export interface CausalLMConfig {
   headDim?: number;
   /** Base of the rotary wavelengths. Default 10000. */
   ropeTheta?: number;
+  /** How the rotary wavelengths are stretched. Default not at all. */
+  ropeScaling?: RopeScaling | null;
+  /** Positions that a query sees, itself included, in the layers that `layerTypes` names. Default all. */
+  slidingWindow?: number | null;
+  /** Which layers use the sliding window, [L]. Default all of them, where there is one. */
+  layerTypes?: readonly ('full_attention' | 'sliding_attention')[];
+  /** Whether queries and keys are normalised per head. Default false. */
+  qkNorm?: boolean;
+  /** Whether queries, keys and values have biases. Default false. */
+  qkvBias?: boolean;
+  /** Whether the attention's output projection has a bias. Default false. */
+  outputBias?: boolean;
+  /** Whether the MLP's projections have biases. Default false. */
+  mlpBias?: boolean;
+  /** The gate's activation. Default 'silu'. */
+  hiddenAct?: ActivationName;
   /** Default 1e-6. */
   rmsNormEps?: number;
   /** Whether the head projects with the embedding's weights. Default true. */
@@ -33,7 +51,7 @@ export interface CausalLMConfig {
   embeddingDropout?: number;
   /** Token whose positions no other position attends to. Default none: right padding needs no mask under causal attention. */
   padTokenId?: number;
-  /** Standard deviation of the initial weights. Default 0.02. */
+  /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
   /** Seed of weights and dropout. Default 0. */
   seed?: number;
@@ -47,9 +65,13 @@ export interface CausalLMConfig {
 export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   const { vocabSize, hiddenSize = 128, numHiddenLayers = 4, numAttentionHeads = 4, padTokenId } = config;
   const { numKeyValueHeads = numAttentionHeads, headDim, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
-  const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, rmsNormEps = 1e-6 } = config;
+  const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, ropeScaling, rmsNormEps = 1e-6 } = config;
+  const { slidingWindow = null, layerTypes, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct } = config;
   const { intermediateSize = 8 * Math.ceil(hiddenSize / 3), initializerRange = 0.02, seed = 0 } = config;
   validate({ vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, intermediateSize });
+  if (layerTypes !== undefined && layerTypes.length !== numHiddenLayers) {
+    throw new IlrecError(`causalLM: layerTypes must name each of the ${numHiddenLayers} layers, got ${layerTypes.length}; make them as many`);
+  }
   if (headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
     throw new IlrecError(`causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`);
   }
@@ -68,6 +90,13 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
       headDim,
       intermediateSize,
       ropeTheta,
+      ropeScaling,
+      slidingWindow: layerTypes?.[layer] === 'full_attention' ? null : slidingWindow,
+      qkNorm,
+      qkvBias,
+      outputBias,
+      mlpBias,
+      hiddenAct,
       rmsNormEps,
       attentionDropout,
       hiddenDropout,

@@ -2,9 +2,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { CausalDecoder, DecoderState } from '../generation/decoder';
-import { DecoderBlock, LMHead, RMSNorm, TokenEmbedding } from '../layers';
+import { LayerNorm, LMHead, PositionEmbedding, RMSNorm, TokenEmbedding } from '../layers';
+import { type CachedBlock, isCachedBlock } from '../layers/cached_block';
+import { projectOntoVocabulary } from '../layers/projection';
 import { attention, causalMask, MASKED_SCORE } from '../ops/attention';
-import { rotaryTables } from '../ops/rotary';
 
 /** Keys and values of one block: the prompt's once per user, the generated tokens' once per beam. */
 interface BlockCache {
@@ -26,7 +27,7 @@ interface State extends DecoderState {
 }
 
 /**
- * Generation with a key-value cache for a model made by `causalLM` (or one reloaded from it): the prompt's keys and values are held once
+ * Generation with a key-value cache for a model made by `causalLM` or `loadPretrained` (or one reloaded from it): the prompt's keys and values are held once
  * per user, whatever the beam width.
  *
  * @throws IlrecError when the model is not built of this package's layers.
@@ -38,19 +39,21 @@ export function createCausalDecoder(model: tfl.LayersModel): CausalDecoder {
 class CausalLMDecoder implements CausalDecoder {
   readonly vocabSize: number;
   private readonly embedding: TokenEmbedding;
-  private readonly blocks: DecoderBlock[];
-  private readonly norm: RMSNorm;
+  private readonly positions: PositionEmbedding | null;
+  private readonly blocks: CachedBlock[];
+  private readonly norm: RMSNorm | LayerNorm;
   private readonly head: TokenEmbedding | LMHead;
 
   constructor(model: tfl.LayersModel) {
     const embedding = model.layers.find((layer) => layer instanceof TokenEmbedding);
-    const norm = model.layers.find((layer) => layer instanceof RMSNorm);
-    this.blocks = model.layers.filter((layer) => layer instanceof DecoderBlock);
+    const norm = model.layers.find((layer) => layer instanceof RMSNorm || layer instanceof LayerNorm);
+    this.blocks = model.layers.filter(isCachedBlock);
     if (embedding === undefined || norm === undefined || this.blocks.length === 0) {
       const seen = model.layers.map((layer) => layer.getClassName()).join(', ');
-      throw new IlrecError(`createCausalDecoder: the model must be made by causalLM, got layers ${seen}`);
+      throw new IlrecError(`createCausalDecoder: the model must be made by causalLM or loadPretrained, got layers ${seen}`);
     }
     this.embedding = embedding;
+    this.positions = model.layers.find((layer) => layer instanceof PositionEmbedding) ?? null;
     this.norm = norm;
     this.head = model.layers.find((layer) => layer instanceof LMHead) ?? embedding;
     this.vocabSize = this.head.vocabSize;
@@ -70,13 +73,13 @@ class CausalLMDecoder implements CausalDecoder {
     });
     const caches: BlockCache[] = [];
     const { hidden, promptMask } = tf.tidy(() => {
-      const { cos, sin } = this.rotary(Array.from({ length }, (_, at) => at));
-      const causal = causalMask(length);
-      let x = this.embed(ids, [batchSize, length]); // [B, T, D]
+      const tables = this.blocks[0].positionTables(Array.from({ length }, (_, at) => at), [length]);
+      const embedded = this.embed(ids, [batchSize, length]); // [B, T, D]
+      let x = this.positions === null ? embedded : this.positions.call(embedded, {});
       for (const block of this.blocks) {
-        const { query, key, value } = block.queryKeyValue(x, cos, sin);
+        const { query, key, value } = block.queryKeyValue(x, tables);
         caches.push({ promptKey: tf.keep(tf.clone(key)), promptValue: tf.keep(tf.clone(value)), beamKey: null, beamValue: null });
-        x = this.finishBlock(block, x, attention(query, key, value, causal));
+        x = block.finish(x, attention(query, key, value, causalMask(length, block.slidingWindow)));
       }
       const last = tf.tensor1d(lengths.map((count, row) => row * length + count - 1), 'int32'); // [B]
       const rows = tf.gather(tf.reshape(x, [batchSize * length, -1]), last) as tf.Tensor2D; // [B, D]
@@ -95,14 +98,15 @@ class CausalLMDecoder implements CausalDecoder {
     const { batchSize, beamWidth, lengths, generated } = state;
     const hidden = tf.tidy(() => {
       const positions = Int32Array.from(tokens, (_, at) => lengths[Math.floor(at / beamWidth)] + generated);
-      const { cos, sin } = this.rotary(positions, [batchSize * beamWidth, 1, 1, -1]); // per beam
-      let x = this.embed(tokens, [batchSize * beamWidth, 1]); // [B*W, 1, D]
+      const tables = this.blocks[0].positionTables(positions, [batchSize * beamWidth, 1, 1]); // per beam
+      const embedded = this.embed(tokens, [batchSize * beamWidth, 1]); // [B*W, 1, D]
+      let x = this.positions === null ? embedded : this.positions.addAt(embedded, positions);
       this.blocks.forEach((block, layer) => {
-        const { query, key, value } = block.queryKeyValue(x, cos, sin); // [B*W, H or K, 1, F]
+        const { query, key, value } = block.queryKeyValue(x, tables); // [B*W, H or K, 1, F]
         const cache = state.caches[layer];
         this.extend(cache, 'beamKey', key, parents, state);
         this.extend(cache, 'beamValue', value, parents, state);
-        x = this.finishBlock(block, x, this.attendCached(query, cache, state));
+        x = block.finish(x, this.attendCached(query, cache, state, block.slidingWindow));
       });
       return this.norm.call(tf.reshape(x, [batchSize * beamWidth, -1]), {}) as tf.Tensor2D;
     });
@@ -112,10 +116,7 @@ class CausalLMDecoder implements CausalDecoder {
   }
 
   project(hidden: tf.Tensor2D, tokens?: Int32Array): tf.Tensor2D {
-    return tf.tidy(() => {
-      const rows = tokens === undefined ? this.head.weight : (tf.gather(this.head.weight, tf.tensor1d(tokens, 'int32')) as tf.Tensor2D); // [U, D]
-      return tf.matMul(hidden, rows, false, true);
-    });
+    return projectOntoVocabulary(this.head, hidden, { tokens }) as tf.Tensor2D;
   }
 
   dispose(opaque: DecoderState): void {
@@ -127,18 +128,6 @@ class CausalLMDecoder implements CausalDecoder {
 
   private embed(ids: Int32Array, shape: [number, number]): tf.Tensor {
     return this.embedding.call(tf.tensor2d(ids, shape, 'int32'), {});
-  }
-
-  private rotary(positions: ArrayLike<number>, shape: number[] = [positions.length, -1]): { cos: tf.Tensor; sin: tf.Tensor } {
-    const { headDim, ropeTheta } = this.blocks[0];
-    const { cos, sin } = rotaryTables(positions, headDim, ropeTheta);
-    const full = shape.map((size) => (size === -1 ? headDim : size));
-    return { cos: tf.tensor(cos, full), sin: tf.tensor(sin, full) };
-  }
-
-  private finishBlock(block: DecoderBlock, x: tf.Tensor, context: tf.Tensor4D): tf.Tensor {
-    const attended = tf.add(x, block.mergeHeads(context));
-    return tf.add(attended, block.mlp(attended));
   }
 
   /** Reorders the beams' cached entries to their parents and appends the new token's, [B*W, K, 1, F]. */
@@ -162,7 +151,7 @@ class CausalLMDecoder implements CausalDecoder {
   }
 
   /** Attention of one query per beam over the user's prompt and the beam's own tokens, one softmax over both. */
-  private attendCached(query: tf.Tensor4D, cache: BlockCache, state: State): tf.Tensor4D {
+  private attendCached(query: tf.Tensor4D, cache: BlockCache, state: State, slidingWindow: number | null): tf.Tensor4D {
     const { batchSize: B, beamWidth: W } = state;
     const [, H, , F] = query.shape;
     const [, K, T] = cache.promptKey.shape;
@@ -170,16 +159,32 @@ class CausalLMDecoder implements CausalDecoder {
     const S = state.generated + 1;
     const scaled = tf.mul(query, 1 / Math.sqrt(F));
     const grouped = tf.transpose(tf.reshape(scaled, [B, W, K, G, F]), [0, 2, 1, 3, 4]); // [B, K, W, G, F]
-    const promptScores = tf.add(tf.matMul(tf.reshape(grouped, [B, K, W * G, F]), cache.promptKey, false, true), state.promptMask); // [B, K, W*G, T]
+    const promptScores = tf.add(tf.matMul(tf.reshape(grouped, [B, K, W * G, F]), cache.promptKey, false, true), promptMask(state, slidingWindow)); // [B, K, W*G, T]
     const beamKeys = tf.reshape(cache.beamKey as tf.Tensor5D, [B * K * W, S, F]);
     const beamScores = tf.matMul(tf.reshape(grouped, [B * K * W, G, F]), beamKeys, false, true); // [B*K*W, G, S]
-    const scores = tf.concat([promptScores, tf.reshape(beamScores, [B, K, W * G, S])], 3); // [B, K, W*G, T + S]
+    const allBeamScores = tf.reshape(beamScores, [B, K, W * G, S]);
+    const ownScores = slidingWindow === null ? allBeamScores : tf.add(allBeamScores, beamMask(S, slidingWindow));
+    const scores = tf.concat([promptScores, ownScores], 3); // [B, K, W*G, T + S]
     const [promptWeights, beamWeights] = tf.split(tf.softmax(scores), [T, S], 3);
     const fromPrompt = tf.matMul(promptWeights, cache.promptValue); // [B, K, W*G, F]
     const fromBeam = tf.matMul(tf.reshape(beamWeights, [B * K * W, G, S]), tf.reshape(cache.beamValue as tf.Tensor5D, [B * K * W, S, F])); // [B*K*W, G, F]
     const context = tf.add(tf.reshape(fromPrompt, [B, K, W, G, F]), tf.reshape(fromBeam, [B, K, W, G, F]));
     return tf.reshape(tf.transpose(context, [0, 2, 1, 3, 4]), [B * W, H, 1, F]) as tf.Tensor4D;
   }
+}
+
+/** MASKED_SCORE at padding and at prompt tokens that the window of the newest token has left, [B, 1, 1, T]. */
+function promptMask({ lengths, promptMask: padding, generated }: State, slidingWindow: number | null): tf.Tensor4D {
+  if (slidingWindow === null) return padding;
+  const [batchSize, , , length] = padding.shape;
+  const mask = new Float32Array(batchSize * length);
+  lengths.forEach((count, row) => mask.fill(MASKED_SCORE, row * length, row * length + Math.min(length, Math.max(0, count + generated + 1 - slidingWindow))));
+  return tf.add(padding, tf.tensor4d(mask, padding.shape));
+}
+
+/** The same of the S generated tokens, the newest last, [S]. */
+function beamMask(size: number, slidingWindow: number): tf.Tensor1D {
+  return tf.tensor1d(Float32Array.from({ length: size }, (_, at) => (size - at > slidingWindow ? MASKED_SCORE : 0)));
 }
 
 function own(state: DecoderState): State {

@@ -3,10 +3,17 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Added to the score of a key that may not be seen: finite, so that a row without any visible key stays free of NaN. */
 export const MASKED_SCORE = -1e9;
 
-/** Additive causal mask [T, T]: 0 where the key is not after the query, else MASKED_SCORE. */
-export function causalMask(length: number): tf.Tensor2D {
+/**
+ * Additive causal mask [T, T]: 0 where the key is not after the query, else MASKED_SCORE.
+ *
+ * @param slidingWindow keys that a query sees, itself included; default all.
+ */
+export function causalMask(length: number, slidingWindow: number | null = null): tf.Tensor2D {
   const mask = new Float32Array(length * length);
-  for (let query = 0; query < length; query++) mask.fill(MASKED_SCORE, query * length + query + 1, (query + 1) * length);
+  for (let query = 0; query < length; query++) {
+    mask.fill(MASKED_SCORE, query * length + query + 1, (query + 1) * length);
+    if (slidingWindow !== null) mask.fill(MASKED_SCORE, query * length, query * length + Math.max(0, query + 1 - slidingWindow));
+  }
   return tf.tensor2d(mask, [length, length]);
 }
 

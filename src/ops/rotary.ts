@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type RopeScaling, rotaryFrequencies } from './rotary_frequencies';
 
 /** Cosines and sines of the rotary angles, the half-split layout of Llama: feature i and i + F/2 form a pair. */
 export interface RotaryTables {
@@ -9,22 +10,24 @@ export interface RotaryTables {
 }
 
 /**
- * Rotary position tables (Su et al., arXiv 2104.09864): angle of pair i at position p is p * theta^(-2i / F).
+ * Rotary position tables (Su et al., arXiv 2104.09864): angle of pair i at position p is p times the pair's frequency.
  *
  * @param positions token positions, 0 first.
  * @param headSize F, even.
  * @param theta base of the wavelengths, 10000 in Llama 2.
+ * @param scaling how wavelengths are stretched; default not at all.
  */
-export function rotaryTables(positions: ArrayLike<number>, headSize: number, theta: number): RotaryTables {
+export function rotaryTables(positions: ArrayLike<number>, headSize: number, theta: number, scaling: RopeScaling | null = null): RotaryTables {
   const half = headSize / 2;
+  const { frequencies, amplitude } = rotaryFrequencies(headSize, theta, scaling);
   const cos = new Float32Array(positions.length * headSize);
   const sin = new Float32Array(positions.length * headSize);
   for (let row = 0; row < positions.length; row++) {
     for (let i = 0; i < half; i++) {
-      const angle = positions[row] * theta ** (-i / half);
+      const angle = positions[row] * frequencies[i];
       const at = row * headSize + i;
-      cos[at] = cos[at + half] = Math.cos(angle);
-      sin[at] = sin[at + half] = Math.sin(angle);
+      cos[at] = cos[at + half] = amplitude * Math.cos(angle);
+      sin[at] = sin[at + half] = amplitude * Math.sin(angle);
     }
   }
   return { cos, sin };

@@ -1,0 +1,42 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { layerNorm } from '../ops/layer_norm';
+import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
+
+export interface LayerNormArgs extends LayerArgs {
+  /** Added to the variance. Default 1e-5. */
+  epsilon?: number;
+}
+
+/** Layer normalisation over the last axis with learned scale and shift [D], for any number of axes before it. */
+export class LayerNorm extends tfl.layers.Layer {
+  static readonly className = 'ILRecLayerNorm';
+  private readonly epsilon: number;
+  private gamma!: tfl.LayerVariable;
+  private beta!: tfl.LayerVariable;
+
+  constructor(args: LayerNormArgs = {}) {
+    super(args);
+    this.epsilon = args.epsilon ?? 1e-5;
+    this.supportsMasking = true;
+  }
+
+  override build(inputShape: Shape): void {
+    const size = inputShape[inputShape.length - 1];
+    this.gamma = this.addWeight('weight', [size], 'float32', tfl.initializers.ones());
+    this.beta = this.addWeight('bias', [size], 'float32', tfl.initializers.zeros());
+    this.built = true;
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
+    return layerNorm(onlyInput(inputs, 'ILRecLayerNorm'), this.gamma.read() as tf.Tensor1D, this.beta.read() as tf.Tensor1D, this.epsilon);
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), epsilon: this.epsilon };
+  }
+}

@@ -1,0 +1,79 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { linear } from '../ops/linear';
+
+/**
+ * What an adapter adds to the product of `x` [..., in] with the weight `name`: [..., out], or null for nothing.
+ *
+ * @param training whether this is a training pass, in which an adapter may drop out.
+ */
+export type ProjectionDelta = (name: string, x: tf.Tensor, training: boolean) => tf.Tensor | null;
+
+/** A layer whose products an adapter can add to. */
+export interface Adaptable {
+  /** Names of the weights that are multiplied with an input, as given to `addWeight`: [in, out], a head's 'weight' [out, in]. */
+  readonly projections: readonly string[];
+  /** Null while no adapter is active. */
+  projectionDelta: ProjectionDelta | null;
+}
+
+/** A head, whose weight [V, D] holds one row per token. */
+export interface VocabularyHead extends Adaptable {
+  readonly vocabSize: number;
+  /** [V, D]; owned by the layer. */
+  readonly weight: tf.Tensor2D;
+}
+
+/** One weight [in, out] with its bias [out]. */
+export interface Projection {
+  readonly name: string;
+  readonly kernel: tfl.LayerVariable;
+  readonly bias: tfl.LayerVariable | null;
+}
+
+/** Kernels up to this many numbers are joined into one product: there an op's call costs more than the copy that joining makes. */
+const JOIN_BELOW = 2 ** 18;
+
+/**
+ * Products of one input with several weights, side by side: [x W1 + b1, x W2 + b2, ...].
+ *
+ * @param x [..., in].
+ * @returns [..., sum of the outs].
+ */
+export function project(x: tf.Tensor, projections: readonly Projection[], delta: ProjectionDelta | null, training: boolean): tf.Tensor {
+  return tf.tidy(() => {
+    const numbers = projections.reduce((sum, { kernel }) => sum + kernel.shape.reduce<number>((size, n) => size * (n as number), 1), 0);
+    const product = numbers <= JOIN_BELOW ? joinedProduct(x, projections) : joined(projections.map((projection) => joinedProduct(x, [projection])));
+    const deltas = delta === null ? [] : projections.map(({ name }) => delta(name, x, training));
+    if (deltas.every((part) => part === null)) return product;
+    const parts = deltas.map((part, index) => part ?? tf.zeros([...x.shape.slice(0, -1), projections[index].kernel.shape[1] as number]));
+    return tf.add(product, joined(parts));
+  });
+}
+
+/**
+ * Logits of hidden states, and what an adapter adds to the head's weight, which it knows as 'weight'.
+ *
+ * @param hidden [..., D].
+ * @param tokens the token ids to score; default the whole vocabulary.
+ * @returns [..., V], or [..., U] of these tokens.
+ */
+export function projectOntoVocabulary(head: VocabularyHead, hidden: tf.Tensor, { tokens, training = false }: { tokens?: Int32Array; training?: boolean } = {}): tf.Tensor {
+  return tf.tidy(() => {
+    const ids = tokens === undefined ? null : tf.tensor1d(tokens, 'int32');
+    const logits = linear(hidden, ids === null ? head.weight : (tf.gather(head.weight, ids) as tf.Tensor2D), true);
+    const delta = head.projectionDelta?.('weight', hidden, training) ?? null; // [..., V]
+    return delta === null ? logits : tf.add(logits, ids === null ? delta : tf.gather(delta, ids, delta.rank - 1));
+  });
+}
+
+function joinedProduct(x: tf.Tensor, projections: readonly Projection[]): tf.Tensor {
+  const product = linear(x, joined(projections.map(({ kernel }) => kernel.read() as tf.Tensor2D)));
+  if (projections.every(({ bias }) => bias === null)) return product;
+  return tf.add(product, joined(projections.map(({ kernel, bias }) => bias?.read() ?? tf.zeros([kernel.shape[1] as number]))));
+}
+
+/** The tensors side by side along the last axis. */
+function joined<T extends tf.Tensor>(parts: readonly T[]): T {
+  return parts.length === 1 ? parts[0] : tf.concat([...parts], -1);
+}

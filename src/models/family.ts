@@ -1,0 +1,64 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
+import { GPT2 } from './gpt2/model';
+import type { HuggingFaceConfig } from './hugging_face_config';
+import { LLAMA } from './llama/model';
+import { MISTRAL } from './mistral/model';
+import { QWEN2 } from './qwen2/model';
+import { QWEN3 } from './qwen3/model';
+
+/** Where one tensor of a checkpoint goes. */
+export interface CheckpointWeight {
+  /** The tensor's name in the checkpoint. */
+  readonly name: string;
+  /** The name of the layer that owns it. */
+  readonly layer: string;
+  /** The weight's name in the layer. */
+  readonly weight: string;
+  /** Shape in the checkpoint. */
+  readonly shape: readonly number[];
+  /** Whether the checkpoint holds [out, in] where the layer holds [in, out]. */
+  readonly transposed: boolean;
+}
+
+/** An architecture that checkpoints can be loaded of. */
+export interface ModelFamily {
+  /** `model_type` of config.json. */
+  readonly modelType: string;
+  /** The class in `architectures` of config.json. */
+  readonly architecture: string;
+  /**
+   * The model with zeros as weights: token ids int32 [B, T] to logits [B, T, V].
+   *
+   * @param source what errors call the checkpoint.
+   * @throws IlrecError on a setting that is out of range or not supported.
+   */
+  build(config: HuggingFaceConfig, source: string): tfl.LayersModel;
+  /** Every tensor that the checkpoint must hold. */
+  weights(config: HuggingFaceConfig, source: string): readonly CheckpointWeight[];
+  /** Start of the names of all tensors but the head's; checkpoints saved from the bare backbone (OpenAI's GPT-2) leave it out. */
+  readonly basePrefix: string;
+  /** Names of tensors that carry nothing that is learned. */
+  readonly ignored: RegExp;
+}
+
+export const FAMILIES: readonly ModelFamily[] = [LLAMA, MISTRAL, QWEN2, QWEN3, GPT2];
+
+/**
+ * The family of a checkpoint.
+ *
+ * @throws IlrecError when the config names none that is known, or a class other than the family's language model.
+ */
+export function familyOf(config: HuggingFaceConfig, source: string): ModelFamily {
+  const { model_type: modelType, architectures } = config;
+  const family = FAMILIES.find((known) => known.modelType === modelType);
+  if (family === undefined) {
+    const known = FAMILIES.map((one) => one.modelType).join(', ');
+    throw new IlrecError(`loadPretrained: model_type in ${source}/config.json must be one of ${known}, got ${JSON.stringify(modelType)}; use a checkpoint of these families`);
+  }
+  const named = Array.isArray(architectures) ? architectures : [];
+  if (named.length > 0 && !named.includes(family.architecture)) {
+    throw new IlrecError(`loadPretrained: architectures in ${source}/config.json must name ${family.architecture}, got ${JSON.stringify(architectures)}; use the causal language model's checkpoint`);
+  }
+  return family;
+}

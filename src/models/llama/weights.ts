@@ -1,0 +1,1 @@
+export { decoderWeights as llamaWeights, IGNORED_TENSORS } from '../decoder_weights';

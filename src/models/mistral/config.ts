@@ -1,0 +1,11 @@
+import type { CausalLMConfig } from '../causal_lm';
+import { decoderConfig } from '../decoder_config';
+import { decoderFields, type HuggingFaceConfig, parseConfig, size } from '../hugging_face_config';
+
+const fields = { ...decoderFields, num_key_value_heads: size.nullable().default(8), sliding_window: size.nullable().default(4096) };
+
+/** @throws IlrecError on a setting that is out of range or not supported. */
+export function mistralConfig(config: HuggingFaceConfig, source: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source);
+  return { ...decoderConfig(parsed, source), slidingWindow: parsed.sliding_window };
+}

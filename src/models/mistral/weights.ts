@@ -1,0 +1,1 @@
+export { decoderWeights as mistralWeights, IGNORED_TENSORS } from '../decoder_weights';

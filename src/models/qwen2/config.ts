@@ -1,0 +1,12 @@
+import { z } from 'zod';
+import type { CausalLMConfig } from '../causal_lm';
+import { decoderConfig, qwenWindow } from '../decoder_config';
+import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields } from '../hugging_face_config';
+
+const fields = { ...decoderFields, ...qwenWindowFields, head_dim: z.null({ error: 'Qwen2 has no head_dim; it is hidden_size / num_attention_heads' }).optional() };
+
+/** @throws IlrecError on a setting that is out of range or not supported. */
+export function qwen2Config(config: HuggingFaceConfig, source: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source);
+  return { ...decoderConfig(parsed, source), ...qwenWindow(parsed), qkvBias: true };
+}

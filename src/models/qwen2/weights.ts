@@ -1,0 +1,1 @@
+export { decoderWeights as qwen2Weights, IGNORED_TENSORS } from '../decoder_weights';

@@ -1,0 +1,12 @@
+import { z } from 'zod';
+import type { CausalLMConfig } from '../causal_lm';
+import { decoderConfig, qwenWindow } from '../decoder_config';
+import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields, size } from '../hugging_face_config';
+
+const fields = { ...decoderFields, ...qwenWindowFields, head_dim: size.nullable().default(128), attention_bias: z.boolean().default(false) };
+
+/** @throws IlrecError on a setting that is out of range or not supported. */
+export function qwen3Config(config: HuggingFaceConfig, source: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source);
+  return { ...decoderConfig(parsed, source), ...qwenWindow(parsed), qkNorm: true, qkvBias: parsed.attention_bias, outputBias: parsed.attention_bias };
+}

@@ -1,0 +1,1 @@
+export { decoderWeights as qwen3Weights, IGNORED_TENSORS } from '../decoder_weights';

@@ -1,0 +1,21 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Names of the activations, as in a config's `hidden_act` or `activation_function`. */
+export type ActivationName = 'silu' | 'gelu' | 'gelu_new' | 'gelu_pytorch_tanh' | 'relu';
+
+export const ACTIVATIONS: Readonly<Record<ActivationName, (x: tf.Tensor) => tf.Tensor>> = {
+  silu: (x) => tf.mul(x, tf.sigmoid(x)),
+  gelu: (x) => tf.tidy(() => tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1))),
+  gelu_new: tanhGelu,
+  gelu_pytorch_tanh: tanhGelu,
+  relu: (x) => tf.relu(x),
+};
+
+/** GELU by its tanh approximation (Hendrycks and Gimpel, arXiv 1606.08415). */
+function tanhGelu(x: tf.Tensor): tf.Tensor {
+  return tf.tidy(() => {
+    const cubic = tf.mul(tf.mul(x, x), x);
+    const inner = tf.mul(tf.add(x, tf.mul(cubic, 0.044715)), Math.sqrt(2 / Math.PI));
+    return tf.mul(tf.mul(x, 0.5), tf.add(tf.tanh(inner), 1));
+  });
+}
