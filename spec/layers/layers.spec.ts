@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { DecoderBlock, Dropout, LMHead, RMSNorm, setDropoutStep, TokenEmbedding } from '../../src/layers';
+import { DecoderBlock, Dropout, GPT2Block, LayerNorm, LMHead, PositionEmbedding, RMSNorm, setDropoutStep, TokenEmbedding } from '../../src/layers';
 import { causalLM } from '../../src/models/causal_lm';
 import { forEachBackend } from '../support/backends';
 import { integers, normals } from '../support/random';
@@ -11,8 +11,18 @@ const states = (seed: number): tf.Tensor => tf.tensor3d(normals(2 * 5 * 8, seed)
 const ids = (): tf.Tensor => tf.tensor2d(integers(10, 7, 1), [2, 5], 'int32');
 const block = { numAttentionHeads: 4, numKeyValueHeads: 2, headDim: 6, intermediateSize: 11, ropeTheta: 77, rmsNormEps: 1e-3, attentionDropout: 0.1, hiddenDropout: 0.2, initializerRange: 0.5, seed: 3 };
 
+const unusual = {
+  ...block, attentionDropout: 0, hiddenDropout: 0, slidingWindow: 2, qkNorm: true, qkvBias: true, outputBias: true, mlpBias: true, hiddenAct: 'gelu',
+  ropeScaling: { ropeType: 'yarn', factor: 3, originalMaxPositionEmbeddings: 4 },
+} as const;
+const gpt2 = { numAttentionHeads: 2, intermediateSize: 11, attentionScale: 0.3, hiddenAct: 'gelu_new', layerNormEpsilon: 1e-3, initializerRange: 0.5, seed: 4 } as const;
+
 const cases: { name: string; layer: () => tfl.layers.Layer; input: () => tf.Tensor; output: number[] }[] = [
   { name: 'ILRecDecoderBlock', layer: () => new DecoderBlock(block), input: () => states(1), output: [2, 5, 8] },
+  { name: 'ILRecDecoderBlock', layer: () => new DecoderBlock(unusual), input: () => states(1), output: [2, 5, 8] },
+  { name: 'ILRecGPT2Block', layer: () => new GPT2Block(gpt2), input: () => states(1), output: [2, 5, 8] },
+  { name: 'ILRecLayerNorm', layer: () => new LayerNorm({ epsilon: 0.01 }), input: () => states(1), output: [2, 5, 8] },
+  { name: 'ILRecPositionEmbedding', layer: () => new PositionEmbedding({ maxPositionEmbeddings: 7, initializerRange: 0.5, seed: 2 }), input: () => states(1), output: [2, 5, 8] },
   { name: 'ILRecDropout', layer: () => new Dropout({ rate: 0.5, seed: 2 }), input: () => states(1), output: [2, 5, 8] },
   { name: 'ILRecLMHead', layer: () => new LMHead({ vocabSize: 7, initializerRange: 0.5, seed: 2 }), input: () => states(1), output: [2, 5, 7] },
   { name: 'ILRecRMSNorm', layer: () => new RMSNorm({ epsilon: 0.01 }), input: () => states(1), output: [2, 5, 8] },
@@ -21,8 +31,8 @@ const cases: { name: string; layer: () => tfl.layers.Layer; input: () => tf.Tens
 
 describe('layers', () => {
   forEachBackend(() => {
-    for (const { name, layer: make, input, output } of cases) {
-      it(`${name} is rebuilt from its config with the same weights and the shape it announces`, () => {
+    for (const [at, { name, layer: make, input, output }] of cases.entries()) {
+      it(`${name} (case ${at}) is rebuilt from its config with the same weights and the shape it announces`, () => {
         tf.tidy(() => {
           const layer = make();
           const expected = layer.apply(input()) as tf.Tensor;
@@ -40,6 +50,39 @@ describe('layers', () => {
         });
       });
     }
+
+    for (const [name, make] of Object.entries({ 'ILRecDecoderBlock with every setting on': () => new DecoderBlock(unusual), ILRecGPT2Block: () => new GPT2Block(gpt2) })) {
+      it(`${name} has the gradients of central differences, in every weight`, () => {
+        tf.tidy(() => {
+          const layer = make();
+          const upstream = tf.tensor3d(normals(2 * 5 * 8, 9), [2, 5, 8]);
+          const loss = (): tf.Scalar => tf.sum(tf.mul(layer.apply(states(1)) as tf.Tensor, upstream));
+          layer.apply(states(1)); // builds it
+          layer.weights.forEach((weight, at) => weight.write(tf.add(weight.read(), tf.tensor(normals(weight.read().size, 20 + at, 0.3), weight.read().shape))));
+          const { grads } = tf.variableGrads(loss as () => tf.Scalar);
+          for (const weight of layer.weights) {
+            const value = weight.read();
+            const gradient = grads[(value as tf.Variable).name];
+            const direction = tf.div(gradient, tf.norm(gradient)); // the difference is the gradient's length
+            const along = (step: number): number => {
+              weight.write(tf.add(kept, tf.mul(direction, step)));
+              return loss().dataSync()[0];
+            };
+            const kept = tf.clone(value);
+            const measured = (along(0.01) - along(-0.01)) / 0.02;
+            weight.write(kept);
+            const expected = tf.norm(gradient).dataSync()[0];
+            expect(Math.abs(measured - expected) / expected, weight.originalName).to.be.below(5e-3);
+          }
+          layer.dispose();
+        });
+      });
+    }
+
+    it('ILRecPositionEmbedding refuses a sequence longer than its table', () => {
+      const layer = new PositionEmbedding({ maxPositionEmbeddings: 4 });
+      expect(() => tf.tidy(() => layer.apply(states(1)))).to.throw('ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = 4 tokens, got 5; cut prompts shorter');
+    });
 
     it('ILRecDropout drops in training only', () => {
       tf.tidy(() => {
@@ -67,6 +110,8 @@ describe('layers', () => {
     it('refuse arguments out of range', () => {
       expect(() => new Dropout({ rate: 1 })).to.throw('ILRecDropout: rate must be in [0, 1), got 1');
       expect(() => new DecoderBlock({ numAttentionHeads: 3, numKeyValueHeads: 2, intermediateSize: 4 })).to.throw('ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got 2 and 3');
+      expect(() => new DecoderBlock({ ...block, slidingWindow: 0 })).to.throw('ILRecDecoderBlock: slidingWindow must be a positive integer or null, got 0');
+      expect(() => new GPT2Block({ ...gpt2, numAttentionHeads: 3 }).apply(states(1))).to.throw('ILRecGPT2Block: numAttentionHeads must divide the hidden size, got 3 and 8');
       expect(() => new DecoderBlock({ numAttentionHeads: 3, intermediateSize: 4 }).apply(states(1))).to.throw('ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got 8 / 3');
     });
   });

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import type { CausalLMConfig } from '../../src/models/causal_lm';
 import { causalLM } from '../../src/models/causal_lm';
+import { gpt2 } from '../../src/models/gpt2/model';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
 import { forEachBackend } from '../support/backends';
 import { integers } from '../support/random';
@@ -9,13 +10,27 @@ import { integers } from '../support/random';
 const VOCAB = 29;
 const config: CausalLMConfig = { vocabSize: VOCAB, hiddenSize: 24, numHiddenLayers: 3, numAttentionHeads: 6, numKeyValueHeads: 2, initializerRange: 0.3 };
 
+const shape = { vocabSize: VOCAB, hiddenSize: 24, intermediateSize: 31, numHiddenLayers: 3, numAttentionHeads: 6, maxPositionEmbeddings: 13, initializerRange: 0.3 };
+const switches = { hiddenAct: 'gelu_new', layerNormEpsilon: 1e-5, scaleAttnWeights: true, scaleAttnByInverseLayerIdx: true, attentionDropout: 0, hiddenDropout: 0, embeddingDropout: 0 } as const;
+
+/** The models that the decoder runs. */
+const models: Record<string, () => ReturnType<typeof causalLM>> = {
+  tied: () => causalLM(config),
+  untied: () => causalLM({ ...config, tieWordEmbeddings: false }),
+  'sliding window of 4 in two layers': () => causalLM({ ...config, slidingWindow: 4, layerTypes: ['sliding_attention', 'full_attention', 'sliding_attention'] }),
+  'sliding window of 1': () => causalLM({ ...config, slidingWindow: 1 }),
+  'biases, norms of queries and keys, llama3 scaling': () =>
+    causalLM({ ...config, qkNorm: true, qkvBias: true, mlpBias: true, ropeScaling: { ropeType: 'llama3', factor: 4, lowFreqFactor: 1, highFreqFactor: 2, originalMaxPositionEmbeddings: 9 } }),
+  'GPT-2': () => gpt2({ ...shape, ...switches, tieWordEmbeddings: true }),
+};
+
 describe('createCausalDecoder', () => {
   forEachBackend(() => {
     const prompts = [integers(5, VOCAB, 1), integers(1, VOCAB, 2), integers(7, VOCAB, 3)];
 
-    for (const tieWordEmbeddings of [true, false]) {
-      it(`gives the logits of the whole model, prompt and two steps of reordered beams (tied: ${tieWordEmbeddings})`, () => {
-        const model = causalLM({ ...config, tieWordEmbeddings });
+    for (const [name, make] of Object.entries(models)) {
+      it(`gives the logits of the whole model, prompt and three steps of reordered beams: ${name}`, () => {
+        const model = make();
         const decoder = createCausalDecoder(model);
         const width = 3;
         const state = decoder.prefill(prompts, width);
