@@ -106,6 +106,22 @@ describe('prepareData', () => {
     await put('two/G.inter.json', '{"u": [1, 2, 3]}');
     expect((await readDataset({ format: 'minionerec', input: join(dir, 'two') })).itemIds).to.deep.equal(['1', '2', '3']);
   });
+  it('writes and reads the rows of a published split, which the checksum covers', async () => {
+    const header = 'user_id,history_item_id,item_id\n';
+    await put('in/train.csv', `${header}u,[1],2\n`);
+    await put('in/valid.csv', `${header}u,"[1, 2]",3\n`);
+    await put('in/test.csv', `${header}u,"[2, 3]",1\nv,[3],2\n`);
+    const written = await prepareData({ format: 'minionerec', split: 'published', input: join(dir, 'in'), out: join(dir, 'out'), levels: 1, codebookSize: 2 });
+    expect(written.report.cases).to.deep.equal({ valid: 1, test: 2 });
+    const loaded = await loadPrepared(join(dir, 'out'));
+    expect(loaded.sequences.map((items) => [...items])).to.deep.equal([[0, 1], [2]]);
+    expect(loaded.cases).to.deep.equal(written.cases);
+    expect(loaded.cases?.test).to.deep.equal([{ history: Int32Array.of(1, 2), target: 0 }, { history: Int32Array.of(2), target: 1 }]);
+    await put('out/cases.jsonl', '{"split":"test","history":[1],"target":0}\n');
+    expect(await refusal(loadPrepared(join(dir, 'out')))).to.contain('items.jsonl, interactions.jsonl and cases.jsonl of DIR/out must be unchanged');
+    expect(await refusal(readDataset({ format: 'lc-rec', split: 'published', input: join(dir, 'in') }))).to.equal('readDataset: split must be leave-one-out with format lc-rec, got published; only minionerec brings a published split');
+    expect(await refusal(prepareData({ format: 'minionerec', split: 'published', kCore: 2, input: join(dir, 'in'), out: join(dir, 'out2') }))).to.contain('kCore must be left out with a published split');
+  });
   it('refuses to load what is missing, changed or of another release', async () => {
     expect(await refusal(loadPrepared(join(dir, 'none')))).to.equal('loadPrepared: DIR/none/dataset.json must be a readable file, got nothing at that path; run `ilrec prepare` with --out at that folder first');
     await writePrepared(prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 20 })), join(dir, 'out'));

@@ -20,6 +20,30 @@ describe('readMiniOneRec', () => {
       'Sequences are split leave-one-out, not by the published split in time.',
     ]);
   });
+  it('keeps the published rows and takes their targets off the end of what is trained on', () => {
+    const train = { name: 'train.csv', text: `${HEADER}A1,[],Nut,[11],10,[],\n` };
+    const split = { split: 'published', index: INDEX } as const;
+    const whole = readMiniOneRec({ ...split, windows: [train, valid, test], splits: ['train', 'valid', 'test'] });
+    expect(whole.sequences.map((items) => [...items])).to.deep.equal([[1, 0]]);
+    expect(whole.cases).to.deep.equal({ valid: [{ history: Int32Array.of(0), target: 1 }], test: [{ history: Int32Array.of(0, 1), target: 2 }] });
+    expect(whole.notes).to.deep.equal(['The rows of valid.csv and test.csv are evaluated as published; their targets are not trained on.']);
+  });
+  it('trains on the validation targets where the train split is missing, and says so', () => {
+    const data = readMiniOneRec({ split: 'published', index: INDEX, windows: [valid, test], splits: ['valid', 'test'], missing: ['train'] });
+    expect(data.sequences.map((items) => [...items])).to.deep.equal([[0, 1]]);
+    expect(data.cases).to.deep.equal({ valid: [], test: [{ history: Int32Array.of(0, 1), target: 2 }] });
+    expect(data.notes?.at(-1)).to.equal(
+      'The rows of test.csv are evaluated as published and their targets are not trained on; those of valid.csv are, since the train split is missing, so that there is no validation.',
+    );
+    expect(() => readMiniOneRec({ split: 'published', index: INDEX, windows: [valid], splits: ['valid'], missing: ['train', 'test'] })).to.throw('readMiniOneRec: the published split must have test.csv, got none; use leave-one-out instead');
+  });
+  it('refuses a published split whose targets are not the last items', () => {
+    const early = { name: 'test.csv', text: `${HEADER}A1,[],Nut,[12],10,[],\n` };
+    const late = { name: 'valid.csv', text: `${HEADER}A1,[],Nut,"[12, 10]",11,[],\n` };
+    expect(() => readMiniOneRec({ split: 'published', index: INDEX, windows: [late, early], splits: ['valid', 'test'], missing: ['train'] })).to.throw(
+      'publishedSplit: the targets held out must be the last items of user "A1", got [0] where the chained windows end with [1]; use leave-one-out instead',
+    );
+  });
   it('takes semantic ids and titles from the info file where there is no index', () => {
     const data = readMiniOneRec({ windows: [valid], info: { name: 'Gear.info.txt', text: '<a_1><b_1>\tNut\t10\r\n<a_1><b_2>\tBolt\t11\r\n' } });
     expect(data.itemIds).to.deep.equal(['10', '11']);

@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { prepareData } from '../data/files_node';
 import { formatPrepareReport } from '../data/prepare_report';
-import { DATA_FORMATS } from '../data/read_dataset_node';
+import { DATA_FORMATS, DATA_SPLITS } from '../data/read_dataset_node';
 import { integerOption, oneOf, printResult } from './output';
 
 interface Options {
@@ -9,6 +9,7 @@ interface Options {
   input: string;
   out: string;
   titles?: string;
+  split: string;
   kCore?: number;
   maxHistory?: number;
   levels?: number;
@@ -26,6 +27,7 @@ export function prepareCommand(): Command {
     .requiredOption('--input <path>', 'the dataset')
     .requiredOption('--out <dir>', 'the prepared folder to write')
     .option('--titles <file>', 'csv: a file of item and title')
+    .option('--split <split>', `minionerec: ${DATA_SPLITS.join(' or ')}, the rows of its test.csv`, 'leave-one-out')
     .option('--k-core <n>', 'keep users and items with at least n interactions', integerOption('--k-core', 0))
     .option('--max-history <n>', 'items of a history that prompts may show', integerOption('--max-history', 1))
     .option('--levels <n>', 'k-means levels of made semantic ids', integerOption('--levels', 1))
@@ -33,8 +35,8 @@ export function prepareCommand(): Command {
     .option('--vectors <file>', 'item vectors, JSONL of {"id", "vector"}')
     .option('--seed <n>', 'seed of the semantic ids', integerOption('--seed', 0))
     .option('--json', 'print one JSON object')
-    .action(async ({ format, json, ...options }: Options) => {
-      const { name, checksum, report } = await prepareData({ format: oneOf('--format', DATA_FORMATS, format), ...options });
+    .action(async ({ format, split, json, ...options }: Options) => {
+      const { name, checksum, report } = await prepareData({ format: oneOf('--format', DATA_FORMATS, format), split: oneOf('--split', DATA_SPLITS, split), ...options });
       printResult(json, { out: options.out, name, checksum, ...report }, formatPrepareReport(name, report));
     });
 }

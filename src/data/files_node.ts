@@ -3,11 +3,11 @@ import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/p
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { IlrecError } from '../errors';
-import { readDataset, type DataFormat } from './read_dataset_node';
+import { readDataset, type DataFormat, type DataSplitName } from './read_dataset_node';
 import { readItemVectors } from './read_item_vectors';
 import { checkPrepareOptions, prepareInteractions, type PrepareOptions } from './prepare';
 import { openText } from './open_text_node';
-import type { PreparedData } from './types';
+import type { PreparedData, PublishedCase, PublishedCases } from './types';
 
 /** Options of `prepareData`: where from, where to, and how. */
 export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
@@ -20,6 +20,8 @@ export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
   vectors?: string | PrepareOptions['vectors'];
   /** csv only: a CSV or JSONL file of item and title. */
   titles?: string;
+  /** minionerec only: 'published' evaluates the rows of its test.csv. Default 'leave-one-out'. */
+  split?: DataSplitName;
 }
 
 const KIND = 'tfjs-ilrec dataset';
@@ -27,6 +29,7 @@ const VERSION = 1;
 const DATASET_FILE = 'dataset.json';
 const ITEMS_FILE = 'items.jsonl';
 const INTERACTIONS_FILE = 'interactions.jsonl';
+const CASES_FILE = 'cases.jsonl';
 
 const semanticIdReportSchema = z.strictObject({
   source: z.enum(['given', 'k-means']), levels: z.number(), codesUsed: z.array(z.number()), perplexity: z.array(z.number()), distinct: z.number(), collisions: z.number(),
@@ -36,6 +39,7 @@ const datasetSchema = z.strictObject({
   kind: z.literal(KIND), version: z.literal(VERSION), name: z.string(), checksum: z.string(),
   report: z.strictObject({
     format: z.string(), users: z.number(), items: z.number(), interactions: z.number(), kCore: z.number(), maxHistory: z.number().nullable(),
+    cases: z.strictObject({ valid: z.number(), test: z.number() }).optional(),
     dropped: z.strictObject({ users: z.number(), items: z.number(), interactions: z.number() }),
     itemsWithoutInteractions: z.number(), sequenceLength: z.strictObject({ min: z.number(), mean: z.number(), max: z.number() }),
     semanticIds: semanticIdReportSchema, seed: z.number(), notes: z.array(z.string()),
@@ -46,13 +50,13 @@ const datasetSchema = z.strictObject({
  * Reads a dataset, filters it, gives it semantic ids where it has none and writes the prepared folder.
  *
  * The folder holds dataset.json (name, checksum, report), items.jsonl ({id, title?, semanticId}, line number = item number + 1) and
- * interactions.jsonl ({user, items}). It is written aside and renamed: after an error there is nothing new at `out`.
+ * interactions.jsonl ({user, items}); a published split adds cases.jsonl ({split, history, target}). It is written aside and renamed: after an error there is nothing new at `out`.
  * @throws IlrecError on any wrong option, file, line or value.
  */
-export async function prepareData({ format, input, out, vectors, titles, ...options }: PrepareDataOptions): Promise<PreparedData> {
+export async function prepareData({ format, input, out, vectors, titles, split, ...options }: PrepareDataOptions): Promise<PreparedData> {
   checkPrepareOptions(options);
   await checkOut(out);
-  const data = await readDataset({ format, input, titles });
+  const data = await readDataset({ format, input, titles, split });
   const vectorMap = typeof vectors === 'string' ? readItemVectors(await openText('prepareData', vectors)) : vectors;
   return await writePrepared(prepareInteractions(data, { ...options, vectors: vectorMap }, format), out);
 }
@@ -62,7 +66,8 @@ export async function writePrepared(data: PreparedData, out: string): Promise<Pr
   await checkOut(out);
   const items = data.itemIds.map((id, item) => JSON.stringify({ id, ...(data.titles?.[item] != null && { title: data.titles[item] }), semanticId: data.semanticIds[item] })).join('\n') + '\n';
   const interactions = data.userIds.map((user, row) => JSON.stringify({ user, items: [...data.sequences[row]] })).join('\n') + '\n';
-  const checksum = checksumOf(items, interactions);
+  const cases = data.cases && linesOfCases(data.cases);
+  const checksum = checksumOf(items, interactions, cases);
   const target = resolve(out);
   const aside = `${target}.partial-${process.pid}`;
   const replaced = `${target}.replaced-${process.pid}`;
@@ -70,6 +75,7 @@ export async function writePrepared(data: PreparedData, out: string): Promise<Pr
     await mkdir(aside, { recursive: true });
     await writeFile(`${aside}/${ITEMS_FILE}`, items);
     await writeFile(`${aside}/${INTERACTIONS_FILE}`, interactions);
+    if (cases !== undefined) await writeFile(`${aside}/${CASES_FILE}`, cases);
     await writeFile(`${aside}/${DATASET_FILE}`, JSON.stringify({ kind: KIND, version: VERSION, name: data.name, checksum, report: data.report }, null, 2) + '\n');
     const earlier = await stat(target).catch(() => null);
     if (earlier !== null) await rename(target, replaced);
@@ -107,8 +113,9 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
   const { name, checksum, report } = parsed.data;
   const items = (await openText('loadPrepared', `${dir}/${ITEMS_FILE}`)).text;
   const interactions = (await openText('loadPrepared', `${dir}/${INTERACTIONS_FILE}`)).text;
-  if (checksumOf(items, interactions) !== checksum) {
-    throw new IlrecError(`loadPrepared: ${ITEMS_FILE} and ${INTERACTIONS_FILE} of ${dir} must be unchanged since they were written, got another checksum; run \`ilrec prepare\` again`);
+  const cases = report.cases && (await openText('loadPrepared', `${dir}/${CASES_FILE}`)).text;
+  if (checksumOf(items, interactions, cases) !== checksum) {
+    throw new IlrecError(`loadPrepared: ${cases === undefined ? `${ITEMS_FILE} and ${INTERACTIONS_FILE}` : `${ITEMS_FILE}, ${INTERACTIONS_FILE} and ${CASES_FILE}`} of ${dir} must be unchanged since they were written, got another checksum; run \`ilrec prepare\` again`);
   }
   const itemRows = rowsOf<{ id: string; title?: string; semanticId: string[] }>(items);
   const userRows = rowsOf<{ user: string; items: number[] }>(interactions);
@@ -119,6 +126,7 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
     semanticIds: itemRows.map(({ semanticId }) => semanticId),
     userIds: userRows.map(({ user }) => user),
     sequences: userRows.map((row) => Int32Array.from(row.items)),
+    ...(cases !== undefined && { cases: readCases(cases) }),
   };
 }
 
@@ -130,14 +138,27 @@ async function checkOut(out: string): Promise<void> {
   const names = await readdir(out);
   if (names.length === 0) return;
   const dataset = await readFile(`${out}/${DATASET_FILE}`, 'utf8').catch(() => '');
-  const strange = names.find((name) => ![DATASET_FILE, ITEMS_FILE, INTERACTIONS_FILE].includes(name));
+  const strange = names.find((name) => ![DATASET_FILE, ITEMS_FILE, INTERACTIONS_FILE, CASES_FILE].includes(name));
   if (strange !== undefined || !dataset.includes(`"kind": "${KIND}"`)) {
     throw new IlrecError(`prepareData: --out must be a new, empty or prepared folder, got ${out}, which holds ${strange ?? names[0]}; choose another --out`);
   }
 }
 
-function checksumOf(items: string, interactions: string): string {
-  return createHash('sha256').update(items).update(interactions).digest('hex');
+function checksumOf(...texts: readonly (string | undefined)[]): string {
+  const hash = createHash('sha256');
+  for (const text of texts) if (text !== undefined) hash.update(text);
+  return hash.digest('hex');
+}
+
+function linesOfCases(cases: PublishedCases): string {
+  const lines = (['valid', 'test'] as const).flatMap((split) => cases[split].map(({ history, target }) => JSON.stringify({ split, history: [...history], target }) + '\n'));
+  return lines.join('');
+}
+
+function readCases(text: string): PublishedCases {
+  const cases = { valid: [] as PublishedCase[], test: [] as PublishedCase[] };
+  for (const { split, history, target } of rowsOf<{ split: 'valid' | 'test'; history: number[]; target: number }>(text)) cases[split].push({ history: Int32Array.from(history), target });
+  return cases;
 }
 
 /** The rows of a file whose checksum is right. */

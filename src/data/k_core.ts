@@ -9,13 +9,17 @@ export interface Dropped { users: number; items: number; interactions: number }
  * Keeps the users with max(k, 3) interactions or more and the items with k or more, again and again until nothing changes any more.
  *
  * Repeated interactions count each time. k = 0 leaves the catalogue whole, items without interactions included, and drops only the users
- * that leave-one-out cannot split.
+ * that leave-one-out cannot split; a published split stays whole.
  * @param k an integer, 0 or more.
  * @returns the data with users and items renumbered in their old order, and what was dropped.
  * @throws IlrecError when nothing is left; it names the largest k that leaves something.
  */
 export function kCoreFilter(data: InteractionData, k: number): { data: InteractionData; dropped: Dropped } {
   if (!Number.isInteger(k) || k < 0) throw new IlrecError(`kCoreFilter: kCore must be an integer, 0 or more, got ${k}; leave it out for no filter`);
+  if (data.cases !== undefined) {
+    if (k > 0) throw new IlrecError(`kCoreFilter: kCore must be left out with a published split, whose rows name every item, got ${k}; use leave-one-out instead`);
+    return { data, dropped: { users: 0, items: 0, interactions: 0 } };
+  }
   const core = findCore(data, k);
   if (core.numUsers === 0) throw new IlrecError(emptyMessage(data, k));
 

@@ -57,6 +57,7 @@ export function prepareInteractions(raw: InteractionData, options: PrepareOption
     semanticIds,
     report: {
       format, users: data.userIds.length, items: data.itemIds.length, interactions, kCore, maxHistory, dropped,
+      ...(data.cases && { cases: { valid: data.cases.valid.length, test: data.cases.test.length } }),
       itemsWithoutInteractions: seen.reduce((sum, flag) => sum + 1 - flag, 0),
       sequenceLength: { min: lengths.reduce((a, b) => Math.min(a, b)), mean: interactions / lengths.length, max: lengths.reduce((a, b) => Math.max(a, b)) },
       semanticIds: idReport, seed, notes,

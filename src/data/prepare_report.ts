@@ -10,6 +10,7 @@ export function formatPrepareReport(name: string, report: PrepareReport): string
     `  interactions per user: ${length.min} to ${length.max}, mean ${length.mean.toFixed(1)}; ${report.maxHistory === null ? 'prompts show whole histories' : `prompts show the last ${report.maxHistory}`}`,
     `  dropped${report.kCore > 0 ? ` by the ${report.kCore}-core` : ''}: ${count(dropped.users)} users, ${count(dropped.items)} items, ${count(dropped.interactions)} interactions`,
   ];
+  if (report.cases !== undefined) lines.push(`  published rows to evaluate: ${count(report.cases.valid)} of validation, ${count(report.cases.test)} of test; the interactions above are those to train on`);
   if (report.itemsWithoutInteractions > 0) lines.push(`  ${count(report.itemsWithoutInteractions)} items have no interaction; they stay in the catalogue`);
   lines.push(`  semantic ids (${ids.source === 'given' ? 'from the dataset' : `residual k-means, seed ${report.seed}`}): ${ids.levels} levels, ${count(ids.distinct)} different ones, ${count(ids.collisions)} items share another's`);
   ids.codesUsed.forEach((used, level) => {

@@ -14,7 +14,20 @@ export interface InteractionData {
   semanticIds?: string[][];
   /** What the reader decided on its own, one sentence each; printed with the report. */
   notes?: string[];
+  /** The dataset's own evaluation rows, in place of leave-one-out; `sequences` are then what to train on, and hold none of these targets. */
+  cases?: PublishedCases;
 }
+
+/** One question of an evaluation: after this history, which item? */
+export interface PublishedCase {
+  /** Items before the target, oldest first. */
+  readonly history: Int32Array;
+  /** The item to be found. */
+  readonly target: number;
+}
+
+/** The rows of the published splits; a split may be empty. */
+export type PublishedCases = Readonly<Record<'valid' | 'test', readonly PublishedCase[]>>;
 
 /** How well the codebooks are used. */
 export interface SemanticIdReport {
@@ -48,6 +61,8 @@ export interface PrepareReport {
   kCore: number;
   /** Interactions of a history that prompts may show; null for all. */
   maxHistory: number | null;
+  /** Published rows per split, where those are evaluated instead of leave-one-out. */
+  cases?: { valid: number; test: number };
   /** What the k-core filter and the three-interactions rule removed. */
   dropped: { users: number; items: number; interactions: number };
   /** Items in the catalogue that no kept user interacted with. */
@@ -59,11 +74,11 @@ export interface PrepareReport {
   notes: string[];
 }
 
-/** A dataset ready for training: every user has three interactions or more, every item a semantic id. */
+/** A dataset ready for training: every item has a semantic id, and every user three interactions or more where the split is leave-one-out. */
 export interface PreparedData extends InteractionData {
   semanticIds: string[][];
   report: PrepareReport;
-  /** sha256 of items.jsonl and interactions.jsonl; present where the data came from or went to a folder. */
+  /** sha256 of items.jsonl, interactions.jsonl and, where there is one, cases.jsonl; present where the data came from or went to a folder. */
   checksum?: string;
 }
 

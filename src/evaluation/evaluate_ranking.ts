@@ -11,6 +11,8 @@ export interface EvaluateOptions extends Recommender {
   /** The item each user should be recommended, [users]. */
   targets: ArrayLike<number>;
   split: 'valid' | 'test';
+  /** Where the targets come from; a word for the protocol. Default 'leave-one-out'. */
+  holdOut?: EvaluationProtocol['holdOut'];
   /** Cutoffs; default [1, 5, 10]: HR at each, NDCG at each above 1, MRR at the last. */
   ks?: readonly number[];
   /** How many users, drawn without replacement by `seed`, or which; default all. */
@@ -40,12 +42,12 @@ export type EvaluationResult = { [metric in MetricKey]: number } & {
 };
 
 /**
- * Leave-one-out evaluation over the whole catalogue: HR, NDCG and MRR with bootstrap intervals, each user's rank, and the protocol.
+ * Evaluation over the whole catalogue: HR, NDCG and MRR with bootstrap intervals, each user's rank, and the protocol.
  *
  * @throws IlrecError when there are no users, a target is not an item, a cutoff exceeds the list, or `recommend` does not answer for each user.
  */
 export async function evaluateRecommender(options: EvaluateOptions): Promise<EvaluationResult> {
-  const { targets, numItems, ranking, split, ks = [1, 5, 10], batchSize = 64, seed = 0, resamples = 1000, onProgress } = options;
+  const { targets, numItems, ranking, split, holdOut = 'leave-one-out', ks = [1, 5, 10], batchSize = 64, seed = 0, resamples = 1000, onProgress } = options;
   checkOptions(options, ks, batchSize);
   const evaluatedUsers = chooseUsers(targets.length, options.users, seed);
   const order = orderByCost(evaluatedUsers, options.costOf?.bind(options));
@@ -69,7 +71,7 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
   const users = evaluatedUsers.length;
   const protocol: EvaluationProtocol = {
     split,
-    holdOut: 'leave-one-out',
+    holdOut,
     ...ranking,
     users,
     usersTotal: targets.length,

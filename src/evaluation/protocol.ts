@@ -24,7 +24,8 @@ export interface RankingProtocol {
 export interface EvaluationProtocol extends RankingProtocol {
   /** Which item of each user is the target. */
   readonly split: 'valid' | 'test';
-  readonly holdOut: 'leave-one-out';
+  /** Where the targets come from: each user's last items, or rows that the dataset publishes, several of which may be one user's. */
+  readonly holdOut: 'leave-one-out' | 'published rows';
   /** Users counted. */
   readonly users: number;
   /** Users that have a target. */
@@ -37,18 +38,20 @@ export interface EvaluationProtocol extends RankingProtocol {
 /** The protocol as one paragraph, to be printed with the numbers. */
 export function protocolText(protocol: EvaluationProtocol): string {
   const { split, users, usersTotal, userSeed, numItems, bootstrap } = protocol;
+  const published = protocol.holdOut === 'published rows';
+  const who = published ? 'rows' : 'users';
   const target = split === 'test' ? 'the last item of each user' : 'the last but one item of each user';
-  const counted = users === usersTotal ? `all ${users} users` : `${users} of ${usersTotal} users${userSeed === null ? '' : ` drawn with seed ${userSeed}`}`;
+  const counted = users === usersTotal ? `all ${users} ${who}` : `${users} of ${usersTotal} ${who}${userSeed === null ? '' : ` drawn with seed ${userSeed}`}`;
   const beams = protocol.beamWidth === null ? '' : `, beam width ${protocol.beamWidth}`;
   const probabilities =
     protocol.renormalize === null ? '' : `, token probabilities ${protocol.renormalize ? 'renormalised over the allowed tokens' : 'over the whole vocabulary'}`;
   const history = protocol.maxHistory === null ? 'the whole history' : `the last ${protocol.maxHistory} items of the history`;
   return [
-    `Leave-one-out, ${split} split (target: ${target}), ${counted}.`,
+    published ? `The published rows of the ${split} split, ${counted}.` : `Leave-one-out, ${split} split (target: ${target}), ${counted}.`,
     `Full ranking of ${numItems} items by ${protocol.ranking}${beams}${probabilities}; lists of ${protocol.listLength} items, a target below that counts as a miss.`,
     `The model sees ${history}; items of the history ${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
     `Ties: ${protocol.tieRule}.`,
-    `Intervals: ${bootstrap.level * 100} % percentile bootstrap over users, ${bootstrap.resamples} resamples, seed ${bootstrap.seed}.`,
+    `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ${who}, ${bootstrap.resamples} resamples, seed ${bootstrap.seed}.`,
   ].join(' ');
 }
 

@@ -2,10 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeJsonAtomically } from '../checkpoints/atomic_file_node';
 import { loadPrepared } from '../data/files_node';
-import { leaveOneOut } from '../data/leave_one_out';
+import { splitData } from '../data/split_data';
 import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
-import { splitCases } from '../evaluation/split_cases';
 import { type LoadedRun, loadRun } from './load_run_node';
 
 export interface EvaluateRunOptions {
@@ -45,9 +44,11 @@ export async function evaluateLoadedRun(run: LoadedRun, { split = 'test', beamWi
   if (prepared.checksum !== manifest.data.checksum) {
     throw new IlrecError(`evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ${data ?? manifest.data.folder}; name the right one with --data`);
   }
-  const { histories, targets } = splitCases(leaveOneOut(prepared), split);
+  const { holdOut, [split]: cases } = splitData(prepared);
+  const { histories, targets } = cases;
+  if (targets.length === 0) throw new IlrecError(`evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got none; evaluate the other split`);
   const recommender = await run.recommender(histories, { beamWidth });
-  const result = await evaluateRecommender({ ...recommender, targets, split, users: users === undefined ? undefined : Math.min(users, targets.length), batchSize: config.evaluation.batchSize, seed, onProgress });
+  const result = await evaluateRecommender({ ...recommender, targets, split, holdOut, users: users === undefined ? undefined : Math.min(users, targets.length), batchSize: config.evaluation.batchSize, seed, onProgress });
   const { ranks, evaluatedUsers, ...summary } = result;
   await writeJsonAtomically(evaluationPath(folder, split), { ...summary, ranks: [...ranks], evaluatedUsers: [...evaluatedUsers] });
   return result;

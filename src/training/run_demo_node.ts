@@ -4,10 +4,9 @@ import type { MethodName } from '../checkpoints/run_directory_node';
 import { parseTrainConfig, type TrainConfig } from '../config/train_config';
 import { demoCatalogue } from '../data/demo_catalogue';
 import { writePrepared } from '../data/files_node';
-import { leaveOneOut } from '../data/leave_one_out';
+import { splitData } from '../data/split_data';
 import { prepareInteractions } from '../data/prepare';
 import type { PreparedData } from '../data/types';
-import { splitCases } from '../evaluation/split_cases';
 import { createRandom } from '../random';
 import { compareMethods, type CompareOptions } from './compare_node';
 import type { Comparison } from './comparison';
@@ -64,7 +63,7 @@ export function demoConfig(quick: boolean): TrainConfig {
 
 /** Five users drawn by a seed, not picked. */
 async function makeExamples(prepared: PreparedData, { methods }: Comparison): Promise<DemoExample[]> {
-  const { histories, targets } = splitCases(leaveOneOut(prepared), 'test');
+  const { histories, targets } = splitData(prepared).test;
   const users = createRandom(0).shuffle(Int32Array.from(histories.keys())).slice(0, EXAMPLE_USERS);
   const titleOf = (item: number): string => prepared.titles?.[item] ?? prepared.itemIds[item];
   const lists = Array.from(users, (): { method: MethodName; titles: string[] }[] => []);

@@ -83,7 +83,7 @@ async function count(method: 'popularity' | 'markov', { onEvaluation }: TrainRun
   const metrics = await validate((histories) => itemScorerRecommender(scorer, config, histories), config, validationUsers, data);
   const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
   onEvaluation?.(method, best, true);
-  return { status: 'done', validation: { users: Math.min(validationUsers, data.split.train.length), bestStep: 0, best } };
+  return { status: 'done', validation: { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep: 0, best } };
 }
 
 async function train(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
@@ -101,7 +101,7 @@ async function train(options: TrainRunOptions, config: TrainConfig, data: Traini
       signal,
       onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method, record, isBest)),
     });
-    return { ...outcome, validation: validationUsers === 0 ? null : { users: Math.min(validationUsers, data.split.train.length), bestStep, best } };
+    return { ...outcome, validation: validationUsers === 0 ? null : { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep, best } };
   } finally {
     disposeModel(arm.model);
     reward?.dispose();

@@ -1,6 +1,6 @@
 import { DEFAULT_MAX_HISTORY, type TrainConfig } from '../config/train_config';
-import { leaveOneOut } from '../data/leave_one_out';
-import type { LeaveOneOut, PreparedData } from '../data/types';
+import { type DataSplit, splitData } from '../data/split_data';
+import type { PreparedData } from '../data/types';
 import { countItems } from '../generation/item_ties';
 import { buildPrefixTrie, type PrefixTrie } from '../generation/prefix_trie';
 import { SemanticIdTokenizer } from '../tokenizers/semantic_id_tokenizer';
@@ -8,7 +8,7 @@ import { SemanticIdTokenizer } from '../tokenizers/semantic_id_tokenizer';
 /** A dataset as every method trains on it. */
 export interface TrainingData {
   readonly numItems: number;
-  readonly split: LeaveOneOut;
+  readonly split: DataSplit;
   readonly tokenizer: SemanticIdTokenizer;
   readonly trie: PrefixTrie;
   /** Training interactions of each item, [N]. */
@@ -16,7 +16,7 @@ export interface TrainingData {
 }
 
 export function trainingData(prepared: PreparedData): TrainingData {
-  const split = leaveOneOut(prepared);
+  const split = splitData(prepared);
   const tokenizer = SemanticIdTokenizer.fromSemanticIds(prepared.semanticIds);
   const numItems = prepared.itemIds.length;
   return { numItems, split, tokenizer, trie: buildPrefixTrie(tokenizer.itemTokens), itemCounts: countItems(split.train, numItems) };
@@ -26,12 +26,13 @@ export function trainingData(prepared: PreparedData): TrainingData {
 export function resolveConfig(config: TrainConfig, prepared: PreparedData, overrides: { epochs?: number; seed?: number } = {}): TrainConfig {
   const { training, method } = config;
   const { seed = config.seed, epochs = training.epochs } = overrides;
+  const validationUsers = prepared.cases?.valid.length === 0 ? 0 : training.validationUsers; // nothing to validate on
   const maxHistory = training.maxHistory ?? prepared.report.maxHistory ?? DEFAULT_MAX_HISTORY;
   const withSeed = (path: string | undefined): string | undefined => path?.replaceAll('{seed}', String(seed));
   return {
     ...config,
     seed,
     method: { ...method, rewardRun: withSeed(method.rewardRun) },
-    training: { ...training, maxHistory, epochs, initialWeights: withSeed(training.initialWeights) },
+    training: { ...training, validationUsers, maxHistory, epochs, initialWeights: withSeed(training.initialWeights) },
   };
 }
