@@ -7,6 +7,11 @@ export type { LayerSelector, TapOptions } from './taps';
 export type { Reward, RewardContext } from './types';
 
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
+export { FAMILIES, familyOf, type CheckpointWeight, type ModelFamily } from './models/family';
+export { gpt2 } from './models/gpt2/model';
+export type { GPT2Config } from './models/gpt2/config';
+export type { HuggingFaceConfig } from './models/hugging_face_config';
+export { llamaConfigJson } from './models/llama/config';
 export { createCausalDecoder } from './models/causal_lm_decoder';
 export { scorePrefixes, type ItemScorer } from './models/item_scorer';
 export { markovScorer, type MarkovOptions } from './models/markov';
@@ -20,6 +25,9 @@ export * from './layers';
 export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
 export { AdamW, type AdamWOptions } from './training/adamw';
+export { accumulateGradients, type AccumulatedOptimizer, type GradientAccumulationOptions } from './training/gradient_accumulation';
+export { gradientCheckpointing, type GradientCheckpointingOptions } from './training/gradient_checkpointing';
+export { promptBatches, type PromptBatchOptions } from './training/prompt_batches';
 export { createSchedule, type Schedule, type ScheduleOptions } from './training/schedules';
 export { trainModel, type StepRecord, type TrainingCallback, type TrainingMethod, type TrainingState, type TrainModelOptions } from './training/train_model';
 export { EarlyStopping, type EarlyStoppingOptions, type Evaluation, type EvaluationRecord } from './callbacks/early_stopping';
@@ -27,6 +35,21 @@ export { EarlyStopping, type EarlyStoppingOptions, type Evaluation, type Evaluat
 export * from './generation';
 export * from './evaluation';
 
+export { directorySource } from './checkpoints/directory_source';
+export { fetchSource, type FetchSourceOptions } from './checkpoints/fetch_source';
+export type { FileSource } from './checkpoints/file_source';
+export { openSafetensors, type CheckpointReader, type TensorEntry } from './checkpoints/safetensors_reader';
+export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
+export { estimateMemory, type MemoryEstimate, type MemoryRequest } from './pretrained/memory_estimate';
+export { memoryLimit, type MemoryLimit, type MemoryLimitOptions } from './pretrained/memory_limit';
+export { refuseAboveMemory, type RefuseAboveMemoryOptions } from './pretrained/refuse_above_memory';
+export { resizeTokenEmbeddings, type VocabularyRows } from './pretrained/resize_embeddings';
+export * from './lora';
+export * from './prompts';
+
+export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
+export { encodeTitles, type EncodeTitlesOptions, normalizeTitle } from './tokenizers/item_titles';
+export { TextTokenizer, type AddTokensOptions, type DecodeTextOptions, type EncodeTextOptions, type TokenizerJson } from './tokenizers/text_tokenizer';
 export { SemanticIdTokenizer, type SemanticIdTokenizerJson } from './tokenizers/semantic_id_tokenizer';
 export { makeSemanticIds, type MakeSemanticIdsOptions } from './semantic_ids/make_semantic_ids';
 export { makeItemVectors, type ItemVectors } from './semantic_ids/make_item_vectors';

@@ -15,6 +15,13 @@ describe('historyPrompt', () => {
     expect([...historyPrompt(tokenizer, [2, 0, 1], 0)]).to.deep.equal([1]);
   });
 
+  it('leaves the writing to a language, which gets the newest items', () => {
+    const asked: number[][] = [];
+    const language = { prompt: (history: ArrayLike<number>) => (asked.push(Array.from(history)), Int32Array.of(9)) };
+    expect([...historyPrompt(language, Int32Array.of(2, 0, 1), 2)]).to.deep.equal([9]);
+    expect(asked).to.deep.equal([[0, 1]]);
+  });
+
   it('refuses an item that is not in the catalogue', () => {
     expect(() => historyPrompt(tokenizer, [0, 3])).to.throw('historyPrompt: items must be integers in [0, 3), got 3');
   });

@@ -3,8 +3,9 @@ import { rotaryFrequencies } from '../../src/ops/rotary_frequencies';
 
 const SIZE = 14;
 const THETA = 300;
+const FLOAT32 = 2e-7; // two roundings
 const own = Array.from({ length: SIZE / 2 }, (_, i) => THETA ** ((-2 * i) / SIZE));
-const close = (actual: ArrayLike<number>, expected: number[]): void => expected.forEach((value, i) => expect(actual[i]).to.be.closeTo(value, 1e-12));
+const close = (actual: ArrayLike<number>, expected: number[]): void => expected.forEach((value, i) => expect(actual[i]).to.be.closeTo(value, FLOAT32 * value));
 
 describe('rotaryFrequencies', () => {
   it('is theta^(-2i/F) without scaling', () => {
@@ -41,6 +42,12 @@ describe('rotaryFrequencies', () => {
     const scaling = { ropeType: 'yarn', factor: 4, originalMaxPositionEmbeddings: 64, betaFast: 3, betaSlow: 0.4, attentionFactor: 0.7, truncate: false } as const;
     expect(rotaryFrequencies(SIZE, THETA, scaling).amplitude).to.equal(0.7);
     expect(rotaryFrequencies(SIZE, THETA, scaling).frequencies[2]).to.not.equal(rotaryFrequencies(SIZE, THETA, { ...scaling, truncate: true }).frequencies[2]);
+  });
+
+  it('rounds to float32 as the models were trained', () => {
+    // PyTorch 2.15: 1.0 / (300.0 ** (torch.arange(0, 14, 2, dtype=torch.float) / 14))
+    const golden = [1, 0.4427163, 0.19599773, 0.0867713988, 0.0384151116, 0.017006997, 0.00752927503];
+    expect([...rotaryFrequencies(SIZE, THETA).frequencies]).to.deep.equal(golden.map(Math.fround));
   });
 
   it('refuses bounds of llama3 scaling that are not in order', () => {

@@ -38,6 +38,8 @@ export interface RunItem {
   readonly title: string | null;
   /** Training interactions. */
   readonly count: number;
+  /** Kept where the language model reads text, whose tokenizer knows no items. */
+  readonly semanticId?: readonly string[];
 }
 
 /** Paths inside a run directory. */

@@ -16,27 +16,39 @@ const METADATA_KEY = '__metadata__';
 const HEADER_BYTES = 8;
 const ALIGNMENT = 8;
 
-interface HeaderEntry {
-  dtype: 'F32' | 'I32';
-  shape: number[];
-  data_offsets: [number, number];
+interface WrittenEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [number, number];
+}
+
+/**
+ * The start of a safetensors file: 8 bytes of header length and a JSON header, padded with spaces so that the values after it are aligned.
+ *
+ * @param entries type, shape and bytes of each tensor, in the order in which their values follow.
+ */
+export function encodeSafetensorsHeader(entries: Iterable<readonly [string, { dtype: string; shape: readonly number[]; bytes: number }]>, metadata: Readonly<Record<string, string>>): Uint8Array {
+  const header: Record<string, WrittenEntry | Record<string, string>> = { [METADATA_KEY]: { ...metadata } };
+  let offset = 0;
+  for (const [name, { dtype, shape, bytes }] of entries) {
+    header[name] = { dtype, shape: [...shape], data_offsets: [offset, offset + bytes] };
+    offset += bytes;
+  }
+  const unpadded = new TextEncoder().encode(JSON.stringify(header));
+  const headerLength = ALIGNMENT * Math.ceil(unpadded.length / ALIGNMENT);
+  const start = new Uint8Array(HEADER_BYTES + headerLength).fill(0x20, HEADER_BYTES);
+  new DataView(start.buffer).setBigUint64(0, BigInt(headerLength), true);
+  start.set(unpadded, HEADER_BYTES);
+  return start;
 }
 
 /** Writes float32 and int32 tensors in the safetensors format: 8 bytes of header length, a JSON header, the values in little-endian order. */
 export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
-  const header: Record<string, HeaderEntry | Record<string, string>> = { [METADATA_KEY]: { ...metadata } };
-  let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    const dtype = data instanceof Float32Array ? 'F32' : 'I32';
-    header[name] = { dtype, shape: [...shape], data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
-  }
-  const unpadded = new TextEncoder().encode(JSON.stringify(header));
-  const headerLength = ALIGNMENT * Math.ceil(unpadded.length / ALIGNMENT); // padded with spaces, as the format allows
-  const bytes = new Uint8Array(HEADER_BYTES + headerLength + offset).fill(0x20, HEADER_BYTES, HEADER_BYTES + headerLength);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.set(unpadded, HEADER_BYTES);
-  let position = HEADER_BYTES + headerLength;
+  const entries = [...tensors].map(([name, { shape, data }]) => [name, { dtype: data instanceof Float32Array ? 'F32' : 'I32', shape, bytes: data.byteLength }] as const);
+  const start = encodeSafetensorsHeader(entries, metadata);
+  const bytes = new Uint8Array(entries.reduce((sum, [, entry]) => sum + entry.bytes, start.length));
+  bytes.set(start);
+  let position = start.length;
   for (const { data } of tensors.values()) {
     bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), position);
     position += data.byteLength;
@@ -56,7 +68,7 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): TensorFile {
   const headerLength = Number(new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES).getBigUint64(0, true));
   const start = HEADER_BYTES + headerLength;
   if (start > bytes.length) throw damaged(`${bytes.length} bytes where the header needs ${start}`);
-  let header: Record<string, HeaderEntry> & { [METADATA_KEY]?: Record<string, string> };
+  let header: Record<string, WrittenEntry> & { [METADATA_KEY]?: Record<string, string> };
   try {
     header = JSON.parse(new TextDecoder().decode(bytes.subarray(HEADER_BYTES, start)));
   } catch {
@@ -69,7 +81,7 @@ export function decodeSafetensors(bytes: Uint8Array, name: string): TensorFile {
     if (dtype !== 'F32' && dtype !== 'I32') throw new IlrecError(`decodeSafetensors: ${name} must hold F32 and I32 tensors, got ${String(dtype)} for "${key}"; convert it first`);
     if (start + high > bytes.length) throw damaged(`${bytes.length} bytes where "${key}" ends at ${start + high}`);
     const values = new Uint8Array(bytes.subarray(start + low, start + high)).buffer; // a copy, so that it is aligned
-    tensors.set(key, { shape, data: dtype === 'F32' ? new Float32Array(values) : new Int32Array(values) });
+    tensors.set(key, { shape: [...shape], data: dtype === 'F32' ? new Float32Array(values) : new Int32Array(values) });
   }
   return { tensors, metadata };
 }

@@ -15,14 +15,22 @@ const MODEL_PREFIX = 'model.';
 const OPTIMIZER_PREFIX = 'optimizer.';
 const STATE_KEY = 'state';
 
-/** Reads the weights back from the device, in the model's order. */
+/** What training can change: the model's weights, or those of the adapters on it, whose base stays. */
+export function trainedVariables(model: tfl.LayersModel): tfl.LayerVariable[] {
+  const own = new Set(model.weights);
+  const trained = model.trainableWeights;
+  return trained.every((variable) => own.has(variable)) ? model.weights : trained;
+}
+
+/** Reads what training can change back from the device, in the model's order. */
 export async function readWeights(model: tfl.LayersModel): Promise<TensorData[]> {
-  return await Promise.all(model.getWeights().map(readTensor));
+  return await Promise.all(trainedVariables(model).map((variable) => readTensor(variable.read())));
 }
 
 /** @throws IlrecError when the number of weights or a shape differs. */
 export function writeWeights(model: tfl.LayersModel, weights: readonly TensorData[]): void {
-  const current = model.getWeights();
+  const variables = trainedVariables(model);
+  const current = variables.map((variable) => variable.read());
   if (current.length !== weights.length) {
     throw new IlrecError(`writeWeights: the model has ${current.length} weights, got ${weights.length}; use the config that the weights were trained with`);
   }
@@ -31,7 +39,7 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
       throw new IlrecError(`writeWeights: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the config that the weights were trained with`);
     }
   });
-  tf.tidy(() => model.setWeights(weights.map(({ data, shape }) => tf.tensor(data, [...shape]))));
+  weights.forEach(({ data, shape }, i) => tf.tidy(() => void variables[i].write(tf.tensor(data, [...shape]))));
 }
 
 /** Takes model, optimizer and callbacks into one snapshot. */

@@ -25,6 +25,45 @@ const modelSchema = z.strictObject({
   initializerRange: z.number().positive().optional(),
 });
 
+/** How the language model names items. */
+const itemsSchema = z.strictObject({
+  /** `ids`: a vocabulary of semantic-id tokens alone. `lc-rec`: these tokens amid text. `bigrec`: the items' titles. */
+  style: z.enum(['ids', 'lc-rec', 'bigrec']).default('ids'),
+  /** lc-rec and bigrec: a file of prompt templates; null for the package's own. */
+  prompts: z.string().nullable().default(null),
+  /** Tokens of a prompt; a history loses its oldest items until it fits. null for no limit. */
+  maxPromptTokens: positive.nullable().default(null),
+  /** Tokens of a title; the rest is cut off. null for no limit. */
+  maxTitleTokens: positive.nullable().default(null),
+  /** bigrec: what becomes of items without a title: an error, or their id as the title. */
+  untitled: z.enum(['refuse', 'id']).default('refuse'),
+  /** lc-rec: what the rows of new tokens start from: the titles of the items that carry the token, or the mean of those over the level. */
+  newRows: z.enum(['titles', 'level']).default('titles'),
+  /** Tokens of the byte-level BPE that is trained on titles and prompts where there is no pretrained backbone; at least 257. */
+  vocabSize: z.number().int().min(257).default(2048),
+});
+
+/** A pretrained checkpoint in place of the section `model`, for lc-rec and bigrec. */
+const backboneSchema = z.strictObject({
+  /** A folder, a hub id or a URL; {seed} stands for the seed. null for a model of section `model`, from nothing. */
+  pretrained: z.string().nullable().default(null),
+  /** Branch, tag or commit on the hub. */
+  revision: z.string().optional(),
+  /** null trains every weight. */
+  lora: z.strictObject({
+    rank: positive.default(8),
+    alpha: z.number().positive().default(16),
+    dropout: rate.default(0),
+    rsLora: z.boolean().default(false),
+    /** Weights by the end of their path. Default every projection of the blocks. */
+    targets: z.array(z.string()).min(1).optional(),
+    /** Layers that are trained whole: embed_tokens learns new item tokens, lm_head an untied head's. */
+    trainModules: z.array(z.string()).default([]),
+  }).nullable().default(null),
+  /** Computes the blocks' inner values again for their gradients: less memory, more time. */
+  gradientCheckpointing: z.boolean().default(false),
+});
+
 /** ILRec's options; `sft` ignores them, so that one file serves both arms of a comparison. */
 const methodSchema = z.strictObject({
   numNegativeLayers: positive.default(4),
@@ -47,6 +86,8 @@ const methodSchema = z.strictObject({
 const trainingSchema = z.strictObject({
   epochs: positive.default(10),
   batchSize: positive.default(64),
+  /** Batches whose gradients make one step of the optimizer. */
+  gradientAccumulation: positive.default(1),
   learningRate: z.number().positive().default(1e-3),
   schedule: z.enum(['constant', 'linear', 'cosine']).default('cosine'),
   /** Share of the run's steps that warm up. */
@@ -99,6 +140,8 @@ const trainConfigSchema = z.strictObject({
   description: z.string().optional(),
   seed: z.number().int().default(0),
   model: modelSchema.prefault({}),
+  items: itemsSchema.prefault({}),
+  backbone: backboneSchema.prefault({}),
   method: methodSchema.prefault({}),
   sasrec: sasrecSchema.prefault({}),
   training: trainingSchema.prefault({}),
@@ -119,9 +162,18 @@ export type MethodConfig = TrainConfig['method'];
  * @throws IlrecError that lists everything wrong with it.
  */
 export function parseTrainConfig(value: unknown, source = 'config'): TrainConfig {
-  const parsed = trainConfigSchema.safeParse(value);
+  const parsed = trainConfigSchema.superRefine(checkTogether).safeParse(value);
   if (!parsed.success) throw new IlrecError(`parseTrainConfig: ${source} must follow the config's rules:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
+}
+
+/** Settings that only make sense together. */
+function checkTogether({ items, backbone, training }: TrainConfig, context: z.RefinementCtx): void {
+  const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', path, message });
+  const { pretrained, lora } = backbone;
+  if (items.style === 'ids' && pretrained !== null) refuse(['backbone', 'pretrained'], 'needs items.style lc-rec or bigrec: a pretrained model reads text');
+  if (lora !== null && pretrained === null) refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model from nothing has to learn all of its weights');
+  if (items.style !== 'ids' && training.initialWeights !== undefined) refuse(['training', 'initialWeights'], "is for items.style ids; set backbone.pretrained to the other run's folder model");
 }
 
 /** All fields optional, none filled in. */

@@ -32,7 +32,10 @@ interface HistoryOptions {
 export interface BeamSearchRecommenderOptions extends HistoryOptions {
   decoder: CausalDecoder;
   trie: PrefixTrie;
-  tokenizer: PromptTokenizer;
+  /** Writes the prompts, as `historyPrompt` does; left out where `prompt` is given. */
+  tokenizer?: PromptTokenizer;
+  /** The prompt that asks for the item after a history, such as an item language's; it cuts the history itself. */
+  prompt?: (history: ArrayLike<number>) => ArrayLike<number>;
   /** Default 20. */
   beamWidth?: number;
   /** Default false; see `constrainedBeamSearch`. */
@@ -47,9 +50,10 @@ export interface BeamSearchRecommenderOptions extends HistoryOptions {
 export function beamSearchRecommender({
   decoder,
   trie,
-  tokenizer,
-  histories,
   maxHistory,
+  tokenizer,
+  prompt = tokenizer && ((history) => historyPrompt(tokenizer, history, maxHistory)),
+  histories,
   excludeSeen = false,
   beamWidth = 20,
   listLength = 20,
@@ -57,6 +61,7 @@ export function beamSearchRecommender({
   itemCounts,
   vocabTileSize,
 }: BeamSearchRecommenderOptions): Recommender {
+  if (prompt === undefined) throw new IlrecError('beamSearchRecommender: tokenizer or prompt must be given, got neither; give the tokenizer that the model was trained with');
   const rankTies = itemCounts ? popularityTies(itemCounts) : itemNumberTies;
   return {
     numItems: trie.numItems,
@@ -74,7 +79,7 @@ export function beamSearchRecommender({
     },
     costOf: (user) => Math.min(histories[user].length, maxHistory ?? Infinity),
     async recommend(users) {
-      const prompts = users.map((user) => historyPrompt(tokenizer, histories[user], maxHistory));
+      const prompts = users.map((user) => prompt(histories[user]));
       const exclude = excludeSeen ? users.map((user) => new Set(Array.from(histories[user]))) : [];
       const ranked = await constrainedBeamSearch(decoder, trie, prompts, { beamWidth, numItems: listLength, renormalize, rankTies, exclude, vocabTileSize });
       return ranked.map(({ items }) => items);

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { type ActivationName, ACTIVATIONS } from '../ops/activations';
+import { activationName, type ActivationName, ACTIVATIONS } from '../ops/activations';
 import { attention, causalMask, paddingMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
 import { rmsNorm } from '../ops/rms_norm';
@@ -72,15 +72,14 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
 
   constructor(args: DecoderBlockArgs) {
     super(args);
-    const { numAttentionHeads, numKeyValueHeads = numAttentionHeads, slidingWindow = null, hiddenAct = 'silu' } = args;
+    const { numAttentionHeads, numKeyValueHeads = numAttentionHeads, slidingWindow = null, hiddenAct } = args;
     if (numAttentionHeads % numKeyValueHeads !== 0) {
       throw new Error(`ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`);
     }
     if (slidingWindow !== null && !(Number.isInteger(slidingWindow) && slidingWindow >= 1)) {
       throw new Error(`ILRecDecoderBlock: slidingWindow must be a positive integer or null, got ${slidingWindow}`);
     }
-    if (!(hiddenAct in ACTIVATIONS)) throw new Error(`ILRecDecoderBlock: hiddenAct must be one of ${Object.keys(ACTIVATIONS).join(', ')}, got ${hiddenAct}`);
-    this.args = { ...args };
+    this.args = { ...args, ...(hiddenAct == null ? {} : { hiddenAct: activationName(hiddenAct, 'ILRecDecoderBlock') }) };
     this.numAttentionHeads = numAttentionHeads;
     this.numKeyValueHeads = numKeyValueHeads;
     this.slidingWindow = slidingWindow;

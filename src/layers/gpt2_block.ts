@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { type ActivationName, ACTIVATIONS } from '../ops/activations';
+import { activationName, type ActivationName, ACTIVATIONS } from '../ops/activations';
 import { attention, causalMask, paddingMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
@@ -47,9 +47,7 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
 
   constructor(args: GPT2BlockArgs) {
     super(args);
-    const { hiddenAct = 'gelu_new' } = args;
-    if (!(hiddenAct in ACTIVATIONS)) throw new Error(`ILRecGPT2Block: hiddenAct must be one of ${Object.keys(ACTIVATIONS).join(', ')}, got ${hiddenAct}`);
-    this.args = { ...args };
+    this.args = { ...args, hiddenAct: activationName(args.hiddenAct ?? 'gelu_new', 'ILRecGPT2Block') };
     this.supportsMasking = true;
   }
 

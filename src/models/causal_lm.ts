@@ -63,11 +63,11 @@ export interface CausalLMConfig {
  * @throws IlrecError on a size that is not a positive integer, or heads that do not divide.
  */
 export function causalLM(config: CausalLMConfig): tfl.LayersModel {
-  const { vocabSize, hiddenSize = 128, numHiddenLayers = 4, numAttentionHeads = 4, padTokenId } = config;
-  const { numKeyValueHeads = numAttentionHeads, headDim, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
+  const { vocabSize, headDim, padTokenId, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
+  const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);
   const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, ropeScaling, rmsNormEps = 1e-6 } = config;
   const { slidingWindow = null, layerTypes, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct } = config;
-  const { intermediateSize = 8 * Math.ceil(hiddenSize / 3), initializerRange = 0.02, seed = 0 } = config;
+  const { initializerRange = 0.02, seed = 0 } = config;
   validate({ vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, intermediateSize });
   if (layerTypes !== undefined && layerTypes.length !== numHiddenLayers) {
     throw new IlrecError(`causalLM: layerTypes must name each of the ${numHiddenLayers} layers, got ${layerTypes.length}; make them as many`);
@@ -109,6 +109,13 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   const head = tieWordEmbeddings ? embedding : new LMHead({ name: 'lm_head', vocabSize, initializerRange, seed: mixSeeds(seed, 4) });
   const logits = head.apply(normed) as tfl.SymbolicTensor; // [B, T, V]
   return tfl.model({ inputs: inputIds, outputs: logits, name: 'causal_lm' });
+}
+
+/** The sizes of a config, with its defaults filled in. */
+export function defaultSizes(config: CausalLMConfig): Required<Pick<CausalLMConfig, 'hiddenSize' | 'intermediateSize' | 'numHiddenLayers' | 'numAttentionHeads' | 'numKeyValueHeads' | 'headDim'>> {
+  const { hiddenSize = 128, numHiddenLayers = 4, numAttentionHeads = 4 } = config;
+  const { intermediateSize = 8 * Math.ceil(hiddenSize / 3), numKeyValueHeads = numAttentionHeads, headDim = hiddenSize / numAttentionHeads } = config;
+  return { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim };
 }
 
 function validate(sizes: Record<string, number>): void {

@@ -18,6 +18,8 @@ export function decoderConfig(fields: DecoderFields, source: string): CausalLMCo
     rmsNormEps: fields.rms_norm_eps,
     tieWordEmbeddings: fields.tie_word_embeddings,
     attentionDropout: fields.attention_dropout ?? 0,
+    hiddenDropout: fields.hidden_dropout ?? 0,
+    embeddingDropout: fields.embedding_dropout ?? 0,
     ...ropeOf(fields, source),
     initializerRange: 0,
   };

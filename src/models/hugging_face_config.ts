@@ -27,6 +27,8 @@ export const decoderFields = {
   rms_norm_eps: z.number().positive().default(1e-6),
   tie_word_embeddings: z.boolean().default(false),
   attention_dropout: rate.nullish(),
+  hidden_dropout: rate.nullish(), // this and the next are fields of this package, for models trained from nothing
+  embedding_dropout: rate.nullish(),
   rope_theta: z.number().positive().nullish(),
   rope_scaling: z.record(z.string(), z.unknown()).nullish(),
   rope_parameters: z.record(z.string(), z.unknown()).nullish(), // what newer configs hold instead of the two above

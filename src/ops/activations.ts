@@ -11,6 +11,18 @@ export const ACTIVATIONS: Readonly<Record<ActivationName, (x: tf.Tensor) => tf.T
   relu: (x) => tf.relu(x),
 };
 
+/**
+ * The activation that a layer's config names. `loadLayersModel` turns each text of a config into camelCase, so that a saved `gelu_new` comes back as `geluNew`.
+ *
+ * @param layer the layer's class, for the error.
+ * @throws Error when there is none of that name.
+ */
+export function activationName(given: string, layer: string): ActivationName {
+  const name = given.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+  if (!(name in ACTIVATIONS)) throw new Error(`${layer}: hiddenAct must be one of ${Object.keys(ACTIVATIONS).join(', ')}, got ${given}`);
+  return name as ActivationName;
+}
+
 /** GELU by its tanh approximation (Hendrycks and Gimpel, arXiv 1606.08415). */
 function tanhGelu(x: tf.Tensor): tf.Tensor {
   return tf.tidy(() => {

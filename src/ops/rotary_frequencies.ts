@@ -37,17 +37,19 @@ export interface RotaryFrequencies {
  * `linear`: position interpolation (Chen et al., arXiv 2306.15595). `llama3`: long wavelengths by the factor, short ones kept, a linear blend in
  * between (Llama 3.1). `yarn`: the same blend over pairs, with a scale of the attention (Peng et al., arXiv 2309.00071).
  *
+ * Each step is rounded to float32, as where the models were trained: at position 1000 exact frequencies would move the logits by 1e-4 of their size.
+ *
  * @param headSize F, even.
  * @param theta base of the wavelengths.
  */
 export function rotaryFrequencies(headSize: number, theta: number, scaling: RopeScaling | null = null): RotaryFrequencies {
   const half = headSize / 2;
-  const base = Float64Array.from({ length: half }, (_, i) => theta ** (-i / half));
+  const base = Float64Array.from({ length: half }, (_, i) => Math.fround(1 / Math.fround(theta ** Math.fround(i / half))));
   if (scaling === null) return { frequencies: base, amplitude: 1 };
   const { factor } = scaling;
-  if (scaling.ropeType === 'linear') return { frequencies: base.map((frequency) => frequency / factor), amplitude: 1 };
+  if (scaling.ropeType === 'linear') return { frequencies: base.map((frequency) => Math.fround(frequency / factor)), amplitude: 1 };
   const share = scaling.ropeType === 'llama3' ? llama3Share(base, scaling) : yarnShare(headSize, theta, scaling);
-  const frequencies = base.map((frequency, i) => share[i] * frequency + ((1 - share[i]) * frequency) / factor);
+  const frequencies = base.map((frequency, i) => Math.fround(share[i] * frequency + ((1 - share[i]) * frequency) / factor));
   const amplitude = scaling.ropeType === 'yarn' ? (scaling.attentionFactor ?? (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1)) : 1;
   return { frequencies, amplitude };
 }

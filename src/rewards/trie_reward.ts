@@ -4,7 +4,7 @@ import type { PrefixTrie } from '../generation/prefix_trie';
 import { type ItemScorer, scorePrefixes } from '../models/item_scorer';
 import { withoutTape } from '../ops/without_tape';
 import { planSums, type SumPlan } from './trie_sums';
-import { walkTrie } from './trie_walk';
+import { type PromptHistory, walkTrie } from './trie_walk';
 import type { Reward } from '../types';
 
 export interface TrieRewardOptions {
@@ -16,6 +16,11 @@ export interface TrieRewardOptions {
   temperature?: number;
   /** Tokens after which a row holds another user's items, so that the history starts anew. Default none: a row is one user's. */
   separators?: readonly number[];
+  /**
+   * The history of a prompt, such as an item language's `historyOf`: then a row's tokens up to the response are not read as items, and any text may
+   * stand there. A row whose prompt has none gets no reward. Default: the whole row is read as items.
+   */
+  historyOf?: PromptHistory;
 }
 
 /** Up to this many entries (16 MB) the first level is summed by a product with an indicator matrix, faster and more exact than a cumulative sum. */
@@ -27,7 +32,7 @@ const MAX_INDICATOR_SIZE = 1 << 22;
  * ```
  * c(v | prefix) = sum of p_CF(i) over items i that continue prefix + v  /  sum over all children of the prefix
  * ```
- * History and prefix are read from the input tokens (see `walkTrie`). A node's items are a range of `trie.itemOrder`, so a child's mass is
+ * History and prefix are read from the input tokens (see `walkTrie`), or the history from its prompt by `historyOf`. A node's items are a range of `trie.itemOrder`, so a child's mass is
  * the difference of two cumulative sums; each node sums its own range only, which keeps the digits of unlikely prefixes. A position whose
  * label goes on with no item (end of sequence, text) has a row of zeros.
  *
@@ -35,7 +40,7 @@ const MAX_INDICATOR_SIZE = 1 << 22;
  * @throws IlrecError when the temperature is not above 0 or scorer and trie differ in their number of items; the reward throws one when the
  *   trie's tokens do not fit the vocabulary.
  */
-export function trieReward({ scorer, trie, temperature = 1, separators = [] }: TrieRewardOptions): Reward {
+export function trieReward({ scorer, trie, temperature = 1, separators = [], historyOf }: TrieRewardOptions): Reward {
   if (!(temperature > 0 && Number.isFinite(temperature))) throw new IlrecError(`trieReward: temperature must be above 0, got ${temperature}`);
   if (scorer.numItems !== trie.numItems) {
     throw new IlrecError(
@@ -50,7 +55,7 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [] }: T
     const { positions, vocabSize } = context;
     if (maxToken >= vocabSize) throw new IlrecError(`trieReward: the trie's tokens must be below the vocabulary size ${vocabSize}, got ${maxToken}`);
     const shape: [number, number] = [positions.length, vocabSize];
-    const walk = walkTrie(trie, context, separatorSet);
+    const walk = walkTrie(trie, context, separatorSet, historyOf);
     const plan = planSums(trie, walk);
     if (plan.targets.length === 0) return tf.zeros(shape);
 

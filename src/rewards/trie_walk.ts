@@ -1,9 +1,12 @@
 import { childOf, type PrefixTrie } from '../generation/prefix_trie';
 import type { RewardContext } from '../types';
 
+/** The history that a prompt shows, oldest first; null where the prompt is none that asks for an item. */
+export type PromptHistory = (prompt: Int32Array) => readonly number[] | null;
+
 /** Where in the catalogue's trie each response position stands. */
 export interface TrieWalk {
-  /** Items read so far, oldest first: one history per row of the batch, and one more after each separator. */
+  /** Items known, oldest first: one history per row of the batch that has one, and one more after each separator. */
   readonly histories: readonly number[][];
   /** Which history each response position belongs to, [P]. */
   readonly rows: Int32Array;
@@ -19,8 +22,10 @@ export interface TrieWalk {
  * Of items that share a sequence the lowest item number stands for all. The label decides between "the item is complete" and "a longer one goes on".
  *
  * @param separators tokens after which the row holds another user's items: the history starts anew.
+ * @param historyOf where prompts are text: the history that a row begins with, from its tokens up to and with the first response position; these
+ *   are then not read. Null leaves the row without nodes.
  */
-export function walkTrie(trie: PrefixTrie, context: RewardContext, separators: ReadonlySet<number>): TrieWalk {
+export function walkTrie(trie: PrefixTrie, context: RewardContext, separators: ReadonlySet<number>, historyOf?: PromptHistory): TrieWalk {
   const { inputIds, labels, batchSize, sequenceLength, positions } = context;
   const rows = new Int32Array(positions.length);
   const lengths = new Int32Array(positions.length);
@@ -28,24 +33,39 @@ export function walkTrie(trie: PrefixTrie, context: RewardContext, separators: R
   const histories: number[][] = [];
   let p = 0;
   for (let b = 0; b < batchSize; b++) {
+    const start = b * sequenceLength;
+    const end = start + sequenceLength;
     let history: number[] = [];
+    let readFrom = start;
+    if (historyOf !== undefined) {
+      if (!(positions[p] < end)) continue; // no response in this row
+      readFrom = positions[p] + 1;
+      const known = historyOf(inputIds.subarray(start, readFrom));
+      if (known === null) {
+        for (; positions[p] < end; p++) nodes[p] = -1;
+        continue;
+      }
+      history = [...known];
+    }
     histories.push(history);
     let node = 0;
-    for (let at = b * sequenceLength; at < (b + 1) * sequenceLength; at++) {
-      const token = inputIds[at];
-      let next = childOf(trie, node, token);
-      if (next < 0) {
-        if (endsAt(trie, node)) history.push(itemAt(trie, node));
-        next = Math.max(0, childOf(trie, 0, token));
-      }
-      node = next;
-      if (isLeaf(trie, node) && endsAt(trie, node)) {
-        history.push(itemAt(trie, node));
-        node = 0;
-      }
-      if (separators.has(token)) {
-        node = 0;
-        histories.push((history = []));
+    for (let at = historyOf === undefined ? start : readFrom - 1; at < end; at++) {
+      if (at >= readFrom) {
+        const token = inputIds[at];
+        let next = childOf(trie, node, token);
+        if (next < 0) {
+          if (endsAt(trie, node)) history.push(itemAt(trie, node));
+          next = Math.max(0, childOf(trie, 0, token));
+        }
+        node = next;
+        if (isLeaf(trie, node) && endsAt(trie, node)) {
+          history.push(itemAt(trie, node));
+          node = 0;
+        }
+        if (separators.has(token)) {
+          node = 0;
+          histories.push((history = []));
+        }
       }
       if (positions[p] !== at) continue;
       const label = labels[at];

@@ -18,7 +18,7 @@ export interface AdamWOptions {
   weightDecay?: number;
   /** Gradients are scaled so that their global norm is at most this; 0 for no clipping. Default 0. */
   clipNorm?: number;
-  /** Which weights decay. Default those of rank 2 or more: no norm scales, no biases. */
+  /** Which weights decay. Default those of rank 2 or more: no norm scales, no biases; embedding tables do, as in Hugging Face's trainer. */
   decays?: (variable: tf.Variable) => boolean;
 }
 

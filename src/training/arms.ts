@@ -1,7 +1,9 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { DEFAULT_MAX_HISTORY, type MethodConfig, type TrainConfig, type TrainingConfig } from '../config/train_config';
 import { beamSearchRecommender, type Recommender, scorerRecommender } from '../evaluation/recommenders';
-import { ilrec, type Coefficient } from '../ilrec';
+import { historyPrompt } from '../generation/history_prompt';
+import type { PrefixTrie } from '../generation/prefix_trie';
+import { ilrec, type Coefficient, type IlrecMethod } from '../ilrec';
 import { causalLM } from '../models/causal_lm';
 import { createCausalDecoder } from '../models/causal_lm_decoder';
 import type { ItemScorer } from '../models/item_scorer';
@@ -21,6 +23,23 @@ export interface Arm {
   readonly training: TrainingConfig;
   /** Makes lists from histories with the model as it is now. */
   recommender(histories: readonly ArrayLike<number>[]): Recommender;
+  /** Writes the trained model into the run, in another form than tfjs's own. */
+  save?(run: string): Promise<void>;
+  /** Frees what is not the model's own. */
+  dispose?(): void;
+}
+
+/** How a language model names items and is asked for them. */
+export interface ItemCode {
+  /** The prompt that asks for the item after a history. */
+  readonly prompt: (history: ArrayLike<number>) => ArrayLike<number>;
+  readonly trie: PrefixTrie;
+  /** Training interactions of each item, [N]. */
+  readonly itemCounts: ArrayLike<number>;
+  /** Token ids that items are made of. */
+  readonly responseTokens: readonly number[];
+  /** The history of a prompt; where it is absent, prompts are items' tokens and are read as such. */
+  readonly historyOf?: (prompt: Int32Array) => readonly number[] | null;
 }
 
 /**
@@ -41,20 +60,23 @@ export function languageModelArm(config: TrainConfig, data: TrainingData, { term
     padTokenId: tokenizer.padTokenId,
   });
   const totalSteps = training.epochs * batches.stepsPerEpoch;
-  const method = terms ? ilrecMethod(config.method, data, reward, totalSteps) : ilrec({ penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 });
-  return { model, method, batches, training, recommender: (histories) => languageModelRecommender(model, config, data, histories) };
+  const code = semanticIdCode(config, data);
+  const method = trainingMethod(config.method, code, { terms, reward, totalSteps });
+  return { model, method, batches, training, recommender: (histories) => languageModelRecommender(model, config, code, histories) };
+}
+
+/** Semantic ids in a vocabulary of their own. */
+export function semanticIdCode({ training }: TrainConfig, { tokenizer, trie, itemCounts }: Pick<TrainingData, 'trie' | 'tokenizer' | 'itemCounts'>): ItemCode {
+  const firstItemToken = tokenizer.eosTokenId + 1;
+  const responseTokens = Array.from({ length: tokenizer.vocabSize - firstItemToken }, (_, i) => firstItemToken + i);
+  return { prompt: (history) => historyPrompt(tokenizer, history, training.maxHistory), trie, itemCounts, responseTokens };
 }
 
 /** Beam search with a language model, as the config asks. */
-export function languageModelRecommender(
-  model: tfl.LayersModel,
-  { training, evaluation }: TrainConfig,
-  { trie, tokenizer, itemCounts }: Pick<TrainingData, 'trie' | 'tokenizer' | 'itemCounts'>,
-  histories: readonly ArrayLike<number>[],
-): Recommender {
+export function languageModelRecommender(model: tfl.LayersModel, { training, evaluation }: TrainConfig, { trie, prompt, itemCounts }: ItemCode, histories: readonly ArrayLike<number>[]): Recommender {
   const { beamWidth, renormalize, excludeSeen } = evaluation;
   const decoder = createCausalDecoder(model);
-  return beamSearchRecommender({ decoder, trie, tokenizer, itemCounts, histories, maxHistory: training.maxHistory, beamWidth, renormalize, excludeSeen });
+  return beamSearchRecommender({ decoder, trie, prompt, itemCounts, histories, maxHistory: training.maxHistory, beamWidth, renormalize, excludeSeen });
 }
 
 /** Full ranking with a model that scores items, as the config asks. */
@@ -84,16 +106,18 @@ function batchOptions({ batching, batchSize, maxHistory, trainFirstItem }: Train
   return { batching, batchSize, maxHistory, trainFirstItem, seed };
 }
 
-function ilrecMethod(config: MethodConfig, { tokenizer, trie }: TrainingData, scorer: ItemScorer | null, totalSteps: number): TrainingMethod {
+/** ILRec as the config asks, or plain response-only cross-entropy (SFT) without its terms. */
+export function trainingMethod(config: MethodConfig, code: ItemCode, { terms, reward, totalSteps }: { terms: boolean; reward: ItemScorer | null; totalSteps: number }): IlrecMethod {
+  if (!terms) return ilrec({ penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 });
   const { distillItemTokens, reward: _, rewardRun: __, rewardTemperature, weightWarmupRatio, rewardWeight, ...options } = config;
+  const { trie, responseTokens, historyOf } = code;
   const warmupSteps = Math.round(weightWarmupRatio * totalSteps);
   const warmed = (value: number): Coefficient => (value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps));
-  const firstItemToken = tokenizer.eosTokenId + 1;
   return ilrec({
     ...options,
     penaltyWeight: warmed(options.penaltyWeight),
     distillationWeight: warmed(options.distillationWeight),
-    ...(distillItemTokens ? { itemTokens: Array.from({ length: tokenizer.vocabSize - firstItemToken }, (_, i) => firstItemToken + i) } : {}),
-    ...(scorer === null ? { rewardWeight: 0 } : { rewardWeight: warmed(rewardWeight), reward: trieReward({ scorer, trie, temperature: rewardTemperature }) }),
+    ...(distillItemTokens ? { itemTokens: responseTokens } : {}),
+    ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(rewardWeight), reward: trieReward({ scorer: reward, trie, temperature: rewardTemperature, historyOf }) }),
   });
 }

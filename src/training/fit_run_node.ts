@@ -1,3 +1,4 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { checkpointing, EARLY_STOPPING_KEY } from '../callbacks/checkpoint_node';
 import { EarlyStopping, type EarlyStoppingState, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
 import { logEvaluation, stepLog } from '../callbacks/log_node';
@@ -5,8 +6,9 @@ import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
 import { JsonlLog } from '../checkpoints/jsonl_log_node';
 import { loadModel, saveModel } from '../checkpoints/model_files_node';
 import { readManifest, type RunManifest, runPaths } from '../checkpoints/run_directory_node';
-import { readWeights, restoreSnapshot, writeWeights } from '../checkpoints/training_snapshot';
+import { readWeights, restoreSnapshot, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from './adamw';
+import { type AccumulatedOptimizer, accumulateGradients } from './gradient_accumulation';
 import type { Arm } from './arms';
 import { disposeModel } from './dispose_model';
 import { trainModel, type TrainingCallback } from './train_model';
@@ -61,7 +63,7 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
 
   const outcome = (status: RunManifest['status'], steps: number): FitOutcome => {
     const { bestStep, evaluations } = early.state;
-    return { status, steps, stepsPerEpoch: batches.stepsPerEpoch, parameters: model.countParams(), bestStep, best: evaluations.find(({ step }) => step === bestStep) ?? null };
+    return { status, steps, stepsPerEpoch: batches.stepsPerEpoch, parameters: countNumbers(model), bestStep, best: evaluations.find(({ step }) => step === bestStep) ?? null };
   };
   try {
     let steps = startStep;
@@ -69,9 +71,10 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
       const state = await trainModel({ model, method: arm.method, optimizer, batches, epochs: training.epochs, startStep, callbacks: watchers });
       steps = state.step;
       if (steps < state.totalSteps && !early.finished) return outcome('interrupted', steps);
+      if ('flush' in optimizer) optimizer.flush(); // the last batches may be fewer than a step takes
     }
     if (early.bestWeights !== null) writeWeights(model, early.bestWeights);
-    await saveModel(model, paths.model);
+    await (arm.save?.(out) ?? saveModel(model, paths.model));
     return outcome('done', steps);
   } finally {
     log.close();
@@ -79,11 +82,17 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
   }
 }
 
-function newOptimizer({ training, batches }: Arm): AdamW {
-  const { learningRate, schedule, warmupRatio, learningRateFloor, beta1, beta2, weightDecay, clipNorm, epochs } = training;
-  const totalSteps = epochs * batches.stepsPerEpoch;
+function newOptimizer({ method, training, batches }: Arm): AdamW | AccumulatedOptimizer {
+  const { learningRate, schedule, warmupRatio, learningRateFloor, beta1, beta2, weightDecay, clipNorm, epochs, gradientAccumulation } = training;
+  const totalSteps = Math.ceil((epochs * batches.stepsPerEpoch) / gradientAccumulation);
   const warmupSteps = Math.round(warmupRatio * totalSteps);
-  return new AdamW({ learningRate: { kind: schedule, learningRate, warmupSteps, totalSteps, floor: learningRateFloor }, beta1, beta2, weightDecay, clipNorm });
+  const adamW = new AdamW({ learningRate: { kind: schedule, learningRate, warmupSteps, totalSteps, floor: learningRateFloor }, beta1, beta2, weightDecay, clipNorm });
+  return gradientAccumulation === 1 ? adamW : accumulateGradients(adamW, { steps: gradientAccumulation, weight: () => method.numResponsePositions ?? 1 });
+}
+
+/** Numbers that training changes. */
+function countNumbers(model: tfl.LayersModel): number {
+  return trainedVariables(model).reduce((sum, variable) => sum + variable.read().size, 0);
 }
 
 /** Takes over the weights of a finished run. */

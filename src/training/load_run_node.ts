@@ -9,8 +9,10 @@ import type { ItemScorer } from '../models/item_scorer';
 import { markovScorer } from '../models/markov';
 import { popularityScorer } from '../models/popularity';
 import { sasrecScorer } from '../models/sasrec_scorer';
-import { itemScorerRecommender, languageModelRecommender } from './arms';
+import { type ItemCode, itemScorerRecommender, languageModelRecommender, semanticIdCode } from './arms';
 import { disposeModel } from './dispose_model';
+import { textCode } from './text_arm';
+import { loadTextModel } from './text_model_node';
 
 /** A finished run, ready to recommend. */
 export interface LoadedRun {
@@ -22,6 +24,8 @@ export interface LoadedRun {
   readonly scorer: ItemScorer | null;
   /** null for item scorers. */
   readonly languageModel: tfl.LayersModel | null;
+  /** How the language model names items; null for item scorers. */
+  readonly code: ItemCode | null;
   /** @param beamWidth replaces the config's. */
   recommender(histories: readonly ArrayLike<number>[], overrides?: { beamWidth?: number; excludeSeen?: boolean }): Promise<Recommender>;
   dispose(): void;
@@ -35,9 +39,10 @@ export async function loadRun(folder: string): Promise<LoadedRun> {
   }
   const [config, items] = await Promise.all([readRunConfig(folder), readItems(folder)]);
   const { method } = manifest;
-  const model = method === 'popularity' || method === 'markov' ? null : await loadModel(runPaths(folder).model);
+  const language = method === 'ilrec' || method === 'sft' ? await loadLanguageModel(folder, config, items) : null;
+  const model = language?.model ?? (method === 'sasrec' ? await loadModel(runPaths(folder).model) : null);
   const scorer = method === 'sasrec' ? sasrecScorer(model as tfl.LayersModel) : model === null ? countingScorer(method as 'popularity' | 'markov', await readHistories(folder), items.length) : null;
-  const languageModel = scorer === null ? model : null;
+  const { languageModel, code } = { languageModel: language?.model ?? null, code: language?.code ?? null };
   return {
     folder,
     manifest,
@@ -45,18 +50,29 @@ export async function loadRun(folder: string): Promise<LoadedRun> {
     items,
     scorer,
     languageModel,
+    code,
     async recommender(histories, overrides = {}) {
       const { beamWidth = config.evaluation.beamWidth, excludeSeen = config.evaluation.excludeSeen } = overrides;
       const asked: TrainConfig = { ...config, evaluation: { ...config.evaluation, beamWidth, excludeSeen } };
       if (scorer !== null) return itemScorerRecommender(scorer, withSasrecHistory(asked, method), histories);
-      const tokenizer = await readTokenizer(folder);
-      const data = { tokenizer, trie: buildPrefixTrie(tokenizer.itemTokens), itemCounts: Int32Array.from(items, ({ count }) => count) };
-      return languageModelRecommender(languageModel as tfl.LayersModel, asked, data, histories);
+      return languageModelRecommender(languageModel as tfl.LayersModel, asked, code as ItemCode, histories);
     },
     dispose: () => {
       if (model !== null) disposeModel(model);
     },
   };
+}
+
+/** The language model of a run and how it names items. */
+async function loadLanguageModel(folder: string, config: TrainConfig, items: readonly RunItem[]): Promise<{ model: tfl.LayersModel; code: ItemCode }> {
+  const itemCounts = Int32Array.from(items, ({ count }) => count);
+  if (config.items.style === 'ids') {
+    const tokenizer = await readTokenizer(folder);
+    return { model: await loadModel(runPaths(folder).model), code: semanticIdCode(config, { tokenizer, trie: buildPrefixTrie(tokenizer.itemTokens), itemCounts }) };
+  }
+  const catalogue = { itemIds: items.map(({ id }) => id), titles: items.map(({ title }) => title), semanticIds: items.map(({ semanticId = [] }) => semanticId) };
+  const { model, language } = await loadTextModel(folder, config, catalogue);
+  return { model, code: textCode(language, itemCounts) };
 }
 
 /** Popularity or Markov, from training histories. */

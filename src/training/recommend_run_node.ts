@@ -1,9 +1,6 @@
-import { readTokenizer } from '../checkpoints/run_directory_node';
 import { IlrecError } from '../errors';
 import { constrainedBeamSearch } from '../generation/constrained_beam_search';
-import { historyPrompt } from '../generation/history_prompt';
 import { popularityTies } from '../generation/item_ties';
-import { buildPrefixTrie } from '../generation/prefix_trie';
 import type { ItemScorer } from '../models/item_scorer';
 import { createCausalDecoder } from '../models/causal_lm_decoder';
 import { type LoadedRun, loadRun } from './load_run_node';
@@ -55,12 +52,10 @@ interface Ranked {
   readonly score: number;
 }
 
-async function beamSearch({ folder, config, items, languageModel }: LoadedRun, history: number[], k: number, exclude: ReadonlySet<number>): Promise<Ranked[]> {
-  if (languageModel === null) throw new Error('beamSearch: the run has no language model');
-  const tokenizer = await readTokenizer(folder);
+async function beamSearch({ config, languageModel, code, items }: LoadedRun, history: number[], k: number, exclude: ReadonlySet<number>): Promise<Ranked[]> {
+  if (languageModel === null || code === null) throw new Error('beamSearch: the run has no language model');
   const { beamWidth, renormalize } = config.evaluation;
-  const prompt = historyPrompt(tokenizer, history, config.training.maxHistory);
-  const [found] = await constrainedBeamSearch(createCausalDecoder(languageModel), buildPrefixTrie(tokenizer.itemTokens), [prompt], {
+  const [found] = await constrainedBeamSearch(createCausalDecoder(languageModel), code.trie, [code.prompt(history)], {
     beamWidth,
     renormalize,
     numItems: k,

@@ -12,6 +12,8 @@ export interface TrainingMethod {
   callback?: FitCallback;
   /** Training steps done; set before training starts. */
   step?: number;
+  /** Response positions of the last batch, which a loss that is their mean counts for when batches are accumulated. */
+  readonly numResponsePositions?: number;
   detach?(): void;
   diagnostics?(): Promise<{ readonly klPerLayer: readonly number[] } | null>;
 }

@@ -12,10 +12,12 @@ import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { ItemScorer } from '../models/item_scorer';
 import { VERSION } from '../version';
-import { itemScorerRecommender, languageModelArm, sasrecArm } from './arms';
+import { type Arm, itemScorerRecommender, languageModelArm, sasrecArm } from './arms';
 import { disposeModel } from './dispose_model';
 import { fitRun } from './fit_run_node';
 import { countingScorer, loadRun } from './load_run_node';
+import { textArm } from './text_arm';
+import { buildTextModel, readRunTemplates, readTemplates, saveTextModel, writeTemplates } from './text_model_node';
 import type { TrainingCallback } from './train_model';
 import { resolveConfig, trainingData, type TrainingData } from './training_data';
 import { validate } from './validation';
@@ -90,7 +92,7 @@ async function train(options: TrainRunOptions, config: TrainConfig, data: Traini
   const { out, method, signal, callbacks, onEvaluation } = options;
   const reward = method === 'ilrec' ? await rewardScorer(options, config, data) : null;
   if (reward === 'interrupted') return { status: 'interrupted' };
-  const arm = method === 'sasrec' ? sasrecArm(config, data) : languageModelArm(config, data, { terms: method === 'ilrec', reward: reward?.scorer ?? null });
+  const arm = method === 'sasrec' ? sasrecArm(config, data) : await languageArm(options, config, data, reward?.scorer ?? null);
   const { validationUsers } = arm.training;
   try {
     const { bestStep, best, ...outcome } = await fitRun({
@@ -103,9 +105,18 @@ async function train(options: TrainRunOptions, config: TrainConfig, data: Traini
     });
     return { ...outcome, validation: validationUsers === 0 ? null : { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep, best } };
   } finally {
+    arm.dispose?.();
     disposeModel(arm.model);
     reward?.dispose();
   }
+}
+
+/** The arm of `ilrec` and `sft`, over semantic ids alone or over text. */
+async function languageArm({ data: folder, out, method }: TrainRunOptions, config: TrainConfig, data: TrainingData, reward: ItemScorer | null): Promise<Arm> {
+  const given = { terms: method === 'ilrec', reward };
+  if (config.items.style === 'ids') return languageModelArm(config, data, given);
+  const text = await buildTextModel(config, await loadPrepared(folder), await readRunTemplates(out));
+  return { ...textArm(config, data, text, given), save: (run) => saveTextModel(run, text), dispose: () => text.adapter?.remove() };
 }
 
 /** The frozen model behind ILRec's reward; SASRec is trained into the run's own folder unless the config names a finished run. */
@@ -141,8 +152,13 @@ async function beginRun(out: string, manifest: RunManifest, config: TrainConfig,
   await mkdir(out, { recursive: true });
   for (const path of [paths.checkpoints, paths.model, paths.log]) await rm(path, { recursive: true, force: true });
   await writeJsonAtomically(paths.config, config);
-  await writeJsonAtomically(paths.tokenizer, tokenizer.toJSON());
-  await writeItems(out, prepared.itemIds.map((id, item) => ({ id, title: prepared.titles?.[item] ?? null, count: itemCounts[item] })));
+  const isText = config.items.style !== 'ids' && (manifest.method === 'ilrec' || manifest.method === 'sft');
+  if (isText) await writeTemplates(out, await readTemplates(config));
+  else await writeJsonAtomically(paths.tokenizer, tokenizer.toJSON());
+  await writeItems(
+    out,
+    prepared.itemIds.map((id, item) => ({ id, title: prepared.titles?.[item] ?? null, count: itemCounts[item], ...(isText && { semanticId: prepared.semanticIds[item] }) })),
+  );
   if (manifest.method === 'popularity' || manifest.method === 'markov') await writeHistories(out, split.train);
   await writeManifest(out, manifest);
 }

@@ -33,6 +33,7 @@ export function resolveConfig(config: TrainConfig, prepared: PreparedData, overr
     ...config,
     seed,
     method: { ...method, rewardRun: withSeed(method.rewardRun) },
+    backbone: { ...config.backbone, pretrained: withSeed(config.backbone.pretrained ?? undefined) ?? null },
     training: { ...training, validationUsers, maxHistory, epochs, initialWeights: withSeed(training.initialWeights) },
   };
 }

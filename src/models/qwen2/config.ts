@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { CausalLMConfig } from '../causal_lm';
 import { decoderConfig, qwenWindow } from '../decoder_config';
-import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields } from '../hugging_face_config';
+import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields, size } from '../hugging_face_config';
 
-const fields = { ...decoderFields, ...qwenWindowFields, head_dim: z.null({ error: 'Qwen2 has no head_dim; it is hidden_size / num_attention_heads' }).optional() };
+const fields = { ...decoderFields, ...qwenWindowFields, num_key_value_heads: size.nullable().default(32), head_dim: z.null({ error: 'Qwen2 has no head_dim; it is hidden_size / num_attention_heads' }).optional() };
 
 /** @throws IlrecError on a setting that is out of range or not supported. */
 export function qwen2Config(config: HuggingFaceConfig, source: string): CausalLMConfig {

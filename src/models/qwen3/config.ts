@@ -3,7 +3,7 @@ import type { CausalLMConfig } from '../causal_lm';
 import { decoderConfig, qwenWindow } from '../decoder_config';
 import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields, size } from '../hugging_face_config';
 
-const fields = { ...decoderFields, ...qwenWindowFields, head_dim: size.nullable().default(128), attention_bias: z.boolean().default(false) };
+const fields = { ...decoderFields, ...qwenWindowFields, num_key_value_heads: size.nullable().default(32), head_dim: size.nullable().default(128), attention_bias: z.boolean().default(false) };
 
 /** @throws IlrecError on a setting that is out of range or not supported. */
 export function qwen3Config(config: HuggingFaceConfig, source: string): CausalLMConfig {

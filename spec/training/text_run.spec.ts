@@ -1,0 +1,98 @@
+import { existsSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import { readLog } from '../../src/checkpoints/jsonl_log_node';
+import { type MethodName, runPaths } from '../../src/checkpoints/run_directory_node';
+import type { TrainConfigInput } from '../../src/config/train_config';
+import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
+import { disposeModel } from '../../src/training/dispose_model';
+import { evaluateRun } from '../../src/training/evaluate_run_node';
+import { loadRun } from '../../src/training/load_run_node';
+import { recommend } from '../../src/training/recommend_run_node';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/training/train_run_node';
+import '../support/backends';
+import { messageOf, temporaryFolder } from '../support/folders';
+import { smallConfig, writeSmallShop } from '../support/small_shop';
+
+const lcRec: TrainConfigInput = { items: { style: 'lc-rec', vocabSize: 300, maxPromptTokens: 110, maxTitleTokens: 8 }, training: { epochs: 1, batchSize: 64 } };
+const bigRec: TrainConfigInput = { ...lcRec, items: { ...lcRec.items, style: 'bigrec' } };
+
+describe('trainRun over text', () => {
+  const folder = temporaryFolder();
+  let data = '';
+  before(async () => await tf.setBackend('wasm'));
+  beforeEach(async () => {
+    data = join(folder.path, 'data');
+    await writeSmallShop(data);
+  });
+
+  async function run(method: MethodName, config: TrainConfigInput, { name = method, ...options }: { name?: string } & Partial<Omit<TrainRunOptions, 'config'>> = {}): Promise<TrainRunResult> {
+    return await trainRun({ data, out: join(folder.path, name), method, config: smallConfig(config), ...options });
+  }
+
+  for (const [style, config] of Object.entries({ 'lc-rec': lcRec, bigrec: bigRec })) {
+    it(`writes all that evaluate and recommend need, and a checkpoint that can be loaded: ${style}`, async function () {
+      this.timeout(60_000);
+      const before = tf.memory().numTensors;
+      const { run: out, manifest } = await run('ilrec', config);
+      expect(manifest).to.deep.include({ method: 'ilrec', status: 'done' });
+      const steps = (await readLog(runPaths(out).log)).filter(({ kind }) => kind === 'step');
+      expect(steps.at(-1)).to.have.property('crr').that.is.above(0); // the reward finds the histories of the prompts
+      const { users, invalidItems } = await evaluateRun({ run: out });
+      expect({ users, invalidItems }).to.deep.equal({ users: 30, invalidItems: 0 });
+      const { items, dispose } = await loadRun(out);
+      dispose();
+      const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, excludeSeen: true });
+      expect(recommended.map(({ title }) => typeof title)).to.deep.equal(Array(4).fill('string'));
+      const { model, tokenizer, config: json } = await loadPretrained(runPaths(out).model);
+      expect(json).to.include({ model_type: 'llama', vocab_size: tokenizer?.vocabSize });
+      disposeModel(model);
+      expect(tf.memory().numTensors).to.equal(before);
+    });
+  }
+
+  it('goes on from another run\'s checkpoint with an adapter, and learns only that and the new rows', async function () {
+    this.timeout(60_000);
+    const { run: base, manifest: whole } = await run('sft', bigRec, { name: 'base' });
+    const backbone = { pretrained: runPaths(base).model, lora: { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'], trainModules: ['embed_tokens'] }, gradientCheckpointing: true };
+    const before = tf.memory().numTensors;
+    const { run: out, manifest } = await run('ilrec', { ...lcRec, backbone, training: { epochs: 1, batchSize: 16, gradientAccumulation: 3 } }, { name: 'adapted' });
+    expect(manifest.status).to.equal('done');
+    expect(manifest.parameters).to.be.below(whole.parameters);
+    expect(tf.memory().numTensors).to.equal(before);
+    expect(JSON.parse(await readFile(join(out, 'adapter/adapter_config.json'), 'utf8'))).to.deep.include({ peft_type: 'LORA', r: 2, lora_alpha: 4 });
+    expect((await evaluateRun({ run: out, users: 5 })).invalidItems).to.equal(0);
+  });
+
+  it('stops when asked to, and goes on with the same losses and weights, adapter and accumulation included', async function () {
+    this.timeout(60_000);
+    const { run: base } = await run('sft', bigRec, { name: 'base' });
+    const config: TrainConfigInput = { ...lcRec, backbone: { pretrained: runPaths(base).model, lora: { rank: 2, dropout: 0.1, trainModules: ['embed_tokens'] } }, training: { epochs: 2, batchSize: 64, gradientAccumulation: 2 } };
+    const whole = await run('ilrec', config, { name: 'whole' });
+    const controller = new AbortController();
+    const first = await run('ilrec', config, { name: 'cut', signal: controller.signal, callbacks: () => [{ onStep: ({ step }) => (step === 3 ? controller.abort() : undefined) }] });
+    expect(first.manifest).to.deep.include({ status: 'interrupted', steps: 3 });
+    const rest = await run('ilrec', config, { name: 'cut', resume: true });
+    expect(await losses(rest.run)).to.deep.equal(await losses(whole.run));
+    const [expected, actual] = await Promise.all([whole, rest].map(async ({ run: out }) => await readFile(join(out, 'model/model.safetensors'))));
+    expect(actual.equals(expected)).to.equal(true);
+  });
+
+  it('keeps the templates it was trained with, also when their file is gone', async function () {
+    this.timeout(60_000);
+    const prompts = join(folder.path, 'prompts.json');
+    await writeFile(prompts, JSON.stringify({ tasks: { nextItem: { templates: ['After {history:title} comes '] } } }));
+    const { run: out } = await run('sft', { ...bigRec, items: { ...bigRec.items, prompts } });
+    await writeFile(prompts, '{');
+    expect(existsSync(join(out, 'prompts.json'))).to.equal(true);
+    expect((await evaluateRun({ run: out, users: 3 })).users).to.equal(3);
+    expect(await messageOf(run('sft', { ...bigRec, items: { ...bigRec.items, prompts } }, { name: 'other' }))).to.match(/^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; mend it there$/);
+    expect(existsSync(join(folder.path, 'other', 'manifest.json'))).to.equal(false);
+  });
+});
+
+async function losses(out: string): Promise<number[]> {
+  return (await readLog(runPaths(out).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));
+}

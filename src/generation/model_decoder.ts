@@ -1,0 +1,173 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
+import type { CausalDecoder, DecoderState } from './decoder';
+
+export interface ModelDecoderOptions {
+  /** Name or place of the output that gives the logits [B, T, V]. Default the only output of rank 3. */
+  output?: string | number;
+  /**
+   * Makes the model's inputs of token ids and mask, both [R, T], the mask 1 at tokens and 0 at padding. Default for one input the ids; for
+   * several, an input with "mask" in its name gets the mask, one with "pos" the positions 0 to T - 1, and the one that is left the ids.
+   */
+  inputs?: (ids: tf.Tensor2D, mask: tf.Tensor2D) => tf.Tensor | tf.Tensor[];
+  /** Token that rows are filled up with behind their end. Default 0. */
+  padTokenId?: number;
+  /** Rows that the model is run on at once; it holds their logits at all positions. Default 32. */
+  batchSize?: number;
+}
+
+interface State extends DecoderState {
+  /** Tokens so far, of B rows after prefill and of B * W rows after a step. */
+  sequences: number[][];
+  /** [B, V] or [B * W, V] */
+  logits: tf.Tensor2D;
+}
+
+/**
+ * Generation with any tfjs causal language model: it keeps no keys and values but runs the whole prefix of each beam at each step, as
+ * `model.predict` would. The logits of the last position stand for its hidden state; probabilities of a softmax head count as their logarithms.
+ *
+ * Rows are filled up on the right: a causal model does not see that. A model with a fixed length T is run on T tokens.
+ *
+ * @throws IlrecError on a stateful model, or where the output or an input has to be named.
+ */
+export function createModelDecoder(model: tfl.LayersModel, options: ModelDecoderOptions = {}): CausalDecoder {
+  return new ModelDecoder(model, options);
+}
+
+class ModelDecoder implements CausalDecoder {
+  readonly vocabSize: number;
+  private readonly output: number;
+  private readonly inputs: NonNullable<ModelDecoderOptions['inputs']>;
+  private readonly padTokenId: number;
+  private readonly batchSize: number;
+  /** T of a model that takes no other length. */
+  private readonly fixedLength: number | null;
+  private readonly fixedBatch: number | null;
+  private hasProbabilities: boolean | null = null;
+
+  constructor(
+    private readonly model: tfl.LayersModel,
+    { output, inputs, padTokenId = 0, batchSize = 32 }: ModelDecoderOptions,
+  ) {
+    if (!Number.isInteger(batchSize) || batchSize < 1) throw new IlrecError(`createModelDecoder: batchSize must be a positive integer, got ${batchSize}`);
+    if (model.layers.some((layer) => layer.stateful)) {
+      throw new IlrecError(`createModelDecoder: the model must not be stateful, got layer "${model.layers.find((layer) => layer.stateful)?.name}", whose state would go from one beam to another`);
+    }
+    this.output = outputOf(model, output);
+    this.vocabSize = model.outputs[this.output].shape[2] as number;
+    this.inputs = inputs ?? inputsByName(model);
+    this.padTokenId = padTokenId;
+    const sequence = model.inputs.find(({ shape }) => shape.length >= 2 && shape[1] !== null);
+    this.fixedLength = sequence?.shape[1] ?? null;
+    this.fixedBatch = model.inputs[0].shape[0] ?? null;
+    this.batchSize = this.fixedBatch ?? batchSize;
+  }
+
+  prefill(prompts: readonly ArrayLike<number>[], beamWidth: number): DecoderState {
+    const empty = prompts.findIndex((prompt) => prompt.length === 0);
+    if (prompts.length === 0 || empty >= 0) throw new IlrecError(`prefill: every prompt needs a token, got none at prompt ${Math.max(0, empty)}`);
+    const sequences = prompts.map((prompt) => Array.from(prompt));
+    const state: State = { batchSize: prompts.length, beamWidth, sequences, logits: this.lastLogits(sequences) };
+    return state;
+  }
+
+  hidden(state: DecoderState): tf.Tensor2D {
+    return own(state).logits;
+  }
+
+  step(opaque: DecoderState, tokens: Int32Array, parents: Int32Array): void {
+    const state = own(opaque);
+    const { batchSize, beamWidth } = state;
+    const before = state.sequences.length / batchSize; // beams of a user
+    const sequences = Array.from(tokens, (token, row) => [...state.sequences[Math.floor(row / beamWidth) * before + parents[row]], token]);
+    const logits = this.lastLogits(sequences);
+    state.logits.dispose();
+    state.logits = logits;
+    state.sequences = sequences;
+  }
+
+  project(hidden: tf.Tensor2D, tokens?: Int32Array): tf.Tensor2D {
+    return tf.tidy(() => (tokens === undefined ? tf.clone(hidden) : tf.gather(hidden, tf.tensor1d(tokens, 'int32'), 1)));
+  }
+
+  dispose(state: DecoderState): void {
+    own(state).logits.dispose();
+  }
+
+  /** Logits of each sequence's last token, [R, V]. */
+  private lastLogits(sequences: readonly (readonly number[])[]): tf.Tensor2D {
+    const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
+    if (this.fixedLength !== null && longest > this.fixedLength) {
+      throw new IlrecError(`createModelDecoder: the model takes ${this.fixedLength} tokens, got a prompt with its continuation of ${longest}; shorten the prompts`);
+    }
+    const length = this.fixedLength ?? longest;
+    return tf.tidy(() => {
+      const chunks: tf.Tensor2D[] = [];
+      for (let start = 0; start < sequences.length; start += this.batchSize) {
+        chunks.push(tf.tidy(() => this.chunkLogits(sequences.slice(start, start + this.batchSize), length)));
+      }
+      return this.asLogits(chunks.length === 1 ? chunks[0] : tf.concat(chunks, 0));
+    });
+  }
+
+  private chunkLogits(sequences: readonly (readonly number[])[], length: number): tf.Tensor2D {
+    const rows = this.fixedBatch ?? sequences.length;
+    const ids = new Int32Array(rows * length).fill(this.padTokenId);
+    const mask = new Float32Array(rows * length);
+    sequences.forEach((sequence, row) => {
+      ids.set(sequence, row * length);
+      mask.fill(1, row * length, row * length + sequence.length);
+    });
+    const outputs = this.model.predict(this.inputs(tf.tensor2d(ids, [rows, length], 'int32'), tf.tensor2d(mask, [rows, length])), { batchSize: rows });
+    const logits = Array.isArray(outputs) ? outputs[this.output] : outputs; // [R, T, V]
+    const last = tf.tensor1d(sequences.map((sequence, row) => row * length + sequence.length - 1), 'int32');
+    return tf.gather(tf.reshape(logits, [rows * length, this.vocabSize]), last);
+  }
+
+  private asLogits(values: tf.Tensor2D): tf.Tensor2D {
+    this.hasProbabilities ??= areProbabilities(values, this.model.outputs[this.output]);
+    return this.hasProbabilities ? (tf.log(tf.maximum(values, 1e-37)) as tf.Tensor2D) : values;
+  }
+}
+
+function own(state: DecoderState): State {
+  return state as State;
+}
+
+/** Whether each row is a distribution; where the backend cannot read at once, whether the last layer is a softmax. */
+function areProbabilities(values: tf.Tensor2D, output: tfl.SymbolicTensor): boolean {
+  try {
+    const [least, furthest] = tf.tidy(() => tf.stack([tf.min(values), tf.max(tf.abs(tf.sub(tf.sum(values, 1), 1)))]).dataSync());
+    return least >= 0 && furthest < 1e-3;
+  } catch {
+    return /"softmax"/i.test(JSON.stringify([output.sourceLayer.getClassName(), output.sourceLayer.getConfig()]));
+  }
+}
+
+function outputOf(model: tfl.LayersModel, named: string | number | undefined): number {
+  const { outputs, outputNames } = model;
+  const possible = [...outputs.keys()].filter((i) => outputs[i].shape.length === 3 && outputs[i].shape[2] !== 1);
+  const index = named === undefined ? possible[0] : typeof named === 'number' ? named : outputNames.indexOf(named);
+  if ((named === undefined && possible.length !== 1) || outputs[index]?.shape.length !== 3) {
+    const seen = outputs.map(({ shape }, i) => `${outputNames[i]} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
+    throw new IlrecError(`createModelDecoder: one output must give logits [B, T, V], got ${seen}; name it with the option output`);
+  }
+  return index;
+}
+
+function inputsByName(model: tfl.LayersModel): NonNullable<ModelDecoderOptions['inputs']> {
+  const names = model.inputs.map(({ name }) => name);
+  if (names.length === 1 && model.inputs[0].rank === 2) return (ids) => ids;
+  const kinds = names.map((name) => (/mask/i.test(name) ? 'mask' : /pos/i.test(name) ? 'positions' : 'ids'));
+  if (kinds.filter((kind) => kind === 'ids').length !== 1 || model.inputs.some(({ rank }) => rank !== 2)) {
+    const seen = model.inputs.map(({ name, shape }) => `${name} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
+    throw new IlrecError(`createModelDecoder: one input must take the token ids [B, T], and others a mask or positions, got ${seen}; make them with the option inputs`);
+  }
+  return (ids, mask) => {
+    const [rows, length] = ids.shape;
+    const positions = (): tf.Tensor => tf.tile(tf.reshape(tf.range(0, length, 1, 'int32'), [1, length]), [rows, 1]);
+    return kinds.map((kind) => ({ mask: () => mask, positions, ids: () => ids })[kind]());
+  };
+}

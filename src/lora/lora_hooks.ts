@@ -1,0 +1,195 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
+import type { CallArgs } from '../layers/layer_types';
+import { linear } from '../ops/linear';
+import { shadow } from '../shadow';
+import type { LoraAdapter, LoraPair, TrainedModule } from './lora_adapter';
+import { baseValue, isAdaptable, isHead, type LoraSite } from './lora_sites';
+
+type Layer = tfl.layers.Layer;
+type Inputs = tf.Tensor | tf.Tensor[];
+
+/** Layers that have adapters through some model. */
+const adaptedLayers = new WeakSet<Layer>();
+
+/** A stock dense layer, as far as its call needs it. */
+interface Dense {
+  readonly kernel: tfl.LayerVariable;
+  readonly bias: tfl.LayerVariable | null;
+  readonly activation: { apply(x: tf.Tensor): tf.Tensor } | null;
+}
+
+/** What is put on the layers of one model so that they compute with the adapter in use. */
+export class LoraHooks {
+  private readonly sites = new Map<string, LoraSite>();
+  private readonly redirected = new Set<tfl.LayerVariable>();
+  private readonly scoped = new Set<Layer>();
+  private readonly restores: (() => void)[] = [];
+  private readonly layers = new Set<Layer>();
+  /** Adapted values of the weights of the layers that are being called. */
+  private readonly effective = new Map<tfl.LayerVariable, tf.Tensor>();
+  /** Tied embeddings that are looking tokens up. */
+  private readonly lookups = new Set<Layer>();
+  /** Layers that used a dropout mask in the call in progress. */
+  private readonly dropped = new WeakSet<Layer>();
+  private pairs = new Map<LoraSite, LoraPair>();
+  private copies = new Map<tfl.LayerVariable, TrainedModule[]>();
+
+  /** @param inUse the adapter to compute with; null for the base alone. */
+  constructor(private readonly inUse: () => LoraAdapter | null) {}
+
+  install(adapter: LoraAdapter): void {
+    const layers = [...adapter.pairs.flatMap(({ site }) => site.holders), ...adapter.modules.map(({ layer }) => layer)];
+    const foreign = layers.find((layer) => adaptedLayers.has(layer) && !this.layers.has(layer));
+    if (foreign !== undefined) {
+      throw new IlrecError(`addLora: layer "${foreign.name}" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other`);
+    }
+    for (const layer of layers) {
+      this.layers.add(layer);
+      adaptedLayers.add(layer);
+    }
+    for (const { site } of adapter.pairs) {
+      if (!this.sites.has(site.path)) {
+        this.sites.set(site.path, site);
+        if (site.mechanism === 'dense') this.hookDense(site);
+        if (site.mechanism === 'weight') this.hookWeight(site);
+      }
+      if (adapter.config.dropout > 0) this.countCalls(site); // outside of the hook, which may not call what is inside
+    }
+    for (const { layer, base, use } of adapter.modules) {
+      this.redirect(base);
+      if (use !== 'all') this.watchLookups(layer);
+    }
+  }
+
+  /** To be called when the adapter in use changes. */
+  refresh(): void {
+    const adapter = this.inUse();
+    this.pairs = new Map(adapter?.pairs.map((pair) => [pair.site, pair]));
+    this.copies = new Map();
+    for (const module of adapter?.modules ?? []) this.copies.set(module.base, [...(this.copies.get(module.base) ?? []), module]);
+    for (const layer of this.layers) if (isAdaptable(layer)) layer.projectionDelta = this.deltaOf(layer);
+  }
+
+  uninstall(): void {
+    for (const restore of this.restores.splice(0).reverse()) restore();
+    for (const layer of this.layers) {
+      if (isAdaptable(layer)) layer.projectionDelta = null;
+      adaptedLayers.delete(layer);
+    }
+    for (const set of [this.sites, this.redirected, this.scoped, this.layers, this.lookups, this.pairs, this.copies]) set.clear();
+  }
+
+  /** Makes `fit`, `fitDataset` and `trainOnBatch` throw where they would not train the adapter. */
+  guardTraining(model: tfl.LayersModel, problem: () => string | null): () => void {
+    const trainer: { makeTrainFunction: () => (data: tf.Tensor[]) => unknown } = Object(model); // not in tfjs-layers' public types
+    return shadow(trainer, 'makeTrainFunction', (original) => () => {
+      const train = original();
+      return (data) => {
+        const found = problem();
+        if (found !== null) throw new IlrecError(`addLora: a training step needs an adapter to train, but ${found}`);
+        return train(data);
+      };
+    });
+  }
+
+  private deltaOf(layer: Layer): ((name: string, x: tf.Tensor, training: boolean) => tf.Tensor | null) | null {
+    const pairs = new Map([...this.pairs.values()].filter(({ site }) => site.owner === layer && site.mechanism === 'projection').map((pair) => [pair.site.variable.originalName.replace(/^.*\//, ''), pair]));
+    if (pairs.size === 0) return null;
+    return (name, x, training) => pairs.get(name)?.delta(x, training ? this.step(layer) : null) ?? null;
+  }
+
+  private hookDense(site: LoraSite): void {
+    const [holder] = site.holders;
+    const compute = (inputs: Inputs, pair: LoraPair, training: boolean): tf.Tensor =>
+      tf.tidy(() => {
+        const { kernel, bias, activation } = site.owner as unknown as Dense;
+        const x = Array.isArray(inputs) ? inputs[0] : inputs; // [..., in]
+        const product = tf.add(linear(x, kernel.read() as tf.Tensor2D), pair.delta(x, training ? this.step(holder) : null)); // [..., out]
+        const biased = bias === null ? product : tf.add(product, bias.read());
+        return activation === null ? biased : activation.apply(biased);
+      });
+    for (const caller of site.callers) {
+      this.restores.push(
+        shadow(caller, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
+          const pair = this.pairs.get(site);
+          return pair === undefined ? original(inputs, kwargs) : compute(inputs, pair, kwargs?.training === true);
+        }, 'adapter'),
+      );
+    }
+  }
+
+  /** Makes the weight's readers see W + scale A B during the calls of the layers that use it. */
+  private hookWeight(site: LoraSite): void {
+    this.redirect(site.variable);
+    for (const caller of site.callers) {
+      if (this.scoped.has(caller)) continue;
+      this.scoped.add(caller);
+      this.restores.push(
+        shadow(caller, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
+          const entered = [...this.pairs.values()].filter((pair) => pair.site.mechanism === 'weight' && pair.site.callers.includes(caller) && !this.effective.has(pair.site.variable));
+          const values = entered.map((pair) => pair.adapted(baseValue(pair.site.variable)));
+          entered.forEach(({ site: { variable } }, i) => this.effective.set(variable, values[i]));
+          try {
+            return original(inputs, kwargs);
+          } finally {
+            for (const { site: { variable } } of entered) this.effective.delete(variable);
+            tf.dispose(values); // what a gradient needs of them is kept on the tape
+          }
+        }, 'adapter'),
+      );
+    }
+  }
+
+  private redirect(variable: tfl.LayerVariable): void {
+    if (this.redirected.has(variable)) return;
+    this.redirected.add(variable);
+    const read = (): tf.Tensor => this.effective.get(variable) ?? this.copyOf(variable) ?? baseValue(variable);
+    Object.defineProperty(variable, 'read', { value: read, configurable: true, enumerable: false });
+    this.restores.push(() => Reflect.deleteProperty(variable, 'read'));
+  }
+
+  private copyOf(variable: tfl.LayerVariable): tf.Tensor | null {
+    const copies = this.copies.get(variable);
+    if (copies === undefined) return null;
+    const found = copies.find(({ use, layer }) => use === 'all' || (use === 'lookup') === this.lookups.has(layer));
+    return found?.copy.read() ?? null;
+  }
+
+  /** Knows of a tied embedding whether it is looking tokens up. */
+  private watchLookups(layer: Layer): void {
+    if (this.scoped.has(layer) || !isHead(layer)) return;
+    this.scoped.add(layer);
+    this.restores.push(
+      shadow(layer, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
+        if ((Array.isArray(inputs) ? inputs[0] : inputs).rank !== 2) return original(inputs, kwargs);
+        this.lookups.add(layer);
+        try {
+          return original(inputs, kwargs);
+        } finally {
+          this.lookups.delete(layer);
+        }
+      }, 'adapter'),
+    );
+  }
+
+  /** Gives a layer without dropout of its own the count of training calls, which `setDropoutStep` sets when a run resumes. */
+  private countCalls({ holders: [holder] }: LoraSite): void {
+    if ('dropoutStep' in holder) return;
+    Object.defineProperty(holder, 'dropoutStep', { value: 0, writable: true, configurable: true, enumerable: false });
+    this.restores.push(
+      shadow(holder, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
+        const output = original(inputs, kwargs);
+        if (this.dropped.delete(holder)) (holder as unknown as { dropoutStep: number }).dropoutStep++;
+        return output;
+      }, 'adapter'),
+      () => Reflect.deleteProperty(holder, 'dropoutStep'),
+    );
+  }
+
+  private step(layer: Layer): number {
+    this.dropped.add(layer);
+    return 'dropoutStep' in layer ? (layer.dropoutStep as number) : 0;
+  }
+}

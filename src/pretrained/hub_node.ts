@@ -1,0 +1,119 @@
+import { readFile, stat, writeFile, mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { getHFHubCachePath, getRepoFolderName, modelInfo } from '@huggingface/hub';
+import { type FileSource, readJson } from '../checkpoints/file_source';
+import { folderSource } from '../checkpoints/folder_source_node';
+import { SAFETENSORS_FILE, SAFETENSORS_INDEX, shardsOf } from '../checkpoints/safetensors_reader';
+import { IlrecError } from '../errors';
+import { downloadToCache } from './hub_download_node';
+
+export interface HubOptions {
+  /** Branch, tag or commit. Default 'main'. */
+  readonly revision?: string;
+  /** Access token, `hf_...`, for gated and private checkpoints. Default the environment's HF_TOKEN. */
+  readonly token?: string;
+  /** The cache that Hugging Face's own tools use too. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+  readonly cacheDir?: string;
+  /** Address of the hub. Default the environment's HF_ENDPOINT, else https://huggingface.co. */
+  readonly endpoint?: string;
+  /** Told while a file is downloaded. Default nobody. */
+  readonly onDownload?: (progress: { readonly file: string; readonly receivedBytes: number; readonly totalBytes: number }) => void;
+}
+
+/** The files that a checkpoint is loaded from, beside its weights; those come last, so that a cache with weights has the others. */
+const SMALL_FILES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'];
+const COMMIT = /^[0-9a-f]{40}$/;
+
+/** Whether a text has the form of a hub id: `owner/name`, or `name` alone for the oldest models. */
+export function isHubId(text: string): boolean {
+  return /^[A-Za-z0-9][\w.-]*(\/[A-Za-z0-9][\w.-]*)?$/.test(text) && !text.includes('..');
+}
+
+/**
+ * Brings a checkpoint of Hugging Face's hub into its cache and opens it there. A commit that is in the cache as a whole is not asked for again; a
+ * branch is looked up, and where the hub cannot be reached (or HF_HUB_OFFLINE is 1) the copy that the branch last led to is used.
+ *
+ * @param id `owner/name`.
+ * @throws IlrecError when the hub refuses, or cannot be reached and the cache has no whole copy.
+ */
+export async function hubSource(id: string, options: HubOptions = {}): Promise<FileSource> {
+  const { revision = 'main', token = process.env.HF_TOKEN || undefined, endpoint = process.env.HF_ENDPOINT || undefined, onDownload } = options;
+  if (token !== undefined && !token.startsWith('hf_')) throw new IlrecError(`loadPretrained: token must start with "hf_", got ${token.length} other characters; copy it again from the hub's settings`);
+  if (!/^[\w./-]+$/.test(revision) || revision.split('/').includes('..')) throw new IlrecError(`loadPretrained: revision must be a branch, tag or commit, got "${revision}"`);
+  const storage = join(options.cacheDir ?? getHFHubCachePath(), getRepoFolderName({ type: 'model', name: id }));
+  const hub = { accessToken: token, hubUrl: endpoint };
+
+  const cached = await cachedSnapshot(storage, revision);
+  if (cached !== null && COMMIT.test(revision)) return named(cached, id);
+  if (process.env.HF_HUB_OFFLINE === '1') return named(cached ?? refuseOffline(id, storage, 'HF_HUB_OFFLINE=1'), id);
+  let repository: { sha: string; filePaths: string[] };
+  try {
+    repository = await modelInfo({ name: id, revision, additionalFields: ['sha', 'filePaths'], ...hub });
+  } catch (error) {
+    const refusal = refusalOf(error, id, revision);
+    if (refusal !== null) throw refusal;
+    return named(cached ?? refuseOffline(id, storage, reasonOf(error)), id);
+  }
+
+  const { sha: commit, filePaths } = repository;
+  if (!COMMIT.test(commit)) throw new IlrecError(`loadPretrained: the hub must name the commit of ${id}, got "${commit}"; check the endpoint`);
+  const snapshot = join(storage, 'snapshots', commit);
+  const present = new Set(filePaths);
+  const fetchAll = async (files: readonly string[]): Promise<void> => {
+    for (const file of files.filter((name) => present.has(name))) {
+      try {
+        await downloadToCache({ id, file, commit, storage, ...hub, onDownload });
+      } catch (error) {
+        if (error instanceof IlrecError) throw error;
+        throw refusalOf(error, id, revision) ?? new IlrecError(`loadPretrained: ${file} of ${id} must be downloaded, got "${reasonOf(error)}"; run it again, it goes on where it stopped`);
+      }
+    }
+  };
+  await fetchAll(SMALL_FILES);
+  if (present.has(SAFETENSORS_FILE)) await fetchAll([SAFETENSORS_FILE]);
+  else if (present.has(SAFETENSORS_INDEX)) {
+    await fetchAll([SAFETENSORS_INDEX]);
+    await fetchAll([...new Set(shardsOf(await readJson(folderSource(snapshot), SAFETENSORS_INDEX), id).values())].sort());
+  }
+  if (commit !== revision) {
+    const reference = join(storage, 'refs', revision);
+    await mkdir(dirname(reference), { recursive: true });
+    await writeFile(reference, commit);
+  }
+  return named(snapshot, id);
+}
+
+/** The folder of a revision that the cache holds with config and all weights, or null. */
+async function cachedSnapshot(storage: string, revision: string): Promise<string | null> {
+  const commit = COMMIT.test(revision) ? revision : await readFile(join(storage, 'refs', revision), 'utf8').catch(() => '');
+  if (!COMMIT.test(commit)) return null;
+  const folder = join(storage, 'snapshots', commit);
+  const source = folderSource(folder);
+  if (!(await source.has('config.json'))) return null;
+  if (await source.has(SAFETENSORS_FILE)) return folder;
+  if (!(await source.has(SAFETENSORS_INDEX))) return null;
+  const shards = new Set(shardsOf(await readJson(source, SAFETENSORS_INDEX), folder).values());
+  const found = await Promise.all([...shards].map((file) => stat(join(folder, file)).catch(() => null)));
+  return found.includes(null) ? null : folder;
+}
+
+function named(folder: string, id: string): FileSource {
+  return { ...folderSource(folder), name: id };
+}
+
+function refuseOffline(id: string, storage: string, reason: string): never {
+  throw new IlrecError(`loadPretrained: ${id} must be in the cache where the hub cannot be reached, got no whole copy under ${storage} ("${reason}"); check the id, the network and the proxy`);
+}
+
+/** The sentence for what the hub refuses; null where it could not answer. */
+function refusalOf(error: unknown, id: string, revision: string): IlrecError | null {
+  const status = (error as { statusCode?: unknown }).statusCode;
+  if (status === 401 || status === 403) return new IlrecError(`loadPretrained: ${id} must be readable, got ${status} from the hub; check the id, accept its licence there and give a token`);
+  if (status === 404) return new IlrecError(`loadPretrained: ${id} must be on the hub at revision "${revision}", got 404; check the id and the revision`);
+  return null;
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
+}

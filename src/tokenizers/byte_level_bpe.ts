@@ -1,0 +1,138 @@
+import { ByteLevelPreTokenizer } from '@huggingface/tokenizers';
+import { IlrecError } from '../errors';
+import { PairQueue } from './pair_queue';
+import type { TokenizerJson } from './text_tokenizer';
+
+export interface TrainByteLevelBpeOptions {
+  /** V: special tokens, 256 bytes and merges. Fewer come out where the texts repeat too little. */
+  readonly vocabSize: number;
+  /** Tokens with an id of their own, from 0 on, such as `<pad>` and `<eos>`. Default none. */
+  readonly specialTokens?: readonly string[];
+  /** Occurrences that a pair needs to be merged. Default 2. */
+  readonly minFrequency?: number;
+}
+
+interface Word {
+  /** Token ids, replaced as pairs are merged. */
+  symbols: number[];
+  readonly count: number;
+}
+
+const MAX_VOCABULARY = 2 ** 20;
+
+/**
+ * Trains a byte-level BPE tokenizer as GPT-2's (Sennrich et al., arXiv 1508.07909; Radford et al., 2019): texts are cut into words, words into bytes,
+ * and the most frequent pair of neighbours within words becomes a token until the vocabulary is full; ties go to the tokens that came first. Every text of any
+ * script can be encoded, and comes back unchanged.
+ *
+ * @param texts in any order; the result depends on their words' counts alone.
+ * @returns the content of a tokenizer.json, for `TextTokenizer.fromJSON` and for Hugging Face's tokenizers.
+ * @throws IlrecError when the vocabulary is too small for bytes and special tokens, or a special token is empty or given twice.
+ */
+export function trainByteLevelBpe(texts: Iterable<string>, { vocabSize, specialTokens = [], minFrequency = 2 }: TrainByteLevelBpeOptions): TokenizerJson {
+  const alphabet = byteCharacters();
+  const smallest = specialTokens.length + alphabet.length;
+  if (!(Number.isInteger(vocabSize) && vocabSize >= smallest && vocabSize <= MAX_VOCABULARY)) {
+    throw new IlrecError(`trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`);
+  }
+  const invalid = specialTokens.find((token, i) => token === '' || alphabet.includes(token) || specialTokens.indexOf(token) !== i);
+  if (invalid !== undefined) throw new IlrecError(`trainByteLevelBpe: specialTokens must be different texts of more than one byte, got "${invalid}"; rename it`);
+
+  const tokens = [...specialTokens, ...alphabet];
+  const idOf = new Map(tokens.map((token, id) => [token, id]));
+  const words = wordsOf(texts, idOf);
+  const merges = mergePairs(words, tokens, idOf, vocabSize, Math.max(1, minFrequency));
+  const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+  return {
+    version: '1.0',
+    truncation: null,
+    padding: null,
+    added_tokens: specialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    normalizer: null,
+    pre_tokenizer: byteLevel,
+    post_processor: null,
+    decoder: byteLevel,
+    model: {
+      type: 'BPE',
+      dropout: null,
+      unk_token: null,
+      continuing_subword_prefix: null,
+      end_of_word_suffix: null,
+      fuse_unk: false,
+      byte_fallback: false,
+      ignore_merges: false,
+      vocab: Object.fromEntries(tokens.map((token, id) => [token, id])),
+      merges,
+    },
+  };
+}
+
+/** The different words of the texts as byte tokens, with their counts, in an order that does not depend on the texts'. */
+function wordsOf(texts: Iterable<string>, idOf: ReadonlyMap<string, number>): Word[] {
+  const cut = new ByteLevelPreTokenizer({ type: 'ByteLevel', add_prefix_space: false, use_regex: true });
+  const counts = new Map<string, number>();
+  for (const text of texts) {
+    for (const word of cut.pre_tokenize(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  }
+  return [...counts].map(([word, count]) => ({ symbols: Array.from(word, (character) => idOf.get(character) as number), count }));
+}
+
+/** Merges until the vocabulary is full or no pair is frequent enough; adds to `tokens` and `idOf`. @returns the pairs, in order. */
+function mergePairs(words: readonly Word[], tokens: string[], idOf: Map<string, number>, vocabSize: number, minFrequency: number): [string, string][] {
+  const counts = new Map<number, number>();
+  const where = new Map<number, Set<number>>(); // words that may have the pair
+  const count = (index: number, sign: 1 | -1, touched: Set<number>): void => {
+    const { symbols, count: times } = words[index];
+    for (let i = 0; i + 1 < symbols.length; i++) {
+      const pair = symbols[i] * MAX_VOCABULARY + symbols[i + 1];
+      counts.set(pair, (counts.get(pair) ?? 0) + sign * times);
+      touched.add(pair);
+      if (sign > 0) where.set(pair, (where.get(pair) ?? new Set()).add(index));
+    }
+  };
+  const all = new Set<number>();
+  words.forEach((_, index) => count(index, 1, all));
+  const queue = new PairQueue(counts);
+  for (const pair of all) queue.push(pair);
+
+  const merges: [string, string][] = [];
+  while (tokens.length < vocabSize) {
+    const best = queue.pop();
+    if (best === null || best.count < minFrequency) break;
+    const [left, right] = [Math.floor(best.pair / MAX_VOCABULARY), best.pair % MAX_VOCABULARY];
+    const token = tokens[left] + tokens[right];
+    let id = idOf.get(token); // two ways may lead to one token
+    if (id === undefined) {
+      id = tokens.push(token) - 1;
+      idOf.set(token, id);
+    }
+    merges.push([tokens[left], tokens[right]]);
+    const touched = new Set<number>();
+    for (const index of where.get(best.pair) ?? []) {
+      count(index, -1, touched);
+      words[index].symbols = merged(words[index].symbols, left, right, id);
+      count(index, 1, touched);
+    }
+    where.delete(best.pair);
+    for (const pair of touched) queue.push(pair);
+  }
+  return merges;
+}
+
+function merged(symbols: readonly number[], left: number, right: number, id: number): number[] {
+  const result: number[] = [];
+  for (let i = 0; i < symbols.length; i++) {
+    const isPair = symbols[i] === left && symbols[i + 1] === right;
+    result.push(isPair ? id : symbols[i]);
+    if (isPair) i++;
+  }
+  return result;
+}
+
+/** The 256 characters that stand for bytes, ordered: printable Latin-1 stands for itself, the rest follows from U+0100 on. */
+function byteCharacters(): string[] {
+  const isPrintable = (byte: number): boolean => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  let next = 0x100;
+  const codes = Array.from({ length: 256 }, (_, byte) => (isPrintable(byte) ? byte : next++));
+  return codes.sort((a, b) => a - b).map((code) => String.fromCharCode(code));
+}
