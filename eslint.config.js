@@ -15,6 +15,9 @@ const FORBIDDEN = {
   data: ['layers', 'losses', 'models', 'training', 'callbacks', 'taps', 'generation'],
   rewards: ['layers', 'losses', 'training', 'callbacks', 'taps', 'evaluation', 'data'],
   tokenizers: ['layers', 'losses', 'models', 'training', 'callbacks', 'taps', 'generation', 'data'],
+  prompts: ['losses', 'training', 'callbacks', 'taps', 'evaluation', 'generation', 'rewards'],
+  pretrained: ['losses', 'callbacks', 'taps', 'evaluation', 'generation', 'rewards', 'prompts'],
+  lora: ['losses', 'models', 'training', 'callbacks', 'evaluation', 'generation', 'data', 'rewards', 'prompts', 'pretrained'],
   semantic_ids: ['layers', 'losses', 'models', 'training', 'callbacks', 'taps', 'generation'],
 };
 

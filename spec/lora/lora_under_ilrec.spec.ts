@@ -127,7 +127,7 @@ describe('LoRA under ilrec', () => {
       const forward = await products(() => model.layers.filter(({ name }) => name.startsWith('layers_')).map((block) => block.call(tf.ones([B, T, 8]), {})));
       gradientCheckpointing(model);
       pass(model);
-      expect(await products(() => pass(model)) - plain).to.be.within(1, forward + 2); // 2: the gradient of the first block's input, which its own pass cannot know to be of no use
+      expect(await products(() => pass(model)) - plain).to.be.within(1, forward);
       model.dispose();
     });
 

@@ -9,6 +9,7 @@ import { addLora, type LoraAdapter, setActiveAdapter } from '../../src/lora';
 import { loadAdapter, saveAdapter } from '../../src/lora/peft_files_node';
 import { setDropoutStep } from '../../src/layers';
 import { causalLM } from '../../src/models/causal_lm';
+import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
 import { loadPretrainedFrom } from '../../src/pretrained/load_pretrained';
 import { AdamW } from '../../src/training/adamw';
 import { forEachBackend } from '../support/backends';
@@ -179,7 +180,13 @@ describe('PEFT files', () => {
         const { model } = await loadPretrainedFrom(folderSource(checkpointFolder(golden.checkpoint)));
         const prompt = tf.tensor2d([...golden.prompt], [1, golden.prompt.length], 'int32');
         const adapter = await loadAdapter(model, adapterFolder(name), { trainable: false });
-        expect(relativeError(predict(model, prompt), valuesOf(golden.logits))).to.be.at.most(1e-4);
+        const logits = valuesOf(golden.logits);
+        expect(relativeError(predict(model, prompt), logits)).to.be.at.most(1e-4);
+        const decoder = createCausalDecoder(model);
+        const state = decoder.prefill([golden.prompt], 1);
+        const last = tf.tidy(() => decoder.project(decoder.hidden(state)).dataSync().slice());
+        expect(relativeError(last, logits.slice(-decoder.vocabSize))).to.be.at.most(1e-4);
+        decoder.dispose(state);
         await saveAdapter(adapter, folder.path);
         const [written, read] = [tensorsOf(folder.path).tensors, tensorsOf(adapterFolder(name)).tensors];
         const unchanged = [...read.keys()].filter((tensor) => tensor.includes('base_layer')); // the base's own head, beside an adapter on it

@@ -139,7 +139,7 @@ describe('savePretrained', () => {
     expect(await refusal(savePretrained(out, pretrained))).to.equal('savePretrained: adapters must be merged into the weights or removed, got an active one on "layers_1"; call its merge(), or write it alone with saveAdapter');
     block.projectionDelta = null;
     const norm = pretrained.model.weights.find(({ originalName }) => originalName === 'norm/weight') as tfl.LayerVariable;
-    tf.tidy(() => norm.write(tf.fill([12], 1e5)));
+    tf.tidy(() => void norm.write(tf.fill([12], 1e5)));
     expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F16' }))).to.equal('savePretrained: float16 holds values up to 65504, got 100000 in "model.norm.weight"; use dtype \'BF16\' or \'F32\'');
     expect(await readdir(folder.path)).to.deep.equal([]); // nothing half-written
     expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F8' as 'F16' }))).to.equal('savePretrained: dtype must be one of F32, F16, BF16, got F8');
@@ -157,7 +157,7 @@ describe('savePretrained', () => {
     await savePretrained(earlier, pretrained);
     const bytes = await readFile(join(earlier, 'model.safetensors'));
     const norm = pretrained.model.weights.find(({ originalName }) => originalName === 'norm/weight') as tfl.LayerVariable;
-    tf.tidy(() => norm.write(tf.fill([12], 1e5)));
+    tf.tidy(() => void norm.write(tf.fill([12], 1e5)));
     await refusal(savePretrained(earlier, { ...pretrained, dtype: 'F16' }));
     expect((await readFile(join(earlier, 'model.safetensors'))).equals(bytes)).to.equal(true);
     expect((await readdir(folder.path)).sort()).to.deep.equal(['earlier', 'out']);

@@ -6,6 +6,7 @@ import { accumulateGradients, AccumulatedOptimizer } from '../../src/training/gr
 import { forEachBackend } from '../support/backends';
 import { integers, normals } from '../support/random';
 import { maxDifference } from '../support/reference';
+import { savedArtifacts } from '../support/saved_artifacts';
 
 const [ROWS, T, V, D] = [6, 3, 7, 4];
 const xs = (): tf.Tensor => tf.tensor2d(integers(ROWS * T, V, 1), [ROWS, T], 'int32');
@@ -78,11 +79,7 @@ describe('AdamW in compile and fit', () => {
         for (const each of [whole, half]) each.compile({ optimizer: make(), loss: 'meanSquaredError' });
         await fit(whole, 5, 2); // 3 batches an epoch: an accumulated step is half done after an odd one
         await fit(half, 3, 2);
-        let saved: tf.io.ModelArtifacts = {};
-        await half.save(tf.io.withSaveHandler(async (given) => {
-          saved = given;
-          return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-        }), { includeOptimizer: true });
+        const saved = await savedArtifacts(half, { includeOptimizer: true });
         const resumed = await tfl.loadLayersModel(tf.io.fromMemory(saved));
         await fit(resumed, 2, 2);
         expect([...weightsOf(resumed)].map(([, values]) => [...values])).to.deep.equal([...weightsOf(whole)].map(([, values]) => [...values]));

@@ -11,6 +11,7 @@ import { forEachBackend } from '../support/backends';
 import { messageOf } from '../support/folders';
 import { integers } from '../support/random';
 import { maxDifference } from '../support/reference';
+import { savedArtifacts } from '../support/saved_artifacts';
 
 const [ROWS, T, V] = [6, 5, 13];
 const ids = integers(ROWS * T, V, 1);
@@ -139,11 +140,7 @@ describe('accumulateGradients', () => {
         const dense = tfl.sequential({ layers: [tfl.layers.dense({ units: 1, inputShape: [2] })] });
         dense.compile({ optimizer: made, loss: 'meanSquaredError' });
         for (let i = 0; i < 7; i++) await dense.trainOnBatch(tf.ones([1, 2]), tf.ones([1, 1]));
-        let saved: tf.io.ModelArtifacts = {};
-        await dense.save(tf.io.withSaveHandler(async (artifacts) => {
-          saved = artifacts;
-          return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-        }), { includeOptimizer: true });
+        const saved = await savedArtifacts(dense, { includeOptimizer: true });
         const loaded = await tfl.loadLayersModel(tf.io.fromMemory(saved));
         const optimizer = loaded.optimizer as AccumulatedOptimizer;
         expect(optimizer.getConfig()).to.deep.equal(made.getConfig());

@@ -38,14 +38,14 @@ class OwnBlock extends tfl.layers.Layer {
     super({ name: options.name });
   }
 
-  override build(shape: tfl.Shape): void {
-    const size = shape[shape.length - 1] as number;
+  override build(shape: tfl.Shape | tfl.Shape[]): void {
+    const size = (shape as tfl.Shape)[shape.length - 1] as number;
     this.kernel = this.addWeight('kernel', [size, size], 'float32', tfl.initializers.randomNormal({ stddev: 0.3, seed: 5 }));
     this.built = true;
   }
 
-  override computeOutputShape(shape: tfl.Shape): tfl.Shape | tfl.Shape[] {
-    return this.options.twice === true ? [shape, shape] : shape;
+  override computeOutputShape(shape: tfl.Shape | tfl.Shape[]): tfl.Shape | tfl.Shape[] {
+    return this.options.twice === true ? [shape as tfl.Shape, shape as tfl.Shape] : shape;
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
@@ -169,6 +169,29 @@ describe('gradientCheckpointing', () => {
         expectSame(tapped(), plainTapped);
         model.dispose();
       }
+    });
+
+    it('takes blocks with several inputs, of which one holds integers', () => {
+      class Masked extends OwnBlock {
+        override computeOutputShape(shapes: tfl.Shape | tfl.Shape[]): tfl.Shape | tfl.Shape[] {
+          return (shapes as tfl.Shape[])[0];
+        }
+        override build(shapes: tfl.Shape | tfl.Shape[]): void {
+          super.build((shapes as tfl.Shape[])[0]);
+        }
+        override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+          const [x, tokens] = inputs as tf.Tensor[];
+          return tf.tidy(() => super.call(tf.mul(x, tf.expandDims(tf.cast(tf.greater(tokens, 4), 'float32'), -1))));
+        }
+      }
+      const input = tfl.input({ shape: [null], dtype: 'int32' });
+      let hidden = tfl.layers.embedding({ inputDim: V, outputDim: 6, embeddingsInitializer: tfl.initializers.randomNormal({ seed: 1 }) }).apply(input) as tfl.SymbolicTensor;
+      for (const name of ['masked_1', 'masked_2']) hidden = new Masked({ name }).apply([hidden, input]) as tfl.SymbolicTensor;
+      const model = tfl.model({ inputs: input, outputs: tfl.layers.dense({ units: V, kernelInitializer: tfl.initializers.randomNormal({ seed: 2 }) }).apply(hidden) as tfl.SymbolicTensor });
+      const plain = gradients(model);
+      gradientCheckpointing(model, { blocks: ['masked_1', 'masked_2'] });
+      expectSame(gradients(model), plain);
+      model.dispose();
     });
 
     it('leaves prediction and evaluation alone', () => {

@@ -6,11 +6,15 @@ import { expect } from 'chai';
 import { readLog } from '../../src/checkpoints/jsonl_log_node';
 import { type MethodName, runPaths } from '../../src/checkpoints/run_directory_node';
 import type { TrainConfigInput } from '../../src/config/train_config';
+import { loadPrepared } from '../../src/data/files_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { disposeModel } from '../../src/training/dispose_model';
 import { evaluateRun } from '../../src/training/evaluate_run_node';
 import { loadRun } from '../../src/training/load_run_node';
 import { recommend } from '../../src/training/recommend_run_node';
+import { refuseLargeTraining } from '../../src/training/text_arm';
+import { buildTextModel, readTemplates } from '../../src/training/text_model_node';
+import { resolveConfig, trainingData } from '../../src/training/training_data';
 import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/training/train_run_node';
 import '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
@@ -78,6 +82,16 @@ describe('trainRun over text', () => {
     expect(await losses(rest.run)).to.deep.equal(await losses(whole.run));
     const [expected, actual] = await Promise.all([whole, rest].map(async ({ run: out }) => await readFile(join(out, 'model/model.safetensors'))));
     expect(actual.equals(expected)).to.equal(true);
+  });
+
+  it('refuses a training that would not fit, before its first step, and says what would', async () => {
+    const prepared = await loadPrepared(data);
+    const config = resolveConfig(smallConfig(bigRec), prepared);
+    const text = await buildTextModel(config, prepared, await readTemplates(config));
+    const refuse = (bytes: number): void => refuseLargeTraining(config, trainingData(prepared), text, { name: 'the wasm backend', bytes, tensorBytes: Infinity }, true);
+    expect(() => refuse(1e9)).to.not.throw();
+    expect(() => refuse(2e7)).to.throw(/^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 8 would fit$/);
+    disposeModel(text.model);
   });
 
   it('keeps the templates it was trained with, also when their file is gone', async function () {

@@ -1,6 +1,7 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
+import { type BlockCoefficients, CHECKPOINTED, DROPOUT, INFERENCE, type TrainingCoefficients, trainingCoefficients } from './memory_coefficients';
 import { type DecoderSizes, sizesOfConfig, sizesOfModel, type WeightSize } from './decoder_sizes';
 
 /** Low-rank adapters as memory sees them. */
@@ -50,42 +51,17 @@ export interface MemoryEstimate {
 }
 
 const BYTES = 4;
+/** Kernels of up to this many numbers are joined into one product, see src/layers/projection.ts. */
+const JOINED_UP_TO = 2 ** 18;
 
 /**
- * Numbers that a training step holds per block at its peak, fitted by `bench/memory_coefficients.mts` to what the engine holds over shapes of every
- * kind: tfjs keeps the inputs of most ops and every gradient until the step ends. Per value of [B, T, D], of queries [B, T, H * F], of keys [B, T, K * F],
- * of the MLP [B, T, I], of scores [B, H, T, T] and of the mask [T, T]; `joined` per number of the kernels that are joined into one product.
- */
-const TRAINING = {
-  llama: { hidden: 24, queries: 13.3, keys: 12, inner: 15, scores: 5, mask: 1.2, joined: 2.2 },
-  gpt2: { hidden: 54, queries: 0, keys: 0, inner: 21, scores: 5, mask: 1, joined: 0 },
-  headNorms: { queries: 12.2, keys: 13.2 },
-  dropout: { hidden: 6, scores: 3 },
-};
-
-/** The same for a forward pass, in which only one block's values exist: at its attention, and at its MLP. */
-const INFERENCE = {
-  llama: [{ hidden: 2, queries: 7, keys: 7.5, inner: 0, scores: 3, mask: 1 }, { hidden: 7, queries: 7.4, keys: 8.1, inner: 7, scores: 0, mask: 1.6 }],
-  gpt2: [{ hidden: 13, queries: 0, keys: 0, inner: 0, scores: 3, mask: 1 }, { hidden: 17, queries: 0, keys: 0, inner: 10, scores: 0, mask: 1 }],
-};
-
-/** Values that an adapter adds in a block: of [B, T, in], of [B, T, r] and of [B, T, out]. */
-const LORA = { inputs: 2, rank: 2, outputs: 4.3 };
-/** Values of [P, V] in the loss: of plain cross-entropy, of ILRec's terms, and for each layer of S. */
-const LOSS = { crossEntropy: 3, ilrec: 23.5, perLayer: 3.3 };
-/** Copies of the head's gradient [V, D] that exist beside the gradient itself; a tied embedding adds two of them up. */
-const HEAD_COPIES = { tied: 3.5, untied: 2 };
-/** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
-const CHECKPOINTED = 2;
-
-/**
- * Estimates the peak memory of a model of this package, within about a quarter of what a step holds. What a backend's kernels take for themselves
- * while they run is not in it.
+ * Estimates the peak memory of a model of this package on the backend in use, within about a quarter of what tensors a step holds. What kernels take for
+ * themselves while they run, and JavaScript's own heap, are not in it.
  *
  * @throws IlrecError when neither config nor model is given, a number is negative, or a LoRA target matches no weight.
  */
 export function estimateMemory(request: MemoryRequest): MemoryEstimate {
-  const { config, model, mode, batchSize = 0, sequenceLength = 0, lora, gradientCheckpointing = false, optimizer = 'adam', numNegativeLayers = 4 } = request;
+  const { config, model, mode, batchSize = 0, sequenceLength = 0, lora, optimizer = 'adam', numNegativeLayers = 4 } = request;
   const { responsePositions = batchSize * sequenceLength } = request;
   for (const [name, value] of Object.entries({ batchSize, sequenceLength, responsePositions, numNegativeLayers })) {
     if (!(Number.isInteger(value) && value >= 0)) throw new IlrecError(`estimateMemory: ${name} must be an integer of 0 or more, got ${value}`);
@@ -97,59 +73,67 @@ export function estimateMemory(request: MemoryRequest): MemoryEstimate {
   const adapters = lora === undefined ? 0 : adapterNumbers(sizes, lora);
   const trained = lora === undefined ? numbers : adapters + numbersOf(matching(sizes, lora.trainModules ?? [], 'trainModules'));
   const rows = batchSize * sequenceLength; // N
+  const { activations, loss } =
+    mode === 'inference'
+      ? { activations: Math.max(...INFERENCE[sizes.isGpt2 ? 'gpt2' : 'llama'].map((stage) => blockNumbers(stage, sizes, batchSize, sequenceLength))), loss: 2 * rows * sizes.vocabSize }
+      : trainingNumbers(sizes, request, trainingCoefficients());
   const training = mode === 'training';
-  const perBlock = training ? trainedBlock(sizes, batchSize, sequenceLength) : inferenceBlock(sizes, batchSize, sequenceLength);
-  const activations = !training
-    ? perBlock
-    : gradientCheckpointing
-      ? sizes.numLayers * CHECKPOINTED * rows * sizes.hiddenSize + perBlock
-      : sizes.numLayers * perBlock;
-  const loraActivations = training && lora !== undefined ? adapterActivations(sizes, lora, rows) * (gradientCheckpointing ? 1 / sizes.numLayers : 1) : 0;
-  const headTrains = lora === undefined;
-  const perLogit = numNegativeLayers === 0 ? LOSS.crossEntropy : LOSS.ilrec + LOSS.perLayer * Math.min(numNegativeLayers, sizes.numLayers - 1);
-  const loss = training
-    ? perLogit * responsePositions * sizes.vocabSize + (headTrains && rows > 0 ? HEAD_COPIES[sizes.isTied ? 'tied' : 'untied'] * sizes.vocabSize * sizes.hiddenSize : 0)
-    : 2 * rows * sizes.vocabSize;
 
   const parts = {
     weights: BYTES * (numbers + adapters),
     gradients: training ? BYTES * trained : 0,
     optimizer: training && optimizer !== 'sgd' ? 2 * BYTES * trained : 0,
-    activations: BYTES * Math.round(activations + loraActivations),
+    activations: BYTES * Math.round(activations),
     loss: BYTES * Math.round(loss),
   };
   const largest = Math.max(0, ...sizes.weights.map(({ size }) => size), (training ? responsePositions : rows) * sizes.vocabSize, batchSize * sizes.numHeads * sequenceLength ** 2);
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), largestTensor: BYTES * largest };
 }
 
-function trainedBlock(sizes: DecoderSizes, batchSize: number, sequenceLength: number): number {
-  const { hiddenSize, queries, keys, intermediateSize, numHeads } = sizes;
-  const c = TRAINING[sizes.isGpt2 ? 'gpt2' : 'llama'];
-  const norms = sizes.normsHeads ? TRAINING.headNorms : { queries: 0, keys: 0 };
-  const dropout = sizes.hasDropout ? TRAINING.dropout : { hidden: 0, scores: 0 };
+/** Numbers that blocks and loss hold at the peak of a step. */
+function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, c: TrainingCoefficients): { activations: number; loss: number } {
+  const { batchSize = 0, sequenceLength = 0, lora, gradientCheckpointing = false, numNegativeLayers = 4 } = request;
+  const { responsePositions = batchSize * sequenceLength } = request;
+  const { numLayers, vocabSize, hiddenSize } = sizes;
   const rows = batchSize * sequenceLength;
-  const perRow = (c.hidden + dropout.hidden) * hiddenSize + (c.queries + norms.queries) * queries + (c.keys + norms.keys) * keys + c.inner * intermediateSize;
-  const scores = (c.scores + dropout.scores) * rows * numHeads * sequenceLength + c.mask * sequenceLength ** 2;
-  return rows * perRow + scores + (rows > 0 ? c.joined * (hiddenSize * (queries + 2 * keys) + 2 * hiddenSize * intermediateSize) : 0);
+  const base = c[sizes.isGpt2 ? 'gpt2' : 'llama'];
+  const norms = sizes.normsHeads ? c.headNorms : { queries: 0, keys: 0 };
+  const dropout = sizes.hasDropout ? DROPOUT : { hidden: 0, scores: 0 };
+  const block = { ...base, hidden: base.hidden + dropout.hidden, queries: base.queries + norms.queries, keys: base.keys + norms.keys, scores: base.scores + dropout.scores };
+  const adapters = lora === undefined ? 0 : adapterValues(sizes, lora, rows, c);
+  const perBlock = blockNumbers(block, sizes, batchSize, sequenceLength) + adapters / numLayers;
+  const activations = gradientCheckpointing ? numLayers * CHECKPOINTED * rows * hiddenSize + perBlock : numLayers * perBlock;
+
+  const perLogit = numNegativeLayers === 0 ? c.loss.crossEntropy : c.loss.ilrec + c.loss.perLayer * Math.min(numNegativeLayers, numLayers - 1);
+  const headCopies = lora === undefined && rows > 0 ? c.headCopies[sizes.isTied ? 'tied' : 'untied'] : 0; // a frozen head has no gradient
+  return { activations, loss: perLogit * responsePositions * vocabSize + headCopies * vocabSize * hiddenSize };
 }
 
-function inferenceBlock({ isGpt2, hiddenSize, queries, keys, intermediateSize, numHeads }: DecoderSizes, batchSize: number, sequenceLength: number): number {
+function blockNumbers(c: BlockCoefficients, { hiddenSize, queries, keys, intermediateSize, numHeads }: DecoderSizes, batchSize: number, sequenceLength: number): number {
   const rows = batchSize * sequenceLength;
-  const stages = INFERENCE[isGpt2 ? 'gpt2' : 'llama'].map(
-    (c) => rows * (c.hidden * hiddenSize + c.queries * queries + c.keys * keys + c.inner * intermediateSize + c.scores * numHeads * sequenceLength) + c.mask * sequenceLength ** 2,
+  if (rows === 0) return 0;
+  const kernels = [hiddenSize * (queries + 2 * keys), 2 * hiddenSize * intermediateSize].filter((numbers) => numbers <= JOINED_UP_TO);
+  return (
+    rows * (c.hidden * hiddenSize + c.queries * queries + c.keys * keys + c.inner * intermediateSize + c.scores * numHeads * sequenceLength) +
+    c.mask * sequenceLength ** 2 +
+    c.joined * kernels.reduce((sum, numbers) => sum + numbers, 0)
   );
-  return Math.max(...stages);
 }
 
 /** r * (in + out) over the targets. */
 function adapterNumbers(sizes: DecoderSizes, { rank, targets }: LoraSize): number {
   if (!(Number.isInteger(rank) && rank >= 1)) throw new IlrecError(`estimateMemory: rank must be a positive integer, got ${rank}`);
-  return matching(sizes, targets, 'targets').reduce((sum, { shape }) => sum + rank * (shape[0] + shape[1]), 0);
+  return matrices(sizes, targets).reduce((sum, { shape }) => sum + rank * (shape[0] + shape[1]), 0);
 }
 
 /** What the adapters' products add. */
-function adapterActivations(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number): number {
-  return matching(sizes, targets, 'targets').reduce((sum, { shape: [inputs, outputs] }) => sum + rows * (LORA.inputs * inputs + LORA.rank * rank + LORA.outputs * outputs), 0);
+function adapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: TrainingCoefficients): number {
+  return matrices(sizes, targets).reduce((sum, { shape: [inputs, outputs] }) => sum + rows * (lora.inputs * inputs + lora.rank * rank + lora.outputs * outputs), 0);
+}
+
+/** The weights with an adapter; norms and biases that a pattern matches have none. */
+function matrices(sizes: DecoderSizes, targets: LoraSize['targets']): WeightSize[] {
+  return matching(sizes, targets, 'targets').filter(({ shape }) => shape.length === 2);
 }
 
 function matching(sizes: DecoderSizes, selectors: readonly (string | RegExp)[], option: string): WeightSize[] {
@@ -158,7 +142,7 @@ function matching(sizes: DecoderSizes, selectors: readonly (string | RegExp)[], 
       throw new IlrecError(`estimateMemory: ${option} must match weights of the model, got none for ${String(selector)}; it has ${sizes.weights.map(({ path }) => path).join(', ')}`);
     }
   }
-  return sizes.weights.filter((weight) => weight.shape.length === 2 && selectors.some((selector) => matches(weight, selector)));
+  return sizes.weights.filter((weight) => selectors.some((selector) => matches(weight, selector)));
 }
 
 function matches({ path }: WeightSize, selector: string | RegExp): boolean {

@@ -66,6 +66,7 @@ export class PromptWriter {
       );
     };
     this.parts = Object.fromEntries(TASK_NAMES.map((task) => [task, compile(task)])) as Record<TaskName, Part[][]>;
+    this.checkLongestNames();
   }
 
   /** How many templates a task has. */
@@ -88,7 +89,7 @@ export class PromptWriter {
     return length;
   }
 
-  /** @throws IlrecError when the prompt is empty or longer than `maxPromptTokens`. */
+  /** @throws IlrecError when the prompt is empty or longer than `maxPromptTokens`; the constructor has tried the longest names. */
   write(task: TaskName, template: number, subject: PromptSubject): Int32Array {
     const { caller, maxPromptTokens } = this.options;
     const length = this.length(task, template, subject);
@@ -105,6 +106,16 @@ export class PromptWriter {
       at += piece.length;
     });
     return prompt;
+  }
+
+  /** Writes the prompts of the longest names alone, so that a limit too low is told before training and not in the middle of it. */
+  private checkLongestNames(): void {
+    const { id, title } = this.options.names;
+    const longest = (names: readonly (Int32Array | null)[]): number => names.reduce((best, name, item) => ((name?.length ?? 0) > (names[best]?.length ?? 0) ? item : best), 0);
+    const items = new Set([longest(title), ...(id === null ? [] : [longest(id)])]);
+    for (const task of TASK_NAMES) {
+      for (const template of this.parts[task].keys()) for (const item of items) this.write(task, template, { history: [item], item });
+    }
   }
 
   private visit(task: TaskName, template: number, { history, item }: PromptSubject, piece: (tokens: Int32Array) => void): void {

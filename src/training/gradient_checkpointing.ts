@@ -8,6 +8,8 @@ import { shadow } from '../shadow';
 import { findTaps, type LayerSelector } from '../taps';
 
 type Layer = tfl.layers.Layer;
+/** tfjs-core does not export this type by name. */
+type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
 
 export interface GradientCheckpointingOptions {
   /** The blocks. Default those that `ilrec` taps. */
@@ -20,7 +22,7 @@ const SAME_WITHIN = 1e-4;
 /**
  * Trains with less memory: in a training pass each block keeps its input alone, and its inner values are computed again when its gradient is
  * made (Chen et al., arXiv 1604.06174). Costs one more forward pass of each block; values and gradients are the same, also under ILRec's taps,
- * with adapters and with this package's dropout, whose masks repeat.
+ * with adapters and with this package's dropout, whose masks repeat. Gradients are of weights: none flows to an input that depends on no weight.
  *
  * @returns `remove` takes it away again.
  * @throws IlrecError where no blocks are found; in training, where a block returns several tensors or other values when it is run again.
@@ -72,6 +74,9 @@ function checkpointed({ block, within, run, repeats }: Checkpointed, inputs: tf.
   const { output, variables } = recorded(once);
   repeats(output, () => recompute(() => withSteps(within, steps, () => recorded(once).output)));
 
+  const trained = madeOfWeights(tf.engine().state.activeTape);
+  const needed = xs.map(trained);
+  if (variables.length === 0 && !needed.includes(true)) return output; // a frozen block at the start needs no gradient
   const keptArgs = tensorsOf(kwargs);
   const operation = tf.customGrad((...args) => {
     const save = args[args.length - 1] as tf.GradSaveFunc;
@@ -82,7 +87,9 @@ function checkpointed({ block, within, run, repeats }: Checkpointed, inputs: tf.
         const again = saved.slice(0, xs.length);
         const kwargsAgain = { ...kwargs, ...Object.fromEntries(keptArgs.map(([name], i) => [name, saved[xs.length + i]])) };
         const forward = (): tf.Tensor => onlyOutput(run(Array.isArray(inputs) ? again : again[0], kwargsAgain), block);
-        return gradientsOf(() => recompute(() => withSteps(within, steps, forward)), [...again, ...variables], dy as tf.Tensor);
+        const sources = [...again.filter((_, i) => needed[i]), ...variables];
+        const gradients = gradientsOf(() => recompute(() => withSteps(within, steps, forward)), sources, dy as tf.Tensor);
+        return xs.map((x, i) => (needed[i] ? (gradients.shift() as tf.Tensor) : tf.zeros(x.shape))).concat(gradients);
       },
     };
   });
@@ -104,6 +111,16 @@ function recorded(forward: () => tf.Tensor): { output: tf.Tensor; variables: tf.
     for (const { saved } of state.activeTape) tf.dispose(saved ?? []);
     state.activeTape = outer;
   }
+}
+
+/** Tells which tensors depend on trainable weights: through others, a mask for one, a block may not be differentiable. */
+function madeOfWeights(tape: Tape): (x: tf.Tensor) => boolean {
+  const made = new Set<number>();
+  const depends = (x: tf.Tensor): boolean => made.has(x.id) || (x instanceof tf.Variable && x.trainable);
+  for (const { inputs, outputs } of tape) {
+    if (Object.values(inputs).some(depends)) for (const { id } of outputs) made.add(id);
+  }
+  return (x) => depends(x);
 }
 
 /** Gradients of `forward` in the middle of a backward pass, whose tape is put aside meanwhile; zeros where there is none. */

@@ -1,6 +1,9 @@
 import type { TrainConfig } from '../config/train_config';
 import { buildPrefixTrie } from '../generation/prefix_trie';
 import type { ItemScorer } from '../models/item_scorer';
+import { estimateMemory, type MemoryRequest } from '../pretrained/memory_estimate';
+import type { MemoryLimit } from '../pretrained/memory_limit';
+import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
 import type { ItemLanguage } from '../prompts/item_language';
 import { type Arm, type ItemCode, languageModelRecommender, trainingMethod } from './arms';
 import { promptBatches } from './prompt_batches';
@@ -31,4 +34,35 @@ export function textArm(config: TrainConfig, data: TrainingData, text: TextModel
   const code = textCode(language, data.itemCounts);
   const method = trainingMethod(config.method, code, { terms, reward, totalSteps });
   return { model, method, batches, training, recommender: (histories) => languageModelRecommender(model, config, code, histories) };
+}
+
+/**
+ * Refuses a training whose largest batch would not fit, before its first step.
+ *
+ * @param limit what is left now, with the model loaded.
+ * @throws IlrecError with the bytes of each part and what would fit.
+ */
+export function refuseLargeTraining(config: TrainConfig, data: TrainingData, { model, language, adapter }: TextModel, limit: MemoryLimit, terms: boolean): void {
+  const { training, backbone, method, seed } = config;
+  const examples = language.examples(data.split.train, { seed, epoch: 0 });
+  let [longest, response] = [0, 0];
+  for (let i = 0; i < examples.length; i++) {
+    longest = Math.max(longest, examples.lengthOf(i) - 1);
+    response = Math.max(response, examples.at(i).response.length);
+  }
+  const lora = adapter === null ? undefined : { rank: adapter.config.rank, targets: adapter.pairs.map(({ site }) => site.path), trainModules: adapter.modules.map(({ base }) => base.originalName) };
+  const batchSize = Math.min(training.batchSize, examples.length);
+  const request: MemoryRequest = {
+    model,
+    mode: 'training',
+    batchSize,
+    sequenceLength: longest,
+    responsePositions: batchSize * response,
+    numNegativeLayers: terms ? method.numNegativeLayers : 0,
+    lora,
+    gradientCheckpointing: backbone.gradientCheckpointing,
+    optimizer: 'adamw',
+  };
+  const loaded = estimateMemory({ model, mode: 'inference' }).weights;
+  refuseAboveMemory(request, { limit: { ...limit, bytes: limit.bytes + loaded }, caller: 'trainRun' });
 }

@@ -11,12 +11,13 @@ import { loadPrepared } from '../data/files_node';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { ItemScorer } from '../models/item_scorer';
+import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
 import { VERSION } from '../version';
 import { type Arm, itemScorerRecommender, languageModelArm, sasrecArm } from './arms';
 import { disposeModel } from './dispose_model';
 import { fitRun } from './fit_run_node';
 import { countingScorer, loadRun } from './load_run_node';
-import { textArm } from './text_arm';
+import { refuseLargeTraining, textArm } from './text_arm';
 import { buildTextModel, readRunTemplates, readTemplates, saveTextModel, writeTemplates } from './text_model_node';
 import type { TrainingCallback } from './train_model';
 import { resolveConfig, trainingData, type TrainingData } from './training_data';
@@ -116,6 +117,13 @@ async function languageArm({ data: folder, out, method }: TrainRunOptions, confi
   const given = { terms: method === 'ilrec', reward };
   if (config.items.style === 'ids') return languageModelArm(config, data, given);
   const text = await buildTextModel(config, await loadPrepared(folder), await readRunTemplates(out));
+  try {
+    refuseLargeTraining(config, data, text, nodeMemoryLimit(), given.terms);
+  } catch (error) {
+    text.adapter?.remove();
+    disposeModel(text.model);
+    throw error;
+  }
   return { ...textArm(config, data, text, given), save: (run) => saveTextModel(run, text), dispose: () => text.adapter?.remove() };
 }
 

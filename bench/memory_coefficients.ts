@@ -1,11 +1,11 @@
 /**
  * What a training step of one block holds at its peak, as a sum over the sizes of its tensors: the coefficients of src/pretrained/memory_estimate.ts.
  *
- * Run: npx tsx bench/memory_coefficients.mts    (about 30 s on the cpu backend)
+ * Run: npx tsx bench/memory_coefficients.ts    (about 30 s on the cpu backend)
  */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import '@tensorflow/tfjs-backend-cpu';
+import '../spec/support/backends';
 import '../src/register';
 import { peakBytes } from '../spec/support/peak_memory';
 import { causalLM } from '../src/models/causal_lm';
@@ -54,7 +54,8 @@ function solve(rows: number[][], values: number[]): number[] {
   return matrix.map((row, i) => row[n] / row[i]);
 }
 
-await tf.setBackend('cpu');
+await tf.setBackend(process.argv[2] ?? 'cpu');
+await tf.ready();
 for (const kind of [{ name: 'llama' }, { name: 'llama with head norms', qkNorm: true }, { name: 'llama with dropout', dropout: 0.1 }, { name: 'gpt2', gpt2: true }, { name: 'gpt2 with dropout', gpt2: true, dropout: 0.1 }] as Kind[]) {
   const shapes = kind.gpt2 === true ? SHAPES.map((shape) => ({ ...shape, D: 8 * shape.H, F: 8, K: shape.H })) : SHAPES;
   const features = ({ B, T, D, H, K, F, I }: Shape): Record<string, number> => {

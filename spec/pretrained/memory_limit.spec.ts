@@ -1,0 +1,90 @@
+import { freemem, totalmem } from 'node:os';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import { IlrecError } from '../../src/errors';
+import { estimateMemory, type MemoryRequest } from '../../src/pretrained/memory_estimate';
+import { type MemoryLimit, memoryLimit } from '../../src/pretrained/memory_limit';
+import { nodeMemoryLimit } from '../../src/pretrained/memory_limit_node';
+import { refuseAboveMemory } from '../../src/pretrained/refuse_above_memory';
+import '../support/backends';
+
+const MiB = 2 ** 20;
+/** SmolLM2-135M's shape. */
+const smollm2 = { model_type: 'llama', vocab_size: 49152, hidden_size: 576, intermediate_size: 1536, num_hidden_layers: 30, num_attention_heads: 9, num_key_value_heads: 3, tie_word_embeddings: true };
+const training: MemoryRequest = { config: smollm2, mode: 'training', batchSize: 8, sequenceLength: 256, responsePositions: 64 };
+
+describe('memoryLimit', () => {
+  before(async () => {
+    await tf.setBackend('wasm');
+    await tf.ready();
+  });
+
+  it('gives wasm what its heap has left', () => {
+    const before = memoryLimit();
+    expect(before.name).to.equal('the wasm backend');
+    const tensor = tf.zeros([1000]);
+    expect(before.bytes - memoryLimit().bytes).to.equal(4000);
+    expect(before.bytes).to.be.within(4032 * MiB - 50 * MiB, 4032 * MiB);
+    tensor.dispose();
+    expect(memoryLimit('wasm', { availableBytes: 5 * MiB }).bytes).to.equal(5 * MiB);
+  });
+
+  it('gives webgpu the largest binding of its adapter, and the others what the machine has', () => {
+    const adapterLimits = { maxBufferSize: 256 * MiB, maxStorageBufferBindingSize: 128 * MiB };
+    expect(memoryLimit('webgpu', { adapterLimits })).to.deep.equal({ name: 'the webgpu backend', bytes: Infinity, tensorBytes: 128 * MiB });
+    expect(memoryLimit('cpu')).to.deep.equal({ name: 'the cpu backend', bytes: Infinity, tensorBytes: Infinity });
+    expect(memoryLimit('tensorflow', { availableBytes: 7 })).to.deep.equal({ name: 'the node backend', bytes: 7, tensorBytes: Infinity });
+    expect(nodeMemoryLimit('cpu').bytes).to.be.within(Math.min(16 * MiB, freemem() / 4), totalmem());
+  });
+});
+
+describe('refuseAboveMemory', () => {
+  const limit = (mebibytes: number): MemoryLimit => ({ name: 'the wasm backend', bytes: mebibytes * MiB, tensorBytes: Infinity });
+  const refusal = (request: MemoryRequest, allowed: MemoryLimit, caller?: string): string => {
+    try {
+      refuseAboveMemory(request, { limit: allowed, caller });
+    } catch (error) {
+      expect(error).to.be.instanceOf(IlrecError);
+      return (error as Error).message;
+    }
+    throw new Error('nothing was refused');
+  };
+
+  it('lets through what fits, with its estimate', () => {
+    expect(refuseAboveMemory(training, { limit: limit(1e6) })).to.deep.equal(estimateMemory(training));
+    const exactly = { ...limit(0), bytes: estimateMemory(training).total };
+    expect(refuseAboveMemory(training, { limit: exactly }).total).to.equal(exactly.bytes);
+    expect(refusal(training, { ...exactly, bytes: exactly.bytes - 1 })).to.contain('gradient checkpointing would fit');
+  });
+
+  it('says in one sentence what is needed, for what, and what would fit', () => {
+    expect(refusal(training, limit(4032), 'trainRun')).to.match(
+      /^trainRun: the wasm backend has 3\.9 GiB left, got a need of \d+\.\d GiB \(weights 513\.1 MiB, gradients 513\.1 MiB, optimizer 1\.0 GiB, activations \d+\.\d GiB, loss \d+\.\d (MiB|GiB)\); gradient checkpointing would fit$/,
+    );
+  });
+
+  it('names the mildest change that fits: checkpointing, then a smaller batch, shorter sequences, adapters', () => {
+    const wayOut = (mebibytes: number, change: Partial<MemoryRequest> = {}): string => refusal({ ...training, ...change }, limit(mebibytes)).replace(/^.*; /, '');
+    expect(wayOut(3600)).to.equal('gradient checkpointing and batchSize 4 would fit');
+    expect(wayOut(2450)).to.match(/^gradient checkpointing and batchSize 1 and sequenceLength \d+ would fit$/);
+    expect(wayOut(1500)).to.equal('gradient checkpointing and LoRA of rank 8 on q_proj, v_proj would fit');
+    expect(wayOut(600)).to.match(/^gradient checkpointing and LoRA of rank 8 on q_proj, v_proj and batchSize 1( and sequenceLength \d+)? would fit$/);
+    expect(wayOut(400)).to.equal('its weights alone are 513.1 MiB: use a smaller checkpoint or a backend with more memory');
+    const lora = { rank: 64, targets: ['q_proj', 'v_proj', 'gate_proj', 'up_proj', 'down_proj'] };
+    expect(wayOut(700, { lora, gradientCheckpointing: true, batchSize: 1, sequenceLength: 1, responsePositions: 1 })).to.equal('LoRA of rank 32 on q_proj, v_proj, gate_proj, up_proj, down_proj would fit');
+  });
+
+  it('proposes only what its own estimate lets through', () => {
+    const request = { ...training, batchSize: 4, gradientCheckpointing: true };
+    const message = refusal(training, limit(3600));
+    expect(message).to.contain('gradient checkpointing and batchSize 4');
+    refuseAboveMemory({ ...request, responsePositions: 32 }, { limit: limit(3600) });
+  });
+
+  it('refuses a tensor that the adapter cannot bind, whatever memory there is', () => {
+    const adapter: MemoryLimit = { name: 'the webgpu backend', bytes: Infinity, tensorBytes: 128 * MiB };
+    const gpt2Medium = { model_type: 'gpt2', vocab_size: 50257, n_embd: 1024, n_layer: 24, n_head: 16, n_positions: 1024 };
+    expect(refusal({ config: gpt2Medium, mode: 'inference' }, adapter)).to.equal('refuseAboveMemory: the webgpu backend takes tensors of up to 128.0 MiB, got one of 196.3 MiB; use a smaller checkpoint or a backend with more memory');
+    expect(refusal({ config: smollm2, mode: 'inference', batchSize: 8, sequenceLength: 256 }, adapter)).to.match(/got one of 384\.0 MiB; batchSize 2 would fit$/);
+  });
+});

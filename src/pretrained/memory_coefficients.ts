@@ -1,0 +1,74 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Numbers held per value of [B, T, D], of queries [B, T, H * F], of keys [B, T, K * F], of the MLP [B, T, I], of scores [B, H, T, T] and of the mask [T, T]. */
+export interface BlockCoefficients {
+  readonly hidden: number;
+  readonly queries: number;
+  readonly keys: number;
+  readonly inner: number;
+  readonly scores: number;
+  readonly mask: number;
+  /** Per number of the kernels that are joined into one product. */
+  readonly joined: number;
+}
+
+/** What a training step holds at its peak. */
+export interface TrainingCoefficients {
+  readonly llama: BlockCoefficients;
+  readonly gpt2: BlockCoefficients;
+  /** Added where queries and keys are normalised per head. */
+  readonly headNorms: Pick<BlockCoefficients, 'queries' | 'keys'>;
+  /** Values that an adapter adds in a block: of [B, T, in], of [B, T, r] and of [B, T, out]. */
+  readonly lora: { readonly inputs: number; readonly rank: number; readonly outputs: number };
+  /** Values of [P, V] in the loss: of plain cross-entropy, of ILRec's terms, and for each layer of S. */
+  readonly loss: { readonly crossEntropy: number; readonly ilrec: number; readonly perLayer: number };
+  /** Copies of the head's gradient [V, D] beside the gradient itself; a tied embedding adds two of them up. */
+  readonly headCopies: { readonly tied: number; readonly untied: number };
+}
+
+/** Added by dropout. */
+export const DROPOUT: Pick<BlockCoefficients, 'hidden' | 'scores'> = { hidden: 6, scores: 3 };
+
+/** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
+export const CHECKPOINTED = 2;
+
+/**
+ * A forward pass, in which only one block's values exist: at its attention, and at its MLP.
+ */
+export const INFERENCE: Readonly<Record<'llama' | 'gpt2', readonly BlockCoefficients[]>> = {
+  llama: [{ hidden: 2, queries: 7, keys: 7.5, inner: 0, scores: 3, mask: 1, joined: 0 }, { hidden: 7, queries: 7.4, keys: 8.1, inner: 7, scores: 0, mask: 1.6, joined: 0 }],
+  gpt2: [{ hidden: 13, queries: 0, keys: 0, inner: 0, scores: 3, mask: 1, joined: 0 }, { hidden: 17, queries: 0, keys: 0, inner: 10, scores: 0, mask: 1, joined: 0 }],
+};
+
+/**
+ * Fitted by `bench/memory_coefficients.ts` to what the engine holds over shapes of every kind: tfjs keeps the inputs of most ops, as clones, and
+ * every gradient until the step ends. Where a clone shares its values, on most backends:
+ */
+const SHARED_CLONES: TrainingCoefficients = {
+  llama: { hidden: 24, queries: 13.3, keys: 12, inner: 15, scores: 5, mask: 1.2, joined: 2.2 },
+  gpt2: { hidden: 54, queries: 0, keys: 0, inner: 21, scores: 5, mask: 1, joined: 0 },
+  headNorms: { queries: 11.1, keys: 11.2 },
+  lora: { inputs: 2, rank: 2, outputs: 4.3 },
+  loss: { crossEntropy: 3, ilrec: 23.5, perLayer: 3.3 },
+  headCopies: { tied: 3.5, untied: 2 },
+};
+
+/** Where a clone is a copy, as the stock wasm backend makes it. */
+const COPIED_CLONES: TrainingCoefficients = {
+  llama: { hidden: 34, queries: 17.6, keys: 13.6, inner: 17, scores: 8, mask: 1.2, joined: 3.7 },
+  gpt2: { hidden: 74.5, queries: 0, keys: 0, inner: 26.8, scores: 7.6, mask: 1.8, joined: 0 },
+  headNorms: { queries: 13.1, keys: 13.2 },
+  lora: { inputs: 3.5, rank: 6.4, outputs: 4.5 },
+  loss: { crossEntropy: 5, ilrec: 36, perLayer: 10 },
+  headCopies: { tied: 6, untied: 4 },
+};
+
+/** The coefficients of the backend in use; of one that shares clones where none has started. */
+export function trainingCoefficients(): TrainingCoefficients {
+  if (!tf.getBackend()) return SHARED_CLONES;
+  const copies = tf.tidy(() => {
+    const value = tf.zeros([1]);
+    return tf.clone(value).dataId === value.dataId ? 0 : 1;
+  });
+  return copies === 0 ? SHARED_CLONES : COPIED_CLONES;
+}
