@@ -1,11 +1,11 @@
 import { expect } from 'chai';
-import { readFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import ts from 'typescript';
 import { VERSION } from '../src/version';
 import { type InstalledPackage, installPackage, repository } from './support/installed_package';
-import { readmeProgram, toCommonJs } from './support/readme_program';
+import { readmePrograms, toCommonJs } from './support/readme_program';
 
 const consumer = `
 import * as tf from '@tensorflow/tfjs-core';
@@ -42,8 +42,8 @@ describe('the package, packed and installed into an empty folder', function () {
   after(() => installed?.remove());
 
   for (const { name, file, program } of [
-    { name: 'an ES module', file: 'program.mjs', program: () => readmeProgram() },
-    { name: 'CommonJS', file: 'program.cjs', program: () => toCommonJs(readmeProgram()) },
+    { name: 'an ES module', file: 'program.mjs', program: () => readmePrograms()[0] },
+    { name: 'CommonJS', file: 'program.cjs', program: () => toCommonJs(readmePrograms()[0]) },
   ]) {
     it(`runs the README's program as ${name}`, async () => {
       installed.write(file, program());
@@ -52,6 +52,19 @@ describe('the package, packed and installed into an empty folder', function () {
       expect(losses[2]).to.be.within(1, losses[0] - 0.2); // it starts near log(vocabulary)
     });
   }
+
+  it('runs the README\'s programs of a model of stock layers and of a pretrained folder', async () => {
+    const [, own, pretrained] = readmePrograms();
+    installed.write('own.mjs', own);
+    const ownLosses = JSON.parse(await installed.node('own.mjs')) as number[];
+    expect(ownLosses).to.have.length(3);
+    expect(ownLosses[2]).to.be.below(ownLosses[0] - 0.05);
+    cpSync(join(repository, 'spec/golden/checkpoints/smollm2'), join(installed.folder, 'SmolLM2-135M'), { recursive: true });
+    installed.write('pretrained.mjs', pretrained);
+    const losses = JSON.parse(await installed.node('pretrained.mjs')) as number[];
+    expect(losses[1]).to.be.below(losses[0] - 0.5);
+    expect(readdirSync(join(installed.folder, 'shop-adapter')).sort()).to.deep.equal(['adapter_config.json', 'adapter_model.safetensors']);
+  });
 
   it('gives the same functions to import and require, from both entries', async () => {
     const entries = ['tfjs-ilrec', 'tfjs-ilrec/node'];
@@ -63,7 +76,7 @@ describe('the package, packed and installed into an empty folder', function () {
     expect(imported.split('\n')[1].split(',')).to.include.members(['ilrec', 'prepareData', 'trainRun', 'evaluateRun', 'recommend', 'compareMethods', 'doctorReport', 'useBackend']);
   });
 
-  it('never reaches node: from the browser entry, and imports nothing but its peers and the random generator', () => {
+  it('never reaches node: from the browser entry, and imports nothing but its peers and three small packages', () => {
     const files = [join(installed.root, 'dist/index.js')];
     const packages = new Set<string>();
     for (const file of files) {
@@ -75,7 +88,7 @@ describe('the package, packed and installed into an empty folder', function () {
       }
     }
     expect(files.length).to.be.above(1);
-    expect([...packages].sort()).to.deep.equal(['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', 'pure-rand']);
+    expect([...packages].sort()).to.deep.equal(['@huggingface/tokenizers', '@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', 'pure-rand', 'zod']);
   });
 
   for (const bundle of ['tfjs-ilrec.umd.js', 'tfjs-ilrec.umd.min.js']) {

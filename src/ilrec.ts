@@ -2,39 +2,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecCallback } from './callbacks/ilrec_callback';
 import { IlrecError } from './errors';
-import { ilrecObjective, type IlrecTerms, type Penalty, type ThresholdReference } from './losses';
+import { type FullIlrecOptions, type IlrecOptions, withDefaults } from './ilrec_options';
+import { ilrecObjective, type IlrecTerms } from './losses';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
-import { type Capture, findTaps, ModelTaps, trainedModel, type TapOptions } from './taps';
-import type { Reward } from './types';
+import { checkTokens, labelsOf, rowsAt } from './response_labels';
+import { type Capture, compiledFunctions, findTaps, ModelTaps, requireModel, trainedModel } from './taps';
 
-/** A coefficient: a constant, or a function of the number of training steps done. */
-export type Coefficient = number | ((step: number) => number);
-
-export interface IlrecOptions {
-  /** k, number of intermediate layers in S = {L-1, ..., L-k}, clamped to L-1. Default 4. */
-  numNegativeLayers?: number;
-  /** alpha, weight of the penalty on negatives (CPO), >= 0. Default 0.1. */
-  penaltyWeight?: Coefficient;
-  /** Penalty form. Default 'scale'. */
-  penalty?: Penalty;
-  /** phi, scale of the threshold that makes a token a negative, > 0. Default 1. */
-  thresholdScale?: number;
-  /** Whose probability of the label sets the threshold. Default 'final'. */
-  thresholdReference?: ThresholdReference;
-  /** lambda, weight of the distillation into intermediate layers (CPD), >= 0. Default 0.1. */
-  distillationWeight?: Coefficient;
-  /** mu, weight of the collaborative reward (CRR), >= 0; needs `reward`. Default 0, or 0.1 when `reward` is given. */
-  rewardWeight?: Coefficient;
-  /** Mass of each next token by a collaborative-filtering model, for example `trieReward(...)`. */
-  reward?: Reward;
-  /** Token ids on which CPD compares layers. Default the whole vocabulary. */
-  itemTokens?: ArrayLike<number>;
-  /** Label of positions that do not count. Default -100. */
-  ignoreIndex?: number;
-  /** Where blocks, norm and head are, when they are not found by themselves. */
-  taps?: TapOptions;
-}
+export type { Coefficient, IlrecOptions } from './ilrec_options';
 
 export type IlrecMetric = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
 
@@ -53,6 +28,8 @@ export interface IlrecMethod {
   readonly callback: tfl.Callback;
   /** Training steps done; `Coefficient` functions get it. Set it to continue a schedule. */
   step: number;
+  /** P, response positions of the last batch; 0 before the first. A mean over several batches weighs each with it. */
+  readonly numResponsePositions: number;
   /** Taps the model; needed by hand-written loops, `trainOnBatch`, `evaluate`, and by `fit` (call it once, after `compile`). */
   attach(model: tfl.LayersModel): void;
   /** Takes the taps away; the model is as before. Does nothing when nothing is attached. */
@@ -74,9 +51,12 @@ class Ilrec implements IlrecMethod {
   step = 0;
   readonly metrics: IlrecMetric[];
   readonly callback: tfl.Callback = new IlrecCallback(this);
-  private readonly options: ReturnType<typeof withDefaults>;
+  private readonly options: FullIlrecOptions;
   private taps: ModelTaps | null = null;
+  private attachedInFit = false;
+  private positions = 0;
   private last: Omit<IlrecTerms, 'total'> | null = null;
+  private lastTotal: { labels: tf.Tensor; predictions: tf.Tensor; total: tf.Scalar } | null = null;
 
   constructor(options: IlrecOptions) {
     this.options = withDefaults(options);
@@ -87,50 +67,101 @@ class Ilrec implements IlrecMethod {
   }
 
   attach(model: tfl.LayersModel): void {
-    if (this.taps !== null) {
-      if (trainedModel(this.taps.model) === trainedModel(model)) return;
-      throw new IlrecError(`ilrec: this method is attached to model "${this.taps.model.name}"; detach() it first, or make a second ilrec() for "${model.name}"`);
-    }
-    const locations = findTaps(model, this.options.taps);
-    const { numNegativeLayers, reward } = this.options;
-    const lastIntermediate = locations.blocks.length - 1;
-    const first = Math.max(0, lastIntermediate - numNegativeLayers);
-    if (reward !== undefined && locations.embedding === null) {
-      throw new IlrecError('ilrec: the reward needs the token ids, and no embedding layer was found; set the option taps.embedding');
-    }
-    this.taps = new ModelTaps(model, locations, locations.blocks.slice(first, lastIntermediate), reward !== undefined);
+    this.attachTo(model);
+    this.attachedInFit = false;
+  }
+
+  /** For the callback: taps that a training run which threw has left behind are its own again, or make room. @returns whether the taps are the callback's. */
+  attachForFit(model: tfl.LayersModel): boolean {
+    if (this.attachedInFit && !isTraining(this.taps?.model)) this.detach();
+    this.attachedInFit ||= this.attachTo(model);
+    return this.attachedInFit;
+  }
+
+  beginBatch(): void {
+    this.taps?.onPassBegin('train');
   }
 
   detach(): void {
     this.taps?.detach();
     this.taps = null;
+    this.attachedInFit = false;
     this.forget();
   }
 
+  private attachTo(model: tfl.LayersModel): boolean {
+    requireModel(model);
+    const { taps } = this;
+    if (taps?.attached === true) {
+      const isSame = trainedModel(taps.model) === trainedModel(model);
+      if (isSame && (taps.model === model || trainedModel(model) === model)) return false;
+      if (!isSame && (!this.attachedInFit || isTraining(taps.model))) {
+        throw new IlrecError(`ilrec: this method is attached to model "${taps.model.name}"; detach() it first, or make a second ilrec() for "${model.name}"`);
+      }
+      this.detach();
+    }
+    const { numNegativeLayers, reward } = this.options;
+    const locations = findTaps(model, this.options.taps, this.outputOf(model));
+    if (reward !== undefined && locations.inputIds === null) {
+      throw new IlrecError('ilrec: the reward needs the token ids, and no embedding layer was found; set the option taps.embedding');
+    }
+    this.taps = new ModelTaps(model, locations, {
+      numBlocks: numNegativeLayers,
+      keepInputIds: reward !== undefined,
+      loss: this.loss,
+      metrics: this.metrics,
+      onCompiled: () => {
+        this.taps?.detach();
+        this.attachTo(model); // another output may be trained now, and a Sequential has another model inside
+      },
+    });
+    return true;
+  }
+
+  /** The output that the model is compiled to train with this method; undefined before `compile`. */
+  private outputOf(model: tfl.LayersModel): number | undefined {
+    const losses = compiledFunctions(trainedModel(model))?.losses ?? [];
+    const outputs = [...losses.keys()].filter((i) => losses[i] === this.loss);
+    if (outputs.length > 1) {
+      const names = outputs.map((i) => trainedModel(model).outputNames[i]);
+      throw new IlrecError(`ilrec: the loss must be compiled for one output, got ${names.join(', ')}; compile with loss: { ${names[0]}: method.loss, ${names[1]}: ... }`);
+    }
+    return outputs[0];
+  }
+
   get attached(): boolean {
-    return this.taps !== null;
+    return this.taps?.attached ?? false;
+  }
+
+  get numResponsePositions(): number {
+    return this.positions;
   }
 
   readonly loss = (labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar => {
     const taps = this.taps;
     const capture = taps?.take() ?? null;
     if (taps === null || capture === null) {
+      const again = this.lastTotalOf(labels, predictions);
+      if (again !== null) return again;
       throw new IlrecError(
-        'ilrec: the loss found no tapped forward pass; add `callbacks: [method.callback]` to fit or fitDataset, or call method.attach(model) after compile',
+        taps?.attached === true && taps.passWasUntrained
+          ? 'ilrec: the loss needs a training pass, got a forward pass without { training: true }; call model.apply(inputs, { training: true })'
+          : 'ilrec: the loss found no tapped forward pass; add `callbacks: [method.callback]` to fit or fitDataset, or call method.attach(model) after compile',
       );
     }
     try {
       return tf.tidy(() => {
-        checkLabels(labels, predictions);
-        const found = responsePositions(labels, this.options.ignoreIndex);
-        if (found.positions.length === 0) return this.nothingToLearn(predictions);
-        const terms = this.terms(taps, found, labels, predictions as tf.Tensor3D, capture);
-        this.remember(terms);
+        const rowLabels = labelsOf(labels, capture.headInput);
+        const found = responsePositions(rowLabels, this.options.ignoreIndex);
+        this.positions = found.positions.length;
+        if (found.positions.length === 0) return this.nothingToLearn(taps, capture, labels, predictions);
+        const terms = this.terms(taps, found, rowLabels, capture);
+        this.remember(terms, labels, predictions);
         if (capture.training) this.step++;
         return terms.total;
       });
     } finally {
-      tf.dispose([...capture.hiddenStates]);
+      tf.dispose([...capture.hiddenStates, capture.headInput, ...capture.sides.map(([, side]) => side)]);
       capture.inputIds?.dispose();
     }
   };
@@ -142,7 +173,7 @@ class Ilrec implements IlrecMethod {
     return { ...(Object.fromEntries(values) as Record<(typeof METRIC_NAMES)[number], number>), klPerLayer: [...(await last.klPerLayer.data())] };
   }
 
-  private terms(taps: ModelTaps, found: ResponsePositions, labels: tf.Tensor, predictions: tf.Tensor3D, capture: Capture): IlrecTerms {
+  private terms(taps: ModelTaps, found: ResponsePositions, labels: tf.Tensor, capture: Capture): IlrecTerms {
     const { penalty, thresholdScale, thresholdReference, itemTokens } = this.options;
     const penaltyWeight = this.coefficient('penaltyWeight');
     const distillationWeight = this.coefficient('distillationWeight');
@@ -150,14 +181,15 @@ class Ilrec implements IlrecMethod {
     const layers = capture.hiddenStates.length;
     const rows = found.positions.length;
 
-    const finalLogits = taps.project(found.rowsOf(predictions)); // [P, V]
+    const rowsOf = (tensor: tf.Tensor): tf.Tensor => rowsAt(found, tensor, labels);
+    const finalLogits = taps.finalLogits(capture, rowsOf); // [P, V]
+    checkTokens(found, finalLogits.shape[1], this.options.ignoreIndex);
     let ensembleLogits: tf.Tensor2D | null = null;
     let intermediateLogits: tf.Tensor2D | null = null;
     if (layers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0)) {
       const hidden = tf.concat(capture.hiddenStates.map((states) => found.rowsOf(states)), 0); // [S * P, D]
       const distil = distillationWeight !== 0;
-      const normed = taps.norm(distil ? hidden : stopGradient(hidden)); // [S * P, D]
-      const logits = taps.project(normed); // [S * P, V]
+      const logits = taps.earlyExitLogits(distil ? hidden : stopGradient(hidden), capture, rowsOf); // [S * P, V]
       ensembleLogits = tf.mean<tf.Tensor2D>(tf.reshape(stopGradient(logits), [layers, rows, -1]), 0); // [P, V]
       if (distil) intermediateLogits = logits;
     }
@@ -185,12 +217,13 @@ class Ilrec implements IlrecMethod {
   }
 
   /** 0, still connected to the weights, so that a batch without response positions trains nothing and fails nothing. */
-  private nothingToLearn(predictions: tf.Tensor): tf.Scalar {
+  private nothingToLearn(taps: ModelTaps, capture: Capture, labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar {
     const zero = (): tf.Scalar => tf.scalar(0);
     this.remember({
       total: zero(), crossEntropy: zero(), cpo: zero(), cpd: zero(), crr: zero(), numNegatives: zero(), penaltyMass: zero(), klPerLayer: tf.tensor1d([]),
-    });
-    return tf.mul(tf.sum(predictions), 0) as tf.Scalar;
+    }, labels, predictions);
+    const first = (tensor: tf.Tensor): tf.Tensor => tf.slice(tf.reshape(tensor, [-1, ...tensor.shape.slice(2)]), 0, 1);
+    return tf.mul(tf.sum(taps.finalLogits(capture, first)), 0) as tf.Scalar;
   }
 
   private coefficient(name: 'penaltyWeight' | 'distillationWeight' | 'rewardWeight'): number {
@@ -203,39 +236,27 @@ class Ilrec implements IlrecMethod {
     return this.last;
   }
 
-  private remember({ total: _total, ...terms }: IlrecTerms): void {
+  private remember({ total, ...terms }: IlrecTerms, labels: tf.Tensor, predictions: tf.Tensor): void {
     this.forget();
     for (const tensor of Object.values(terms)) tf.keep(tensor);
     this.last = terms;
+    this.lastTotal = { labels, predictions, total: tf.keep(stopGradient(total)) };
+  }
+
+  /** The loss once more: with several outputs, tfjs evaluates each output's loss a second time, as a metric. */
+  private lastTotalOf(labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar | null {
+    const { lastTotal } = this;
+    return lastTotal?.labels === labels && lastTotal.predictions === predictions ? tf.clone(lastTotal.total) : null;
   }
 
   private forget(): void {
     if (this.last !== null) tf.dispose(Object.values(this.last));
+    this.lastTotal?.total.dispose();
     this.last = null;
+    this.lastTotal = null;
   }
 }
 
-function withDefaults(options: IlrecOptions): Required<Omit<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>> & Pick<IlrecOptions, 'reward' | 'itemTokens' | 'taps'> {
-  const { numNegativeLayers = 4, penaltyWeight = 0.1, penalty = 'scale', thresholdScale = 1, thresholdReference = 'final' } = options;
-  const { distillationWeight = 0.1, reward, rewardWeight = reward === undefined ? 0 : 0.1, itemTokens, ignoreIndex = -100, taps } = options;
-  if (!Number.isInteger(numNegativeLayers) || numNegativeLayers < 1) {
-    throw new IlrecError(`ilrec: numNegativeLayers must be a positive integer, got ${numNegativeLayers}`);
-  }
-  for (const [name, value] of Object.entries({ penaltyWeight, distillationWeight, rewardWeight })) {
-    if (typeof value === 'number' && !(value >= 0)) throw new IlrecError(`ilrec: ${name} must be at least 0, got ${value}`);
-  }
-  if (!(thresholdScale > 0)) throw new IlrecError(`ilrec: thresholdScale must be above 0, got ${thresholdScale}`);
-  if (!['scale', 'paper', 'additive'].includes(penalty)) throw new IlrecError(`ilrec: penalty must be 'scale', 'paper' or 'additive', got '${penalty}'`);
-  if (!['final', 'ensemble'].includes(thresholdReference)) {
-    throw new IlrecError(`ilrec: thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
-  }
-  if (reward === undefined && rewardWeight !== 0) throw new IlrecError('ilrec: rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');
-  return { numNegativeLayers, penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, reward, rewardWeight, itemTokens, ignoreIndex, taps };
-}
-
-function checkLabels(labels: tf.Tensor, predictions: tf.Tensor): void {
-  const [batch, length] = predictions.shape;
-  if (predictions.rank !== 3 || labels.rank !== 2 || labels.shape[0] !== batch || labels.shape[1] !== length) {
-    throw new IlrecError(`ilrec: labels must be int32 [B, T] beside predictions [B, T, D], got [${labels.shape.join(', ')}] and [${predictions.shape.join(', ')}]`);
-  }
+function isTraining(model: tfl.LayersModel | undefined): boolean {
+  return model !== undefined && Reflect.get(trainedModel(model), 'isTraining') === true;
 }

@@ -11,6 +11,7 @@ export { loadPrepared, prepareData, type PrepareDataOptions, writePrepared } fro
 export { folderSource } from './checkpoints/folder_source_node';
 export { loadAdapter, saveAdapter, type SaveAdapterOptions } from './lora/peft_files_node';
 export { loadPretrained, type LoadPretrainedOptions } from './pretrained/load_pretrained_node';
+export { hubSource, type HubOptions } from './pretrained/hub_node';
 export { nodeMemoryLimit } from './pretrained/memory_limit_node';
 export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pretrained_node';
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './data/read_dataset_node';

@@ -29,25 +29,34 @@ describe('training with LoRA', () => {
       }
     });
 
-    it('works on sequential, nested and reloaded models', async () => {
-      const inner = tfl.sequential({ name: 'backbone', layers: [
-        tfl.layers.embedding({ inputDim: V, outputDim: 6, inputShape: [T], name: 'table' }),
-        tfl.layers.dense({ units: 6, name: 'mixer', activation: 'tanh' }),
-      ] });
-      const nested = tfl.sequential({ layers: [inner, tfl.layers.dense({ units: V, name: 'head' })] });
-      const saved = await savedArtifacts(nested);
-      for (const model of [nested, await tfl.loadLayersModel(tf.io.fromMemory(saved))]) {
-        const [before, predicted] = [bytes(model), predict(model)];
+    it('works on sequential, nested and reloaded models, built before or when they are compiled', async () => {
+      const make = (): tfl.LayersModel => {
+        const inner = tfl.sequential({ name: 'backbone', layers: [
+          tfl.layers.embedding({ inputDim: V, outputDim: 6, inputShape: [T], name: 'table' }),
+          tfl.layers.dense({ units: 6, name: 'mixer', activation: 'tanh' }),
+        ] });
+        return tfl.sequential({ layers: [inner, tfl.layers.dense({ units: V, name: 'head' })] });
+      };
+      const built = make();
+      const reloaded = await tfl.loadLayersModel(tf.io.fromMemory(await savedArtifacts(built)));
+      for (const model of [make(), built, reloaded]) {
+        const before = model.weights.map((weight) => [...weight.read().dataSync()]);
         const adapter = addLora(model, { targets: ['mixer', 'head'], trainModules: 'table' });
         expect(adapter.parameters.length).to.equal(5);
         model.compile({ optimizer: tf.train.adam(0.05), loss });
-        Reflect.set(Reflect.get(model, 'model') as tfl.LayersModel, 'feedOutputShapes', [null]);
+        const trained = Reflect.get(model, 'model') as tfl.LayersModel;
+        Reflect.set(trained, 'feedOutputShapes', [null]);
+        const first = predict(model);
         const { history } = await model.fit(ids(), tf.zeros([B, T]), { epochs: 3, verbose: 0, batchSize: B, shuffle: false });
         expect(history.loss[2]).to.be.below(history.loss[0] as number);
+        expect(trained.trainableWeights).to.deep.equal(adapter.parameters);
         expect(bytes(model)).to.deep.equal(before);
-        expect(maxDifference(predict(model), predicted)).to.be.above(1e-3);
+        const alone = tf.tidy(() => Object.keys(tf.variableGrads(() => loss(ids(), model.apply(ids(), { training: true }) as tf.Tensor)).grads));
+        expect(alone.sort()).to.deep.equal(adapter.parameters.map(({ name }) => name).sort());
+        expect(maxDifference(predict(model), first)).to.be.above(1e-3);
         adapter.remove();
-        expect(predict(model)).to.deep.equal(predicted);
+        expect(maxDifference(predict(model), first)).to.be.below(1e-6);
+        expect(model.weights.map((weight) => [...weight.read().dataSync()])).to.deep.equal(before);
       }
     });
 

@@ -150,21 +150,23 @@ describe('LoRA under ilrec', () => {
       small.forEach((values, i) => expect(maxDifference(values, large[i])).to.be.below(1e-5));
     });
 
-    it('is trained by fitDataset with the callback, base untouched', async () => {
-      const model = causalLM({ ...own, tieWordEmbeddings: false });
-      const before = model.getWeights().map((weight) => [...weight.dataSync()]);
-      const adapter = addLora(model, { targets: ['q_proj', 'v_proj', 'lm_head'], rank: 2 });
-      const method = ilrec(objective);
-      model.compile({ optimizer: tf.train.adam(0.05), loss: method.loss, metrics: method.metrics });
-      const batches = { size: null, iterator: async () => {
-        const queue = [1, 2].map(() => ({ xs: ids(), ys: labels() }));
-        return { next: async () => (queue.length > 0 ? { value: queue.shift(), done: false } : { value: null, done: true }) };
-      } } as unknown as Parameters<tfl.LayersModel['fitDataset']>[0];
-      const { history } = await model.fitDataset(batches, { epochs: 4, verbose: 0, callbacks: [method.callback] });
-      expect(history.loss[3]).to.be.below((history.loss[0] as number) - 0.1);
-      expect(model.getWeights().map((weight) => [...weight.dataSync()])).to.deep.equal(before);
-      adapter.remove();
-      model.dispose();
+    it('is trained by fitDataset with the callback, functional or sequential, base untouched', async () => {
+      const models: [tfl.LayersModel, string[]][] = [[causalLM({ ...own, tieWordEmbeddings: false }), ['q_proj', 'v_proj', 'lm_head']], [recurrent(dense({ name: 'head' })), ['kernel']]];
+      for (const [model, targets] of models) {
+        const before = model.getWeights().map((weight) => [...weight.dataSync()]);
+        const adapter = addLora(model, { targets, rank: 2 });
+        const method = ilrec(objective);
+        model.compile({ optimizer: tf.train.adam(0.05), loss: method.loss, metrics: method.metrics });
+        const batches = { size: null, iterator: async () => {
+          const queue = [1, 2].map(() => ({ xs: ids(), ys: labels() }));
+          return { next: async () => (queue.length > 0 ? { value: queue.shift(), done: false } : { value: null, done: true }) };
+        } } as unknown as Parameters<tfl.LayersModel['fitDataset']>[0];
+        const { history } = await model.fitDataset(batches, { epochs: 4, verbose: 0, callbacks: [method.callback] });
+        expect(history.loss[3]).to.be.below((history.loss[0] as number) - 0.1);
+        expect(model.getWeights().map((weight) => [...weight.dataSync()])).to.deep.equal(before);
+        adapter.remove();
+        model.dispose();
+      }
     });
   });
 });

@@ -136,6 +136,26 @@ describe('PEFT files', () => {
       for (const each of [whole, stopped, resumed]) each.dispose();
     });
 
+    it('may hold the weight that an adapted head adds to, as peft stores it, if it is the base\'s', async () => {
+      const model = causalLM(config);
+      const adapter = addLora(model, { targets: 'lm_head', rank: 2 });
+      fillB(adapter);
+      await saveAdapter(adapter, folder.path);
+      const adapted = predict(model);
+      adapter.remove();
+      const { tensors } = tensorsOf(folder.path);
+      const head = model.getLayer('lm_head').weights[0].read().dataSync<'float32'>().slice();
+      const write = (data: Float32Array): void => writeFileSync(join(folder.path, 'adapter_model.safetensors'), encodeSafetensors({ tensors: new Map([...tensors, ['base_model.model.lm_head.base_layer.weight', { shape: [V, 8], data }]]), metadata: {} }));
+      write(head);
+      const loaded = await loadAdapter(model, folder.path);
+      expect(loaded.modules).to.deep.equal([]);
+      expect(predict(model)).to.deep.equal(adapted);
+      loaded.remove();
+      write(head.map((value) => value + 1));
+      expect((await messageOf(loadAdapter(model, folder.path))).replace(folder.path, 'FOLDER')).to.equal('loadAdapter: "base_model.model.lm_head.base_layer.weight" of FOLDER must equal the base\'s, which the adapter adds to, got other values; use the base model that the adapter was trained with');
+      model.dispose();
+    });
+
     it('are refused where kind, settings, names or shapes do not fit', async () => {
       const model = causalLM({ ...config, numHiddenLayers: 1 });
       const adapter = addLora(model, { targets: 'q_proj', rank: 2 });

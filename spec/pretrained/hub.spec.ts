@@ -135,6 +135,14 @@ describe('hubSource', () => {
     expect(await refusal(hubSource(ID, { ...options, revision: '../x' }))).to.equal('loadPretrained: revision must be a branch, tag or commit, got "../x"');
   });
 
+  it('is not needed for a URL, whose files are read where they are', async () => {
+    const { model, config } = await loadPretrained(`${hub.endpoint}/${ID}/resolve/${COMMIT}`, { cacheDir: options.cacheDir });
+    expect(config).to.deep.equal(SMALL_CONFIG);
+    expect(await readdir(folder.path)).to.deep.equal([]);
+    expect(hub.takeRequests()).to.include('model.safetensors').and.not.include('revision main');
+    disposeModel(model);
+  });
+
   it('knows an id from a path', () => {
     for (const id of ['gpt2', 'HuggingFaceTB/SmolLM2-135M', 'a/b.c_d-1']) expect(isHubId(id), id).to.equal(true);
     for (const path of ['./gpt2', '../x', 'a/b/c', '/abs', '~/x', 'C:\\x', 'a b', '', 'a/..', '.hidden']) expect(isHubId(path), path).to.equal(false);

@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { folderSource } from '../../src/checkpoints/folder_source_node';
 import { openSafetensors } from '../../src/checkpoints/safetensors_reader';
 import { IlrecError } from '../../src/errors';
+import { addLora } from '../../src/lora';
 import { familyOf } from '../../src/models/family';
 import { loadPretrainedFrom, type Pretrained } from '../../src/pretrained/load_pretrained';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
@@ -15,6 +16,7 @@ import { disposeModel } from '../../src/training/dispose_model';
 import { forEachBackend } from '../support/backends';
 import { temporaryFolder } from '../support/folders';
 import { memorySource } from '../support/memory_source';
+import { normals } from '../support/random';
 import { randomTensors, safetensorsOf, SMALL_CONFIG } from '../support/small_checkpoint';
 
 const CHECKPOINTS = fileURLToPath(new URL('../golden/checkpoints', import.meta.url));
@@ -132,12 +134,28 @@ describe('savePretrained', () => {
     disposeModel(model);
   });
 
-  it('refuses adapters that are not merged, values beyond float16, and options that mean nothing', async () => {
+  it('writes merged adapters as a plain checkpoint, and refuses those that are not merged', async () => {
     const pretrained = await small();
-    const block = pretrained.model.getLayer('layers_1') as unknown as { projectionDelta: unknown };
-    block.projectionDelta = () => null;
-    expect(await refusal(savePretrained(out, pretrained))).to.equal('savePretrained: adapters must be merged into the weights or removed, got an active one on "layers_1"; call its merge(), or write it alone with saveAdapter');
-    block.projectionDelta = null;
+    const adapter = addLora(pretrained.model, { rank: 2, targets: ['v_proj', 'lm_head'], trainModules: ['norm'] });
+    adapter.parameters.forEach((parameter, i) => tf.tidy(() => void parameter.write(tf.tensor(normals(parameter.read().size, i, 0.5), parameter.read().shape))));
+    const adapted = logitsOf(pretrained.model);
+    expect(await refusal(savePretrained(out, pretrained))).to.equal('savePretrained: adapters must be merged into the weights or removed, got an active one on "layers_0"; call its merge(), or write it alone with saveAdapter');
+    adapter.merge();
+    await savePretrained(out, pretrained);
+    const plain = await loadPretrained(out);
+    const written = logitsOf(plain.model);
+    expect(Math.max(...written.map((value, i) => Math.abs(value - adapted[i]))) / Math.max(...adapted.map(Math.abs))).to.be.below(1e-5);
+    adapter.remove();
+    const base = logitsOf(pretrained.model);
+    expect(Math.max(...written.map((value, i) => Math.abs(value - base[i])))).to.be.above(0.01);
+    await savePretrained(out, pretrained);
+    const again = await loadPretrained(out);
+    expect(logitsOf(again.model)).to.deep.equal(base);
+    [pretrained, plain, again].forEach(({ model }) => disposeModel(model));
+  });
+
+  it('refuses values beyond float16, and options that mean nothing', async () => {
+    const pretrained = await small();
     const norm = pretrained.model.weights.find(({ originalName }) => originalName === 'norm/weight') as tfl.LayerVariable;
     tf.tidy(() => void norm.write(tf.fill([12], 1e5)));
     expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F16' }))).to.equal('savePretrained: float16 holds values up to 65504, got 100000 in "model.norm.weight"; use dtype \'BF16\' or \'F32\'');

@@ -12,8 +12,11 @@ export function datasetOf(batches: () => DatasetBatch[]): Parameters<tfl.LayersM
   return {
     size: null,
     iterator: async () => {
-      const queue = batches();
-      return { next: async () => (queue.length > 0 ? { value: queue.shift(), done: false } : { value: null, done: true }) };
+      let queue: DatasetBatch[] | null = null; // tfjs makes one iterator that it never asks for a batch
+      return { next: async () => {
+        queue ??= batches();
+        return queue.length > 0 ? { value: queue.shift(), done: false } : { value: null, done: true };
+      } };
     },
   } as unknown as Parameters<tfl.LayersModel['fitDataset']>[0];
 }

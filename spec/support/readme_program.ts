@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repository } from './installed_package';
 
-/** The first JavaScript program of the README, as printed there. */
-export function readmeProgram(): string {
-  const found = /^```js\n([\s\S]*?)^```/m.exec(readFileSync(join(repository, 'README.md'), 'utf8'));
-  if (found === null) throw new Error('readmeProgram: README.md must hold a block that starts with ```js, got none');
-  return found[1];
+/** The JavaScript programs of the README, as printed there. */
+export function readmePrograms(): string[] {
+  const found = [...readFileSync(join(repository, 'README.md'), 'utf8').matchAll(/^```js\n([\s\S]*?)^```/gm)];
+  if (found.length === 0) throw new Error('readmePrograms: README.md must hold a block that starts with ```js, got none');
+  return found.map(([, program]) => program);
 }
 
 /** The same program for a CommonJS file: imports become `require`, the rest runs in an async function. */

@@ -3,6 +3,8 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { causalLM } from '../../src/models/causal_lm';
 import { findTaps, type TapOptions } from '../../src/taps';
 import { forEachBackend } from '../support/backends';
+import { through } from '../support/foreign_layers';
+import { attention, chain, dense, embedding, FOREIGN_MODELS, functional, norm } from '../support/foreign_models';
 
 const names = (model: tfl.LayersModel, options?: TapOptions): unknown => {
   const { blocks, norm, head, embedding } = findTaps(model, options);
@@ -42,6 +44,53 @@ describe('findTaps', () => {
         blocks: ['layers_1', 'layers_2'], norm: undefined, head: 'embed_tokens', embedding: 'embed_tokens',
       });
       expect(names(model, { blocks: ['layers_0', 'layers_3'] })).to.have.deep.property('blocks', ['layers_0', 'layers_3']);
+    });
+
+    for (const { name, build, blocks, behind } of FOREIGN_MODELS) {
+      it(`finds blocks and what is behind them in ${name}`, () => {
+        const found = findTaps(build());
+        expect(found.blocks.map((block) => block.name)).to.deep.equal(blocks);
+        const isDropout = (layer: tfl.layers.Layer): boolean => layer.getClassName() === 'Dropout'; // does nothing to an early exit
+        expect([...found.toHead.parts, ...found.toLogits.parts].map(({ layer }) => layer).filter((layer) => !isDropout(layer)).map((layer) => layer.name)).to.deep.equal(behind);
+        expect(found.head.name).to.equal('out');
+      });
+    }
+
+    it('tells a final norm from norms before the blocks by its name, or takes it for one', () => {
+      const model = (names: readonly string[]): tfl.LayersModel => functional((x) => chain(x, norm(names[0]), attention('a'), norm(names[1]), attention('b'), norm(names[2]), dense()));
+      expect(names(model(['n0', 'n1', 'final']))).to.have.property('norm', 'final');
+      expect(names(model(['n0', 'n1', 'n2']))).to.have.property('norm', 'n2');
+      expect(names(model(['embedded', 'n1', 'n2']))).to.have.deep.property('blocks', ['n1', 'n2']);
+    });
+
+    it('takes a nested model that a pattern names for a block, and not its layers', () => {
+      const block = (name: string): tfl.LayersModel => {
+        const x = tfl.input({ shape: [null, 8] });
+        return tfl.model({ name, inputs: x, outputs: chain(x, attention(`${name}_attention`), norm(`${name}_norm`)) });
+      };
+      const model = functional((x) => chain(x, block('block_0'), block('block_1'), attention('between'), block('block_2'), dense()));
+      expect(names(model, { blocks: /^block_/ })).to.have.deep.property('blocks', ['block_0', 'block_1', 'block_2']);
+      expect(names(model, { blocks: /_attention$/, norm: 'block_2_norm' })).to.deep.equal({
+        blocks: ['block_0_attention', 'block_1_attention', 'block_2_attention'], norm: 'block_2_norm', head: 'out', embedding: 'tokens',
+      });
+    });
+
+    it('takes what stands behind the last layer that mixes positions for the exit of named blocks', () => {
+      const model = functional((x) => chain(x, attention('a'), attention('b'), attention('c'), norm('final'), dense('narrow', 8, 'tanh'), dense()));
+      const exit = (options: TapOptions): string[] => findTaps(model, options).toHead.parts.map(({ layer }) => layer.name);
+      expect(exit({ blocks: ['a', 'b'] })).to.deep.equal(['final', 'narrow']);
+      expect(exit({ blocks: ['a', 'b'], norm: 'narrow' })).to.deep.equal(['narrow']);
+      expect(exit({ blocks: ['a', 'b'], norm: null })).to.deep.equal([]);
+      expect(exit({ norm: 'final' })).to.deep.equal(['final', 'narrow']);
+    });
+
+    it('finds the token embedding among several, and takes the one that is named', () => {
+      const [ids, segments] = [tfl.input({ shape: [null], dtype: 'int32' }), tfl.input({ shape: [null], dtype: 'int32' })];
+      const kinds = tfl.layers.embedding({ name: 'segments', inputDim: 3, outputDim: 8 });
+      const x = tfl.layers.add().apply([through(kinds, segments), through(embedding(), ids)]) as tfl.SymbolicTensor;
+      const model = tfl.model({ inputs: [segments, ids], outputs: chain(x, attention('a'), attention('b'), dense()) });
+      expect(names(model)).to.have.property('embedding', 'tokens');
+      expect(names(model, { embedding: 'segments' })).to.have.property('embedding', 'segments');
     });
 
     it('lists the layers and the option to set where something is missing', () => {

@@ -2,8 +2,9 @@ import * as tfl from '@tensorflow/tfjs-layers';
 
 /** What the callback needs of the method. */
 export interface Attachable {
-  readonly attached: boolean;
-  attach(model: tfl.LayersModel): void;
+  /** @returns whether the taps are the callback's to take away. */
+  attachForFit(model: tfl.LayersModel): boolean;
+  beginBatch(): void;
   detach(): void;
 }
 
@@ -16,8 +17,11 @@ export class IlrecCallback extends tfl.Callback {
   }
 
   override async onTrainBegin(): Promise<void> {
-    this.attachedHere = !this.method.attached;
-    this.method.attach(this.model);
+    this.attachedHere = this.method.attachForFit(this.model);
+  }
+
+  override async onBatchBegin(): Promise<void> {
+    this.method.beginBatch();
   }
 
   override async onTrainEnd(): Promise<void> {

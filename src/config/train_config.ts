@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IlrecError } from '../errors';
 
 const positive = z.number().int().min(1);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { IlrecError } from '../errors';
 import { readDataset, type DataFormat, type DataSplitName } from './read_dataset_node';
 import { readItemVectors } from './read_item_vectors';

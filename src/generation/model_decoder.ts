@@ -138,31 +138,29 @@ function own(state: DecoderState): State {
 
 /** Whether each row is a distribution; where the backend cannot read at once, whether the last layer is a softmax. */
 function areProbabilities(values: tf.Tensor2D, output: tfl.SymbolicTensor): boolean {
-  try {
-    const [least, furthest] = tf.tidy(() => tf.stack([tf.min(values), tf.max(tf.abs(tf.sub(tf.sum(values, 1), 1)))]).dataSync());
-    return least >= 0 && furthest < 1e-3;
-  } catch {
-    return /"softmax"/i.test(JSON.stringify([output.sourceLayer.getClassName(), output.sourceLayer.getConfig()]));
-  }
+  if (tf.getBackend() === 'webgpu') return /"softmax"/i.test(JSON.stringify([output.sourceLayer.getClassName(), output.sourceLayer.getConfig()]));
+  const [least, furthest] = tf.tidy(() => tf.stack([tf.min(values), tf.max(tf.abs(tf.sub(tf.sum(values, 1), 1)))]).dataSync());
+  return least >= 0 && furthest < 1e-3;
 }
 
 function outputOf(model: tfl.LayersModel, named: string | number | undefined): number {
-  const { outputs, outputNames } = model;
+  const { outputs } = model;
+  const names = outputs.map(({ sourceLayer }, i) => model.outputNames[i] ?? sourceLayer.name);
   const possible = [...outputs.keys()].filter((i) => outputs[i].shape.length === 3 && outputs[i].shape[2] !== 1);
-  const index = named === undefined ? possible[0] : typeof named === 'number' ? named : outputNames.indexOf(named);
+  const index = named === undefined ? possible[0] : typeof named === 'number' ? named : names.indexOf(named);
   if ((named === undefined && possible.length !== 1) || outputs[index]?.shape.length !== 3) {
-    const seen = outputs.map(({ shape }, i) => `${outputNames[i]} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
+    const seen = outputs.map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
     throw new IlrecError(`createModelDecoder: one output must give logits [B, T, V], got ${seen}; name it with the option output`);
   }
   return index;
 }
 
 function inputsByName(model: tfl.LayersModel): NonNullable<ModelDecoderOptions['inputs']> {
-  const names = model.inputs.map(({ name }) => name);
+  const names = model.inputs.map(({ sourceLayer }) => sourceLayer.name);
   if (names.length === 1 && model.inputs[0].rank === 2) return (ids) => ids;
   const kinds = names.map((name) => (/mask/i.test(name) ? 'mask' : /pos/i.test(name) ? 'positions' : 'ids'));
   if (kinds.filter((kind) => kind === 'ids').length !== 1 || model.inputs.some(({ rank }) => rank !== 2)) {
-    const seen = model.inputs.map(({ name, shape }) => `${name} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
+    const seen = model.inputs.map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
     throw new IlrecError(`createModelDecoder: one input must take the token ids [B, T], and others a mask or positions, got ${seen}; make them with the option inputs`);
   }
   return (ids, mask) => {

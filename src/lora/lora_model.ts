@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type * as tfl from '@tensorflow/tfjs-layers';
+import * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { shadow } from '../shadow';
 import { trainedModel } from '../taps';
@@ -132,16 +132,20 @@ export class LoraModel implements AdapterHost {
   private freezeBase(): void {
     const variables = [...this.model.weights];
     const flags = variables.map((variable) => baseValue(variable).trainable);
-    for (const variable of variables) baseValue(variable).trainable = false; // the tensor's own flag: the layers' stay as the user set them
+    const freeze = (): void => {
+      for (const variable of variables) baseValue(variable).trainable = false; // the tensor's own flag: the layers' stay as the user set them
+    };
+    freeze();
     this.restores.push(() => variables.forEach((variable, i) => (baseValue(variable).trainable = flags[i])));
 
     const base = variables.map((variable) => Object.create(variable, { read: { value: () => baseValue(variable) } }) as tfl.LayerVariable);
     this.show(this.model, base);
-    if (trainedModel(this.model) === this.model) return;
-    this.show(trainedModel(this.model), base);
+    if (!(this.model instanceof tfl.Sequential)) return;
+    if (trainedModel(this.model) !== this.model) this.show(trainedModel(this.model), base);
     this.restores.push(
       shadow(this.model, 'build', (original) => (shape) => {
-        original(shape); // a sequential model makes a new inner model whenever it is compiled
+        original(shape); // a sequential model makes a new inner model whenever it is compiled, and sets all flags
+        freeze();
         this.show(trainedModel(this.model), base);
       }, 'adapter'),
     );

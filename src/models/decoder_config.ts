@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { CausalLMConfig } from './causal_lm';
 import { type decoderFields, ropeOf } from './hugging_face_config';
 

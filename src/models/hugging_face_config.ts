@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IlrecError } from '../errors';
 import { ACTIVATIONS, type ActivationName } from '../ops/activations';
 import type { RopeScaling } from '../ops/rotary_frequencies';

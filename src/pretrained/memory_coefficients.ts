@@ -8,8 +8,12 @@ export interface BlockCoefficients {
   readonly inner: number;
   readonly scores: number;
   readonly mask: number;
-  /** Per number of the kernels that are joined into one product. */
+  /** Per number of the kernels that are joined into one product, see src/layers/projection.ts. */
   readonly joined: number;
+  /** Per value of the products of kernels that are too large to be joined. */
+  readonly separate: number;
+  /** Per number of all kernels. */
+  readonly kernels: number;
 }
 
 /** What a training step holds at its peak. */
@@ -32,12 +36,14 @@ export const DROPOUT: Pick<BlockCoefficients, 'hidden' | 'scores'> = { hidden: 6
 /** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
 export const CHECKPOINTED = 2;
 
+const NOTHING: BlockCoefficients = { hidden: 0, queries: 0, keys: 0, inner: 0, scores: 0, mask: 0, joined: 0, separate: 0, kernels: 0 };
+
 /**
  * A forward pass, in which only one block's values exist: at its attention, and at its MLP.
  */
 export const INFERENCE: Readonly<Record<'llama' | 'gpt2', readonly BlockCoefficients[]>> = {
-  llama: [{ hidden: 2, queries: 7, keys: 7.5, inner: 0, scores: 3, mask: 1, joined: 0 }, { hidden: 7, queries: 7.4, keys: 8.1, inner: 7, scores: 0, mask: 1.6, joined: 0 }],
-  gpt2: [{ hidden: 13, queries: 0, keys: 0, inner: 0, scores: 3, mask: 1, joined: 0 }, { hidden: 17, queries: 0, keys: 0, inner: 10, scores: 0, mask: 1, joined: 0 }],
+  llama: [{ ...NOTHING, hidden: 2, queries: 7, keys: 7.5, scores: 3, mask: 1 }, { ...NOTHING, hidden: 7, queries: 7.4, keys: 8.1, inner: 7, mask: 1.6 }],
+  gpt2: [{ ...NOTHING, hidden: 13, scores: 3, mask: 1 }, { ...NOTHING, hidden: 17, inner: 10, mask: 1 }],
 };
 
 /**
@@ -45,18 +51,18 @@ export const INFERENCE: Readonly<Record<'llama' | 'gpt2', readonly BlockCoeffici
  * every gradient until the step ends. Where a clone shares its values, on most backends:
  */
 const SHARED_CLONES: TrainingCoefficients = {
-  llama: { hidden: 24, queries: 13.3, keys: 12, inner: 15, scores: 5, mask: 1.2, joined: 2.2 },
-  gpt2: { hidden: 54, queries: 0, keys: 0, inner: 21, scores: 5, mask: 1, joined: 0 },
+  llama: { hidden: 24.4, queries: 13, keys: 13.5, inner: 15, scores: 5, mask: 1.2, joined: 1.9, separate: 0.9, kernels: 0 },
+  gpt2: { ...NOTHING, hidden: 54, inner: 21, scores: 5, mask: 1 },
   headNorms: { queries: 11.1, keys: 11.2 },
   lora: { inputs: 2, rank: 2, outputs: 4.3 },
   loss: { crossEntropy: 3, ilrec: 23.5, perLayer: 3.3 },
   headCopies: { tied: 3.5, untied: 2 },
 };
 
-/** Where a clone is a copy, as the stock wasm backend makes it. */
+/** Where a clone is a copy, as the stock wasm backend makes it: of each kernel too. */
 const COPIED_CLONES: TrainingCoefficients = {
-  llama: { hidden: 34, queries: 17.6, keys: 13.6, inner: 17, scores: 8, mask: 1.2, joined: 3.7 },
-  gpt2: { hidden: 74.5, queries: 0, keys: 0, inner: 26.8, scores: 7.6, mask: 1.8, joined: 0 },
+  llama: { hidden: 34.4, queries: 17.3, keys: 15, inner: 16.9, scores: 8, mask: 1.3, joined: 1.9, separate: 1.9, kernels: 1 },
+  gpt2: { ...NOTHING, hidden: 68.3, inner: 28, scores: 8, mask: 1.1, kernels: 1 },
   headNorms: { queries: 13.1, keys: 13.2 },
   lora: { inputs: 3.5, rank: 6.4, outputs: 4.5 },
   loss: { crossEntropy: 5, ilrec: 36, perLayer: 10 },

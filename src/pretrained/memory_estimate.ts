@@ -109,15 +109,16 @@ function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, c: Trainin
   return { activations, loss: perLogit * responsePositions * vocabSize + headCopies * vocabSize * hiddenSize };
 }
 
-function blockNumbers(c: BlockCoefficients, { hiddenSize, queries, keys, intermediateSize, numHeads }: DecoderSizes, batchSize: number, sequenceLength: number): number {
+function blockNumbers(c: BlockCoefficients, { isGpt2, hiddenSize, queries, keys, intermediateSize, numHeads }: DecoderSizes, batchSize: number, sequenceLength: number): number {
   const rows = batchSize * sequenceLength;
   if (rows === 0) return 0;
-  const kernels = [hiddenSize * (queries + 2 * keys), 2 * hiddenSize * intermediateSize].filter((numbers) => numbers <= JOINED_UP_TO);
-  return (
-    rows * (c.hidden * hiddenSize + c.queries * queries + c.keys * keys + c.inner * intermediateSize + c.scores * numHeads * sequenceLength) +
-    c.mask * sequenceLength ** 2 +
-    c.joined * kernels.reduce((sum, numbers) => sum + numbers, 0)
-  );
+  const joinable = isGpt2 ? [] : [{ inputs: hiddenSize, outputs: queries + 2 * keys }, { inputs: hiddenSize, outputs: 2 * intermediateSize }];
+  const isJoined = ({ inputs, outputs }: { inputs: number; outputs: number }): boolean => inputs * outputs <= JOINED_UP_TO;
+  const joined = joinable.filter(isJoined).reduce((sum, { inputs, outputs }) => sum + inputs * outputs, 0);
+  const separate = joinable.filter((product) => !isJoined(product)).reduce((sum, { outputs }) => sum + rows * outputs, 0);
+  const kernels = hiddenSize * (2 * queries + 2 * keys + (isGpt2 ? 2 : 3) * intermediateSize);
+  const values = rows * (c.hidden * hiddenSize + c.queries * queries + c.keys * keys + c.inner * intermediateSize + c.scores * numHeads * sequenceLength);
+  return values + c.mask * sequenceLength ** 2 + c.joined * joined + c.separate * separate + c.kernels * kernels;
 }
 
 /** r * (in + out) over the targets. */

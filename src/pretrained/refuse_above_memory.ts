@@ -29,33 +29,26 @@ export function refuseAboveMemory(request: MemoryRequest, { limit = memoryLimit(
 
 /** The first change that fits, from those that cost nothing but time to those that change what is learned. */
 function wayOut(request: MemoryRequest, limit: MemoryLimit): string {
-  const works = (change: Partial<MemoryRequest>): boolean => fits(estimateMemory(scaled(request, change)), limit);
-  for (const base of alternatives(request)) {
-    const words = wordsOf(base);
-    if (Object.keys(base).length > 0 && works(base)) return `${words.join(' and ')} would fit`;
-    for (let batchSize = halved(request.batchSize); batchSize >= 1; batchSize = halved(batchSize)) {
-      if (works({ ...base, batchSize })) return `${[...words, `batchSize ${batchSize}`].join(' and ')} would fit`;
-    }
-    for (let sequenceLength = halved(request.sequenceLength); sequenceLength >= 1; sequenceLength = halved(sequenceLength)) {
-      if (works({ ...base, ...(request.batchSize === undefined ? {} : { batchSize: 1 }), sequenceLength })) {
-        return `${[...words, ...((request.batchSize ?? 1) > 1 ? ['batchSize 1'] : []), `sequenceLength ${sequenceLength}`].join(' and ')} would fit`;
-      }
-    }
-  }
+  const found = changes(request).find((change) => fits(estimateMemory(scaled(request, change)), limit));
+  if (found !== undefined) return `${wordsOf(request, found).join(' and ')} would fit`;
   const { weights } = estimateMemory({ ...request, mode: 'inference', batchSize: 0, sequenceLength: 0 });
-  return weights > limit.bytes ? `its weights alone are ${readable(weights)}: use a smaller checkpoint or a backend with more memory` : 'use a smaller checkpoint or a backend with more memory';
+  const least = weights > limit.bytes ? `its weights alone are ${readable(weights)}: ` : '';
+  return `${least}use a smaller checkpoint or a backend with more memory`;
 }
 
-/** Ways of training the same batch with less, mildest first. */
-function alternatives(request: MemoryRequest): Partial<MemoryRequest>[] {
-  if (request.mode === 'inference') return [{}];
-  const checkpointing = request.gradientCheckpointing === true ? [] : [{ gradientCheckpointing: true }];
-  if (request.lora !== undefined) {
-    const { lora } = request;
-    const smaller = [lora.rank >> 1, lora.rank >> 2, 1].filter((rank, i, all) => rank >= 1 && rank < lora.rank && all.indexOf(rank) === i).map((rank) => ({ lora: { ...lora, rank } }));
-    return [...checkpointing, {}, ...smaller.map((change) => ({ ...change, gradientCheckpointing: true }))];
-  }
-  return [...checkpointing, {}, { gradientCheckpointing: true, lora: { rank: USUAL_LORA.rank, targets: usualTargets(request) } }];
+/** Checkpointing, smaller batches, adapters or a smaller rank, and shorter sequences, each with what comes before it. */
+function changes(request: MemoryRequest): Partial<MemoryRequest>[] {
+  const bases = request.mode === 'inference' ? [{}] : trainingBases(request);
+  const batches = halvings(request.batchSize).map((batchSize) => ({ batchSize }));
+  const smallest = batches.at(-1) ?? {};
+  const sequences = halvings(request.sequenceLength).map((sequenceLength) => ({ ...smallest, sequenceLength }));
+  return [...bases.flatMap((base) => [base, ...batches.map((batch) => ({ ...base, ...batch }))]), ...bases.flatMap((base) => sequences.map((sequence) => ({ ...base, ...sequence })))];
+}
+
+function trainingBases(request: MemoryRequest): Partial<MemoryRequest>[] {
+  const { lora } = request;
+  const smaller = lora === undefined ? [{ rank: USUAL_LORA.rank, targets: usualTargets(request) }] : halvings(lora.rank).map((rank) => ({ ...lora, rank }));
+  return [{ gradientCheckpointing: true }, ...smaller.map((adapters) => ({ gradientCheckpointing: true, lora: adapters }))];
 }
 
 function usualTargets({ config, model }: MemoryRequest): string[] {
@@ -63,8 +56,13 @@ function usualTargets({ config, model }: MemoryRequest): string[] {
   return USUAL_LORA[isGpt2 ? 'gpt2' : 'llama'];
 }
 
-function wordsOf({ gradientCheckpointing, lora }: Partial<MemoryRequest>): string[] {
-  return [...(gradientCheckpointing === true ? ['gradient checkpointing'] : []), ...(lora === undefined ? [] : [`LoRA of rank ${lora.rank} on ${lora.targets.join(', ')}`])];
+function wordsOf(request: MemoryRequest, { gradientCheckpointing, lora, batchSize, sequenceLength }: Partial<MemoryRequest>): string[] {
+  return [
+    ...(gradientCheckpointing === true && request.gradientCheckpointing !== true ? ['gradient checkpointing'] : []),
+    ...(lora === undefined ? [] : [`LoRA of rank ${lora.rank} on ${lora.targets.join(', ')}`]),
+    ...(batchSize === undefined ? [] : [`batchSize ${batchSize}`]),
+    ...(sequenceLength === undefined ? [] : [`sequenceLength ${sequenceLength}`]),
+  ];
 }
 
 /** Fewer tokens bring fewer response positions. */
@@ -79,8 +77,10 @@ function fits({ total, largestTensor }: MemoryEstimate, { bytes, tensorBytes }: 
   return total <= bytes && largestTensor <= tensorBytes;
 }
 
-function halved(value = 0): number {
-  return Math.floor(value / 2);
+/** 20: 10, 5, 2, 1. */
+function halvings(value = 0): number[] {
+  const half = Math.floor(value / 2);
+  return half < 1 ? [] : [half, ...halvings(half)];
 }
 
 function partsOf({ weights, gradients, optimizer, activations, loss }: MemoryEstimate): string {

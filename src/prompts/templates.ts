@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { jsonErrorPlace } from '../data/json_error_place';
 import { IlrecError } from '../errors';
 

@@ -1,2 +1,4 @@
-export { type Capture, ModelTaps, trainedModel } from './model_taps';
-export { findTaps, type LayerSelector, type TapLocations, type TapOptions } from './tap_locations';
+export type { LayerSelector, TapOptions } from './layer_selector';
+export { type Capture, ModelTaps } from './model_taps';
+export { compiledFunctions, trainedModel } from './pass_hooks';
+export { findTaps, requireModel, type TapLocations } from './tap_locations';

@@ -1,173 +1,245 @@
 import * as tf from '@tensorflow/tfjs-core';
-import * as tfl from '@tensorflow/tfjs-layers';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import type { CallArgs } from '../layers/layer_types';
-import { refuseWeights } from './refuse_weights';
-import { shadow } from './shadow';
+import { type Layer, sameSource, type Source } from './model_graph';
+import { compiledFunctions, hookPasses, openTargetCheck, trainedModel } from './pass_hooks';
+import { refuseProbabilities, refuseSeeingAhead } from './probe_model';
+import type { RowPath } from './row_path';
+import { SiteCalls } from './site_calls';
 import type { TapLocations } from './tap_locations';
-
-type Layer = tfl.layers.Layer;
 
 /** What one forward pass left for the loss. */
 export interface Capture {
   /** Outputs of the tapped blocks, first to last, [B, T, D] each. */
   readonly hiddenStates: readonly tf.Tensor3D[];
-  /** The embedding's input, token ids [B, T]; null where it was not asked for. */
+  /** What the head read, [B, T, D]. */
+  readonly headInput: tf.Tensor3D;
+  /** Other tensors that the layers behind the last block read, [B, T, ...] each. */
+  readonly sides: readonly (readonly [Source, tf.Tensor])[];
+  /** Token ids [B, T]; null where they were not asked for. */
   readonly inputIds: tf.Tensor | null;
   /** Whether the pass was a training pass (an evaluation otherwise). */
   readonly training: boolean;
 }
 
+/** Takes the rows [R, ...] of the response positions out of a tensor [B, T, ...]. */
+export type RowsOf = (tensor: tf.Tensor) => tf.Tensor;
+
+/** What a method needs of its taps. */
+export interface TapRequest {
+  /** How many blocks before the last to tap. */
+  readonly numBlocks: number;
+  readonly keepInputIds: boolean;
+  /** What the model is compiled with. */
+  readonly loss: unknown;
+  readonly metrics: readonly unknown[];
+  /** Called after the model is compiled again. */
+  readonly onCompiled: () => void;
+}
+
+/** Of each head the taps on it: a model has one method at a time. */
+const owners = new WeakMap<Layer, ModelTaps>();
+
 /**
  * Taps on one model: while attached, in training and in evaluation (never in predict), the outputs of the blocks asked for are kept for
- * the loss and the head passes its input through.
+ * the loss, and the head passes its input through, unless something else needs its logits.
  *
- * Each tapped layer's `call` is shadowed on the instance; `detach` deletes the shadows. tfjs tells no one when training throws: a model
- * that is left attached still predicts, evaluates and saves as it should, because every pass says itself whether it is training
+ * Each tapped layer's `call` is shadowed on the instance; `detach` takes the shadows away. tfjs tells no one when training throws: a model
+ * that is left attached still predicts, evaluates, saves and trains as it should, because every pass says itself whether it is training
  * (`kwargs.training`) or evaluating (the model's test function is wrapped).
  */
 export class ModelTaps {
+  private readonly calls: SiteCalls;
   private readonly restores: (() => void)[] = [];
-  private readonly kept = new Map<Layer, tf.Tensor>();
-  private ids: tf.Tensor | null = null;
-  private evaluating = false;
-  private deferred = false;
-  private callHead!: Layer['call'];
+  private readonly kept = new Map<string, tf.Tensor>();
+  private readonly hiddenStates: readonly Source[];
+  private pass: 'call' | 'train' | 'evaluate' | null = null;
+  private projecting = false;
+  private seenUntrained = false;
+  private live = true;
 
-  /** @param blocks the blocks to keep, first to last. */
   constructor(
     readonly model: tfl.LayersModel,
-    private readonly locations: TapLocations,
-    private readonly blocks: readonly Layer[],
-    keepInputIds: boolean,
+    readonly locations: TapLocations,
+    private readonly request: TapRequest,
   ) {
-    for (const block of blocks) this.tapBlock(block);
-    this.deferHead(locations.head);
-    if (keepInputIds && locations.embedding !== null) this.tapInputIds(locations.embedding);
-    const trained = trainedModel(model);
-    this.openTargetCheck(trained);
-    this.restores.push(refuseWeights(trained));
-    this.wrapTestFunction(trained);
+    const { hiddenStates, head, outputIndex } = locations;
+    this.hiddenStates = hiddenStates.slice(Math.max(0, hiddenStates.length - 1 - request.numBlocks), -1);
+    this.calls = new SiteCalls(locations.graph, (kwargs) => !this.projecting && this.isTapped(kwargs));
+    this.restores.push(() => this.calls.restore());
+    try {
+      this.watch();
+      owners.get(head)?.detach();
+      owners.set(head, this);
+      refuseProbabilities(locations);
+      refuseSeeingAhead(trainedModel(model), locations, (ids) => this.headInputOf(ids));
+      this.restores.push(openTargetCheck(trainedModel(model), outputIndex));
+      this.restores.push(hookPasses(model, this));
+    } catch (error) {
+      this.detach();
+      throw error;
+    }
   }
 
-  /**
-   * Hands over what the last pass kept; the caller disposes the tensors. Null when no pass came before, or its head made logits.
-   */
+  /** Whether the taps are still on the model: another method's taps on the same head take their place. */
+  get attached(): boolean {
+    return this.live;
+  }
+
+  /** Whether the last pass was neither training nor an evaluation, as `model.apply` is without `{ training: true }`. */
+  get passWasUntrained(): boolean {
+    return this.seenUntrained;
+  }
+
+  /** Hands over what the last pass kept; the caller disposes it. Null when no pass came before. */
   take(): Capture | null {
-    if (!this.deferred) return null;
-    const hiddenStates = this.blocks.map((block) => this.kept.get(block) as tf.Tensor3D);
-    const inputIds = this.ids;
+    const headInput = this.kept.get('headInput');
+    const hiddenStates = this.hiddenStates.map((source) => this.kept.get(keyOf(source)));
+    if (headInput === undefined || hiddenStates.includes(undefined)) return null;
+    const sides = this.sides.map((source) => [source, this.kept.get(keyOf(source)) as tf.Tensor] as const);
+    const inputIds = this.kept.get('inputIds') ?? null;
+    const training = this.pass !== 'evaluate';
     this.kept.clear();
-    this.ids = null;
-    this.deferred = false;
-    return { hiddenStates, inputIds, training: !this.evaluating };
+    this.calls.reset();
+    return { hiddenStates: hiddenStates as tf.Tensor3D[], headInput: headInput as tf.Tensor3D, sides, inputIds, training };
   }
 
-  /** The final norm of rows [R, D]. */
-  norm(rows: tf.Tensor2D): tf.Tensor2D {
-    const { norm } = this.locations;
-    return norm === null ? rows : onRows((inputs) => norm.call(inputs, {}), rows);
+  /** Logits [P, V] of the final layer at the response positions. */
+  finalLogits(capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
+    return this.run(this.locations.toLogits, rowsOf(capture.headInput) as tf.Tensor2D, capture, rowsOf, 1, { training: capture.training });
   }
 
-  /** The head's logits [R, V] of normed rows [R, D]. */
-  project(rows: tf.Tensor2D): tf.Tensor2D {
-    return onRows((inputs) => this.callHead(inputs, {}), rows);
+  /** Logits [S * P, V] of blocks' outputs [S * P, D], layer after layer, by way of the final norm. */
+  earlyExitLogits(rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
+    const { toHead, toLogits } = this.locations;
+    const times = capture.hiddenStates.length;
+    return this.run(toLogits, this.run(toHead, rows, capture, rowsOf, times, {}), capture, rowsOf, times, {});
   }
 
   detach(): void {
+    if (!this.live) return;
+    this.live = false;
     for (const restore of this.restores.reverse()) restore();
     this.restores.length = 0;
+    if (owners.get(this.locations.head) === this) owners.delete(this.locations.head);
     this.forget();
   }
 
-  private tapBlock(block: Layer): void {
-    this.restores.push(
-      shadow(block, 'call', (original) => (inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs) => {
-        const output = original(inputs, kwargs);
-        if (kwargs.training === true || this.evaluating) {
-          this.kept.get(block)?.dispose();
-          this.kept.set(block, tf.keep(tf.clone(Array.isArray(output) ? output[0] : output)));
-        }
-        return output;
-      }),
-    );
+  onPassBegin(kind: 'call' | 'train' | 'evaluate'): void {
+    this.forget();
+    this.pass = kind;
   }
 
-  private deferHead(head: Layer): void {
-    this.restores.push(
-      shadow(head, 'call', (original) => {
-        this.callHead = original;
-        return (inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs) => this.headCall(original, inputs, kwargs);
-      }),
-    );
+  onPassEnd(): void {
+    this.forget();
+    this.pass = null;
   }
 
-  private headCall(original: Layer['call'], inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor | tf.Tensor[] {
-    const input = Array.isArray(inputs) ? inputs[0] : inputs;
-    const isHeadCall = input.rank === 3; // a tied embedding is also called with token ids [B, T]
-    if (!isHeadCall || !(kwargs.training === true || this.evaluating)) return original(inputs, kwargs);
-    this.deferred = true;
-    return tf.clone(input);
+  onCompiled(): void {
+    this.request.onCompiled();
   }
 
-  private tapInputIds(embedding: Layer): void {
-    this.restores.push(
-      shadow(embedding, 'call', (original) => (inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs) => {
-        const input = Array.isArray(inputs) ? inputs[0] : inputs;
-        if (input.rank === 2 && (kwargs.training === true || this.evaluating)) {
-          this.ids?.dispose();
-          this.ids = tf.keep(tf.clone(input));
-        }
-        return original(inputs, kwargs);
-      }),
-    );
-  }
-
-  /** Lets `fit`, `trainOnBatch` and `evaluate` take labels [B, T] against an output [B, T, V]. */
-  private openTargetCheck(model: tfl.LayersModel): void {
-    const shapes: unknown = Reflect.get(model, 'feedOutputShapes'); // undefined before compile
-    if (!Array.isArray(shapes)) return;
-    const before: unknown[] = [...shapes];
-    shapes.fill(null);
-    this.restores.push(() => shapes.splice(0, shapes.length, ...before));
-  }
-
-  private wrapTestFunction(model: tfl.LayersModel): void {
-    const tester: { makeTestFunction: () => void } = Object(model); // not in tfjs-layers' public types
-    this.restores.push(
-      shadow(tester, 'makeTestFunction', (original) => () => {
-        original();
-        const test = Reflect.get(model, 'testFunction') as (data: tf.Tensor[]) => unknown;
-        Reflect.set(model, 'testFunction', (data: tf.Tensor[]) => {
-          this.evaluating = true;
-          try {
-            return test(data);
-          } finally {
-            this.evaluating = false;
-          }
-        });
-      }),
-    );
-  }
-
-  private forget(): void {
+  /** Disposes what a pass left that nobody took: one that threw, say. */
+  forget(): void {
     for (const tensor of this.kept.values()) tensor.dispose();
     this.kept.clear();
-    this.ids?.dispose();
-    this.ids = null;
-    this.deferred = false;
+    this.calls.reset();
+  }
+
+  /** What the head reads, of a pass in which nothing is trained; the caller disposes it. */
+  private headInputOf(ids: tf.Tensor2D): tf.Tensor3D | null {
+    this.onPassBegin('evaluate');
+    try {
+      trainedModel(this.model).apply(ids);
+      return tf.clone(this.kept.get('headInput') as tf.Tensor3D);
+    } finally {
+      this.onPassEnd();
+    }
+  }
+
+  private get sides(): Source[] {
+    const { toHead, toLogits } = this.locations;
+    return [...toHead.sides, ...toLogits.sides];
+  }
+
+  private watch(): void {
+    const { graph, toHead, toLogits, inputIds } = this.locations;
+    for (const source of this.hiddenStates) {
+      const block = graph.maker(source);
+      if (block === null) continue;
+      const output = block.outputs.findIndex((each) => sameSource(each, source));
+      this.calls.on(block, (_inputs, run, again) => {
+        const outputs = run();
+        if (!again) this.keep(keyOf(source), Array.isArray(outputs) ? outputs[output] : outputs);
+        return outputs;
+      });
+    }
+    toLogits.parts.forEach((part, at) => {
+      const main = toLogits.mainInput(part);
+      this.calls.on(part, (inputs, run) => {
+        if (at === 0) this.keep('headInput', inputs[main]);
+        return this.isDeferred() ? tf.clone(inputs[main]) : run();
+      });
+    });
+    for (const path of [toHead, toLogits]) { // around the head's handlers, which may not run the layer
+      for (const part of path.parts) {
+        const sides = part.inputs.flatMap((input, i) => (path.sides.some((side) => sameSource(side, input)) ? [[keyOf(input), i] as const] : []));
+        if (sides.length === 0) continue;
+        this.calls.on(part, (inputs, run) => {
+          for (const [key, i] of sides) this.keep(key, inputs[i]);
+          return run();
+        });
+      }
+    }
+    if (this.request.keepInputIds && inputIds !== null) {
+      this.calls.on(inputIds.site, (inputs, run) => {
+        this.keep('inputIds', inputs[inputIds.input]);
+        return run();
+      });
+    }
+  }
+
+  /** A clone stays on the tape and outlives a nested model's tidy and an evaluation's freeing of what it has used. */
+  private keep(key: string, tensor: tf.Tensor): void {
+    this.kept.get(key)?.dispose();
+    this.kept.set(key, tf.keep(tf.clone(tensor)));
+  }
+
+  private isTapped(kwargs: CallArgs | undefined): boolean {
+    const tapped = kwargs?.training === true || this.pass === 'evaluate';
+    this.seenUntrained = !tapped;
+    return tapped;
+  }
+
+  /**
+   * Whether nothing but the loss reads the logits in this pass, so that they need not be made: no other layer or output, no metric and no
+   * loss of someone else's.
+   */
+  private isDeferred(): boolean {
+    const { logitsAreReadElsewhere, outputIndex } = this.locations;
+    if (logitsAreReadElsewhere) return false;
+    const compiled = compiledFunctions(trainedModel(this.model));
+    if (this.pass === 'call' || compiled === null) return true;
+    const { loss, metrics } = this.request;
+    return compiled.losses[outputIndex] === loss && compiled.metrics.every(([metric, output]) => output !== outputIndex || metric === loss || metrics.includes(metric));
+  }
+
+  private run(path: RowPath, rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf, times: number, kwargs: CallArgs): tf.Tensor2D {
+    const sideRows = (source: Source): tf.Tensor => {
+      const side = rowsOf(capture.sides.find(([side]) => sameSource(side, source))?.[1] as tf.Tensor);
+      return times === 1 ? side : tf.tile(side, [times, ...side.shape.slice(1).map(() => 1)]);
+    };
+    const before = this.projecting;
+    this.projecting = true;
+    try {
+      return path.run(rows, sideRows, kwargs);
+    } finally {
+      this.projecting = before;
+    }
   }
 }
 
-/** The model that tfjs trains and tests, and hands to callbacks: a Sequential's inner model, any other model itself. */
-export function trainedModel(model: tfl.LayersModel): tfl.LayersModel {
-  const inner: unknown = Reflect.get(model, 'model');
-  return inner instanceof tfl.LayersModel ? inner : model;
-}
-
-/** Calls a layer on rows [R, D] as on the sequence of a batch of one. */
-function onRows(call: (inputs: tf.Tensor) => tf.Tensor | tf.Tensor[], rows: tf.Tensor2D): tf.Tensor2D {
-  const [count, size] = rows.shape;
-  const output = call(tf.reshape(rows, [1, count, size]));
-  const single = Array.isArray(output) ? output[0] : output; // [1, R, E]
-  return tf.reshape(single, [count, single.shape[2] as number]);
+/** Names a tensor of the graph among those kept in a pass. */
+function keyOf({ site, index, tensor }: Source): string {
+  return `${site === null ? `input ${tensor.id}` : site.id} ${index}`;
 }

@@ -1,6 +1,6 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-import { shadow } from './shadow';
+import { shadow } from '../shadow';
 
 interface DatasetLike {
   readonly size?: number | null;

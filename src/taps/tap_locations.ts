@@ -1,112 +1,163 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-
-type Layer = tfl.layers.Layer;
-
-/** Names a layer or layers: a name, a list of names, a pattern on names, or a predicate. */
-export type LayerSelector = string | readonly string[] | RegExp | ((layer: Layer) => boolean);
-
-/** Where to tap a model; what is left out is found from the model's graph. */
-export interface TapOptions {
-  /** The decoder blocks, first to last. */
-  blocks?: LayerSelector;
-  /** The final norm between the last block and the head; null says there is none. */
-  norm?: LayerSelector | null;
-  /** The language-model head. */
-  head?: LayerSelector;
-  /** The layer that looks the token ids up; only a collaborative reward needs it. */
-  embedding?: LayerSelector;
-}
+import { blocksOf, hiddenStateOf, refuseMixing, wayToHead } from './block_exits';
+import { bestChain, type InputIds } from './best_chain';
+import type { Cut } from './cut_chain';
+import { kindOf, looksAhead, sortOf } from './layer_kinds';
+import { missing, select, selectOne, type SelectedLayers, type TapOptions } from './layer_selector';
+import { classOf, isModel, type Layer, type ModelGraph, PartGraph, sameSource, type Site, type Source, traceModel, widthOf } from './model_graph';
+import { type RowPath, rowPath } from './row_path';
 
 export interface TapLocations {
+  /** The layers whose outputs are the blocks' hidden states, first to last; a shared layer occurs once for each call. */
   readonly blocks: readonly Layer[];
+  /** The final norm, if the way from the last block to the head has one. */
   readonly norm: Layer | null;
   readonly head: Layer;
+  /** The layer that looks the token ids up. */
   readonly embedding: Layer | null;
+  /** Which output of the model comes from the head. */
+  readonly outputIndex: number;
+  readonly graph: PartGraph;
+  /** Outputs of the blocks, [B, T, D] each. */
+  readonly hiddenStates: readonly Source[];
+  /** What the head reads, [B, T, D]. */
+  readonly headInput: Source;
+  /** From a block's output to what the head reads: norms, and whatever else the model has there. */
+  readonly toHead: RowPath;
+  /** From what the head reads to logits. */
+  readonly toLogits: RowPath;
+  /** Whether a layer or an output of the model, other than the one to train, reads what the head makes. */
+  readonly logitsAreReadElsewhere: boolean;
+  /** The token ids [B, T] as the embedding gets them. */
+  readonly inputIds: InputIds | null;
 }
 
 /**
- * Finds blocks, final norm, head and embedding of a causal language model.
+ * Finds blocks, final norm, head and embedding of a causal language model, from its graph: nested models are walked, side inputs and other
+ * outputs left aside.
  *
- * The head makes the model's output; the final norm is the layer before it, if its class name says so; the blocks are the largest group
- * of layers of one class that map [B, T, D] onto the same shape, where a class with "norm", "dropout", "activation" or "add" in its name
- * does not count. Nested models are walked.
+ * Along the way from the embedding to the output, the model is cut where all of it passes one tensor (`cutChain`). The head is the last layer
+ * that changes to the width of the vocabulary (`findHead`), the blocks are the repeated sequence of layers before it (`findBlocks`), and
+ * what stands between the last block and the head (norm, dropout, a projection) belongs to the early exit of each block.
  *
- * @throws IlrecError naming the layers seen and the option to set.
+ * @param outputIndex the model's output to train; by default the one that can be it.
+ * @throws IlrecError naming the layers seen and the option to set; or why the model cannot be a causal language model.
  */
-export function findTaps(model: tfl.LayersModel, options: TapOptions = {}): TapLocations {
-  const layers = flatten(model);
-  const output = outputTensor(model);
-  const head = options.head === undefined ? output.sourceLayer : one(select(layers, options.head, 'head'), 'head', layers);
-  if (!layers.includes(head)) throw missing('head', layers);
-  const norm = findNorm(head, layers, options);
-  const blocks = options.blocks === undefined ? repeatedLayers(layers, head, norm) : select(layers, options.blocks, 'blocks');
-  if (blocks.length < 2) throw missing('blocks', layers);
-  const embedding = options.embedding === undefined ? lookup(layers) : one(select(layers, options.embedding, 'embedding'), 'embedding', layers);
-  return { blocks, norm, head, embedding };
-}
+export function findTaps(model: tfl.LayersModel, options: TapOptions = {}, outputIndex?: number): TapLocations {
+  requireModel(model);
+  const graph = traceModel(model);
+  const layers = [...new Set(graph.sites.map((site) => site.layer))];
+  const named = options.head === undefined ? null : selectOne(layers, options.head, 'head');
+  const index = outputIndex ?? outputOf(model, graph, named, layers);
+  const output = graph.outputs[index];
+  const selected = selectedLayers(layers, graph, options, named);
 
-/** The layers of a model in order, those of nested models in place of the model. */
-export function flatten(model: tfl.LayersModel): Layer[] {
-  return model.layers.flatMap((layer) => ('layers' in layer ? flatten(layer as tfl.LayersModel) : [layer]));
-}
-
-function outputTensor(model: tfl.LayersModel): tfl.SymbolicTensor {
-  const output = model.outputs[0];
-  return 'layers' in output.sourceLayer ? outputTensor(output.sourceLayer as tfl.LayersModel) : output;
-}
-
-function findNorm(head: Layer, layers: readonly Layer[], options: TapOptions): Layer | null {
-  if (options.norm === null) return null;
-  if (options.norm !== undefined) return one(select(layers, options.norm, 'norm'), 'norm', layers);
-  const before = head.inboundNodes[head.inboundNodes.length - 1]?.inboundLayers[0];
-  return before !== undefined && /norm/i.test(before.getClassName()) ? before : null;
-}
-
-function repeatedLayers(layers: readonly Layer[], head: Layer, norm: Layer | null): Layer[] {
-  const groups = new Map<string, Layer[]>();
-  for (const layer of layers) {
-    const name = layer.getClassName();
-    if (layer === head || layer === norm || /norm|dropout|activation|add|inputlayer/i.test(name) || !keepsSequence(layer)) continue;
-    groups.set(name, [...(groups.get(name) ?? []), layer]);
+  const whole = repeatedModels(graph, selected);
+  const attempts = [whole, new Set([...whole].filter((site) => selected.blocks?.includes(site.layer)))];
+  let failure: unknown = null;
+  for (const [i, models] of attempts.entries()) {
+    if (i > 0 && models.size === whole.size) break;
+    try {
+      return locate(new PartGraph(graph, models), output, index, selected, layers);
+    } catch (error) {
+      failure ??= error;
+    }
   }
-  const [largest = []] = [...groups.values()].sort((a, b) => b.length - a.length);
-  return largest;
+  throw failure;
 }
 
-/** Whether the layer's output is [B, T, D]. */
-function keepsSequence(layer: Layer): boolean {
-  const shape = layer.outputShape;
-  const first = Array.isArray(shape[0]) ? (shape[0] as tfl.Shape) : (shape as tfl.Shape);
-  return first.length === 3;
+function selectedLayers(layers: readonly Layer[], graph: ModelGraph, options: TapOptions, head: Layer | null): SelectedLayers {
+  const { blocks, norm, embedding } = options;
+  let chosen: Layer[] | null = null;
+  if (blocks !== undefined) {
+    const found = select(layers, blocks, 'blocks');
+    const inside = (layer: Layer): boolean => graph.sites.some((site) => site.layer === layer && outer(site).some((model) => found.includes(model.layer)));
+    chosen = found.filter((layer) => !inside(layer)); // a pattern that names a nested model often names its layers too
+  }
+  return {
+    blocks: chosen,
+    norm: norm === undefined || norm === null ? norm : selectOne(layers, norm, 'norm'),
+    head,
+    embedding: embedding === undefined ? null : selectOne(layers, embedding, 'embedding'),
+  };
 }
 
-function lookup(layers: readonly Layer[]): Layer | null {
-  return layers.find((layer) => /embedding/i.test(layer.getClassName())) ?? null;
+/** Calls of nested models that count as one part each: those that are named, and those of which there are several alike. */
+function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: SelectedLayers): Set<Site> {
+  const partsWithin = (site: Site): Site[] => graph.sites.filter(({ within }) => within === site);
+  const models = graph.sites.filter(({ layer }) => isModel(layer));
+  const sorts = new Map(models.map((site) => [site, sortOf(site, partsWithin)]));
+  const named = [...(blocks ?? []), norm, head, embedding].filter((layer) => layer !== null && layer !== undefined);
+  const open = new Set(graph.sites.filter(({ layer }) => named.includes(layer)).flatMap(outer));
+  const count = (site: Site): number => models.filter((other) => sorts.get(other) === sorts.get(site)).length;
+  return new Set(models.filter((site) => named.includes(site.layer) || (count(site) > 1 && !open.has(site))));
 }
 
-function select(layers: readonly Layer[], selector: LayerSelector, option: string): Layer[] {
-  const matches = typeof selector === 'function' ? selector : (layer: Layer) => nameMatches(layer.name, selector);
-  const found = layers.filter(matches);
-  if (found.length === 0) throw missing(option, layers, String(selector));
-  return found;
+/** The calls of nested models that a call is part of. */
+function outer({ within }: Site): Site[] {
+  return within === null ? [] : [within, ...outer(within)];
 }
 
-function nameMatches(name: string, selector: string | readonly string[] | RegExp): boolean {
-  if (selector instanceof RegExp) return new RegExp(selector.source, selector.flags.replace(/[gy]/g, '')).test(name);
-  return typeof selector === 'string' ? name === selector : selector.includes(name);
+/** The output that logits come from. */
+function outputOf(model: tfl.LayersModel, graph: ModelGraph, head: Layer | null, layers: readonly Layer[]): number {
+  const { outputs } = graph;
+  if (outputs.length === 1) return 0;
+  const parts = new PartGraph(graph, new Set());
+  const fromHead = (source: Source): boolean => source.site !== null && [...parts.ancestors(parts.partOf(source.site))].some(({ layer }) => layer === head);
+  const possible = [...outputs.keys()].filter((i) => outputs[i].tensor.rank === 3 && widthOf(outputs[i]) !== 1 && (head === null || fromHead(outputs[i])));
+  const numTokens = layers.filter((layer) => /embed/i.test(classOf(layer))).map((layer) => layer.weights.find(({ shape }) => shape.length === 2)?.shape[0]);
+  const overTokens = possible.filter((i) => numTokens.includes(widthOf(outputs[i])));
+  if (possible.length === 1) return possible[0];
+  if (overTokens.length === 1) return overTokens[0];
+  if (possible.length === 0) throw missing('head', layers);
+  const names = possible.map((i) => model.outputNames[i]);
+  throw new IlrecError(`ilrec: the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: method.loss, ... } before the taps are attached`);
 }
 
-function one(found: readonly Layer[], option: string, layers: readonly Layer[]): Layer {
-  if (found.length !== 1) throw new IlrecError(`ilrec: taps.${option} must name one layer, got ${found.length} of ${describe(layers)}`);
-  return found[0];
+function locate(graph: PartGraph, output: Source, outputIndex: number, selected: SelectedLayers, layers: readonly Layer[]): TapLocations {
+  const { chain, at, input: headInput, start } = bestChain(graph, output, selected, layers);
+  refuseLookingAhead(chain, graph);
+  const body = chain.slice(0, at);
+  const blocks = blocksOf(body, graph, selected.blocks, layers);
+  const hiddenStates = blocks.map((block) => hiddenStateOf(block, graph));
+  const toHead = wayToHead({ body, graph, headInput, blocks, named: selected.blocks !== null, norm: selected.norm });
+  const toLogits = refuseMixing(rowPath(graph, headInput, output, true));
+  return {
+    blocks: blocks.map(({ layer }) => layer),
+    norm: selected.norm === undefined ? (toHead.parts.findLast(({ layer }) => kindOf(layer) === 'norm')?.layer ?? null) : selected.norm,
+    head: chain[at].part.layer,
+    embedding: start.inputIds?.site.layer ?? null,
+    outputIndex,
+    graph,
+    hiddenStates,
+    headInput,
+    toHead,
+    toLogits,
+    logitsAreReadElsewhere: readElsewhere(toLogits, graph, outputIndex),
+    inputIds: start.inputIds,
+  };
 }
 
-function missing(option: string, layers: readonly Layer[], selector?: string): IlrecError {
-  const what = selector === undefined ? `could not find the ${option} of this model` : `taps.${option} = ${selector} matches no layer`;
-  return new IlrecError(`ilrec: ${what}; set the option taps.${option}. Layers seen: ${describe(layers)}`);
+/** @throws IlrecError unless it is a model of layers: a graph model cannot be trained. */
+export function requireModel(model: unknown): void {
+  if (typeof model === 'object' && model !== null && isModel(model)) return;
+  const got = typeof model === 'object' && model !== null ? `a ${model.constructor.name}` : String(model);
+  throw new IlrecError(`ilrec: the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`);
 }
 
-function describe(layers: readonly Layer[]): string {
-  return layers.map((layer) => `${layer.name} (${layer.getClassName()})`).join(', ');
+function readElsewhere({ parts }: RowPath, graph: PartGraph, outputIndex: number): boolean {
+  const made = (source: Source): boolean => parts.some((part) => part.outputs.some((output) => sameSource(output, source)));
+  const readers = [...graph.parts.filter((part) => !parts.includes(part)).flatMap(({ inputs }) => inputs), ...graph.graph.outputs.filter((_, i) => i !== outputIndex)];
+  return readers.some(made);
+}
+
+function refuseLookingAhead(chain: readonly Cut[], graph: PartGraph): void {
+  const parts = new Set(chain.flatMap(({ members }) => members));
+  for (const site of graph.graph.sites) {
+    const reason = parts.has(graph.partOf(site)) ? looksAhead(site.layer) : null;
+    if (reason !== null) {
+      throw new IlrecError(`ilrec: the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only`);
+    }
+  }
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IlrecError } from '../../errors';
 import type { ActivationName } from '../../ops/activations';
 import { activation, type HuggingFaceConfig, parseConfig, rate, size, unquantised } from '../hugging_face_config';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IlrecError } from '../../errors';
 import { type CausalLMConfig, defaultSizes } from '../causal_lm';
 import { decoderConfig } from '../decoder_config';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { CausalLMConfig } from '../causal_lm';
 import { decoderConfig, qwenWindow } from '../decoder_config';
 import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields, size } from '../hugging_face_config';

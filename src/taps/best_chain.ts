@@ -1,0 +1,81 @@
+import { IlrecError } from '../errors';
+import { type Cut, cutChain } from './cut_chain';
+import { findBlocks } from './find_blocks';
+import { findHead, type FoundHead, shapeOf } from './find_head';
+import { kindOf } from './layer_kinds';
+import { missing, type SelectedLayers } from './layer_selector';
+import { classOf, type Layer, type PartGraph, type Site, type Source, widthOf } from './model_graph';
+
+/** Where token ids [B, T] enter: an input of a call. */
+export interface InputIds {
+  readonly site: Site;
+  readonly input: number;
+}
+
+interface Start {
+  /** The first hidden states, [B, T, D]. */
+  readonly source: Source;
+  readonly inputIds: InputIds | null;
+}
+
+export interface FoundChain extends FoundHead {
+  /** From the first hidden states to the model's output. */
+  readonly chain: readonly Cut[];
+  readonly start: Start;
+}
+
+/**
+ * The way from the token embedding to the logits: of all places where hidden states may begin, the one with the most blocks behind it.
+ *
+ * @throws IlrecError where there is none.
+ */
+export function bestChain(graph: PartGraph, output: Source, selected: SelectedLayers, layers: readonly Layer[]): FoundChain {
+  const last = graph.maker(output);
+  if (output.tensor.rank !== 3 || last === null) {
+    if (last === null || !graph.parts.some((part) => part.outputs[0].tensor.rank === 3)) throw missing('blocks', layers);
+    throw new IlrecError(
+      `ilrec: the model must give logits at every position, [B, T, V], got an output of shape ${shapeOf(output)}; let the last recurrent layer return sequences, and give custom layers a computeOutputShape`,
+    );
+  }
+  let failure: unknown = null;
+  let best: FoundChain | null = null;
+  let most = -1;
+  for (const start of startsOf(graph, last, selected.embedding, widthOf(output))) {
+    const chain = cutChain(graph, start.source, last);
+    try {
+      const head = findHead(chain, output, selected.head, graph, layers);
+      const body = chain.slice(0, head.at);
+      const count = selected.blocks === null ? findBlocks(body, graph).length : body.flatMap(({ members }) => members).filter(({ layer }) => selected.blocks?.includes(layer)).length;
+      if (count > most) [best, most] = [{ ...head, chain, start }, count];
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (best === null) throw failure ?? missing('blocks', layers);
+  return selected.embedding === null ? best : { ...best, start: { ...best.start, inputIds: lookupBy(selected.embedding, graph) } };
+}
+
+/** Layers that make [B, T, D] of [B, T], the likeliest token embedding first; then inputs [B, T, D]. */
+function startsOf(graph: PartGraph, last: Site, embedding: Layer | null, vocabSize: number | null): Start[] {
+  const needed = graph.ancestors(last);
+  const parts = graph.parts.filter((part) => needed.has(part));
+  const score = ({ layer }: Site): number => {
+    const rows = layer.weights.find(({ shape }) => shape.length === 2)?.shape[0];
+    const named = Number(/embed/i.test(classOf(layer))) - Number(/pos/i.test(layer.name) || /pos/i.test(classOf(layer)));
+    return 8 * Number(layer === embedding) + 2 * Number(rows === vocabSize) + named;
+  };
+  const lookups = parts.filter((part) => part.outputs[0].tensor.rank === 3 && part.inputs.every(({ tensor }) => tensor.rank <= 2) && kindOf(part.layer) !== 'idle');
+  const starts = lookups.sort((a, b) => score(b) - score(a)).map((site): Start => ({ source: site.outputs[0], inputIds: idsOf(site) }));
+  const inputs = parts.flatMap((part) => part.inputs).filter(({ site, tensor }) => site === null && tensor.rank === 3);
+  return [...starts, ...inputs.map((source): Start => ({ source, inputIds: null }))];
+}
+
+function lookupBy(embedding: Layer, graph: PartGraph): InputIds | null {
+  const site = graph.graph.sites.find((each) => each.layer === embedding && idsOf(each) !== null);
+  return site === undefined ? null : idsOf(site);
+}
+
+function idsOf(site: Site): InputIds | null {
+  const input = site.inputs.findIndex(({ tensor }) => tensor.rank === 2);
+  return input < 0 ? null : { site, input };
+}

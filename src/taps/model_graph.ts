@@ -1,0 +1,144 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
+
+export type Layer = tfl.layers.Layer;
+type Node = Layer['inboundNodes'][number];
+
+/** Where a tensor of the graph comes from: an output of a call, or an input of the model. */
+export interface Source {
+  /** The call; null for an input of the model. */
+  readonly site: Site | null;
+  /** Which of the call's outputs, or of the model's inputs. */
+  readonly index: number;
+  readonly tensor: tfl.SymbolicTensor;
+}
+
+/** One call of a layer in a model's graph: a shared layer has several. */
+export interface Site {
+  /** Different for every call of every graph. */
+  readonly id: number;
+  readonly layer: Layer;
+  readonly inputs: readonly Source[];
+  /** What comes out; of a nested model, what its own layers make. */
+  readonly outputs: readonly Source[];
+  /** The call of the nested model that this call is part of. */
+  readonly within: Site | null;
+}
+
+export interface ModelGraph {
+  /** All calls, those in nested models too; each comes after what it reads, and a nested model after its parts. */
+  readonly sites: readonly Site[];
+  /** Of the model. */
+  readonly outputs: readonly Source[];
+}
+
+/** Whether a layer is a model: also one that another copy of tfjs-layers made. */
+export function isModel(layer: object): layer is tfl.LayersModel {
+  return ['layers', 'inputs', 'outputs'].every((name) => Array.isArray(Reflect.get(layer, name)));
+}
+
+/** The layer's class name; a class that is not registered may have none of tfjs's. */
+export function classOf(layer: Layer): string {
+  return (layer.getClassName() as string | undefined) ?? layer.constructor.name;
+}
+
+let nextSiteId = 0;
+
+/** Follows a model's outputs back to its inputs, through nested models. */
+export function traceModel(model: tfl.LayersModel): ModelGraph {
+  const sites: Site[] = [];
+  const inputs = model.inputs.map((tensor, index): Source => ({ site: null, index, tensor }));
+  const outputs = traceWithin(model, inputs, null, sites);
+  return { sites, outputs };
+}
+
+function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: Site | null, sites: Site[]): Source[] {
+  const fed = new Map(model.inputs.map((tensor, i) => [tensor.id, inputs[i]]));
+  const calls = new Map<Node, Site>();
+
+  const sourceOf = (tensor: tfl.SymbolicTensor): Source => {
+    const input = fed.get(tensor.id);
+    if (input !== undefined) return input;
+    const node = tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
+    return (calls.get(node) ?? call(node)).outputs[tensor.tensorIndex];
+  };
+
+  const call = (node: Node): Site => {
+    const layer = node.outboundLayer;
+    const outputs: Source[] = [];
+    const site: Site = { id: nextSiteId++, layer, inputs: node.inputTensors.map(sourceOf), outputs, within };
+    if (isModel(layer)) outputs.push(...traceWithin(layer, site.inputs, site, sites));
+    else outputs.push(...node.outputTensors.map((tensor, index) => ({ site, index, tensor })));
+    calls.set(node, site);
+    sites.push(site);
+    return site;
+  };
+
+  return model.outputs.map(sourceOf);
+}
+
+/**
+ * The same graph in coarser parts: some nested models count as one part each, the others as the parts that they are made of.
+ */
+export class PartGraph {
+  /** The parts, each after what it reads. */
+  readonly parts: readonly Site[];
+  private readonly place: ReadonlyMap<Site, number>;
+
+  /** @param whole the calls of nested models that count as one part. */
+  constructor(
+    readonly graph: ModelGraph,
+    private readonly whole: ReadonlySet<Site>,
+  ) {
+    this.parts = graph.sites.filter((site) => this.partOf(site) === site && (whole.has(site) || !isModel(site.layer)));
+    this.place = new Map(this.parts.map((part, at) => [part, at]));
+  }
+
+  /** The part that a call belongs to. */
+  partOf(site: Site): Site {
+    let part = site;
+    for (let outer = site.within; outer !== null; outer = outer.within) if (this.whole.has(outer)) part = outer;
+    return part;
+  }
+
+  /** The part that makes a tensor; null for an input of the model. */
+  maker(source: Source): Site | null {
+    return source.site === null ? null : this.partOf(source.site);
+  }
+
+  /** The parts on all ways from a tensor to a part, the last one included, in order; empty when there is no way. */
+  between(from: Source, to: Site): Site[] {
+    const needed = this.ancestors(to);
+    const reached = new Set<Site>();
+    for (const part of this.parts) {
+      if (!needed.has(part)) continue;
+      if (part.inputs.some((input) => sameSource(input, from) || (input.site !== null && reached.has(this.partOf(input.site))))) reached.add(part);
+    }
+    return reached.has(to) ? [...reached] : [];
+  }
+
+  /** A part and all that it is computed from. */
+  ancestors(part: Site): Set<Site> {
+    const found = new Set([part]);
+    for (const each of found) for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site)); // a Set's loop sees what is added
+    return found;
+  }
+
+  /** Whether each part depends on the one before. */
+  isChain(parts: readonly Site[]): boolean {
+    return parts.every((part, i) => i === 0 || this.ancestors(part).has(parts[i - 1]));
+  }
+
+  /** Position in `parts`; a higher one never feeds a lower one. */
+  orderOf(part: Site): number {
+    return this.place.get(part) ?? -1;
+  }
+}
+
+export function sameSource(a: Source, b: Source): boolean {
+  return a.site === b.site && a.index === b.index;
+}
+
+/** Size of the last axis; null where it is not known. */
+export function widthOf(source: Source): number | null {
+  return source.tensor.shape[source.tensor.rank - 1] ?? null;
+}

@@ -1,0 +1,40 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { Site } from './model_graph';
+
+/** Positions that a layer is tried on. */
+const LENGTH = 5;
+
+/** Whether values can be read without waiting: WebGPU cannot, and in some browsers the attempt ends its process. */
+export function canReadAtOnce(): boolean {
+  return tf.getBackend() !== 'webgpu';
+}
+
+/**
+ * Whether a layer treats each position alone, seen by running it on a few numbers and on the same ones in reverse order.
+ *
+ * @returns true as well where that cannot be seen: its widths are not known, or the backend cannot be read at once.
+ */
+export function isPointwise({ layer, inputs }: Site): boolean {
+  const widths = inputs.map(({ tensor }) => tensor.shape[tensor.rank - 1]);
+  if (!canReadAtOnce() || inputs.some(({ tensor }) => tensor.rank !== 3) || widths.some((width) => width === null)) return true;
+  return tf.tidy(() => {
+    try {
+      const xs = widths.map((width, i) => wave(width as number, i));
+      const run = (rows: tf.Tensor[]): tf.Tensor => {
+        const output = layer.call(rows, {});
+        return Array.isArray(output) ? output[0] : output;
+      };
+      const [forward, backward] = [run(xs), run(xs.map((x) => tf.reverse(x, 1)))]; // [1, T, E]
+      const difference = tf.max(tf.abs(tf.sub(forward, tf.reverse(backward, 1))));
+      const [worst, size] = tf.stack([difference, tf.max(tf.abs(forward))]).dataSync();
+      return worst <= 1e-4 * size;
+    } catch {
+      return false; // a layer that cannot take another length is no norm
+    }
+  });
+}
+
+/** Numbers without a pattern, [1, T, D]. */
+function wave(width: number, phase: number): tf.Tensor3D {
+  return tf.tensor3d(Float32Array.from({ length: LENGTH * width }, (_, i) => Math.sin(1 + phase + 2.3 * i + 0.1 * i * i)), [1, LENGTH, width]);
+}
