@@ -8,8 +8,8 @@ import { repository } from './support/installed_package';
 /** What the last line of each example says. */
 const lastLines: Record<string, RegExp> = {
   'collaborative_reward.ts': /^reward loss per epoch: 3\.\d+ → 3\.\d+$/,
-  'pretrained_folder.ts': /^next: .+; .+; .+$/,
   'own_model.ts': /^next: .+; .+; .+$/,
+  'pretrained_folder.ts': /^next: .+; .+; .+$/,
   'recommend.ts': /^5\. .+ \(log-probability -\d+\.\d\d\)$/,
   'semantic_ids_in_text.ts': /^cross-entropy per epoch: 6\.\d+ → [45]\.\d+$/,
   'training_loop.ts': /^loss 3\.\d+, negatives per token \d+\.\d+$/,

@@ -105,6 +105,10 @@ class Ilrec implements IlrecMethod {
     if (reward !== undefined && locations.inputIds === null) {
       throw new IlrecError('ilrec: the reward needs the token ids, and no embedding layer was found; set the option taps.embedding');
     }
+    if (reward !== undefined && locations.inputIds !== null && locations.inputIds.sources.length > 1) {
+      const names = locations.inputIds.sources.map(({ tensor }) => tensor.sourceLayer.name).join(' and ');
+      throw new IlrecError(`ilrec: the reward needs the token ids, and layer "${locations.embedding?.name}" looks up ${names}; give each an embedding layer of its own, and name that of the tokens with taps.embedding`);
+    }
     this.taps = new ModelTaps(model, locations, {
       numBlocks: numNegativeLayers,
       keepInputIds: reward !== undefined,

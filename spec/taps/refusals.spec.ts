@@ -62,7 +62,7 @@ describe('ilrec refuses by one sentence', () => {
     it('models that see the tokens they should predict', () => {
       const both = (name: string): tfl.layers.Layer => layers.bidirectional({ name, layer: recurrent('gru', `${name}_inner`) as tfl.RNN, mergeMode: 'sum' });
       expect(refusal(stack(both('a'), both('b'), dense()))).to.equal(
-        'ilrec: the model must be causal, got layer "a" (Bidirectional): it reads the sequence from both ends, so a position sees the tokens that it should predict; use a layer that reads forward only',
+        'ilrec: the model must be causal, got layer "a" (Bidirectional): it reads the sequence from both ends, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does',
       );
       const backward = (name: string): tfl.layers.Layer => recurrent('gru', name, D, { goBackwards: true });
       expect(refusal(stack(backward('a'), backward('b'), dense()))).to.match(/got layer "a" \(GRU\): it reads the sequence from its end/);
@@ -70,9 +70,11 @@ describe('ilrec refuses by one sentence', () => {
       expect(refusal(stack(convolution('a'), convolution('b'), dense()))).to.match(/got layer "a" \(Conv1D\): its padding is 'same', not 'causal'/);
       const open = (name: string): tfl.layers.Layer => attention(name, { residual: true, causal: false });
       expect(refusal(functional((x) => chain(x, open('a'), open('b'), norm('final'), dense())))).to.equal(
-        'ilrec: the model must be causal, got hidden states at position 0 that change with the token at position 3; mask later positions in its attention',
+        'ilrec: the model must be causal, got hidden states at position 0 that change with the token at position 3; mask later positions in its attention, or set taps.causal where no response position sees them',
       );
       expect(refusal(functional((x) => chain(x, attention('a'), attention('b'), dense())))).to.equal('attached');
+      expect(refusal(functional((x) => chain(x, open('a'), open('b'), norm('final'), dense())), { taps: { causal: true } })).to.equal('attached');
+      expect(refusal(stack(both('a'), both('b'), dense()), { taps: { causal: true } })).to.equal('attached');
     });
 
     it('outputs that are not logits over tokens at each position', () => {
@@ -90,7 +92,7 @@ describe('ilrec refuses by one sentence', () => {
 
     it('models whose blocks cannot be told', () => {
       expect(refusal(stack(recurrent('lstm', 'only'), dense()))).to.equal(
-        'ilrec: the model must have two blocks or more, got one, "only", and the negatives come from the layers before the last; stack another, or name the blocks with taps.blocks',
+        'ilrec: the model must have two blocks or more, each a layer of its graph, got one, "only"; the negatives come from the blocks before the last, so add another, or name them with taps.blocks',
       );
       expect(refusal(stack(recurrent('lstm', 'a', 16), recurrent('lstm', 'b', 12), dense()))).to.equal(
         'ilrec: at least two blocks must have outputs of the width that the head reads, got a 16, b 12; give the last blocks one width, or name blocks with taps.blocks',
@@ -101,20 +103,6 @@ describe('ilrec refuses by one sentence', () => {
       expect(refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense()), { taps: { blocks: ['a', 'b'] } })).to.equal('attached');
       expect(refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), dense()), { taps: { blocks: ['a', 'z'] } })).to.match(/^ilrec: taps\.blocks = z matches no layer; set the option taps\.blocks\. Layers seen: /);
       expect(refusal(functional((x) => chain(x, attention('a'), attention('b'), norm('final'), dense())), { taps: { norm: 'tokens' } })).to.match(/^ilrec: layer "a" \(CausalSelfAttention\) between the last block and the logits must treat each position alone/);
-    });
-
-    it('a block that is called at places without an order', () => {
-      const shared = attention('shared');
-      const last = attention('last', {});
-      const model = functional((x) => {
-        const left = through(shared, through(norm('left'), x));
-        const right = through(shared, through(norm('right'), x));
-        const joined = layers.add({ name: 'joined' }).apply([left, right]) as tfl.SymbolicTensor;
-        return chain(joined, last, dense());
-      });
-      expect(refusal(model, { taps: { blocks: ['shared', 'last'] } })).to.equal(
-        'ilrec: layer "shared" is called at 2 places of the model that do not depend on each other, so its calls cannot be told apart; give each place a layer of its own, or name other layers with the option taps',
-      );
     });
 
     it('labels that are no tokens', async () => {

@@ -5,11 +5,12 @@ import type { KernelReplacement } from './wasm_backend';
 import { wasmBatchMatMul } from './wasm_batch_mat_mul';
 import { wasmBroadcasts } from './wasm_broadcast';
 import { wasmGather } from './wasm_gather';
+import { wasmIdentity } from './wasm_identity';
 import { wasmTile } from './wasm_tile';
 
 const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [cpuUnsortedSegmentSum, cumsum],
-  wasm: [wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
+  wasm: [wasmIdentity, wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
 };
 
 /** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */

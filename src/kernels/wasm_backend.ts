@@ -11,6 +11,8 @@ export interface WasmBackend {
   makeOutput(shape: number[], dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
   typedArrayFromHeap(info: tf.TensorInfo): HeapView;
   disposeData(dataId: object): boolean;
+  /** One more tensor holds this data. */
+  incRef(dataId: object): void;
 }
 
 export type HeapView = Float32Array | Int32Array | Uint8Array;

@@ -27,15 +27,16 @@ export function layerNorm<T extends tf.Tensor>(x: T, gamma: tf.Tensor1D, beta: t
     const value = tf.tidy(() => tf.add(tf.mul(normed, weight), shift as tf.Tensor1D)); // [R, D]
     return {
       value,
-      gradFunc: (dy, saved) => {
-        const [w, n, r] = saved;
-        const gradient = dy as tf.Tensor;
-        const dyNormed = tf.mul(gradient, n); // [R, D]
-        const weighted = tf.mul(gradient, w); // [R, D]
-        const correlated = tf.mul(n, tf.mean(tf.mul(weighted, n), 1, true)); // [R, D]
-        const dx = tf.mul(tf.sub(tf.sub(weighted, tf.mean(weighted, 1, true)), correlated), r); // [R, D]
-        return [dx, tf.sum(dyNormed, 0), tf.sum(gradient, 0)];
-      },
+      gradFunc: (dy, saved) =>
+        tf.tidy(() => {
+          const [w, n, r] = saved;
+          const gradient = dy as tf.Tensor;
+          const dyNormed = tf.mul(gradient, n); // [R, D]
+          const weighted = tf.mul(gradient, w); // [R, D]
+          const correlated = tf.mul(n, tf.mean(tf.mul(weighted, n), 1, true)); // [R, D]
+          const dx = tf.mul(tf.sub(tf.sub(weighted, tf.mean(weighted, 1, true)), correlated), r); // [R, D]
+          return [dx, tf.sum(dyNormed, 0), tf.sum(gradient, 0)];
+        }),
     };
   });
   return tf.tidy(() => tf.reshape(normalise(tf.reshape(x, [-1, size]), gamma, beta), x.shape)) as T;

@@ -21,15 +21,16 @@ export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, epsilon 
     const value = tf.tidy(() => tf.mul(tf.mul(input, inverse), w)); // [R, D]
     return {
       value,
-      gradFunc: (dy, saved) => {
-        const [x2, w2, r] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
-        const normed = tf.mul(x2, r); // [R, D]
-        const dyNormed = tf.mul(dy as tf.Tensor, normed); // [R, D]
-        const weighted = tf.mul(dy as tf.Tensor, w2); // [R, D]
-        const mean = tf.mean(tf.mul(weighted, normed), 1, true); // [R, 1]
-        const dx = tf.mul(tf.sub(weighted, tf.mul(normed, mean)), r); // [R, D]
-        return [dx, tf.sum(dyNormed, 0)];
-      },
+      gradFunc: (dy, saved) =>
+        tf.tidy(() => {
+          const [x2, w2, r] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
+          const normed = tf.mul(x2, r); // [R, D]
+          const dyNormed = tf.mul(dy as tf.Tensor, normed); // [R, D]
+          const weighted = tf.mul(dy as tf.Tensor, w2); // [R, D]
+          const mean = tf.mean(tf.mul(weighted, normed), 1, true); // [R, 1]
+          const dx = tf.mul(tf.sub(weighted, tf.mul(normed, mean)), r); // [R, D]
+          return [dx, tf.sum(dyNormed, 0)];
+        }),
     };
   });
   return tf.tidy(() => tf.reshape(normalise(tf.reshape(x, [-1, size]), weight), x.shape)) as T;

@@ -43,7 +43,7 @@ export function applyRotary<T extends tf.Tensor>(x: T, cos: tf.Tensor, sin: tf.T
     (save as tf.GradSaveFunc)([cos, sin]);
     return {
       value: rotation(input as tf.Tensor, cos, sin),
-      gradFunc: (dy, saved) => rotation(dy as tf.Tensor, saved[0], tf.neg(saved[1])),
+      gradFunc: (dy, saved) => tf.tidy(() => rotation(dy as tf.Tensor, saved[0], tf.neg(saved[1]))),
     };
   });
   return rotate(x) as T;

@@ -51,9 +51,9 @@ export const INFERENCE: Readonly<Record<'llama' | 'gpt2', readonly BlockCoeffici
  * every gradient until the step ends. Where a clone shares its values, on most backends:
  */
 const SHARED_CLONES: TrainingCoefficients = {
-  llama: { hidden: 24.4, queries: 13, keys: 13.5, inner: 15, scores: 5, mask: 1.2, joined: 1.9, separate: 0.9, kernels: 0 },
-  gpt2: { ...NOTHING, hidden: 54, inner: 21, scores: 5, mask: 1 },
-  headNorms: { queries: 11.1, keys: 11.2 },
+  llama: { hidden: 12.3, queries: 13, keys: 13.5, inner: 15, scores: 5, mask: 1.2, joined: 1.9, separate: 0.9, kernels: 0 },
+  gpt2: { ...NOTHING, hidden: 42, inner: 21, scores: 5, mask: 1 },
+  headNorms: { queries: 5, keys: 5.2 },
   lora: { inputs: 2, rank: 2, outputs: 4.3 },
   loss: { crossEntropy: 3, ilrec: 23.5, perLayer: 3.3 },
   headCopies: { tied: 3.5, untied: 2 },
@@ -61,9 +61,9 @@ const SHARED_CLONES: TrainingCoefficients = {
 
 /** Where a clone is a copy, as the stock wasm backend makes it: of each kernel too. */
 const COPIED_CLONES: TrainingCoefficients = {
-  llama: { hidden: 34.4, queries: 17.3, keys: 15, inner: 16.9, scores: 8, mask: 1.3, joined: 1.9, separate: 1.9, kernels: 1 },
-  gpt2: { ...NOTHING, hidden: 68.3, inner: 28, scores: 8, mask: 1.1, kernels: 1 },
-  headNorms: { queries: 13.1, keys: 13.2 },
+  llama: { hidden: 22.3, queries: 17.3, keys: 15, inner: 16.9, scores: 8, mask: 1.3, joined: 1.9, separate: 1.9, kernels: 1 },
+  gpt2: { ...NOTHING, hidden: 56.2, inner: 28, scores: 8, mask: 1.1, kernels: 1 },
+  headNorms: { queries: 7, keys: 7.2 },
   lora: { inputs: 3.5, rank: 6.4, outputs: 4.5 },
   loss: { crossEntropy: 5, ilrec: 36, perLayer: 10 },
   headCopies: { tied: 6, untied: 4 },

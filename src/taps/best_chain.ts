@@ -4,12 +4,14 @@ import { findBlocks } from './find_blocks';
 import { findHead, type FoundHead, shapeOf } from './find_head';
 import { kindOf } from './layer_kinds';
 import { missing, type SelectedLayers } from './layer_selector';
-import { classOf, type Layer, type PartGraph, type Site, type Source, widthOf } from './model_graph';
+import { classOf, type Layer, type PartGraph, sameSource, type Site, type Source, widthOf } from './model_graph';
 
 /** Where token ids [B, T] enter: an input of a call. */
 export interface InputIds {
   readonly site: Site;
   readonly input: number;
+  /** The model's tensors that this layer looks up, more than one where it is shared. */
+  readonly sources: readonly Source[];
 }
 
 interface Start {
@@ -65,17 +67,24 @@ function startsOf(graph: PartGraph, last: Site, embedding: Layer | null, vocabSi
     return 8 * Number(layer === embedding) + 2 * Number(rows === vocabSize) + named;
   };
   const lookups = parts.filter((part) => part.outputs[0].tensor.rank === 3 && part.inputs.every(({ tensor }) => tensor.rank <= 2) && kindOf(part.layer) !== 'idle');
-  const starts = lookups.sort((a, b) => score(b) - score(a)).map((site): Start => ({ source: site.outputs[0], inputIds: idsOf(site) }));
+  const starts = lookups.sort((a, b) => score(b) - score(a)).map((site): Start => ({ source: site.outputs[0], inputIds: idsOf(site, graph) }));
   const inputs = parts.flatMap((part) => part.inputs).filter(({ site, tensor }) => site === null && tensor.rank === 3);
   return [...starts, ...inputs.map((source): Start => ({ source, inputIds: null }))];
 }
 
 function lookupBy(embedding: Layer, graph: PartGraph): InputIds | null {
-  const site = graph.graph.sites.find((each) => each.layer === embedding && idsOf(each) !== null);
-  return site === undefined ? null : idsOf(site);
+  const site = graph.graph.sites.find((each) => each.layer === embedding && idsInput(each) >= 0);
+  return site === undefined ? null : idsOf(site, graph);
 }
 
-function idsOf(site: Site): InputIds | null {
-  const input = site.inputs.findIndex(({ tensor }) => tensor.rank === 2);
-  return input < 0 ? null : { site, input };
+function idsOf(site: Site, { graph }: PartGraph): InputIds | null {
+  const input = idsInput(site);
+  if (input < 0) return null;
+  const lookups = graph.sites.filter((each) => each.layer === site.layer && idsInput(each) >= 0).map((each) => each.inputs[idsInput(each)]);
+  const sources = lookups.filter((source, i) => lookups.findIndex((other) => sameSource(other, source)) === i);
+  return { site, input, sources };
+}
+
+function idsInput(site: Site): number {
+  return site.inputs.findIndex(({ tensor }) => tensor.rank === 2);
 }

@@ -35,7 +35,7 @@ export function blocksOf(body: readonly Cut[], graph: PartGraph, named: readonly
 function tooFew(body: readonly Cut[], blocks: readonly Site[], layers: readonly Layer[]): IlrecError {
   const mixers = blocks.length > 0 ? blocks : body.flatMap(({ members }) => members).filter(({ layer }) => kindOf(layer) === 'mixer');
   if (mixers.length !== 1) return missing('blocks', layers);
-  return new IlrecError(`ilrec: the model must have two blocks or more, got one, "${mixers[0].layer.name}", and the negatives come from the layers before the last; stack another, or name the blocks with taps.blocks`);
+  return new IlrecError(`ilrec: the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the negatives come from the blocks before the last, so add another, or name them with taps.blocks`);
 }
 
 /** The output of a block that goes on to the head: the first [B, T, D] that another layer reads. */

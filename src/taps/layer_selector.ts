@@ -14,6 +14,11 @@ export interface TapOptions {
   head?: LayerSelector;
   /** The layer that looks the token ids up; only a collaborative reward needs it. */
   embedding?: LayerSelector;
+  /**
+   * true: the response positions see no later token, though the model looks as if they did, as one that reads a prompt in both directions does.
+   * Default false: a model that is not causal is refused.
+   */
+  causal?: boolean;
 }
 
 /** What the user named. */

@@ -27,6 +27,8 @@ export interface Site {
 export interface ModelGraph {
   /** All calls, those in nested models too; each comes after what it reads, and a nested model after its parts. */
   readonly sites: readonly Site[];
+  /** The calls as tfjs makes them: once more for each further output that is used. */
+  readonly order: readonly Site[];
   /** Of the model. */
   readonly outputs: readonly Source[];
 }
@@ -43,36 +45,43 @@ export function classOf(layer: Layer): string {
 
 let nextSiteId = 0;
 
-/** Follows a model's outputs back to its inputs, through nested models. */
+/** Follows a model's outputs back to its inputs, through nested models, in the order in which tfjs computes them. */
 export function traceModel(model: tfl.LayersModel): ModelGraph {
-  const sites: Site[] = [];
+  const order: Site[] = [];
   const inputs = model.inputs.map((tensor, index): Source => ({ site: null, index, tensor }));
-  const outputs = traceWithin(model, inputs, null, sites);
-  return { sites, outputs };
+  const outputs = traceWithin(model, inputs, null, order);
+  return { sites: [...new Set(order)], order, outputs };
 }
 
-function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: Site | null, sites: Site[]): Source[] {
+/** @param order gets the calls. */
+function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: Site | null, order: Site[]): Source[] {
   const fed = new Map(model.inputs.map((tensor, i) => [tensor.id, inputs[i]]));
-  const calls = new Map<Node, Site>();
+  const calls = new Map<Node, { readonly site: Site; readonly made: readonly Site[] }>();
+  const computed = new Set<number>();
+  const nodeOf = (tensor: tfl.SymbolicTensor): Node => tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
+  const sourceOf = (tensor: tfl.SymbolicTensor): Source => fed.get(tensor.id) ?? (calls.get(nodeOf(tensor))?.site.outputs[tensor.tensorIndex] as Source);
 
-  const sourceOf = (tensor: tfl.SymbolicTensor): Source => {
-    const input = fed.get(tensor.id);
-    if (input !== undefined) return input;
-    const node = tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
-    return (calls.get(node) ?? call(node)).outputs[tensor.tensorIndex];
-  };
-
-  const call = (node: Node): Site => {
-    const layer = node.outboundLayer;
+  const compute = (tensor: tfl.SymbolicTensor): void => {
+    if (fed.has(tensor.id) || computed.has(tensor.id)) return;
+    computed.add(tensor.id);
+    const node = nodeOf(tensor);
+    [...node.inputTensors].reverse().forEach(compute); // tfjs puts them on a stack
+    const before = calls.get(node);
+    if (before !== undefined) {
+      order.push(...before.made); // for a further output of the same call
+      return;
+    }
+    const { outboundLayer: layer } = node;
     const outputs: Source[] = [];
     const site: Site = { id: nextSiteId++, layer, inputs: node.inputTensors.map(sourceOf), outputs, within };
-    if (isModel(layer)) outputs.push(...traceWithin(layer, site.inputs, site, sites));
-    else outputs.push(...node.outputTensors.map((tensor, index) => ({ site, index, tensor })));
-    calls.set(node, site);
-    sites.push(site);
-    return site;
+    const start = order.length;
+    if (isModel(layer)) outputs.push(...traceWithin(layer, site.inputs, site, order));
+    else outputs.push(...node.outputTensors.map((each, index) => ({ site, index, tensor: each })));
+    order.push(site);
+    calls.set(node, { site, made: order.slice(start) });
   };
 
+  model.outputs.forEach(compute);
   return model.outputs.map(sourceOf);
 }
 
@@ -121,11 +130,6 @@ export class PartGraph {
     const found = new Set([part]);
     for (const each of found) for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site)); // a Set's loop sees what is added
     return found;
-  }
-
-  /** Whether each part depends on the one before. */
-  isChain(parts: readonly Site[]): boolean {
-    return parts.every((part, i) => i === 0 || this.ancestors(part).has(parts[i - 1]));
   }
 
   /** Position in `parts`; a higher one never feeds a lower one. */

@@ -65,7 +65,7 @@ export class ModelTaps {
   ) {
     const { hiddenStates, head, outputIndex } = locations;
     this.hiddenStates = hiddenStates.slice(Math.max(0, hiddenStates.length - 1 - request.numBlocks), -1);
-    this.calls = new SiteCalls(locations.graph, (kwargs) => !this.projecting && this.isTapped(kwargs));
+    this.calls = new SiteCalls(locations.graph.graph, (kwargs) => !this.projecting && this.isTapped(kwargs));
     this.restores.push(() => this.calls.restore());
     try {
       this.watch();

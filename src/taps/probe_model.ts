@@ -36,9 +36,9 @@ export function refuseProbabilities({ toLogits, headInput, head }: TapLocations)
  * @param run the model's pass; gets token ids [3, T], returns what the head reads, [3, T, D].
  * @throws IlrecError naming the position.
  */
-export function refuseSeeingAhead(model: tfl.LayersModel, { graph, outputIndex }: TapLocations, run: (ids: tf.Tensor2D) => tf.Tensor3D | null): void {
+export function refuseSeeingAhead(model: tfl.LayersModel, { graph, outputIndex, isCausal }: TapLocations, run: (ids: tf.Tensor2D) => tf.Tensor3D | null): void {
   const [input, ...others] = model.inputs;
-  const isTried = input.rank === 2 && others.length === 0 && input.shape[0] === null && graph.graph.sites.some(({ layer }) => isCustom(layer));
+  const isTried = !isCausal && input.rank === 2 && others.length === 0 && input.shape[0] === null && graph.graph.sites.some(({ layer }) => isCustom(layer));
   if (!isTried || graph.graph.sites.some(({ layer }) => layer.stateful)) return;
   const length = input.shape[1] ?? PROBE_LENGTH;
   const vocabSize = widthOf(graph.graph.outputs[outputIndex]) ?? 3;
@@ -56,7 +56,7 @@ export function refuseSeeingAhead(model: tfl.LayersModel, { graph, outputIndex }
   if (size === undefined || noise > ROUNDING * size) return;
   const at = moved.findIndex((difference) => difference > ROUNDING * size);
   if (at >= 0) {
-    throw new IlrecError(`ilrec: the model must be causal, got hidden states at position ${at} that change with the token at position ${length - 1}; mask later positions in its attention`);
+    throw new IlrecError(`ilrec: the model must be causal, got hidden states at position ${at} that change with the token at position ${length - 1}; mask later positions in its attention, or set taps.causal where no response position sees them`);
   }
 }
 

@@ -18,6 +18,8 @@ export interface TapLocations {
   readonly embedding: Layer | null;
   /** Which output of the model comes from the head. */
   readonly outputIndex: number;
+  /** Whether the user says that the model is causal. */
+  readonly isCausal: boolean;
   readonly graph: PartGraph;
   /** Outputs of the blocks, [B, T, D] each. */
   readonly hiddenStates: readonly Source[];
@@ -59,7 +61,7 @@ export function findTaps(model: tfl.LayersModel, options: TapOptions = {}, outpu
   for (const [i, models] of attempts.entries()) {
     if (i > 0 && models.size === whole.size) break;
     try {
-      return locate(new PartGraph(graph, models), output, index, selected, layers);
+      return locate(new PartGraph(graph, models), output, index, selected, layers, options.causal === true);
     } catch (error) {
       failure ??= error;
     }
@@ -115,9 +117,9 @@ function outputOf(model: tfl.LayersModel, graph: ModelGraph, head: Layer | null,
   throw new IlrecError(`ilrec: the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: method.loss, ... } before the taps are attached`);
 }
 
-function locate(graph: PartGraph, output: Source, outputIndex: number, selected: SelectedLayers, layers: readonly Layer[]): TapLocations {
+function locate(graph: PartGraph, output: Source, outputIndex: number, selected: SelectedLayers, layers: readonly Layer[], isCausal: boolean): TapLocations {
   const { chain, at, input: headInput, start } = bestChain(graph, output, selected, layers);
-  refuseLookingAhead(chain, graph);
+  if (!isCausal) refuseLookingAhead(chain, graph);
   const body = chain.slice(0, at);
   const blocks = blocksOf(body, graph, selected.blocks, layers);
   const hiddenStates = blocks.map((block) => hiddenStateOf(block, graph));
@@ -129,6 +131,7 @@ function locate(graph: PartGraph, output: Source, outputIndex: number, selected:
     head: chain[at].part.layer,
     embedding: start.inputIds?.site.layer ?? null,
     outputIndex,
+    isCausal,
     graph,
     hiddenStates,
     headInput,
@@ -157,7 +160,7 @@ function refuseLookingAhead(chain: readonly Cut[], graph: PartGraph): void {
   for (const site of graph.graph.sites) {
     const reason = parts.has(graph.partOf(site)) ? looksAhead(site.layer) : null;
     if (reason !== null) {
-      throw new IlrecError(`ilrec: the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only`);
+      throw new IlrecError(`ilrec: the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does`);
     }
   }
 }
