@@ -32,7 +32,7 @@ const workerScript = `(async () => {
 })()`;
 
 describe('the package, packed and installed into an empty folder', function () {
-  this.timeout(120_000);
+  this.timeout(300_000); // several installs and programs, also on a busy machine
   let installed: InstalledPackage;
 
   before(function () {
