@@ -264,6 +264,7 @@ describe('ilrec', () => {
       expect(failed).to.equal('ilrec: labels must be int32 [B, T] beside predictions [B, T, D], got [3, 5] and [3, 7, 8]');
       expect(() => method.attach(causalLM(config))).to.throw(/this method is attached to model "causal_lm"; detach\(\) it first/);
       method.detach();
+      expect(() => ilrec({ numNegatveLayers: 2 } as IlrecOptions)).to.throw(/^ilrec: options must be among numNegativeLayers, penaltyWeight, .*, taps, got numNegatveLayers$/);
       expect(() => ilrec({ numNegativeLayers: 0 })).to.throw('ilrec: numNegativeLayers must be a positive integer, got 0');
       expect(() => ilrec({ penaltyWeight: -0.1 })).to.throw('ilrec: penaltyWeight must be at least 0, got -0.1');
       expect(() => ilrec({ rewardWeight: 1 })).to.throw('ilrec: rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');

@@ -34,7 +34,7 @@ export interface IlrecOptions {
 /** The options with their defaults; only these three have none. */
 export type FullIlrecOptions = Required<Omit<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>> & Pick<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>;
 
-/** @throws IlrecError on an option out of range. */
+/** @throws IlrecError on an option out of range, or one that is none. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   const { numNegativeLayers = 4, penaltyWeight = 0.1, penalty = 'scale', thresholdScale = 1, thresholdReference = 'final' } = options;
   const { distillationWeight = 0.1, reward, rewardWeight = reward === undefined ? 0 : 0.1, itemTokens, ignoreIndex = -100, taps } = options;
@@ -49,6 +49,9 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   if (!['final', 'ensemble'].includes(thresholdReference)) {
     throw new IlrecError(`ilrec: thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
   }
+  const full = { numNegativeLayers, penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, reward, rewardWeight, itemTokens, ignoreIndex, taps };
+  const unknown = Object.keys(options).find((name) => !(name in full));
+  if (unknown !== undefined) throw new IlrecError(`ilrec: options must be among ${Object.keys(full).join(', ')}, got ${unknown}`);
   if (reward === undefined && rewardWeight !== 0) throw new IlrecError('ilrec: rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');
-  return { numNegativeLayers, penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, reward, rewardWeight, itemTokens, ignoreIndex, taps };
+  return full;
 }

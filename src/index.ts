@@ -39,6 +39,7 @@ export * from './evaluation';
 export { directorySource } from './checkpoints/directory_source';
 export { fetchSource, type FetchSourceOptions } from './checkpoints/fetch_source';
 export type { FileSource } from './checkpoints/file_source';
+export { encodeSafetensors, type TensorData, type TensorFile } from './checkpoints/safetensors';
 export { openSafetensors, openSafetensorsFile, type CheckpointReader, type TensorEntry } from './checkpoints/safetensors_reader';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
 export { estimateMemory, type LoraSize, type MemoryEstimate, type MemoryRequest } from './pretrained/memory_estimate';

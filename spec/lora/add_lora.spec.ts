@@ -162,6 +162,7 @@ describe('addLora', () => {
       expect(refusal({ targets: ['q_proj', 'query'] })).to.equal(`addLora: target "query" matches no weight; weights: ${weights}`);
       expect(refusal({ targets: 'embed_tokens' })).to.equal(`addLora: target "embed_tokens" must name products with weights, got the embedding table "embed_tokens/weight"; train the whole table with trainModules: 'embed_tokens'`);
       expect(refusal({ targets: [] })).to.equal('addLora: targets must name at least one weight, got an empty list');
+      expect(refusal({} as LoraOptions)).to.equal("addLora: targets must name weights, got none; pass for example { targets: ['q_proj', 'v_proj'] }");
       expect(refusal({ targets: 'q_proj', rank: 0 })).to.equal('addLora: rank must be a positive integer, got 0');
       expect(refusal({ targets: 'q_proj', alpha: 0 })).to.equal('addLora: alpha must be above 0, got 0');
       expect(refusal({ targets: 'q_proj', dropout: 1 })).to.equal('addLora: dropout must be in [0, 1), got 1');

@@ -89,6 +89,7 @@ describe('LoraAdapter', () => {
       const withSecond = predict(model);
       setActiveAdapter(model, 'first');
       const withFirst = predict(model);
+      expect([first, second].map(({ parameters }) => parameters.filter(({ trainable }) => trainable).length)).to.deep.equal([first.parameters.length, 0]);
       expect(maxDifference(withFirst, withSecond)).to.be.above(0.01);
       const before = second.parameters.map((parameter) => [...parameter.read().dataSync()]);
       await fit(model);

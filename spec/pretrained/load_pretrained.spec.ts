@@ -164,6 +164,20 @@ describe('loadPretrainedFrom', () => {
     expect(tf.memory().numTensors).to.equal(before);
   });
 
+  it('refuses what the heap of wasm has no room for', async () => {
+    await tf.setBackend('wasm');
+    await tf.ready();
+    const engine = tf.engine();
+    const info = engine.memory();
+    engine.memory = () => ({ ...info, numBytes: 4032 * 2 ** 20 - 5000 });
+    try {
+      expect(await messageOf(loadPretrainedFrom(memorySource(files)))).to.match(/^loadPretrained: the wasm backend has 4\.9 KiB left, got a need of 9\.\d KiB /);
+    } finally {
+      Reflect.deleteProperty(engine, 'memory');
+      await tf.setBackend('cpu');
+    }
+  });
+
   it('refuses a model that the memory does not hold before it reads a weight', async () => {
     const source = memorySource(files, 'SRC');
     const bytes = 4 * [...tensors.values()].reduce((sum, { values }) => sum + values.length, 0);
@@ -191,6 +205,18 @@ describe('loadPretrained', () => {
       disposeModel(model);
     });
   }
+
+  it('refuses what the machine has no memory left for, and loads it where told that there is', async () => {
+    const at = `${CHECKPOINTS}/smollm2`;
+    const { availableMemory } = process as { availableMemory?: () => number };
+    Object.assign(process, { availableMemory: () => 5000 });
+    try {
+      expect(await messageOf(loadPretrained(at))).to.match(/^loadPretrained: the (cpu|wasm) backend has 4\.9 KiB left, got a need of /);
+      disposeModel((await loadPretrained(at, { maxBytes: 1e9 })).model);
+    } finally {
+      Object.assign(process, { availableMemory });
+    }
+  });
 
   it('says what a location may be', async () => {
     const path = `${folder.path}/nothing here`;

@@ -63,6 +63,8 @@ describe('estimateMemory', () => {
     const adapters = 2 * 3 * (24 + 16);
     expect(of({ lora: { rank: 3, targets: ['q_proj', /v_proj$/], trainModules: ['norm'] } })).to.deep.equal([numbers + adapters, adapters + 12, 2 * (adapters + 12), 0, 0]);
     expect(of({ lora: { rank: 3, targets: ['lm_head'] } })[1]).to.equal(3 * (13 + 12));
+    const tied = { config: { ...SMALL_CONFIG, tie_word_embeddings: true }, lora: { rank: 3, targets: ['lm_head/weight'] } };
+    expect(of(tied)).to.deep.equal([numbers - 156 + 75, 75, 150, 0, 0]);
   });
 
   for (const [name, config] of Object.entries({ llama, qwen3, gpt2 })) {
@@ -99,9 +101,11 @@ describe('estimateMemory', () => {
       ['adapters on checkpointed blocks', gpt2, { batchSize: 2, sequenceLength: 32, responsePositions: 6, numNegativeLayers: 1, lora: { rank: 4, targets: ['c_attn'] }, gradientCheckpointing: true }],
       ['a Llama under ILRec, few response positions', llama, { batchSize: 4, sequenceLength: 40, responsePositions: 16, numNegativeLayers: 2 }],
       ['a Llama under cross-entropy, long sequences', llama, { batchSize: 1, sequenceLength: 128, responsePositions: 8, numNegativeLayers: 0 }],
+      ['a Llama with dropout', { ...llama, attention_dropout: 0.1 }, { batchSize: 2, sequenceLength: 64, responsePositions: 8, numNegativeLayers: 1 }],
       ['a wide Llama', wide, { batchSize: 2, sequenceLength: 32, responsePositions: 8, numNegativeLayers: 1 }],
       ['a Qwen3', qwen3, { batchSize: 4, sequenceLength: 32, responsePositions: 16, numNegativeLayers: 2 }],
       ['checkpointed blocks', llama, { batchSize: 4, sequenceLength: 40, responsePositions: 8, numNegativeLayers: 1, gradientCheckpointing: true }],
+      ['adapters on blocks and a tied head', llama, { batchSize: 2, sequenceLength: 32, responsePositions: 60, numNegativeLayers: 3, lora: { rank: 4, targets: ['q_proj', 'lm_head'] } }],
       ['adapters', llama, { batchSize: 4, sequenceLength: 40, responsePositions: 8, numNegativeLayers: 1, lora: { rank: 4, targets: ['q_proj', 'v_proj', 'down_proj'] } }],
     ];
     for (const [name, config, request] of cases.slice(0, backend === 'cpu' ? 3 : cases.length)) {

@@ -2,6 +2,7 @@ import { freemem, totalmem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { IlrecError } from '../../src/errors';
+import { causalLM } from '../../src/models/causal_lm';
 import { estimateMemory, type MemoryRequest } from '../../src/pretrained/memory_estimate';
 import { type MemoryLimit, memoryLimit } from '../../src/pretrained/memory_limit';
 import { nodeMemoryLimit } from '../../src/pretrained/memory_limit_node';
@@ -57,6 +58,17 @@ describe('refuseAboveMemory', () => {
     expect(refusal(training, { ...exactly, bytes: exactly.bytes - 1 })).to.match(/; gradient checkpointing would fit$/);
   });
 
+  it('takes the weights of a model for loaded, and those of a config for still to come', () => {
+    const model = causalLM({ vocabSize: 97, hiddenSize: 16, numHiddenLayers: 2, numAttentionHeads: 2 });
+    const request: MemoryRequest = { model, mode: 'training', batchSize: 2, sequenceLength: 5 };
+    const { total, weights } = estimateMemory(request);
+    const left = (bytes: number): MemoryLimit => ({ ...limit(0), bytes });
+    expect(refuseAboveMemory(request, { limit: left(total - weights) }).total).to.equal(total);
+    expect(refusal(request, left(total - weights - 1))).to.match(/; gradient checkpointing would fit$/);
+    expect(refusal(training, left(estimateMemory(training).total - 1))).to.match(/; gradient checkpointing would fit$/);
+    model.dispose();
+  });
+
   it('says in one sentence what is needed, for what, and what would fit', () => {
     expect(refusal(training, limit(8192), 'trainRun')).to.match(
       /^trainRun: the wasm backend has 8\.0 GiB left, got a need of \d+\.\d GiB \(weights 513\.1 MiB, gradients 513\.1 MiB, optimizer 1\.0 GiB, activations \d+\.\d GiB, loss [\d.]+ [MG]iB\); gradient checkpointing would fit$/,
@@ -74,6 +86,9 @@ describe('refuseAboveMemory', () => {
     expect(wayOut(training, need({ ...checkpointed, lora }))).to.equal('gradient checkpointing and LoRA of rank 8 on q_proj, v_proj would fit');
     expect(wayOut(training, need({ ...checkpointed, lora, batchSize: 1, responsePositions: 8 }))).to.equal('gradient checkpointing and LoRA of rank 8 on q_proj, v_proj and batchSize 1 would fit');
     expect(wayOut(training, need({ ...checkpointed, lora, batchSize: 1, sequenceLength: 64, responsePositions: 2 }))).to.equal('gradient checkpointing and LoRA of rank 8 on q_proj, v_proj and batchSize 1 and sequenceLength 64 would fit');
+    const gpt2: MemoryRequest = { ...training, config: { model_type: 'gpt2', vocab_size: 97, n_embd: 96, n_layer: 6, n_head: 4, n_positions: 256 } };
+    const onGpt2 = { ...gpt2, ...checkpointed, batchSize: 1, responsePositions: 8, lora: { rank: 8, targets: ['c_attn'] } };
+    expect(wayOut(gpt2, estimateMemory(onGpt2).total)).to.equal('gradient checkpointing and LoRA of rank 8 on c_attn and batchSize 1 would fit');
     const adapted: MemoryRequest = { ...training, ...checkpointed, batchSize: 1, sequenceLength: 8, responsePositions: 4, lora: { rank: 64, targets: ['gate_proj', 'up_proj', 'down_proj'] } };
     const smaller = estimateMemory({ ...adapted, lora: { rank: 16, targets: ['gate_proj', 'up_proj', 'down_proj'] } }).total;
     expect(wayOut(adapted, smaller)).to.equal('LoRA of rank 16 on gate_proj, up_proj, down_proj would fit');

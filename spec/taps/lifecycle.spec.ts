@@ -109,7 +109,32 @@ describe('taps through the life of a model', () => {
         expect(tf.memory().numTensors).to.equal(numTensors); // the new optimizer's learning rate came, what was kept of the block went
       });
 
-      it(`leave predict, evaluate, save and summary of ${name} as they are while attached`, async () => {
+      it(`never make logits of all positions in training and evaluation of ${name}, and make them in predict`, async () => {
+        const model = build();
+        const head = model.layers[model.layers.length - 1];
+        const { call } = head;
+        const read: string[] = [];
+        Object.assign(head, { call(...args: Parameters<typeof call>) {
+          read.push([args[0]].flat()[0].shape.join());
+          return call.apply(head, args);
+        } });
+        const method = ilrec({ numNegativeLayers: 1 });
+        compile(model, method);
+        const during = async (run: () => unknown): Promise<string[]> => {
+          read.length = 0;
+          await run();
+          return [...new Set(read)];
+        };
+        const rows = [1, B * (T - 2), SIZES.hiddenSize].join(); // of the response positions, as one sequence
+        expect(await during(() => fitOnce(model, method))).to.deep.equal([rows]);
+        method.attach(model);
+        expect(await during(() => model.trainOnBatch(inputIds(), targets()))).to.deep.equal([rows]);
+        expect(await during(() => model.evaluate(inputIds(), targets()))).to.deep.equal([rows]);
+        expect(await during(() => logitsOf(model))).to.deep.equal([[B, T, SIZES.hiddenSize].join()]);
+        method.detach();
+      });
+
+      it(`leave predict, evaluate, save and summary of ${name} as they are while attached, and after`, async () => {
         const model = build();
         const method = ilrec();
         compile(model, method);
@@ -134,6 +159,12 @@ describe('taps through the life of a model', () => {
         const evaluated = (model.evaluate(inputIds(), targets()) as tf.Scalar[]).map((value) => value.dataSync()[0]);
         expect(evaluated.length).to.equal(1 + METRIC_NAMES.length);
         expect((await model.trainOnBatch(inputIds(), targets()) as number[])[0]).to.be.closeTo(evaluated[0], 1e-5);
+        const [trained, trainedLogits] = [await artifacts(), logitsOf(model)];
+        method.detach();
+        expect(await artifacts()).to.deep.equal(trained);
+        expect(lines()).to.equal(printed);
+        expect([...logitsOf(model)]).to.deep.equal([...trainedLogits]);
+        expect(() => model.evaluate(inputIds(), targets())).to.throw(/Error when checking target/);
 
         const loaded = await tf.io.fromMemory(saved).load!().then(() => tfl.loadLayersModel(tf.io.fromMemory(saved)));
         const again = ilrec();
@@ -199,8 +230,13 @@ describe('taps through the life of a model', () => {
       expect(values[7]).to.be.closeTo([...labels].filter((label, at) => label === best[at]).length / (B * T), 1e-6);
       expect(shapes).to.deep.equal([`${B},${T},${V}`]);
 
-      model.compile({ optimizer: tf.train.sgd(0), loss: (y, logits) => tf.mul(2, method.loss(y, logits)) });
+      model.compile({ optimizer: tf.train.sgd(0), loss: (y, logits) => {
+        shapes.push(logits.shape.join());
+        return tf.mul(2, method.loss(y, logits));
+      } });
       expect(await model.trainOnBatch(inputIds(), targets())).to.be.closeTo(2 * values[0], 1e-5);
+      expect(shapes.length).to.be.above(1);
+      expect([...new Set(shapes)]).to.deep.equal([`${B},${T},${V}`]);
       method.detach();
     });
 
@@ -235,6 +271,24 @@ describe('taps through the life of a model', () => {
       await model.trainOnBatch(inputIds(), tf.fill([B, T], -100, 'int32'));
       expect(method.numResponsePositions).to.equal(0);
       method.detach();
+    });
+
+    it('take ids and labels of either dtype', async () => {
+      for (const build of [transformer, gruStack]) {
+        const losses: number[] = [];
+        for (const [idType, labelType] of [['int32', 'int32'], ['float32', 'int32'], ['int32', 'float32'], ['float32', 'float32']] as const) {
+          const model = build();
+          const method = ilrec({ reward: ({ inputIds: read, positions, vocabSize }) => { // a reward that depends on what it reads
+            expect([...read]).to.deep.equal([...ids]);
+            return tf.fill([positions.length, vocabSize], 1 / vocabSize);
+          } });
+          compile(model, method);
+          method.attach(model);
+          losses.push(((await model.trainOnBatch(tf.cast(inputIds(), idType), tf.cast(targets(), labelType))) as number[])[0]);
+          method.detach();
+        }
+        for (const loss of losses) expect(loss).to.equal(losses[0]);
+      }
     });
 
     it('take labels [B, T, 1], as the sparse losses of tfjs do', async () => {

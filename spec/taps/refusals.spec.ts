@@ -67,7 +67,7 @@ describe('ilrec refuses by one sentence', () => {
       const backward = (name: string): tfl.layers.Layer => recurrent('gru', name, D, { goBackwards: true });
       expect(refusal(stack(backward('a'), backward('b'), dense()))).to.match(/got layer "a" \(GRU\): it reads the sequence from its end/);
       const convolution = (name: string): tfl.layers.Layer => layers.conv1d({ name, filters: D, kernelSize: 3, padding: 'same' });
-      expect(refusal(stack(convolution('a'), convolution('b'), dense()))).to.match(/got layer "a" \(Conv1D\): its padding is 'same', not 'causal'/);
+      expect(refusal(stack(convolution('a'), convolution('b'), dense()))).to.match(/got layer "a" \(Conv1D\): its padding is 'same', which shows a position those after it/);
       const open = (name: string): tfl.layers.Layer => attention(name, { residual: true, causal: false });
       expect(refusal(functional((x) => chain(x, open('a'), open('b'), norm('final'), dense())))).to.equal(
         'ilrec: the model must be causal, got hidden states at position 0 that change with the token at position 3; mask later positions in its attention, or set taps.causal where no response position sees them',

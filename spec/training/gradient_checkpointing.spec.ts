@@ -94,7 +94,7 @@ describe('gradientCheckpointing', () => {
     it('says so while it repeats a block, for those who watch the calls', () => {
       const seen: boolean[] = [];
       class Watched extends OwnBlock {
-                override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+        override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
           seen.push(isRecomputing());
           return super.call(inputs);
         }
@@ -171,6 +171,30 @@ describe('gradientCheckpointing', () => {
       }
     });
 
+    it('takes one named block, of a model that is no language model, in fit with a loss of tfjs', async () => {
+      const repeats: string[] = [];
+      class Counted extends OwnBlock {
+        override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+          if (isRecomputing()) repeats.push(this.name);
+          return super.call(inputs);
+        }
+      }
+      const trained = async (blocks: string | RegExp | null): Promise<Float32Array[]> => {
+        repeats.length = 0;
+        const both = tfl.layers.bidirectional({ layer: tfl.layers.simpleRNN({ units: 4, returnSequences: true, kernelInitializer: tfl.initializers.glorotNormal({ seed: 1 }), recurrentInitializer: tfl.initializers.glorotNormal({ seed: 2 }) }), mergeMode: 'sum', inputShape: [T, 3] } as unknown as Parameters<typeof tfl.layers.bidirectional>[0]);
+        const model = tfl.sequential({ layers: [both, new Counted({ name: 'first' }), new Counted({ name: 'second' }), tfl.layers.flatten(), tfl.layers.dense({ units: 1, kernelInitializer: tfl.initializers.glorotNormal({ seed: 3 }) })] });
+        if (blocks !== null) gradientCheckpointing(model, { blocks });
+        model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
+        await model.fit(tf.ones([B, T, 3]), tf.ones([B, 1]), { epochs: 2, verbose: 0 });
+        return model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+      };
+      const plain = await trained(null);
+      for (const [blocks, names] of [['second', ['second']], [/first|second/, ['first', 'second']]] as const) {
+        (await trained(blocks)).forEach((weight, i) => expect(maxDifference(weight, plain[i])).to.be.below(1e-6));
+        expect([...new Set(repeats)].sort()).to.deep.equal(names);
+      }
+    });
+
     it('takes blocks with several inputs, of which one holds integers', () => {
       class Masked extends OwnBlock {
         override computeOutputShape(shapes: tfl.Shape | tfl.Shape[]): tfl.Shape | tfl.Shape[] {
@@ -236,6 +260,13 @@ describe('gradientCheckpointing', () => {
       }, x);
       const model = foreign(spread);
       expect(() => gradientCheckpointing(model)).to.throw('gradientCheckpointing: a block must be one layer that holds its weights, got "sum_1" (Add) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks');
+      model.dispose();
+    });
+
+    it('says what to name where no blocks are found, and which layers there are', () => {
+      const model = tfl.sequential({ layers: [tfl.layers.dense({ units: 4, inputShape: [3], name: 'only' })] });
+      expect(() => gradientCheckpointing(model)).to.throw(/^gradientCheckpointing: the blocks must be found or named, got "ilrec: .*"; name them with the option blocks$/);
+      expect(() => gradientCheckpointing(model, { blocks: ['only', 'other'] })).to.throw('gradientCheckpointing: blocks must name layers of the model, got "other"; layers: only');
       model.dispose();
     });
 

@@ -17,6 +17,13 @@ describe('createSchedule', () => {
     expect(rate(99)).to.be.closeTo(0.2, 1e-12);
   });
 
+  it('ends half a cosine at the floor', () => {
+    const rate = createSchedule({ kind: 'cosine', learningRate: 2, warmupSteps: 2, totalSteps: 10, floor: 0.25 });
+    expect(rate(2)).to.equal(2);
+    expect(rate(6)).to.be.closeTo(1.25, 1e-12); // half way between 2 and 0.5
+    expect([10, 11].map(rate)).to.deep.equal([0.5, 0.5]);
+  });
+
   it('stays constant after the warm-up', () => {
     const rate = createSchedule({ kind: 'constant', learningRate: 3, warmupSteps: 2, totalSteps: 5 });
     expect([0, 1, 2, 4, 50].map(rate)).to.deep.equal([1.5, 3, 3, 3, 3]);

@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
 import { readLog } from '../../src/checkpoints/jsonl_log_node';
 import { type MethodName, runPaths } from '../../src/checkpoints/run_directory_node';
 import type { TrainConfigInput } from '../../src/config/train_config';
 import { loadPrepared } from '../../src/data/files_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
+import { initialRows } from '../../src/prompts/initial_rows';
+import type { LcRecLanguage } from '../../src/prompts/lc_rec_language';
 import { disposeModel } from '../../src/training/dispose_model';
 import { evaluateRun } from '../../src/training/evaluate_run_node';
 import { loadRun } from '../../src/training/load_run_node';
@@ -60,14 +63,30 @@ describe('trainRun over text', () => {
   it('goes on from another run\'s checkpoint with an adapter, and learns only that and the new rows', async function () {
     this.timeout(60_000);
     const { run: base, manifest: whole } = await run('sft', bigRec, { name: 'base' });
-    const backbone = { pretrained: runPaths(base).model, lora: { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'], trainModules: ['embed_tokens'] }, gradientCheckpointing: true };
+    const backbone = { pretrained: runPaths(base).model, lora: { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'] }, gradientCheckpointing: true };
     const before = tf.memory().numTensors;
     const { run: out, manifest } = await run('ilrec', { ...lcRec, backbone, training: { epochs: 1, batchSize: 16, gradientAccumulation: 3 } }, { name: 'adapted' });
     expect(manifest.status).to.equal('done');
     expect(manifest.parameters).to.be.below(whole.parameters);
     expect(tf.memory().numTensors).to.equal(before);
-    expect(JSON.parse(await readFile(join(out, 'adapter/adapter_config.json'), 'utf8'))).to.deep.include({ peft_type: 'LORA', r: 2, lora_alpha: 4 });
+    expect(JSON.parse(await readFile(join(out, 'adapter/adapter_config.json'), 'utf8'))).to.deep.include({ peft_type: 'LORA', r: 2, lora_alpha: 4, modules_to_save: ['model.embed_tokens', 'lm_head'] });
     expect((await evaluateRun({ run: out, users: 5 })).invalidItems).to.equal(0);
+  });
+
+  it('starts the rows of new tokens from the titles or the levels, as newRows says', async () => {
+    const { run: base } = await run('sft', bigRec, { name: 'base' });
+    const prepared = await loadPrepared(data);
+    const tableOf = (model: tfl.LayersModel): tf.Tensor2D => model.getLayer('embed_tokens').weights[0].read() as tf.Tensor2D;
+    const plain = await loadPretrained(runPaths(base).model);
+    for (const newRows of ['titles', 'level'] as const) {
+      const config = resolveConfig(smallConfig({ ...lcRec, items: { ...lcRec.items, newRows }, backbone: { pretrained: runPaths(base).model } }), prepared);
+      const { model, language } = await buildTextModel(config, prepared, await readTemplates(config));
+      const { ids, values } = await initialRows(tableOf(plain.model), language as LcRecLanguage, { strategy: newRows, seed: config.seed });
+      const rows = tf.tidy(() => tf.gather(tableOf(model), ids).dataSync());
+      expect([...rows], newRows).to.deep.equal([...values]);
+      disposeModel(model);
+    }
+    disposeModel(plain.model);
   });
 
   it('stops when asked to, and goes on with the same losses and weights, adapter and accumulation included', async function () {

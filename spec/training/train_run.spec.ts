@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
@@ -116,6 +116,46 @@ describe('trainRun', () => {
     expect(await messageOf(run('sft', { resume: true, epochs: 3 }))).to.equal(
       `trainRun: --resume needs the config that ${out} was begun with, got other values in training; use its config.json, or choose another --out`,
     );
+  });
+
+  it('leaves alone a folder that is no run', async () => {
+    const out = join(folder.path, 'mine');
+    await mkdir(join(out, 'model'), { recursive: true });
+    await writeFile(join(out, 'model', 'weights'), 'precious');
+    expect(await messageOf(run('sft', { name: 'mine' }))).to.equal(`trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds model; choose another --out`);
+    expect(await readFile(join(out, 'model', 'weights'), 'utf8')).to.equal('precious');
+    expect(await messageOf(run('popularity', { name: 'data' }))).to.equal(`trainRun: --out must be a new or empty folder, or a run, got ${data}, which holds dataset.json; choose another --out`);
+    expect((await run('popularity', { name: 'counts' })).manifest.status).to.equal('done'); // the dataset is as it was
+    await mkdir(join(folder.path, 'settings'));
+    await writeFile(join(folder.path, 'settings', 'config.json'), '{}');
+    expect(await messageOf(run('sft', { name: 'settings' }))).to.match(/, which holds config\.json; choose another --out$/);
+    const file = join(data, 'dataset.json');
+    expect(await messageOf(run('sft', { name: 'data/dataset.json' }))).to.equal(`trainRun: --out must be a folder, got the file ${file}; choose another name`);
+    expect(await messageOf(run('sft', { name: 'data/dataset.json/run' }))).to.match(/^trainRun: --out must be a folder that can be written, got .*run: ENOTDIR.*; choose another one$/);
+  });
+
+  it('tells a mistake in the model before the reward is trained, and leaves nothing behind', async () => {
+    const tensorsBefore = tf.memory().numTensors;
+    const labels: string[] = [];
+    const wrong: TrainConfigInput = { model: { hiddenSize: 10, numAttentionHeads: 4 }, method: { reward: 'sasrec' } };
+    const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
+    expect(await messageOf(run('ilrec', { config: wrong, callbacks }))).to.match(/^causalLM: hiddenSize/);
+    expect(await messageOf(run('ilrec', { config: { training: { initialWeights: 'nowhere' } }, callbacks }))).to.match(/^readManifest: nowhere must be a run directory/);
+    expect(await messageOf(run('ilrec', { config: { model: { hiddenSize: 8192, numHiddenLayers: 400 } }, callbacks }))).to.match(/^trainRun: the wasm backend has .* left, got a need of /);
+    expect(await messageOf(run('ilrec', { config: { items: { style: 'bigrec', prompts: 'nowhere' } }, callbacks }))).to.match(/^items.prompts must be a file/);
+    expect(labels).to.deep.equal([]);
+    expect(existsSync(join(folder.path, 'ilrec'))).to.equal(false);
+    expect(tf.memory().numTensors).to.equal(tensorsBefore);
+    expect((await run('ilrec', { config: { training: { epochs: 1 } } })).manifest.status).to.equal('done');
+  });
+
+  it('takes over what a run that was killed while it began has left', async () => {
+    const { run: whole } = await run('sft', { config: { training: { epochs: 1 } } });
+    const out = join(folder.path, 'begun');
+    await mkdir(out);
+    await copyFile(runPaths(whole).config, runPaths(out).config);
+    await writeFile(`${runPaths(out).tokenizer}.partial-7`, '{');
+    expect((await run('sft', { name: 'begun', resume: true, config: { training: { epochs: 1 } } })).manifest.status).to.equal('done');
   });
 });
 

@@ -57,8 +57,8 @@ const backboneSchema = z.strictObject({
     rsLora: z.boolean().default(false),
     /** Weights by the end of their path. Default every projection of the blocks. */
     targets: z.array(z.string()).min(1).optional(),
-    /** Layers that are trained whole: embed_tokens learns new item tokens, lm_head an untied head's. */
-    trainModules: z.array(z.string()).default([]),
+    /** Layers that are trained whole. Default for lc-rec those with rows for new item tokens, the embedding and an untied head; else none. */
+    trainModules: z.array(z.string()).optional(),
   }).nullable().default(null),
   /** Computes the blocks' inner values again for their gradients: less memory, more time. */
   gradientCheckpointing: z.boolean().default(false),

@@ -1,6 +1,6 @@
-import type * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
 import type { CausalDecoder } from './decoder';
+import { readAndDispose } from './read_and_dispose';
 import { TopK } from './top_k';
 
 export interface GenerateOptions {
@@ -55,7 +55,7 @@ export async function generate(
   const state = decoder.prefill(prompts, numBeams);
   try {
     for (let width = 1; ; width = numBeams) {
-      const logits = await read(decoder.project(decoder.hidden(state))); // [B * width, V]
+      const logits = await readAndDispose(decoder.project(decoder.hidden(state))); // [B * width, V]
       const rowsOfPrompt = width * decoder.vocabSize;
       searches.forEach((search, prompt) => {
         if (search.done) return;
@@ -161,15 +161,6 @@ function logSumExp(row: Float32Array): number {
   let sum = 0;
   for (let i = 0; i < row.length; i++) sum += Math.exp(row[i] - max);
   return max + Math.log(sum);
-}
-
-/** Reads and disposes. */
-async function read(tensor: tf.Tensor): Promise<Float32Array> {
-  try {
-    return (await tensor.data()) as Float32Array;
-  } finally {
-    tensor.dispose();
-  }
 }
 
 function checkArguments({ vocabSize }: CausalDecoder, prompts: readonly ArrayLike<number>[], settings: Settings): void {

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { CausalDecoder } from './decoder';
 import type { PrefixTrie } from './prefix_trie';
+import { readAndDispose } from './read_and_dispose';
 
 /** What a step's beams need of the model's head, on the CPU. */
 export interface TokenScores {
@@ -39,11 +40,11 @@ export async function readTokenScores(
       const projected = decoder.project(hidden); // [R, V]
       return [projected, rowLogSumExp(projected)];
     });
-    return { logits: await read(logits), numColumns: vocabSize, columnOf: Int32Array.from({ length: vocabSize }, (_, v) => v), logNormalisers: await read(normalisers) };
+    return { logits: await readAndDispose(logits), numColumns: vocabSize, columnOf: Int32Array.from({ length: vocabSize }, (_, v) => v), logNormalisers: await readAndDispose(normalisers) };
   }
   const { tokens, columnOf } = allowedTokens(trie, nodes, vocabSize);
-  const logNormalisers = renormalize ? null : await read(streamedLogSumExp(decoder, hidden, vocabTileSize));
-  return { logits: await read(decoder.project(hidden, tokens)), numColumns: tokens.length, columnOf, logNormalisers };
+  const logNormalisers = renormalize ? null : await readAndDispose(streamedLogSumExp(decoder, hidden, vocabTileSize));
+  return { logits: await readAndDispose(decoder.project(hidden, tokens)), numColumns: tokens.length, columnOf, logNormalisers };
 }
 
 /** The distinct tokens of the nodes' edges, ascending, [U], and the place of each, [V]; linear in the edges. */
@@ -81,13 +82,4 @@ function streamedLogSumExp(decoder: CausalDecoder, hidden: tf.Tensor2D, tileSize
 /** log sum exp of each row, [R, C] -> [R, 1]: the largest softmax is 1 / sum exp(z - max), and softmax is fused on every backend where exp is slow on wasm. */
 function rowLogSumExp(logits: tf.Tensor2D): tf.Tensor2D {
   return tf.sub(tf.max(logits, 1, true), tf.log(tf.max(tf.softmax(logits), 1, true)));
-}
-
-/** Reads and disposes. */
-async function read(tensor: tf.Tensor): Promise<Float32Array> {
-  try {
-    return (await tensor.data()) as Float32Array;
-  } finally {
-    tensor.dispose();
-  }
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { mixSeeds } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
@@ -61,7 +62,7 @@ export class PositionEmbedding extends tfl.layers.Layer {
 
   private checkLength(length: number): void {
     if (length > this.maxPositionEmbeddings) {
-      throw new Error(`ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ${this.maxPositionEmbeddings} tokens, got ${length}; cut prompts shorter`);
+      throw new IlrecError(`ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ${this.maxPositionEmbeddings} tokens, got ${length}; cut prompts shorter`);
     }
   }
 }

@@ -1,5 +1,6 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
+import { selectLayers } from '../layers/select_layers';
 import type { LayerSelector } from '../taps';
 import type { LoraAdapter, TrainedModule } from './lora_adapter';
 import { ensureLoraModel, loraModelOf } from './lora_model';
@@ -38,6 +39,7 @@ export interface LoraOptions {
  */
 export function addLora(model: tfl.LayersModel, options: LoraOptions): LoraAdapter {
   const { targets, rank = 8, alpha = 16, dropout = 0, rsLora = false, trainModules, name = 'default', seed = 0 } = options;
+  if ((targets as LoraTargets | undefined) === undefined) throw new IlrecError("addLora: targets must name weights, got none; pass for example { targets: ['q_proj', 'v_proj'] }");
   if (!Number.isInteger(rank) || rank < 1) throw new IlrecError(`addLora: rank must be a positive integer, got ${rank}`);
   if (!(alpha > 0 && Number.isFinite(alpha))) throw new IlrecError(`addLora: alpha must be above 0, got ${alpha}`);
   checkDropoutAndName(dropout, name);
@@ -75,16 +77,8 @@ export function refuseDropoutOnWeights(sites: readonly LoraSite[], dropout: numb
 
 function selectModules(model: tfl.LayersModel, selector: LayerSelector, sites: readonly LoraSite[]): Omit<TrainedModule, 'copy'>[] {
   const layers = graphLayers(model).filter((layer) => layer.weights.length > 0);
-  const tests: [string, (layer: tfl.layers.Layer) => boolean][] = typeof selector === 'string' || Array.isArray(selector)
-    ? [selector].flat().map((name: string) => [`"${name}"`, (layer) => layer.name === name])
-    : [[String(selector), selector instanceof RegExp ? (layer) => layer.name.search(selector) >= 0 : (selector as (layer: tfl.layers.Layer) => boolean)]];
-  const chosen = new Set<tfl.layers.Layer>();
-  for (const [name, test] of tests) {
-    const matches = layers.filter(test);
-    if (matches.length === 0) throw new IlrecError(`addLora: trainModules ${name} matches no layer with weights; layers: ${layers.map((layer) => layer.name).join(', ')}`);
-    for (const layer of matches) chosen.add(layer);
-  }
-  const modules = [...chosen].flatMap((layer) => layer.weights.map((base) => ({ layer, base, use: 'all' as const })));
+  const refuse = (named: string): IlrecError => new IlrecError(`addLora: trainModules ${named} matches no layer with weights; layers: ${layers.map((layer) => layer.name).join(', ')}`);
+  const modules = selectLayers(layers, selector, refuse).flatMap((layer) => layer.weights.map((base) => ({ layer, base, use: 'all' as const })));
   const both = sites.find(({ variable }) => modules.some(({ base }) => base === variable));
   if (both !== undefined) throw new IlrecError(`addLora: "${both.path}" must be in targets or in trainModules, got both; leave it out of one`);
   return modules;

@@ -92,6 +92,7 @@ export function baseValue(variable: tfl.LayerVariable): tf.Variable {
   return tfl.LayerVariable.prototype.read.call(variable) as tf.Variable;
 }
 
+/** Whether it is a layer of this package with projections that an adapter can add to. */
 export function isAdaptable(layer: Layer): layer is Layer & Adaptable {
   return 'projections' in layer && 'projectionDelta' in layer;
 }
@@ -137,6 +138,7 @@ function endsIn(path: string, target: string): boolean {
   return [path, path.replace(/\/(weight|kernel)$/, '')].some((name) => name === target || name.endsWith(`/${target}`));
 }
 
-function lastPart(path: string): string {
+/** The name behind the last slash. */
+export function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

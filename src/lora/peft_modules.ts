@@ -1,7 +1,7 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { ModuleUse, TrainedModule } from './lora_adapter';
-import { graphLayers, isAdaptable, isHead, type LoraSite } from './lora_sites';
+import { graphLayers, isAdaptable, isHead, lastPart, type LoraSite } from './lora_sites';
 
 type Layer = tfl.layers.Layer;
 
@@ -64,8 +64,4 @@ export function peftNamesOf({ base, layer, use }: Pick<TrainedModule, 'base' | '
 
 function isTiedHead(layer: Layer): boolean {
   return /embedding/i.test(layer.getClassName()) && isAdaptable(layer) && isHead(layer);
-}
-
-function lastPart(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -63,17 +63,14 @@ export interface CausalLMConfig {
  * @throws IlrecError on a size that is not a positive integer, or heads that do not divide.
  */
 export function causalLM(config: CausalLMConfig): tfl.LayersModel {
+  checkSizes(config);
   const { vocabSize, headDim, padTokenId, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);
   const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, ropeScaling, rmsNormEps = 1e-6 } = config;
   const { slidingWindow = null, layerTypes, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct } = config;
   const { initializerRange = 0.02, seed = 0 } = config;
-  validate({ vocabSize, hiddenSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, intermediateSize });
   if (layerTypes !== undefined && layerTypes.length !== numHiddenLayers) {
     throw new IlrecError(`causalLM: layerTypes must name each of the ${numHiddenLayers} layers, got ${layerTypes.length}; make them as many`);
-  }
-  if (headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
-    throw new IlrecError(`causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`);
   }
 
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'input_ids' }); // [B, T]
@@ -118,11 +115,17 @@ export function defaultSizes(config: CausalLMConfig): Required<Pick<CausalLMConf
   return { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim };
 }
 
-function validate(sizes: Record<string, number>): void {
-  for (const [name, value] of Object.entries(sizes)) {
+/** @throws IlrecError on a size that is not a positive integer, or heads that do not divide. */
+export function checkSizes(config: CausalLMConfig): void {
+  const { headDim: _, ...sizes } = defaultSizes(config);
+  const { hiddenSize, numAttentionHeads, numKeyValueHeads } = sizes;
+  for (const [name, value] of Object.entries({ vocabSize: config.vocabSize, ...sizes })) {
     if (!Number.isInteger(value) || value < 1) throw new IlrecError(`causalLM: ${name} must be a positive integer, got ${value}`);
   }
-  if (sizes.numAttentionHeads % sizes.numKeyValueHeads !== 0) {
-    throw new IlrecError(`causalLM: numKeyValueHeads must divide numAttentionHeads, got ${sizes.numKeyValueHeads} and ${sizes.numAttentionHeads}`);
+  if (numAttentionHeads % numKeyValueHeads !== 0) {
+    throw new IlrecError(`causalLM: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`);
+  }
+  if (config.headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
+    throw new IlrecError(`causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`);
   }
 }

@@ -53,6 +53,7 @@ export interface MemoryEstimate {
 const BYTES = 4;
 /** Kernels of up to this many numbers are joined into one product, see src/layers/projection.ts. */
 const JOINED_UP_TO = 2 ** 18;
+const HEAD = 'lm_head/weight';
 
 /**
  * Estimates the peak memory of a model of this package on the backend in use, within about a quarter of what tensors a step holds. What kernels take for
@@ -71,7 +72,7 @@ export function estimateMemory(request: MemoryRequest): MemoryEstimate {
 
   const numbers = numbersOf(sizes.weights);
   const adapters = lora === undefined ? 0 : adapterNumbers(sizes, lora);
-  const trained = lora === undefined ? numbers : adapters + numbersOf(matching(sizes, lora.trainModules ?? [], 'trainModules'));
+  const trained = lora === undefined ? numbers : adapters + numbersOf(matching(sizes.weights, lora.trainModules ?? [], 'trainModules'));
   const rows = batchSize * sequenceLength; // N
   const { activations, loss } =
     mode === 'inference'
@@ -100,13 +101,15 @@ function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, c: Trainin
   const norms = sizes.normsHeads ? c.headNorms : { queries: 0, keys: 0 };
   const dropout = sizes.hasDropout ? DROPOUT : { hidden: 0, scores: 0 };
   const block = { ...base, hidden: base.hidden + dropout.hidden, queries: base.queries + norms.queries, keys: base.keys + norms.keys, scores: base.scores + dropout.scores };
-  const adapters = lora === undefined ? 0 : adapterValues(sizes, lora, rows, c);
+  const adapters = lora === undefined ? 0 : blockAdapterValues(sizes, lora, rows, c);
   const perBlock = blockNumbers(block, sizes, batchSize, sequenceLength) + adapters / numLayers;
   const activations = gradientCheckpointing ? numLayers * CHECKPOINTED * rows * hiddenSize + perBlock : numLayers * perBlock;
 
-  const perLogit = numNegativeLayers === 0 ? c.loss.crossEntropy : c.loss.ilrec + c.loss.perLayer * Math.min(numNegativeLayers, numLayers - 1);
+  const tapped = Math.min(numNegativeLayers, numLayers - 1);
+  const perLogit = numNegativeLayers === 0 ? c.loss.crossEntropy : c.loss.ilrec + c.loss.perLayer * tapped;
   const headCopies = lora === undefined && rows > 0 ? c.headCopies[sizes.isTied ? 'tied' : 'untied'] : 0; // a frozen head has no gradient
-  return { activations, loss: perLogit * responsePositions * vocabSize + headCopies * vocabSize * hiddenSize };
+  const headAdapter = lora === undefined ? 0 : headAdapterValues(sizes, lora, responsePositions * (1 + tapped), c);
+  return { activations, loss: perLogit * responsePositions * vocabSize + headCopies * vocabSize * hiddenSize + headAdapter };
 }
 
 function blockNumbers(c: BlockCoefficients, { isGpt2, hiddenSize, queries, keys, intermediateSize, numHeads }: DecoderSizes, batchSize: number, sequenceLength: number): number {
@@ -127,23 +130,32 @@ function adapterNumbers(sizes: DecoderSizes, { rank, targets }: LoraSize): numbe
   return matrices(sizes, targets).reduce((sum, { shape }) => sum + rank * (shape[0] + shape[1]), 0);
 }
 
-/** What the adapters' products add. */
-function adapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: TrainingCoefficients): number {
-  return matrices(sizes, targets).reduce((sum, { shape: [inputs, outputs] }) => sum + rows * (lora.inputs * inputs + lora.rank * rank + lora.outputs * outputs), 0);
+/** What the adapters' products add inside of the blocks. */
+function blockAdapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: TrainingCoefficients): number {
+  const inBlocks = matrices(sizes, targets).filter(({ path }) => path !== HEAD);
+  return inBlocks.reduce((sum, { shape: [inputs, outputs] }) => sum + rows * (lora.inputs * inputs + lora.rank * rank + lora.outputs * outputs), 0);
 }
 
-/** The weights with an adapter; norms and biases that a pattern matches have none. */
+/** What an adapter on the head adds to the loss, which projects response rows alone. */
+function headAdapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: TrainingCoefficients): number {
+  if (!matrices(sizes, targets).some(({ path }) => path === HEAD)) return 0;
+  return rows * (lora.inputs * sizes.hiddenSize + lora.rank * rank + lora.outputs * sizes.vocabSize);
+}
+
+/** The weights with an adapter; norms and biases that a pattern matches have none, a tied head has one beside the embedding. */
 function matrices(sizes: DecoderSizes, targets: LoraSize['targets']): WeightSize[] {
-  return matching(sizes, targets, 'targets').filter(({ shape }) => shape.length === 2);
+  const { weights, isTied, vocabSize, hiddenSize } = sizes;
+  const products = isTied ? [...weights, { path: HEAD, shape: [vocabSize, hiddenSize], size: vocabSize * hiddenSize }] : weights;
+  return matching(products, targets, 'targets').filter(({ shape }) => shape.length === 2);
 }
 
-function matching(sizes: DecoderSizes, selectors: readonly (string | RegExp)[], option: string): WeightSize[] {
+function matching(weights: readonly WeightSize[], selectors: readonly (string | RegExp)[], option: string): WeightSize[] {
   for (const selector of selectors) {
-    if (!sizes.weights.some((weight) => matches(weight, selector))) {
-      throw new IlrecError(`estimateMemory: ${option} must match weights of the model, got none for ${String(selector)}; it has ${sizes.weights.map(({ path }) => path).join(', ')}`);
+    if (!weights.some((weight) => matches(weight, selector))) {
+      throw new IlrecError(`estimateMemory: ${option} must match weights of the model, got none for ${String(selector)}; it has ${weights.map(({ path }) => path).join(', ')}`);
     }
   }
-  return sizes.weights.filter((weight) => selectors.some((selector) => matches(weight, selector)));
+  return weights.filter((weight) => selectors.some((selector) => matches(weight, selector)));
 }
 
 function matches({ path }: WeightSize, selector: string | RegExp): boolean {

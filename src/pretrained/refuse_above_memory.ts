@@ -3,9 +3,9 @@ import { estimateMemory, type MemoryEstimate, type MemoryRequest } from './memor
 import { type MemoryLimit, memoryLimit } from './memory_limit';
 
 export interface RefuseAboveMemoryOptions {
-  /** Default that of the backend in use. */
+  /** What is left now. Default that of the backend in use; `nodeMemoryLimit()` knows of the machine's memory too. */
   readonly limit?: MemoryLimit;
-  /** The function that the error speaks for. */
+  /** The function that the error speaks for. Default 'refuseAboveMemory'. */
   readonly caller?: string;
 }
 
@@ -13,13 +13,16 @@ export interface RefuseAboveMemoryOptions {
 const USUAL_LORA = { rank: 8, gpt2: ['c_attn'], llama: ['q_proj', 'v_proj'] };
 
 /**
- * Throws, before anything is allocated, where a model or a training would not fit; the error names the smallest change that would.
+ * Throws, before anything is allocated, where a model or a training would not fit; the error names the smallest change that would. A `model` in the request
+ * is in memory already: its weights take none of what is left.
  *
  * @returns the estimate, where it fits.
  * @throws IlrecError with the bytes of each part and what would fit: checkpointing, a smaller batch, shorter sequences, adapters, a smaller rank.
  */
-export function refuseAboveMemory(request: MemoryRequest, { limit = memoryLimit(), caller = 'refuseAboveMemory' }: RefuseAboveMemoryOptions = {}): MemoryEstimate {
+export function refuseAboveMemory(request: MemoryRequest, { limit: left = memoryLimit(), caller = 'refuseAboveMemory' }: RefuseAboveMemoryOptions = {}): MemoryEstimate {
   const estimate = estimateMemory(request);
+  const loaded = request.model === undefined ? 0 : estimateMemory({ model: request.model, mode: 'inference' }).weights;
+  const limit = { ...left, bytes: left.bytes + loaded };
   if (fits(estimate, limit)) return estimate;
   const needed = estimate.total > limit.bytes
     ? `${limit.name} has ${readable(limit.bytes)} left, got a need of ${readable(estimate.total)} (${partsOf(estimate)})`

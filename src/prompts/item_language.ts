@@ -56,6 +56,7 @@ export interface ItemLanguage {
 
 /** Options that both languages share. */
 export interface LanguageOptions {
+  /** The checkpoint's own. */
   tokenizer: TextTokenizer;
   /** Newest items of a history that a prompt shows; default 20. */
   maxHistory?: number;

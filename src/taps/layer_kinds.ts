@@ -47,7 +47,7 @@ export function looksAhead(layer: Layer): string | null {
   if (RECURRENT.has(name) && Reflect.get(layer, 'goBackwards') === true) return 'it reads the sequence from its end';
   if (name === 'Conv1D') {
     const padding = String(Reflect.get(layer, 'padding'));
-    return kernelSize(layer) > 1 && padding !== 'causal' ? `its padding is '${padding}', not 'causal'` : null;
+    return kernelSize(layer) > 1 && padding !== 'causal' ? `its padding is '${padding}', which shows a position those after it` : null;
   }
   if (/^(Average|Max)Pooling1D$/.test(name)) return 'it pools neighbouring positions';
   return null;

@@ -42,16 +42,21 @@ export interface ItemCode {
   readonly historyOf?: (prompt: Int32Array) => readonly number[] | null;
 }
 
+/** A decoder of the config's shape over semantic ids. */
+export function semanticIdModel({ model, seed }: TrainConfig, { tokenizer }: TrainingData): tfl.LayersModel {
+  return causalLM({ vocabSize: tokenizer.vocabSize, padTokenId: undefined, ...model, seed });
+}
+
 /**
  * A causal language model over semantic ids.
  *
+ * @param model of `semanticIdModel`.
  * @param terms false for plain response-only cross-entropy (SFT).
  * @param reward the collaborative model behind ILRec's reward, null for none.
  */
-export function languageModelArm(config: TrainConfig, data: TrainingData, { terms, reward }: { terms: boolean; reward: ItemScorer | null }): Arm {
+export function languageModelArm(config: TrainConfig, data: TrainingData, model: tfl.LayersModel, { terms, reward }: { terms: boolean; reward: ItemScorer | null }): Arm {
   const { training, seed } = config;
   const { tokenizer, split } = data;
-  const model = causalLM({ vocabSize: tokenizer.vocabSize, padTokenId: undefined, ...config.model, seed });
   const batches = createBatches({
     ...batchOptions(training, seed),
     sequences: split.train,

@@ -3,6 +3,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { CallArgs } from '../layers/layer_types';
 import { layersWithin } from '../layers/layers_within';
+import { selectLayers } from '../layers/select_layers';
 import { recompute } from '../ops/recomputation';
 import { shadow } from '../shadow';
 import { findTaps, type LayerSelector } from '../taps';
@@ -12,7 +13,7 @@ type Layer = tfl.layers.Layer;
 type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
 
 export interface GradientCheckpointingOptions {
-  /** The blocks. Default those that `ilrec` taps. */
+  /** Layers or nested models, of any model. Default the blocks that `ilrec` taps. */
   blocks?: LayerSelector;
 }
 
@@ -28,13 +29,34 @@ const SAME_WITHIN = 1e-4;
  * @throws IlrecError where no blocks are found; in training, where a block returns several tensors or other values when it is run again.
  */
 export function gradientCheckpointing(model: tfl.LayersModel, { blocks }: GradientCheckpointingOptions = {}): { remove(): void } {
-  const found = findTaps(model, blocks === undefined ? {} : { blocks }).blocks;
+  const found = blocks === undefined ? tappedBlocks(model) : namedBlocks(model, blocks);
   const bare = found.find((block) => block.weights.length === 0);
   if (bare !== undefined) {
     throw new IlrecError(`gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" (${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks`);
   }
   const restores = [...new Set(found)].map((block) => checkpoint(block));
   return { remove: () => restores.splice(0).forEach((restore) => restore()) };
+}
+
+function tappedBlocks(model: tfl.LayersModel): readonly Layer[] {
+  try {
+    return findTaps(model).blocks;
+  } catch (error) {
+    if (!(error instanceof IlrecError)) throw error;
+    throw new IlrecError(`gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the option blocks`);
+  }
+}
+
+/** The layers that are named, those of nested models too; of a layer and what is inside of it the outer one. */
+function namedBlocks(model: tfl.LayersModel, blocks: LayerSelector): Layer[] {
+  const layers = layersOf(model);
+  const refuse = (named: string): IlrecError => new IlrecError(`gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ${layers.map(({ name }) => name).join(', ')}`);
+  const found = selectLayers(layers, blocks, refuse);
+  return found.filter((block) => !found.some((other) => other !== block && layersWithin(other).includes(block)));
+}
+
+function layersOf(model: tfl.LayersModel): Layer[] {
+  return model.layers.flatMap((layer) => ('layers' in layer ? [layer, ...layersOf(layer as tfl.LayersModel)] : [layer]));
 }
 
 function checkpoint(block: Layer): () => void {

@@ -35,7 +35,7 @@ export interface LoadedRun {
 export async function loadRun(folder: string): Promise<LoadedRun> {
   const manifest = await readManifest(folder);
   if (manifest.status !== 'done') {
-    throw new IlrecError(`loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; go on with \`ilrec train --resume --method ${manifest.method} --data ${manifest.data.folder} --out ${folder}\``);
+    throw new IlrecError(`loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; go on with \`ilrec train --resume --method ${manifest.method} --data ${manifest.data.folder} --config ${runPaths(folder).config} --out ${folder}\``);
   }
   const [config, items] = await Promise.all([readRunConfig(folder), readItems(folder)]);
   const { method } = manifest;

@@ -1,7 +1,7 @@
 import type { TrainConfig } from '../config/train_config';
 import { buildPrefixTrie } from '../generation/prefix_trie';
 import type { ItemScorer } from '../models/item_scorer';
-import { estimateMemory, type MemoryRequest } from '../pretrained/memory_estimate';
+import type { MemoryRequest } from '../pretrained/memory_estimate';
 import type { MemoryLimit } from '../pretrained/memory_limit';
 import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
 import type { ItemLanguage } from '../prompts/item_language';
@@ -63,6 +63,5 @@ export function refuseLargeTraining(config: TrainConfig, data: TrainingData, { m
     gradientCheckpointing: backbone.gradientCheckpointing,
     optimizer: 'adamw',
   };
-  const loaded = estimateMemory({ model, mode: 'inference' }).weights;
-  refuseAboveMemory(request, { limit: { ...limit, bytes: limit.bytes + loaded }, caller: 'trainRun' });
+  refuseAboveMemory(request, { limit, caller: 'trainRun' });
 }

@@ -8,10 +8,13 @@ import { IlrecError } from '../errors';
 import { addLora } from '../lora/add_lora';
 import type { LoraAdapter } from '../lora/lora_adapter';
 import { saveAdapter } from '../lora/peft_files_node';
-import { causalLM } from '../models/causal_lm';
+import { causalLM, type CausalLMConfig, checkSizes } from '../models/causal_lm';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { llamaConfigJson } from '../models/llama/config';
 import { loadPretrained } from '../pretrained/load_pretrained_node';
+import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
+import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
+import { vocabularyLayers } from '../pretrained/resize_embeddings';
 import { savePretrained } from '../pretrained/save_pretrained_node';
 import { addItemTokens } from '../prompts/add_item_tokens';
 import { LC_REC_TEMPLATES, TITLE_TEMPLATES } from '../prompts/default_templates';
@@ -62,7 +65,7 @@ export async function buildTextModel(config: TrainConfig, catalogue: Catalogue, 
   const model = items.style === 'lc-rec' && backbone.pretrained !== null ? await addItemTokens(base, language as LcRecLanguage, { strategy: rowStrategy(items, catalogue), seed }) : base;
   if (backbone.gradientCheckpointing) gradientCheckpointing(model);
   if (backbone.lora === null) return { model, language, config: json, adapter: null };
-  const { targets = isBlockWeight, trainModules, ...lora } = backbone.lora;
+  const { targets = isBlockWeight, trainModules = layersOfNewTokens(model, language), ...lora } = backbone.lora;
   return { model, language, config: json, adapter: addLora(model, { ...lora, targets, trainModules, seed }) };
 }
 
@@ -105,8 +108,15 @@ function fromNothing(config: TrainConfig, catalogue: Catalogue, templates: Promp
   const json = trainByteLevelBpe(texts, { vocabSize: config.items.vocabSize, specialTokens: [END] });
   const language = languageOf(config, catalogue, TextTokenizer.fromJSON(json, { eos_token: END, pad_token: END }), templates);
   const shape = { ...config.model, vocabSize: language.vocabSize, seed: config.seed };
+  refuseLargeModel(shape);
   const { eosTokenId, padTokenId } = language.tokenizer;
   return { model: causalLM(shape), language, config: llamaConfigJson(shape, { eosTokenId, padTokenId }) };
+}
+
+/** @throws IlrecError where a decoder from nothing would not fit, before it is built: a backend without memory only aborts. */
+export function refuseLargeModel(shape: CausalLMConfig): void {
+  checkSizes(shape);
+  refuseAboveMemory({ config: llamaConfigJson(shape), mode: 'inference' }, { limit: nodeMemoryLimit(), caller: 'trainRun' });
 }
 
 function languageOf({ items, training }: TrainConfig, { itemIds, titles, semanticIds }: Catalogue, tokenizer: TextTokenizer, templates: PromptTemplates): ItemLanguage {
@@ -123,6 +133,12 @@ function rowStrategy({ newRows }: TrainConfig['items'], { titles }: Catalogue): 
 function requireTokenizer(tokenizer: TextTokenizer | null, source: string): TextTokenizer {
   if (tokenizer === null) throw new IlrecError(`trainRun: the checkpoint at ${source} must have a tokenizer.json, got none; convert its tokenizer with save_pretrained of transformers`);
   return tokenizer;
+}
+
+/** The layers with rows for item tokens that the checkpoint did not have: frozen, they would stay what they start from. */
+function layersOfNewTokens(model: tfl.LayersModel, language: ItemLanguage | LcRecLanguage): string[] {
+  const hasNew = 'semanticIdTokens' in language && language.semanticIdTokens.some(({ isNew }) => isNew);
+  return hasNew ? vocabularyLayers(model).map(({ name }) => name) : [];
 }
 
 /** Every product inside the blocks. */

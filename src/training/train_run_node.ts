@@ -1,10 +1,10 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { writeJsonAtomically } from '../checkpoints/atomic_file_node';
+import { abandonRun, claimRunFolder } from '../checkpoints/run_folder_node';
 import { isRun, type MethodName, readManifest, readRunConfig, type RunManifest, runPaths, writeHistories, writeItems, writeManifest } from '../checkpoints/run_directory_node';
 import type { TrainConfig } from '../config/train_config';
 import { loadPrepared } from '../data/files_node';
@@ -13,12 +13,13 @@ import { IlrecError } from '../errors';
 import type { ItemScorer } from '../models/item_scorer';
 import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
 import { VERSION } from '../version';
-import { type Arm, itemScorerRecommender, languageModelArm, sasrecArm } from './arms';
+import { type Arm, itemScorerRecommender, languageModelArm, sasrecArm, semanticIdModel } from './arms';
 import { disposeModel } from './dispose_model';
 import { fitRun } from './fit_run_node';
 import { countingScorer, loadRun } from './load_run_node';
+import { refuseLongPrompts } from './refuse_long_prompts';
 import { refuseLargeTraining, textArm } from './text_arm';
-import { buildTextModel, readRunTemplates, readTemplates, saveTextModel, writeTemplates } from './text_model_node';
+import { buildTextModel, readRunTemplates, refuseLargeModel, readTemplates, saveTextModel, writeTemplates } from './text_model_node';
 import type { TrainingCallback } from './train_model';
 import { resolveConfig, trainingData, type TrainingData } from './training_data';
 import { validate } from './validation';
@@ -54,7 +55,8 @@ export interface TrainRunResult {
  * Trains one method into a run directory: weights, tokenizer, item index, config, manifest, log and checkpoints.
  *
  * Runs on the backend that is set. A run killed at any moment goes on with `resume` and the same losses.
- * @throws IlrecError when `out` holds a run and `resume` is not set, or the run there has another method, config or dataset.
+ * An error before the first checkpoint leaves nothing at `out`.
+ * @throws IlrecError when `out` holds a run and `resume` is not set, the run there has another method, config or dataset, or `out` holds anything else.
  */
 export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult> {
   const { out, method, resume = false } = options;
@@ -68,15 +70,27 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   }
   const data = trainingData(prepared);
   const begun: RunManifest = { ...(earlier ?? newManifest(options, config, prepared)), status: 'running' };
-  if (earlier === null) await beginRun(out, begun, config, prepared, data);
+  if (earlier === null) await claimRunFolder(out, config);
   const startedAt = performance.now();
-  const outcome = method === 'popularity' || method === 'markov' ? await count(method, options, config, data) : await train(options, config, data);
+  let outcome: Outcome;
+  try {
+    if (earlier === null) await beginRun(out, begun, config, prepared, data);
+    outcome = await runMethod(options, config, data);
+  } catch (error) {
+    if (earlier === null) await abandonRun(out); // where nothing was trained, the same folder takes the command that is put right
+    throw error;
+  }
   const manifest: RunManifest = { ...begun, ...outcome, seconds: begun.seconds + (performance.now() - startedAt) / 1000 };
   await writeManifest(out, manifest);
   return { run: out, manifest };
 }
 
 type Outcome = Pick<RunManifest, 'status'> & Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
+
+async function runMethod(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
+  const { method } = options;
+  return method === 'popularity' || method === 'markov' ? await count(method, options, config, data) : await train(options, config, data);
+}
 
 /** Popularity and Markov: nothing to train but counts. */
 async function count(method: 'popularity' | 'markov', { onEvaluation }: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
@@ -91,9 +105,16 @@ async function count(method: 'popularity' | 'markov', { onEvaluation }: TrainRun
 
 async function train(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
   const { out, method, signal, callbacks, onEvaluation } = options;
-  const reward = method === 'ilrec' ? await rewardScorer(options, config, data) : null;
-  if (reward === 'interrupted') return { status: 'interrupted' };
-  const arm = method === 'sasrec' ? sasrecArm(config, data) : await languageArm(options, config, data, reward?.scorer ?? null);
+  const build = method === 'sasrec' ? null : await languageBuild(options, config, data); // what is wrong with the model is told before a reward is trained
+  const reward = method === 'ilrec' ? await rewardScorer(options, config, data).catch((error: unknown) => {
+    build?.dispose();
+    throw error;
+  }) : null;
+  if (reward === 'interrupted') {
+    build?.dispose();
+    return { status: 'interrupted' };
+  }
+  const arm = build === null ? sasrecArm(config, data) : build.arm(reward?.scorer ?? null);
   const { validationUsers } = arm.training;
   try {
     const { bestStep, best, ...outcome } = await fitRun({
@@ -112,19 +133,37 @@ async function train(options: TrainRunOptions, config: TrainConfig, data: Traini
   }
 }
 
-/** The arm of `ilrec` and `sft`, over semantic ids alone or over text. */
-async function languageArm({ data: folder, out, method }: TrainRunOptions, config: TrainConfig, data: TrainingData, reward: ItemScorer | null): Promise<Arm> {
-  const given = { terms: method === 'ilrec', reward };
-  if (config.items.style === 'ids') return languageModelArm(config, data, given);
+/** A language model that waits for its reward. */
+interface LanguageBuild {
+  arm(reward: ItemScorer | null): Arm;
+  /** Instead of `arm`: frees the model. */
+  dispose(): void;
+}
+
+/** The model of `ilrec` and `sft`, over semantic ids alone or over text. */
+async function languageBuild({ data: folder, out, method }: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<LanguageBuild> {
+  const terms = method === 'ilrec';
+  if (config.items.style === 'ids') {
+    refuseLargeModel({ ...config.model, vocabSize: data.tokenizer.vocabSize });
+    const model = semanticIdModel(config, data);
+    return { arm: (reward) => languageModelArm(config, data, model, { terms, reward }), dispose: () => disposeModel(model) };
+  }
   const text = await buildTextModel(config, await loadPrepared(folder), await readRunTemplates(out));
+  const build: LanguageBuild = {
+    arm: (reward) => ({ ...textArm(config, data, text, { terms, reward }), save: (run) => saveTextModel(run, text), dispose: () => text.adapter?.remove() }),
+    dispose: () => {
+      text.adapter?.remove();
+      disposeModel(text.model);
+    },
+  };
   try {
-    refuseLargeTraining(config, data, text, nodeMemoryLimit(), given.terms);
+    refuseLongPrompts(config, data, text);
+    refuseLargeTraining(config, data, text, nodeMemoryLimit(), terms);
+    return build;
   } catch (error) {
-    text.adapter?.remove();
-    disposeModel(text.model);
+    build.dispose();
     throw error;
   }
-  return { ...textArm(config, data, text, given), save: (run) => saveTextModel(run, text), dispose: () => text.adapter?.remove() };
 }
 
 /** The frozen model behind ILRec's reward; SASRec is trained into the run's own folder unless the config names a finished run. */
@@ -157,10 +196,10 @@ async function rewardScorer(options: TrainRunOptions, config: TrainConfig, data:
 /** Writes everything that is known before training; the manifest last, since it says that there is a run. */
 async function beginRun(out: string, manifest: RunManifest, config: TrainConfig, prepared: PreparedData, { tokenizer, itemCounts, split }: TrainingData): Promise<void> {
   const paths = runPaths(out);
-  await mkdir(out, { recursive: true });
-  for (const path of [paths.checkpoints, paths.model, paths.log]) await rm(path, { recursive: true, force: true });
+  const isLanguageModel = manifest.method === 'ilrec' || manifest.method === 'sft';
+  if (isLanguageModel && config.training.initialWeights !== undefined) await readManifest(config.training.initialWeights); // told before a reward is trained
   await writeJsonAtomically(paths.config, config);
-  const isText = config.items.style !== 'ids' && (manifest.method === 'ilrec' || manifest.method === 'sft');
+  const isText = config.items.style !== 'ids' && isLanguageModel;
   if (isText) await writeTemplates(out, await readTemplates(config));
   else await writeJsonAtomically(paths.tokenizer, tokenizer.toJSON());
   await writeItems(
