@@ -265,6 +265,7 @@ describe('ilrec', () => {
       expect(() => method.attach(causalLM(config))).to.throw(/this method is attached to model "causal_lm"; detach\(\) it first/);
       method.detach();
       expect(() => ilrec({ numNegatveLayers: 2 } as IlrecOptions)).to.throw(/^ilrec: options must be among numNegativeLayers, penaltyWeight, .*, taps, got numNegatveLayers$/);
+      expect(() => ilrec({ taps: { block: 'x' } } as IlrecOptions)).to.throw('ilrec: taps must be among blocks, norm, head, embedding, causal, got block');
       expect(() => ilrec({ numNegativeLayers: 0 })).to.throw('ilrec: numNegativeLayers must be a positive integer, got 0');
       expect(() => ilrec({ penaltyWeight: -0.1 })).to.throw('ilrec: penaltyWeight must be at least 0, got -0.1');
       expect(() => ilrec({ rewardWeight: 1 })).to.throw('ilrec: rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');

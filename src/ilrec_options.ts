@@ -34,6 +34,8 @@ export interface IlrecOptions {
 /** The options with their defaults; only these three have none. */
 export type FullIlrecOptions = Required<Omit<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>> & Pick<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>;
 
+const TAP_OPTIONS: readonly string[] = ['blocks', 'norm', 'head', 'embedding', 'causal'] satisfies (keyof TapOptions)[];
+
 /** @throws IlrecError on an option out of range, or one that is none. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   const { numNegativeLayers = 4, penaltyWeight = 0.1, penalty = 'scale', thresholdScale = 1, thresholdReference = 'final' } = options;
@@ -52,6 +54,8 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   const full = { numNegativeLayers, penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, reward, rewardWeight, itemTokens, ignoreIndex, taps };
   const unknown = Object.keys(options).find((name) => !(name in full));
   if (unknown !== undefined) throw new IlrecError(`ilrec: options must be among ${Object.keys(full).join(', ')}, got ${unknown}`);
+  const strange = Object.keys(taps ?? {}).find((name) => !TAP_OPTIONS.includes(name));
+  if (strange !== undefined) throw new IlrecError(`ilrec: taps must be among ${TAP_OPTIONS.join(', ')}, got ${strange}`);
   if (reward === undefined && rewardWeight !== 0) throw new IlrecError('ilrec: rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');
   return full;
 }

@@ -167,7 +167,7 @@ describe('addLora', () => {
       expect(refusal({ targets: 'q_proj', alpha: 0 })).to.equal('addLora: alpha must be above 0, got 0');
       expect(refusal({ targets: 'q_proj', dropout: 1 })).to.equal('addLora: dropout must be in [0, 1), got 1');
       expect(refusal({ targets: 'q_proj', name: 'a b' })).to.equal('addLora: name must be of letters, digits, "-", "_" and ".", got "a b"');
-      expect(refusal({ targets: 'q_proj', trainModules: 'nor' })).to.equal('addLora: trainModules "nor" matches no layer with weights; layers: embed_tokens, layers_0, norm, lm_head');
+      expect(refusal({ targets: 'q_proj', trainModules: 'nor' })).to.equal('addLora: trainModules "nor" matches no layer with weights; layers: embed_tokens, layers_0, norm, lm_head; a tied head is trained with its embedding');
       expect(refusal({ targets: 'lm_head', trainModules: 'lm_head' })).to.equal('addLora: "lm_head/weight" must be in targets or in trainModules, got both; leave it out of one');
       expect(refusal({ targets: 'gated/gate', dropout: 0.1 }, foreignModel(V))).to.equal('addLora: dropout must be 0 for "gated/gate", whose layer SpecGatedBlock reads the adapted weight and shows no input to drop, got 0.1');
       expect(() => setActiveAdapter(model, 'a')).to.throw('setActiveAdapter: the model must have adapters, got none; call addLora or loadAdapter first');

@@ -87,6 +87,7 @@ describe('causalLM', () => {
     it('refuses sizes that cannot be', () => {
       expect(() => causalLM({ vocabSize: 0 })).to.throw('causalLM: vocabSize must be a positive integer, got 0');
       expect(() => causalLM({ vocabSize: 5, numAttentionHeads: 4, numKeyValueHeads: 3 })).to.throw('causalLM: numKeyValueHeads must divide numAttentionHeads, got 3 and 4');
+      expect(() => causalLM({ vocabSize: 5, hiddensize: 20 } as CausalLMConfig)).to.throw(/^causalLM: fields must be among vocabSize, hiddenSize, .*, seed, got hiddensize$/);
       expect(() => causalLM({ vocabSize: 5, hiddenSize: 20, numAttentionHeads: 4 })).to.throw('causalLM: hiddenSize / numAttentionHeads must be even, got 20 / 4; set headDim or change one of them');
     });
   });

@@ -122,6 +122,8 @@ describe('AdamW', () => {
   });
 
   it('refuses coefficients out of range', () => {
+    expect(() => new AdamW({ learningRate: -1 })).to.throw('AdamW: learningRate must be 0 or more, got -1');
+    expect(() => new AdamW({} as { learningRate: number })).to.throw('AdamW: learningRate must be given, got none; 1e-3 is usual for a model from nothing, 1e-4 for an adapter');
     expect(() => new AdamW({ learningRate: 1, beta1: 1 })).to.throw('AdamW: beta1 must be in [0, 1), got 1');
     expect(() => new AdamW({ learningRate: 1, weightDecay: -1 })).to.throw('AdamW: weightDecay must be 0 or more, got -1');
   });

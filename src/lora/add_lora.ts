@@ -77,7 +77,7 @@ export function refuseDropoutOnWeights(sites: readonly LoraSite[], dropout: numb
 
 function selectModules(model: tfl.LayersModel, selector: LayerSelector, sites: readonly LoraSite[]): Omit<TrainedModule, 'copy'>[] {
   const layers = graphLayers(model).filter((layer) => layer.weights.length > 0);
-  const refuse = (named: string): IlrecError => new IlrecError(`addLora: trainModules ${named} matches no layer with weights; layers: ${layers.map((layer) => layer.name).join(', ')}`);
+  const refuse = (named: string): IlrecError => new IlrecError(`addLora: trainModules ${named} matches no layer with weights; layers: ${layers.map((layer) => layer.name).join(', ')}; a tied head is trained with its embedding`);
   const modules = selectLayers(layers, selector, refuse).flatMap((layer) => layer.weights.map((base) => ({ layer, base, use: 'all' as const })));
   const both = sites.find(({ variable }) => modules.some(({ base }) => base === variable));
   if (both !== undefined) throw new IlrecError(`addLora: "${both.path}" must be in targets or in trainModules, got both; leave it out of one`);

@@ -57,12 +57,19 @@ export interface CausalLMConfig {
   seed?: number;
 }
 
+const FIELDS: readonly string[] = [
+  'vocabSize', 'hiddenSize', 'intermediateSize', 'numHiddenLayers', 'numAttentionHeads', 'numKeyValueHeads', 'headDim', 'ropeTheta', 'ropeScaling', 'slidingWindow', 'layerTypes', 'qkNorm',
+  'qkvBias', 'outputBias', 'mlpBias', 'hiddenAct', 'rmsNormEps', 'tieWordEmbeddings', 'attentionDropout', 'hiddenDropout', 'embeddingDropout', 'padTokenId', 'initializerRange', 'seed',
+] satisfies (keyof CausalLMConfig)[];
+
 /**
  * A Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T, V].
  *
- * @throws IlrecError on a size that is not a positive integer, or heads that do not divide.
+ * @throws IlrecError on a field that is none, a size that is not a positive integer, or heads that do not divide.
  */
 export function causalLM(config: CausalLMConfig): tfl.LayersModel {
+  const strange = Object.keys(config).find((name) => !FIELDS.includes(name));
+  if (strange !== undefined) throw new IlrecError(`causalLM: fields must be among ${FIELDS.join(', ')}, got ${strange}`);
   checkSizes(config);
   const { vocabSize, headDim, padTokenId, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);

@@ -41,10 +41,12 @@ export class AdamW extends tf.Optimizer {
 
   constructor(options: AdamWOptions) {
     super();
+    if (options?.learningRate === undefined) throw new IlrecError('AdamW: learningRate must be given, got none; 1e-3 is usual for a model from nothing, 1e-4 for an adapter');
     const { learningRate, beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0.01, clipNorm = 0, decays = hasRankTwo } = options;
     for (const [name, value] of Object.entries({ beta1, beta2 })) {
       if (!(value >= 0 && value < 1)) throw new IlrecError(`AdamW: ${name} must be in [0, 1), got ${value}`);
     }
+    if (typeof learningRate === 'number' && !(learningRate >= 0)) throw new IlrecError(`AdamW: learningRate must be 0 or more, got ${learningRate}`);
     for (const [name, value] of Object.entries({ weightDecay, clipNorm })) {
       if (!(value >= 0)) throw new IlrecError(`AdamW: ${name} must be 0 or more, got ${value}`);
     }
