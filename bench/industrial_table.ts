@@ -13,9 +13,10 @@ const ROWS: readonly (readonly [string, string])[] = [
   ['Popularity', 'popularity'], ['Markov, first order', 'markov'], ['SASRec', 'sasrec'], ['Semantic ids alone, SFT', 'ids_sft'],
   ['LC-Rec style from nothing, SFT', 'lc_sft'], ['LC-Rec style from nothing, ILRec', 'lc_ilrec'],
   ['LC-Rec style from the checkpoint, SFT', 'lcp_sft'], ['LC-Rec style from the checkpoint, ILRec', 'lcp_ilrec'],
+  ['LC-Rec style, that SFT continued, SFT', 'lcc_sft'], ['LC-Rec style, that SFT continued, ILRec', 'lcc_ilrec'],
   ['BIGRec style from nothing, SFT', 'bg_sft'], ['BIGRec style from nothing, ILRec', 'bg_ilrec'],
   ['BIGRec style from the checkpoint, SFT', 'bgp_sft'], ['BIGRec style from the checkpoint, ILRec', 'bgp_ilrec'],
-  ['... continued from that SFT, SFT', 'bgc_sft'], ['... continued from that SFT, ILRec', 'bgc_ilrec'],
+  ['BIGRec style, that SFT continued, SFT', 'bgc_sft'], ['BIGRec style, that SFT continued, ILRec', 'bgc_ilrec'],
 ];
 const METRICS = ['hr@5', 'ndcg@5', 'hr@10', 'ndcg@10'] as const;
 

@@ -6,7 +6,7 @@ import { type FullIlrecOptions, type IlrecOptions, withDefaults } from './ilrec_
 import { ilrecObjective, type IlrecTerms } from './losses';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
-import { checkTokens, labelsOf, rowsAt } from './response_labels';
+import { checkTokens, labelsOf, rowsAt } from './ops/response_labels';
 import { type Capture, compiledFunctions, findTaps, ModelTaps, requireModel, trainedModel } from './taps';
 
 export type { Coefficient, IlrecOptions } from './ilrec_options';

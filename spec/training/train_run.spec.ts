@@ -40,6 +40,9 @@ describe('trainRun', () => {
         const evaluation = await evaluateRun({ run: out });
         expect(evaluation.users).to.equal(30);
         expect(evaluation.invalidItems).to.equal(0);
+        const unseen = await evaluateRun({ run: out, excludeSeen: true, users: 9 });
+        expect(unseen.protocol.excludeSeen).to.equal(true);
+        expect(existsSync(join(out, 'evaluation-test-exclude-seen.json'))).to.equal(true);
         const { items, dispose } = await loadRun(out);
         dispose();
         const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, excludeSeen: true });

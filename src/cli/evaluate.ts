@@ -11,6 +11,7 @@ interface Options {
   run: string;
   split: string;
   beamWidth?: number;
+  excludeSeen?: boolean;
   users?: number;
   seed?: number;
   data?: string;
@@ -25,6 +26,7 @@ export function evaluateCommand(): Command {
     .requiredOption('--run <run>', 'a run directory')
     .option('--split <split>', 'test or valid', 'test')
     .option('--beam-width <n>', 'beams of the search (default: the run\'s, 20 where its config says nothing)', integerOption('--beam-width', 1))
+    .option('--exclude-seen', 'leave items of the history out of the lists')
     .option('--users <n>', 'how many users, drawn by --seed (default: all)', integerOption('--users', 1))
     .option('--seed <n>', 'seed of the draw and of the intervals', integerOption('--seed', 0))
     .option('--data <dir>', 'the prepared folder, where it has moved')

@@ -14,6 +14,8 @@ export interface EvaluateRunOptions {
   split?: 'test' | 'valid';
   /** W of the beam search; default the run's. */
   beamWidth?: number;
+  /** Leaves items of the history out of the lists; default as the run's config says. */
+  excludeSeen?: boolean;
   /** How many users, drawn by `seed`; default all. */
   users?: number;
   /** Seed of the draw and of the intervals. Default 0. */
@@ -24,7 +26,8 @@ export interface EvaluateRunOptions {
 }
 
 /**
- * Evaluates a finished run by leave-one-out over the whole catalogue and keeps the result, with each user's rank, as evaluation-SPLIT.json in the run.
+ * Evaluates a finished run by leave-one-out over the whole catalogue and keeps the result, with each user's rank, as evaluation-SPLIT.json in the run;
+ * where `excludeSeen` is not as the run's config says, under a name of its own.
  *
  * @throws IlrecError when the run is not finished, or its dataset is gone or changed.
  */
@@ -38,7 +41,7 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
 }
 
 /** As `evaluateRun`, of a run that is loaded already; it stays loaded. */
-export async function evaluateLoadedRun(run: LoadedRun, { split = 'test', beamWidth, users, seed = 0, data, onProgress }: Omit<EvaluateRunOptions, 'run'> = {}): Promise<EvaluationResult> {
+export async function evaluateLoadedRun(run: LoadedRun, { split = 'test', beamWidth, excludeSeen, users, seed = 0, data, onProgress }: Omit<EvaluateRunOptions, 'run'> = {}): Promise<EvaluationResult> {
   const { folder, manifest, config } = run;
   const prepared = await loadPrepared(data ?? manifest.data.folder);
   if (prepared.checksum !== manifest.data.checksum) {
@@ -47,10 +50,11 @@ export async function evaluateLoadedRun(run: LoadedRun, { split = 'test', beamWi
   const { holdOut, [split]: cases } = splitData(prepared);
   const { histories, targets } = cases;
   if (targets.length === 0) throw new IlrecError(`evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got none; evaluate the other split`);
-  const recommender = await run.recommender(histories, { beamWidth });
+  const recommender = await run.recommender(histories, { beamWidth, excludeSeen });
   const result = await evaluateRecommender({ ...recommender, targets, split, holdOut, users: users === undefined ? undefined : Math.min(users, targets.length), batchSize: config.evaluation.batchSize, seed, onProgress });
   const { ranks, evaluatedUsers, ...summary } = result;
-  await writeJsonAtomically(evaluationPath(folder, split), { ...summary, ranks: [...ranks], evaluatedUsers: [...evaluatedUsers] });
+  const variant = result.protocol.excludeSeen === config.evaluation.excludeSeen ? '' : result.protocol.excludeSeen ? '-exclude-seen' : '-with-seen';
+  await writeJsonAtomically(evaluationPath(folder, split, variant), { ...summary, ranks: [...ranks], evaluatedUsers: [...evaluatedUsers] });
   return result;
 }
 
@@ -62,6 +66,6 @@ export async function readEvaluation(folder: string, split: 'test' | 'valid'): P
   return { ...kept, ranks: Int32Array.from(kept.ranks), evaluatedUsers: Int32Array.from(kept.evaluatedUsers) };
 }
 
-function evaluationPath(folder: string, split: 'test' | 'valid'): string {
-  return join(folder, `evaluation-${split}.json`);
+function evaluationPath(folder: string, split: 'test' | 'valid', variant = ''): string {
+  return join(folder, `evaluation-${split}${variant}.json`);
 }

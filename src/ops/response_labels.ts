@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { IlrecError } from './errors';
-import type { ResponsePositions } from './ops/response_rows';
+import { IlrecError } from '../errors';
+import type { ResponsePositions } from './response_rows';
 
 /** The labels as [B, T]; tfjs's own sparse losses take them as [B, T, 1]. @throws IlrecError on another shape. */
 export function labelsOf(labels: tf.Tensor, hidden: tf.Tensor3D): tf.Tensor {
