@@ -24,12 +24,18 @@ const folder = process.argv[2] ?? 'runs/industrial';
 const found = ROWS.filter(([, run]) => existsSync(join(folder, run, 'evaluation-test.json')));
 const results = new Map(await Promise.all(found.map(async ([, run]) => [run, JSON.parse(await readFile(join(folder, run, 'evaluation-test.json'), 'utf8')) as EvaluationResult] as const)));
 
+/** NDCG@10 of the same run with the items of the history left out of its lists, where that was evaluated. */
+async function unseen(run: string): Promise<string> {
+  const text = await readFile(join(folder, run, 'evaluation-test-exclude-seen.json'), 'utf8').catch(() => null);
+  return text === null ? '–' : short((JSON.parse(text) as EvaluationResult)['ndcg@10'].toFixed(4));
+}
+
 const short = (text: string): string => text.replaceAll('0.', '.');
-console.log('| | HR@5 | NDCG@5 | HR@10 | NDCG@10 | invalid items | seconds of training |\n|---|---|---|---|---|---|---|');
+console.log('| | HR@5 | NDCG@5 | HR@10 | NDCG@10 | NDCG@10, items seen left out | invalid items | seconds of training |\n|---|---|---|---|---|---|---|---|');
 for (const [title, run] of found) {
   const result = results.get(run) as EvaluationResult;
   const { seconds } = await readManifest(join(folder, run));
-  console.log(`| ${title} | ${METRICS.map((metric) => short(formatInterval(result[metric], result.ci95[metric]))).join(' | ')} | ${result.invalidItems} | ${seconds.toFixed(0)} |`);
+  console.log(`| ${title} | ${METRICS.map((metric) => short(formatInterval(result[metric], result.ci95[metric]))).join(' | ')} | ${await unseen(run)} | ${result.invalidItems} | ${seconds.toFixed(0)} |`);
 }
 for (const [title, run] of found.filter(([, name]) => name.endsWith('_ilrec'))) {
   const [ilrec, sft] = [results.get(run), results.get(run.replace('_ilrec', '_sft'))];
