@@ -46,7 +46,7 @@ describe('ilrec', () => {
       [['train', '--data', at('nowhere'), '--out', at('run'), '--backend', 'wasm'], /run `ilrec prepare`/],
       [['train', '--data', at('data'), '--out', at('run'), '--method', 'magic'], /^--method must be one of ilrec, sft, sasrec, popularity, markov, got magic$/],
       [['train', '--data', at('data'), '--out', at('run'), '--epochs', '1.5'], /^--epochs must be a whole number of at least 1, got 1\.5$/],
-      [['train', '--data', at('data'), '--out', at('run'), '--config', at('none.json')], /^--config must name a file that can be read, got .*none\.json$/],
+      [['train', '--data', at('data'), '--out', at('run'), '--config', at('none.json')], /^--config must be a file that can be read, got .*none\.json; check the path$/],
       [['evaluate', '--run', at('data'), '--backend', 'wasm'], /must be a run directory, got no manifest\.json there/],
       [['evaluate', '--run', at('data'), '--split', 'train', '--backend', 'wasm'], /^--split must be one of test, valid, got train$/],
       [['prepare', '--format', 'xml', '--input', at('clicks.csv'), '--out', at('other')], /^--format must be one of lc-rec, minionerec, recbole, csv, got xml$/],

@@ -113,6 +113,16 @@ describe('trainRun over text', () => {
     disposeModel(text.model);
   });
 
+  it('refuses an adapter on a tied head before training, since it could not be merged after it', async () => {
+    const before = tf.memory().numTensors;
+    const backbone: TrainConfigInput['backbone'] = { pretrained: 'spec/golden/checkpoints/smollm2', lora: { rank: 2, targets: ['q_proj', 'lm_head/weight'] } };
+    expect(await messageOf(run('sft', { ...bigRec, backbone }))).to.equal(
+      'trainRun: backbone.lora.targets must leave out a head that is tied to the embedding, since it cannot be merged at the end of the run, got "lm_head/weight"; put "embed_tokens" into backbone.lora.trainModules instead',
+    );
+    expect(tf.memory().numTensors).to.equal(before);
+    expect(existsSync(join(folder.path, 'sft'))).to.equal(false);
+  });
+
   it('keeps the templates it was trained with, also when their file is gone', async function () {
     this.timeout(60_000);
     const prompts = join(folder.path, 'prompts.json');

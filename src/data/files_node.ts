@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { replaceFolder } from '../checkpoints/replace_folder_node';
 import { IlrecError } from '../errors';
 import { readDataset, type DataFormat, type DataSplitName } from './read_dataset_node';
 import { readItemVectors } from './read_item_vectors';
@@ -68,26 +68,14 @@ export async function writePrepared(data: PreparedData, out: string): Promise<Pr
   const interactions = data.userIds.map((user, row) => JSON.stringify({ user, items: [...data.sequences[row]] })).join('\n') + '\n';
   const cases = data.cases && linesOfCases(data.cases);
   const checksum = checksumOf(items, interactions, cases);
-  const target = resolve(out);
-  const aside = `${target}.partial-${process.pid}`;
-  const replaced = `${target}.replaced-${process.pid}`;
   try {
-    await mkdir(aside, { recursive: true });
-    await writeFile(`${aside}/${ITEMS_FILE}`, items);
-    await writeFile(`${aside}/${INTERACTIONS_FILE}`, interactions);
-    if (cases !== undefined) await writeFile(`${aside}/${CASES_FILE}`, cases);
-    await writeFile(`${aside}/${DATASET_FILE}`, JSON.stringify({ kind: KIND, version: VERSION, name: data.name, checksum, report: data.report }, null, 2) + '\n');
-    const earlier = await stat(target).catch(() => null);
-    if (earlier !== null) await rename(target, replaced);
-    try {
-      await rename(aside, target);
-    } catch (error) {
-      if (earlier !== null) await rename(replaced, target);
-      throw error;
-    }
-    await rm(replaced, { recursive: true, force: true });
+    await replaceFolder(out, async (aside) => {
+      await writeFile(`${aside}/${ITEMS_FILE}`, items);
+      await writeFile(`${aside}/${INTERACTIONS_FILE}`, interactions);
+      if (cases !== undefined) await writeFile(`${aside}/${CASES_FILE}`, cases);
+      await writeFile(`${aside}/${DATASET_FILE}`, JSON.stringify({ kind: KIND, version: VERSION, name: data.name, checksum, report: data.report }, null, 2) + '\n');
+    });
   } catch (error) {
-    await rm(aside, { recursive: true, force: true }).catch(() => undefined);
     throw new IlrecError(`prepareData: the folder ${out} must be writable, got ${error instanceof Error ? error.message : String(error)}; choose another --out`);
   }
   return { ...data, checksum };

@@ -24,6 +24,7 @@ import { parsePromptTemplates, type PromptTemplates } from '../prompts/templates
 import { titleLanguage } from '../prompts/title_language';
 import { trainByteLevelBpe } from '../tokenizers/byte_level_bpe';
 import { TextTokenizer } from '../tokenizers/text_tokenizer';
+import { disposeModel } from './dispose_model';
 import { gradientCheckpointing } from './gradient_checkpointing';
 
 /** A language model that reads and writes text, and how items are named in it. */
@@ -66,7 +67,12 @@ export async function buildTextModel(config: TrainConfig, catalogue: Catalogue, 
   if (backbone.gradientCheckpointing) gradientCheckpointing(model);
   if (backbone.lora === null) return { model, language, config: json, adapter: null };
   const { targets = isBlockWeight, trainModules = layersOfNewTokens(model, language), ...lora } = backbone.lora;
-  return { model, language, config: json, adapter: addLora(model, { ...lora, targets, trainModules, seed }) };
+  const adapter = addLora(model, { ...lora, targets, trainModules, seed });
+  const tied = adapter.pairs.find(({ site }) => site.tied);
+  if (tied === undefined) return { model, language, config: json, adapter };
+  adapter.remove();
+  disposeModel(model);
+  throw new IlrecError(`trainRun: backbone.lora.targets must leave out a head that is tied to the embedding, since it cannot be merged at the end of the run, got "${tied.site.path}"; put "embed_tokens" into backbone.lora.trainModules instead`);
 }
 
 /** Writes the model as a checkpoint that transformers reads too, adapters merged; the adapter alone beside it. */
