@@ -1,51 +1,87 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { cumsum } from './cumsum';
+import { registerSoftmaxGradient } from './softmax_gradient';
 import { cpuUnsortedSegmentSum, wasmUnsortedSegmentSum } from './unsorted_segment_sum';
-import type { KernelReplacement } from './wasm_backend';
-import { wasmBatchMatMul } from './wasm_batch_mat_mul';
-import { wasmBroadcasts } from './wasm_broadcast';
-import { wasmGather } from './wasm_gather';
-import { wasmIdentity } from './wasm_identity';
-import { wasmTile } from './wasm_tile';
+import { wasmBatchMatMul } from './wasm/batch_mat_mul';
+import { wasmBroadcasts } from './wasm/broadcast';
+import { wasmBinary, wasmUnary } from './wasm/elementwise';
+import { wasmFused } from './wasm/fused';
+import { wasmGather } from './wasm/gather';
+import { wasmIdentity } from './wasm/identity';
+import { wasmConcat, wasmSplit, wasmTranspose } from './wasm/moves';
+import { wasmReductions } from './wasm/reductions';
+import { simdOf } from './wasm/simd_module';
+import { wasmSoftmax } from './wasm/softmax';
+import { wasmTile } from './wasm/tile';
+import type { KernelReplacement, WasmBackend } from './wasm/wasm_backend';
 
 const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [cpuUnsortedSegmentSum, cumsum],
-  wasm: [wasmIdentity, wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
+  wasm: [
+    ...[wasmIdentity, wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
+    ...[...wasmUnary, ...wasmBinary, ...wasmReductions, wasmSoftmax, wasmSplit, wasmConcat, wasmTranspose],
+  ],
 };
 
 /** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */
 const hookName = 'ILRecKernels';
-const ours = new WeakSet<tf.KernelFunc>();
+/** Our kernel functions, and what each stands for: undefined where the backend's package has no such kernel. */
+const ours = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
+const switchedOff = new Set<string>();
 
 /**
  * Gives the cpu and wasm backends the kernels they lack or run slowly, whether their packages are imported before, after or never:
  * what is there already is replaced now, what comes later when tfjs sets the backend. Calling it again does nothing.
  */
 export function registerKernels(): void {
+  registerSoftmaxGradient();
   for (const backendName of Object.keys(replacements)) {
-    if (tf.getKernel(hookName, backendName) !== undefined) continue;
-    tf.registerKernel({
-      kernelName: hookName,
-      backendName,
-      setupFunc: () => installKernels(backendName),
-      kernelFunc: () => {
-        throw new Error(`${hookName}: this kernel is a registration hook and computes nothing, got a call`);
-      },
-    });
-    installKernels(backendName);
+    switchedOff.delete(backendName);
+    if (tf.getKernel(hookName, backendName) === undefined) {
+      tf.registerKernel({
+        kernelName: hookName,
+        backendName,
+        setupFunc: (backend) => installKernels(backendName, backend as unknown as WasmBackend),
+        kernelFunc: () => {
+          throw new Error(`${hookName}: this kernel is a registration hook and computes nothing, got a call`);
+        },
+      });
+    }
+    installKernels(backendName, tf.getBackend() === backendName ? (tf.backend() as unknown as WasmBackend) : undefined);
+  }
+}
+
+/**
+ * Gives the backends' own kernels back, to compare with them; those that a backend lacks and training needs stay. The operations that have a kernel of
+ * this package are composed of ordinary ones meanwhile. `registerKernels` switches them on again.
+ */
+export function unregisterKernels(): void {
+  for (const backendName of Object.keys(replacements)) {
+    switchedOff.add(backendName);
+    for (const { kernelName, kernelFunc } of tf.getKernelsForBackend(backendName)) {
+      const stock = ours.get(kernelFunc);
+      if (stock === undefined && !isFused(kernelName)) continue;
+      tf.unregisterKernel(kernelName, backendName);
+      if (stock !== undefined) tf.registerKernel(stock);
+    }
   }
 }
 
 /** Replaces what the backend's package has registered so far. */
-function installKernels(backendName: string): void {
-  if (tf.getKernel('Identity', backendName) === undefined) return; // the backend's package is not there
-  for (const { kernelName, create } of replacements[backendName]) {
+function installKernels(backendName: string, backend: WasmBackend | undefined): void {
+  if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return; // the backend's package is not there
+  const added = backendName === 'wasm' && backend !== undefined && simdOf(backend) !== null ? wasmFused : [];
+  for (const { kernelName, create } of [...replacements[backendName], ...added]) {
     const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
     if (stock !== undefined && ours.has(stock.kernelFunc)) continue;
     const kernelFunc = create(stock?.kernelFunc);
     if (kernelFunc === undefined) continue;
-    ours.add(kernelFunc);
+    ours.set(kernelFunc, stock);
     if (stock !== undefined) tf.unregisterKernel(kernelName, backendName);
     tf.registerKernel({ ...stock, kernelName, backendName, kernelFunc });
   }
+}
+
+function isFused(name: string): boolean {
+  return wasmFused.some(({ kernelName }) => kernelName === name);
 }

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { addressOf, simdOf } from './wasm/simd_module';
+import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm/wasm_backend';
 
 type Numbers = Float32Array | Int32Array | Uint8Array;
 
@@ -43,6 +44,12 @@ const segmentSumOnHeap: tf.KernelFunc = ({ inputs, backend, attrs }) => {
   const segmentIds = input(inputs, 'segmentIds');
   const { shape, inner, dtype } = plan(x, segmentIds, attrs?.numSegments as number);
   const sum = wasm.makeOutput(shape, dtype); // before any view is taken: allocating may move the heap
+  const simd = simdOf(wasm);
+  if (simd !== null && dtype === 'float32' && segmentIds.dtype === 'int32') {
+    wasm.typedArrayFromHeap(sum).fill(0);
+    simd.kernels.addLines(sizeOf(segmentIds.shape), addressOf(wasm, x), addressOf(wasm, segmentIds), inner, addressOf(wasm, sum), shape[0]);
+    return sum;
+  }
   const out = wasm.typedArrayFromHeap(sum).fill(0);
   addRowsBySegment(wasm.typedArrayFromHeap(x), wasm.typedArrayFromHeap(segmentIds), inner, out);
   return sum;

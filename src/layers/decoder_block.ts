@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { activationName, type ActivationName, ACTIVATIONS } from '../ops/activations';
+import { activationName, type ActivationName } from '../ops/activations';
 import { attention, causalMask, paddingMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
+import { gated } from '../ops/gated';
 import { rmsNorm } from '../ops/rms_norm';
 import { applyRotary, rotaryTables } from '../ops/rotary';
 import type { RopeScaling } from '../ops/rotary_frequencies';
@@ -168,8 +169,7 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
   /** The gated MLP of norm(x): down(act(gate) * up); [B, T, D] to [B, T, D]. */
   private mlp(x: tf.Tensor, training: boolean): tf.Tensor {
     const joined = this.project(this.norm(x, this.postAttentionNorm), ['gate_proj', 'up_proj'], training); // [B, T, 2I]
-    const [gate, up] = tf.split(joined, 2, -1); // [B, T, I] each
-    return this.project(tf.mul(ACTIVATIONS[this.args.hiddenAct ?? 'silu'](gate), up), ['down_proj'], training);
+    return this.project(gated(joined, this.args.hiddenAct ?? 'silu'), ['down_proj'], training);
   }
 
   private project(x: tf.Tensor, names: readonly ProjectionName[], training: boolean): tf.Tensor {

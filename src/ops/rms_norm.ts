@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { ownKernel } from './own_kernel';
 
 /**
  * Root mean square normalisation over the last axis (Zhang & Sennrich, arXiv 1910.07467).
@@ -16,22 +17,29 @@ export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, epsilon 
   const normalise = tf.customGrad((rows, scale, save) => {
     const input = rows as tf.Tensor2D;
     const w = scale as tf.Tensor1D;
-    const inverse = tf.tidy(() => tf.rsqrt(tf.add(tf.mean(tf.square(input), 1, true), epsilon))); // [R, 1]
+    const [value, inverse] = forward(input, w, epsilon); // [R, D], [R, 1]
     (save as tf.GradSaveFunc)([input, w, inverse]);
-    const value = tf.tidy(() => tf.mul(tf.mul(input, inverse), w)); // [R, D]
-    return {
-      value,
-      gradFunc: (dy, saved) =>
-        tf.tidy(() => {
-          const [x2, w2, r] = saved as [tf.Tensor2D, tf.Tensor1D, tf.Tensor2D];
-          const normed = tf.mul(x2, r); // [R, D]
-          const dyNormed = tf.mul(dy as tf.Tensor, normed); // [R, D]
-          const weighted = tf.mul(dy as tf.Tensor, w2); // [R, D]
-          const mean = tf.mean(tf.mul(weighted, normed), 1, true); // [R, 1]
-          const dx = tf.mul(tf.sub(weighted, tf.mul(normed, mean)), r); // [R, D]
-          return [dx, tf.sum(dyNormed, 0)];
-        }),
-    };
+    return { value, gradFunc: (dy, saved) => backward(saved[0] as tf.Tensor2D, saved[1] as tf.Tensor1D, saved[2] as tf.Tensor2D, dy as tf.Tensor2D) };
   });
   return tf.tidy(() => tf.reshape(normalise(tf.reshape(x, [-1, size]), weight), x.shape)) as T;
+}
+
+/** y [R, D] and r [R, 1]. */
+function forward(x: tf.Tensor2D, weight: tf.Tensor1D, epsilon: number): tf.Tensor[] {
+  const kernel = ownKernel('ILRecRmsNorm');
+  if (kernel !== null) return kernel({ x, weight }, { epsilon });
+  const inverse = tf.tidy(() => tf.rsqrt(tf.add(tf.mean(tf.square(x), 1, true), epsilon))); // [R, 1]
+  return [tf.tidy(() => tf.mul(tf.mul(x, inverse), weight)), inverse];
+}
+
+/** dx [R, D] and dw [D]. */
+function backward(x: tf.Tensor2D, weight: tf.Tensor1D, inverse: tf.Tensor2D, dy: tf.Tensor2D): tf.Tensor[] {
+  const kernel = ownKernel('ILRecRmsNormGrad');
+  if (kernel !== null) return kernel({ x, weight, inverse, dy });
+  return tf.tidy(() => {
+    const normed = tf.mul(x, inverse); // [R, D]
+    const weighted = tf.mul(dy, weight); // [R, D]
+    const mean = tf.mean(tf.mul(weighted, normed), 1, true); // [R, 1]
+    return [tf.mul(tf.sub(weighted, tf.mul(normed, mean)), inverse), tf.sum(tf.mul(dy, normed), 0)];
+  });
 }

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { ownKernel } from './own_kernel';
 import { type RopeScaling, rotaryFrequencies } from './rotary_frequencies';
 
 /** Cosines and sines of the rotary angles, the half-split layout of Llama: feature i and i + F/2 form a pair. */
@@ -41,17 +42,27 @@ export function rotaryTables(positions: ArrayLike<number>, headSize: number, the
 export function applyRotary<T extends tf.Tensor>(x: T, cos: tf.Tensor, sin: tf.Tensor): T {
   const rotate = tf.customGrad((input, save) => {
     (save as tf.GradSaveFunc)([cos, sin]);
-    return {
-      value: rotation(input as tf.Tensor, cos, sin),
-      gradFunc: (dy, saved) => tf.tidy(() => rotation(dy as tf.Tensor, saved[0], tf.neg(saved[1]))),
-    };
+    return { value: rotation(input as tf.Tensor, cos, sin, 1), gradFunc: (dy, saved) => rotation(dy as tf.Tensor, saved[0], saved[1], -1) };
   });
   return rotate(x) as T;
 }
 
-function rotation(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor): tf.Tensor {
+/** By the angles of the tables, or by the opposite ones for a sign of -1. */
+function rotation(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor, sign: 1 | -1): tf.Tensor {
+  const kernel = tablesAreRepeated(x.shape, cos.shape) ? ownKernel('ILRecRotate') : null;
+  if (kernel !== null) return kernel({ x, cos, sin }, { sign })[0];
   return tf.tidy(() => {
     const [first, second] = tf.split(x, 2, -1); // [..., F / 2] each
-    return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(second), first], -1), sin));
+    return tf.add(tf.mul(x, cos), tf.mul(tf.concat([tf.neg(second), first], -1), sign === 1 ? sin : tf.neg(sin)));
   });
+}
+
+/** Whether tables [tables, 1, ..., R, F] serve x [tables, ..., R, F] by each being read several times in a row, as the kernel does. */
+function tablesAreRepeated(shape: readonly number[], tables: readonly number[]): boolean {
+  const padded = [...new Array<number>(Math.max(0, shape.length - tables.length)).fill(1), ...tables];
+  if (padded.length !== shape.length) return false;
+  const rank = shape.length;
+  const own = padded.slice(0, -2);
+  const repeatedFrom = own.findLastIndex((n) => n !== 1) + 1; // before it, each has its own
+  return padded[rank - 1] === shape[rank - 1] && padded[rank - 2] === shape[rank - 2] && own.every((n, axis) => axis >= repeatedFrom || n === shape[axis]);
 }

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
+import { ownKernel } from '../ops/own_kernel';
 import { createSchedule, type Schedule, type ScheduleOptions } from './schedules';
 
 /** tfjs-core does not export this type by name. */
@@ -65,21 +66,22 @@ export class AdamW extends tf.Optimizer {
     const step = this.iterations + 1;
     const { beta1, beta2, epsilon, weightDecay, clipNorm, decays } = this.options;
     const rate = this.rateOf(step - 1);
-    const stepSize = rate / (1 - beta1 ** step);
-    const secondScale = 1 / (1 - beta2 ** step);
+    const update = { beta1, beta2, epsilon, stepSize: rate / (1 - beta1 ** step), secondScale: 1 / (1 - beta2 ** step) };
+    const own = ownKernel('ILRecAdamW');
     tf.tidy(() => {
-      const clipped = clipNorm > 0 ? clipByGlobalNorm(named.map(({ tensor }) => tensor), clipNorm) : named.map(({ tensor }) => tensor);
+      const all = named.map(({ tensor }) => tensor);
+      const clipped = clipNorm > 0 ? clipByGlobalNorm(all, clipNorm) : all;
       named.forEach(({ name }, i) => {
         const variable = tf.engine().registeredVariables[name];
         const [first, second] = this.momentsOf(i, variable);
         const gradient = clipped[i];
         if (gradient == null) return;
+        const keep = weightDecay > 0 && decays(variable) ? 1 - rate * weightDecay : 1;
         tf.tidy(() => {
-          first.assign(tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1)));
-          second.assign(tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2)));
-          const denominator = tf.add(tf.sqrt(tf.mul(second, secondScale)), epsilon);
-          const decayed = weightDecay > 0 && decays(variable) ? tf.mul(variable, 1 - rate * weightDecay) : variable;
-          variable.assign(tf.sub(decayed, tf.div(tf.mul(first, stepSize), denominator)));
+          const [weight, ...moments] = own === null ? updated(variable, first, second, gradient, keep, update) : own({ weight: variable, first, second, gradient }, { ...update, keep });
+          variable.assign(weight);
+          first.assign(moments[0]);
+          second.assign(moments[1]);
         });
       });
     });
@@ -129,6 +131,24 @@ export class AdamW extends tf.Optimizer {
     }
     return [first, this.secondMoments[i]];
   }
+}
+
+interface Update {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  /** lr / (1 - beta1^t). */
+  readonly stepSize: number;
+  /** 1 / (1 - beta2^t). */
+  readonly secondScale: number;
+}
+
+/** A weight and its moments after a step. @param keep what decay leaves of the weight, 1 - lr * weightDecay. */
+function updated(weight: tf.Tensor, first: tf.Tensor, second: tf.Tensor, gradient: tf.Tensor, keep: number, { beta1, beta2, epsilon, stepSize, secondScale }: Update): tf.Tensor[] {
+  const m = tf.add(tf.mul(first, beta1), tf.mul(gradient, 1 - beta1));
+  const v = tf.add(tf.mul(second, beta2), tf.mul(tf.square(gradient), 1 - beta2));
+  const denominator = tf.add(tf.sqrt(tf.mul(v, secondScale)), epsilon);
+  return [tf.sub(keep === 1 ? weight : tf.mul(weight, keep), tf.div(tf.mul(m, stepSize), denominator)), m, v];
 }
 
 function hasRankTwo(variable: tf.Variable): boolean {

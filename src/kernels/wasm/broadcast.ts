@@ -1,23 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, withShape, type KernelReplacement, type WasmBackend } from './wasm_backend';
-import { tileOnHeap } from './wasm_tile';
+import { tileOnHeap } from './tile';
 
-/** Element-wise kernels of two operands that broadcast a column at 50 to 100 ns a number; the first five do so for integers only. */
-const binaryKernels = ['Add', 'Sub', 'Multiply', 'RealDiv', 'SquaredDifference'].concat(
-  ['Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual'],
-  ['Maximum', 'Minimum', 'Pow', 'Mod', 'FloorDiv', 'LogicalAnd', 'LogicalOr'],
-);
-const fastInFloat = new Set(binaryKernels.slice(0, 5));
+/** Element-wise kernels of two operands that broadcast a column at 50 to 100 ns a number; those of elementwise.ts do so for integers only. */
+const binaryKernels = ['SquaredDifference', 'Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Maximum', 'Minimum', 'Pow', 'Mod', 'FloorDiv', 'LogicalAnd', 'LogicalOr'];
 /** Below this many numbers the detour costs as much as it saves. */
 const minSize = 256;
 
 /** Repeats the operand that is broadcast along an inner axis first, so that tfjs's kernel takes its loop over equal shapes. */
 export const wasmBroadcasts: readonly KernelReplacement[] = binaryKernels.map((kernelName) => ({
   kernelName,
-  create: (stock) => (stock === undefined ? undefined : broadcastFirst(stock, fastInFloat.has(kernelName))),
+  create: (stock) => (stock === undefined ? undefined : broadcastFirst(stock, kernelName === 'SquaredDifference')),
 }));
 
-function broadcastFirst(stock: tf.KernelFunc, floatIsFast: boolean): tf.KernelFunc {
+/** @param floatIsFast whether tfjs's kernel broadcasts float32 fast by itself. */
+export function broadcastFirst(stock: tf.KernelFunc, floatIsFast: boolean): tf.KernelFunc {
   return (call) => {
     const a = input(call.inputs, 'a');
     const b = input(call.inputs, 'b');

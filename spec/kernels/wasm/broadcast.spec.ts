@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { bools, expectSameAsCpu, floats, ints } from './against_cpu';
+import { bools, expectSameAsCpu, floats, ints } from '../against_cpu';
 
 type Binary = (a: tf.Tensor, b: tf.Tensor) => tf.Tensor;
 

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { bools, expectSameAsCpu, floats, ints } from './against_cpu';
+import { bools, expectSameAsCpu, floats, ints } from '../against_cpu';
 
 describe('GatherV2 on wasm', () => {
   it('agrees with cpu on every axis, for short and long slices', async () => {

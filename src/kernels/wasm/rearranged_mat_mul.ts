@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, withShape, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { input, sizeOf, withShape, type WasmBackend } from './wasm_backend';
 
 /** Multiply-adds of one product of a batch from which XNNPACK's set-up (about 4 µs) pays. */
 const minBatchedWork = 8192;
@@ -14,19 +14,11 @@ interface Sizes {
 }
 
 /**
- * Products on tfjs's wasm backend reach XNNPACK only as one plain [M, K] · [K, N]; transposed and batched ones run in scalar loops,
+ * Products on tfjs's wasm backend reach XNNPACK, and its threads, only as one plain [M, K] · [K, N]; transposed and batched ones run in scalar loops,
  * 8 to 60 times slower. This kernel transposes first, and runs the larger products of a batch one by one. What it does not cover
  * (other dtypes, a batch broadcast against another) goes to tfjs's own kernel, as does every message about wrong shapes.
  */
-export const wasmBatchMatMul: KernelReplacement = {
-  kernelName: 'BatchMatMul',
-  create: (stock) => {
-    const transposeKernel = tf.getKernel('Transpose', 'wasm')?.kernelFunc;
-    return stock === undefined || transposeKernel === undefined ? undefined : batchMatMul(stock, transposeKernel);
-  },
-};
-
-function batchMatMul(stock: tf.KernelFunc, transposeKernel: tf.KernelFunc): tf.KernelFunc {
+export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.KernelFunc): tf.KernelFunc {
   return (call) => {
     const wasm = call.backend as WasmBackend;
     const a = input(call.inputs, 'a');

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { wasmBatchMatMul } from '../../src/kernels/wasm_batch_mat_mul';
-import { expectSameAsCpu, floats, ints } from './against_cpu';
+import { wasmBatchMatMul } from '../../../src/kernels/wasm/batch_mat_mul';
+import { expectSameAsCpu, floats, ints } from '../against_cpu';
 
 const flags = [
   [false, false],

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { bools, expectSameAsCpu, floats, ints } from './against_cpu';
+import { bools, expectSameAsCpu, floats, ints } from '../against_cpu';
 
 describe('Tile on wasm', () => {
   it('agrees with cpu for every kind of repetition', async () => {

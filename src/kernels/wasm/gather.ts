@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { addressOf, simdOf } from './simd_module';
 import { input, sizeOf, type HeapView, type KernelReplacement, type WasmBackend } from './wasm_backend';
 
 /** Below this many numbers a loop is faster than a block copy. */
@@ -27,7 +28,11 @@ function gatherOnHeap(stock: tf.KernelFunc): tf.KernelFunc {
         throw new Error(`GatherV2: the index value ${index} is not in [0, ${info.dimSize - 1}]`);
       }
     }
-    if (sizeOf(info.outputShape) > 0) copySlices(wasm.typedArrayFromHeap(x), picks, info, wasm.typedArrayFromHeap(out));
+    const simd = simdOf(wasm);
+    const bytes = Float32Array.BYTES_PER_ELEMENT * info.sliceSize;
+    if (simd !== null && x.dtype !== 'bool' && indices.dtype === 'int32' && info.batchSize === 1 && info.outerSize === 1) {
+      simd.kernels.gatherLines(picks.length, addressOf(wasm, x), addressOf(wasm, indices), bytes, addressOf(wasm, out));
+    } else if (sizeOf(info.outputShape) > 0) copySlices(wasm.typedArrayFromHeap(x), picks, info, wasm.typedArrayFromHeap(out));
     return out;
   };
 }

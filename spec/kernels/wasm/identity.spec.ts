@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import '../support/backends';
+import '../../support/backends';
 
 describe('Identity on wasm', () => {
   before(async () => await tf.setBackend('wasm'));

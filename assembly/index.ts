@@ -1,0 +1,8 @@
+// The kernels' entry points; `src/kernels/wasm/simd_module.ts` has their types.
+
+export { gate, gateGradient, rmsNorm, rmsNormGradient, rotate } from './blocks';
+export { addLines, copyLines, gatherLines, swapAxes } from './copies';
+export { binary, unary } from './elementwise';
+export { gemm, gemmScratchBytes } from './gemm';
+export { adamw } from './optimizer';
+export { addScaledTo, columnSum, onlineSoftmax, rowMax, rowSum, softmax, softmaxGradient } from './rows';

@@ -1,0 +1,221 @@
+// Work on the rows of a matrix [rows, n]: softmax, reductions along either axis, and one step of a softmax over rows that come in pieces.
+
+import { exp4, loadPart, madd, maxOf, storePart, sumOf } from './vector';
+
+/** The largest number of a row; -Infinity of an empty one; NaN counts for nothing. */
+export function maxOfRow(x: usize, n: i32): f32 {
+  let most = f32x4.splat(-Infinity);
+  let other = most;
+  let i = 0;
+  for (; i + 8 <= n; i += 8) {
+    most = f32x4.pmax(most, v128.load(x));
+    other = f32x4.pmax(other, v128.load(x, 16));
+    x += 32;
+  }
+  most = f32x4.pmax(most, other);
+  for (; i + 4 <= n; i += 4) {
+    most = f32x4.pmax(most, v128.load(x));
+    x += 16;
+  }
+  if (i < n) most = f32x4.pmax(most, loadPart(x, n - i, -Infinity));
+  return maxOf(most);
+}
+
+/** Sum of a row, in eight partial sums. */
+export function sumOfRow(x: usize, n: i32): f32 {
+  let sum = f32x4.splat(0);
+  let other = sum;
+  let i = 0;
+  for (; i + 8 <= n; i += 8) {
+    sum = f32x4.add(sum, v128.load(x));
+    other = f32x4.add(other, v128.load(x, 16));
+    x += 32;
+  }
+  sum = f32x4.add(sum, other);
+  for (; i + 4 <= n; i += 4) {
+    sum = f32x4.add(sum, v128.load(x));
+    x += 16;
+  }
+  if (i < n) sum = f32x4.add(sum, loadPart(x, n - i, 0));
+  return sumOf(sum);
+}
+
+/** y = e^(x - shift); returns the sum of y. x may be y. */
+export function expOfRow(x: usize, y: usize, n: i32, shift: f32): f32 {
+  const by = f32x4.splat(shift);
+  let sum = f32x4.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const e = exp4(f32x4.sub(v128.load(x), by));
+    v128.store(y, e);
+    sum = f32x4.add(sum, e);
+    x += 16;
+    y += 16;
+  }
+  if (i < n) {
+    const e = exp4(f32x4.sub(loadPart(x, n - i, -Infinity), by));
+    storePart(y, n - i, e);
+    for (let j = 0; j < n - i; j++) sum = f32x4.add(sum, f32x4.replace_lane(f32x4.splat(0), 0, load<f32>(y + 4 * <usize>j)));
+  }
+  return sumOf(sum);
+}
+
+function scaleRow(y: usize, n: i32, factor: f32): void {
+  const by = f32x4.splat(factor);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    v128.store(y, f32x4.mul(v128.load(y), by));
+    y += 16;
+  }
+  for (; i < n; i++) {
+    store<f32>(y, load<f32>(y) * factor);
+    y += 4;
+  }
+}
+
+function divideRow(y: usize, n: i32, divisor: f32): void {
+  const by = f32x4.splat(divisor);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    v128.store(y, f32x4.div(v128.load(y), by));
+    y += 16;
+  }
+  for (; i < n; i++) {
+    store<f32>(y, load<f32>(y) / divisor);
+    y += 4;
+  }
+}
+
+/** y = softmax of each row of x. */
+export function softmax(rows: i32, n: i32, x: usize, y: usize): void {
+  for (let r = 0; r < rows; r++) {
+    const total = expOfRow(x, y, n, maxOfRow(x, n));
+    scaleRow(y, n, 1 / total);
+    x += 4 * <usize>n;
+    y += 4 * <usize>n;
+  }
+}
+
+/** dx = y (dy - sum(y dy)) of each row: the gradient of softmax. */
+export function softmaxGradient(rows: i32, n: i32, y: usize, dy: usize, dx: usize): void {
+  for (let r = 0; r < rows; r++) {
+    const mean = f32x4.splat(dotOfRow(y, dy, n));
+    let i = 0;
+    for (; i + 4 <= n; i += 4) {
+      v128.store(dx, f32x4.mul(v128.load(y), f32x4.sub(v128.load(dy), mean)));
+      y += 16;
+      dy += 16;
+      dx += 16;
+    }
+    for (; i < n; i++) {
+      store<f32>(dx, load<f32>(y) * (load<f32>(dy) - f32x4.extract_lane(mean, 0)));
+      y += 4;
+      dy += 4;
+      dx += 4;
+    }
+  }
+}
+
+export function dotOfRow(a: usize, b: usize, n: i32): f32 {
+  let sum = f32x4.splat(0);
+  let other = sum;
+  let i = 0;
+  for (; i + 8 <= n; i += 8) {
+    sum = madd(sum, v128.load(a), v128.load(b));
+    other = madd(other, v128.load(a, 16), v128.load(b, 16));
+    a += 32;
+    b += 32;
+  }
+  sum = f32x4.add(sum, other);
+  for (; i + 4 <= n; i += 4) {
+    sum = madd(sum, v128.load(a), v128.load(b));
+    a += 16;
+    b += 16;
+  }
+  if (i < n) sum = madd(sum, loadPart(a, n - i, 0), loadPart(b, n - i, 0));
+  return sumOf(sum);
+}
+
+/** out[r] = max of each row. */
+export function rowMax(rows: i32, n: i32, x: usize, out: usize): void {
+  for (let r = 0; r < rows; r++) {
+    store<f32>(out, maxOfRow(x, n));
+    x += 4 * <usize>n;
+    out += 4;
+  }
+}
+
+/** out[r] = the sum of each row over `divisor`. */
+export function rowSum(rows: i32, n: i32, x: usize, out: usize, divisor: f32): void {
+  for (let r = 0; r < rows; r++) {
+    store<f32>(out, sumOfRow(x, n) / divisor);
+    x += 4 * <usize>n;
+    out += 4;
+  }
+}
+
+/** out[j] = the sum over the rows of column j over `divisor`, of each of `groups` matrices [rows, n] that follow one another. */
+export function columnSum(groups: i32, rows: i32, n: i32, x: usize, out: usize, divisor: f32): void {
+  const line: usize = 4 * <usize>n;
+  for (let g = 0; g < groups; g++) {
+    memory.fill(out, 0, line);
+    for (let r = 0; r < rows; r++) {
+      addTo(out, x, n);
+      x += line;
+    }
+    if (divisor != 1) divideRow(out, n, divisor);
+    out += line;
+  }
+}
+
+/** to += from. */
+export function addTo(to: usize, from: usize, n: i32): void {
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    v128.store(to, f32x4.add(v128.load(to), v128.load(from)));
+    to += 16;
+    from += 16;
+  }
+  for (; i < n; i++) {
+    store<f32>(to, load<f32>(to) + load<f32>(from));
+    to += 4;
+    from += 4;
+  }
+}
+
+/** to += factor from. */
+export function addScaledTo(to: usize, from: usize, n: i32, factor: f32): void {
+  const by = f32x4.splat(factor);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    v128.store(to, madd(v128.load(to), v128.load(from), by));
+    to += 16;
+    from += 16;
+  }
+  for (; i < n; i++) {
+    store<f32>(to, load<f32>(to) + factor * load<f32>(from));
+    to += 4;
+    from += 4;
+  }
+}
+
+/**
+ * One more piece [rows, n] of rows that are too long to be held: e = e^(x - m') with m' the largest number so far, and the running sums with it.
+ *
+ * @param before [rows, 2]: largest number and sum of e^(x - largest) so far.
+ * @param after [rows, 3]: the same after this piece, and e^(before - after), by which everything summed so far must be multiplied.
+ */
+export function onlineSoftmax(rows: i32, n: i32, x: usize, before: usize, e: usize, after: usize): void {
+  for (let r = 0; r < rows; r++) {
+    const known = load<f32>(before);
+    const most = max(known, maxOfRow(x, n));
+    const factor: f32 = known == most ? 1 : f32x4.extract_lane(exp4(f32x4.splat(known - most)), 0);
+    store<f32>(after, most);
+    store<f32>(after, load<f32>(before, 4) * factor + expOfRow(x, e, n, most), 4);
+    store<f32>(after, factor, 8);
+    x += 4 * <usize>n;
+    e += 4 * <usize>n;
+    before += 8;
+    after += 12;
+  }
+}

@@ -1,0 +1,20 @@
+import * as tf from '@tensorflow/tfjs-core';
+
+/**
+ * Makes the gradient of softmax in one pass on backends with a kernel for it; on others tfjs's own. One registry serves all backends.
+ */
+export function registerSoftmaxGradient(): void {
+  const stock = tf.getGradient('Softmax') as tf.GradConfig | undefined;
+  if (stock === undefined || ours.has(stock.gradFunc)) return;
+  const gradFunc: tf.GradFunc = (dy, saved, attrs) => {
+    const [y] = saved;
+    const isLast = tf.util.parseAxisParam(attrs.dim as number, y.shape)[0] === y.rank - 1;
+    if (!isLast || tf.getKernel('ILRecSoftmaxGrad', tf.getBackend()) === undefined) return stock.gradFunc(dy, saved, attrs);
+    return { logits: () => tf.engine().runKernel('ILRecSoftmaxGrad', { y, dy: dy as tf.Tensor }) as tf.Tensor };
+  };
+  ours.add(gradFunc);
+  tf.unregisterGradient('Softmax');
+  tf.registerGradient({ ...stock, gradFunc });
+}
+
+const ours = new WeakSet<tf.GradFunc>();

@@ -1,0 +1,84 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { addressOf, simdOf } from './simd_module';
+import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+
+/** Bytes of one number on the heap; null of types that are not kept there. */
+function bytesOf(dtype: tf.DataType): number | null {
+  return dtype === 'float32' || dtype === 'int32' ? 4 : null;
+}
+
+/** Takes a tensor apart along an axis, line by line; tfjs's copies number by number. */
+export const wasmSplit: KernelReplacement = {
+  kernelName: 'SplitV',
+  create: (stock) =>
+    stock === undefined
+      ? undefined
+      : (call) => {
+          const wasm = call.backend as WasmBackend;
+          const x = input(call.inputs, 'x');
+          const simd = simdOf(wasm);
+          const bytes = bytesOf(x.dtype);
+          if (simd === null || bytes === null) return stock(call);
+          const { numOrSizeSplits, axis } = call.attrs as { numOrSizeSplits: number | number[]; axis: number };
+          const at = tf.util.parseAxisParam(axis, x.shape)[0];
+          const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, at);
+          const outer = sizeOf(x.shape.slice(0, at));
+          const inner = bytes * sizeOf(x.shape.slice(at + 1));
+          const outputs = sizes.map((size) => wasm.makeOutput(x.shape.map((n, i) => (i === at ? size : n)), x.dtype));
+          let from = addressOf(wasm, x);
+          outputs.forEach((output, i) => {
+            simd.kernels.copyLines(outer, from, x.shape[at] * inner, addressOf(wasm, output), sizes[i] * inner, sizes[i] * inner);
+            from += sizes[i] * inner;
+          });
+          return outputs;
+        },
+};
+
+/** Puts tensors together along an axis, line by line. */
+export const wasmConcat: KernelReplacement = {
+  kernelName: 'Concat',
+  create: (stock) =>
+    stock === undefined
+      ? undefined
+      : (call) => {
+          const wasm = call.backend as WasmBackend;
+          const parts = (call.inputs as unknown as tf.TensorInfo[]).filter(({ shape }) => sizeOf(shape) > 0);
+          const simd = simdOf(wasm);
+          if (simd === null || parts.length < 2) return stock(call);
+          const bytes = bytesOf(parts[0].dtype);
+          if (bytes === null || parts.some(({ dtype }) => dtype !== parts[0].dtype)) return stock(call);
+          const at = tf.util.parseAxisParam(call.attrs?.axis as number, parts[0].shape)[0];
+          const shape = tf.backend_util.computeOutShape(parts.map((part) => part.shape), at);
+          const out = wasm.makeOutput(shape, parts[0].dtype);
+          const outer = sizeOf(shape.slice(0, at));
+          const inner = bytes * sizeOf(shape.slice(at + 1));
+          let to = addressOf(wasm, out);
+          for (const part of parts) {
+            const line = part.shape[at] * inner;
+            simd.kernels.copyLines(outer, addressOf(wasm, part), line, to, shape[at] * inner, line);
+            to += line;
+          }
+          return out;
+        },
+};
+
+/** Exchanges two neighbouring axes of which the inner one is not the last, as attention does with heads and tokens, line by line. */
+export const wasmTranspose: KernelReplacement = {
+  kernelName: 'Transpose',
+  create: (stock) =>
+    stock === undefined
+      ? undefined
+      : (call) => {
+          const wasm = call.backend as WasmBackend;
+          const x = input(call.inputs, 'x');
+          const perm = (call.attrs?.perm as number[] | undefined) ?? [];
+          const simd = simdOf(wasm);
+          const at = perm.findIndex((axis, i) => axis !== i);
+          const isSwap = at >= 0 && at + 2 < perm.length && perm.every((axis, i) => axis === (i === at ? at + 1 : i === at + 1 ? at : i));
+          if (simd === null || bytesOf(x.dtype) === null || !isSwap || sizeOf(x.shape) === 0) return stock(call);
+          const out = wasm.makeOutput(perm.map((axis) => x.shape[axis]), x.dtype);
+          const inner = sizeOf(x.shape.slice(at + 2));
+          simd.kernels.swapAxes(sizeOf(x.shape.slice(0, at)), x.shape[at], x.shape[at + 1], inner, addressOf(wasm, x), addressOf(wasm, out));
+          return out;
+        },
+};
