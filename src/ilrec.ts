@@ -3,11 +3,14 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecCallback } from './callbacks/ilrec_callback';
 import { IlrecError } from './errors';
 import { type FullIlrecOptions, type IlrecOptions, withDefaults } from './ilrec_options';
-import { ilrecObjective, type IlrecTerms } from './losses';
+import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective } from './losses';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
 import { checkTokens, labelsOf, rowsAt } from './ops/response_labels';
-import { type Capture, compiledFunctions, findTaps, ModelTaps, requireModel, trainedModel } from './taps';
+import { type VocabularyProjection, vocabSizeOf } from './ops/vocabulary_projection';
+import { rewardEntries } from './rewards/reward_entries';
+import { type Capture, compiledFunctions, findTaps, ModelTaps, requireModel, type RowsOf, trainedModel } from './taps';
+import type { Reward, RewardContext } from './types';
 
 export type { Coefficient, IlrecOptions } from './ilrec_options';
 
@@ -45,6 +48,24 @@ export interface IlrecMethod {
  */
 export function ilrec(options: IlrecOptions = {}): IlrecMethod {
   return new Ilrec(options);
+}
+
+/** One batch's response positions, and what was tapped there. */
+interface ResponseBatch {
+  readonly taps: ModelTaps;
+  readonly found: ResponsePositions;
+  readonly labels: tf.Tensor;
+  readonly capture: Capture;
+  readonly rowsOf: RowsOf;
+  /** [S * P, D]; null where no term uses the blocks. */
+  readonly hidden: tf.Tensor2D | null;
+}
+
+/** Logits up to this many (4 MiB) are made at once; so are those of small vocabularies, where reading the head is not what costs. */
+const [DENSE_LOGITS, SMALL_VOCABULARY] = [2 ** 20, 4096];
+
+function isStreamed(vocabSize: number, numRows: number): boolean {
+  return vocabSize > SMALL_VOCABULARY && vocabSize * numRows > DENSE_LOGITS;
 }
 
 class Ilrec implements IlrecMethod {
@@ -182,35 +203,48 @@ class Ilrec implements IlrecMethod {
     const penaltyWeight = this.coefficient('penaltyWeight');
     const distillationWeight = this.coefficient('distillationWeight');
     const rewardWeight = this.coefficient('rewardWeight');
-    const layers = capture.hiddenStates.length;
-    const rows = found.positions.length;
-
+    const coefficients: IlrecObjectiveOptions = { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens };
+    const usesLayers = capture.hiddenStates.length > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0);
     const rowsOf = (tensor: tf.Tensor): tf.Tensor => rowsAt(found, tensor, labels);
-    const finalLogits = taps.finalLogits(capture, rowsOf); // [P, V]
-    checkTokens(found, finalLogits.shape[1], this.options.ignoreIndex);
-    let ensembleLogits: tf.Tensor2D | null = null;
-    let intermediateLogits: tf.Tensor2D | null = null;
-    if (layers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0)) {
-      const hidden = tf.concat(capture.hiddenStates.map((states) => found.rowsOf(states)), 0); // [S * P, D]
-      const distil = distillationWeight !== 0;
-      const logits = taps.earlyExitLogits(distil ? hidden : stopGradient(hidden), capture, rowsOf); // [S * P, V]
-      ensembleLogits = tf.mean<tf.Tensor2D>(tf.reshape(stopGradient(logits), [layers, rows, -1]), 0); // [P, V]
-      if (distil) intermediateLogits = logits;
-    }
-    const reward = rewardWeight === 0 ? null : this.rewardOf(found, labels, capture.inputIds, finalLogits.shape[1]); // [P, V]
-    return ilrecObjective(
-      { finalLogits, ensembleLogits, intermediateLogits, labels: found.labels, reward },
-      { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens },
-    );
+    const batch: ResponseBatch = { taps, found, labels, capture, rowsOf, hidden: usesLayers ? this.tappedRows(found, capture, distillationWeight !== 0) : null };
+    const head = taps.projection;
+    const numRows = found.positions.length * (1 + (usesLayers ? capture.hiddenStates.length : 0));
+    return head !== null && isStreamed(vocabSizeOf(head), numRows) ? this.streamedTerms(batch, head, coefficients) : this.denseTerms(batch, coefficients);
   }
 
-  private rewardOf(found: ResponsePositions, labels: tf.Tensor, inputIds: tf.Tensor | null, vocabSize: number): tf.Tensor2D {
+  /** Outputs of the tapped blocks at the response positions, [S * P, D]; off the tape where only CPD would send a gradient there. */
+  private tappedRows(found: ResponsePositions, capture: Capture, trained: boolean): tf.Tensor2D {
+    const hidden = tf.concat(capture.hiddenStates.map((states) => found.rowsOf(states)), 0) as tf.Tensor2D;
+    return trained ? hidden : stopGradient(hidden);
+  }
+
+  /** By way of all logits, [(1 + S) * P, V]. */
+  private denseTerms({ taps, found, labels, capture, rowsOf, hidden }: ResponseBatch, coefficients: IlrecObjectiveOptions): IlrecTerms {
+    const finalLogits = taps.finalLogits(capture, rowsOf); // [P, V]
+    checkTokens(found, finalLogits.shape[1], this.options.ignoreIndex);
+    const logits = hidden === null ? null : taps.earlyExitLogits(hidden, capture, rowsOf); // [S * P, V]
+    const ensembleLogits = logits === null ? null : tf.mean<tf.Tensor2D>(tf.reshape(stopGradient(logits), [capture.hiddenStates.length, found.positions.length, -1]), 0); // [P, V]
+    const reward = coefficients.rewardWeight === 0 ? null : this.reward(found, labels, capture.inputIds, finalLogits.shape[1], (reward, context) => reward(context)); // [P, V]
+    const intermediateLogits = coefficients.distillationWeight === 0 ? null : logits;
+    return ilrecObjective({ finalLogits, ensembleLogits, intermediateLogits, labels: found.labels, reward }, coefficients);
+  }
+
+  /** Without logits: the head is read tile by tile. */
+  private streamedTerms({ taps, found, labels, capture, rowsOf, hidden }: ResponseBatch, head: VocabularyProjection, coefficients: IlrecObjectiveOptions): IlrecTerms {
+    const vocabSize = vocabSizeOf(head);
+    checkTokens(found, vocabSize, this.options.ignoreIndex);
+    const reward = coefficients.rewardWeight === 0 ? null : this.reward(found, labels, capture.inputIds, vocabSize, rewardEntries);
+    const intermediateHidden = hidden === null ? null : taps.headInputs(hidden, capture, rowsOf); // [S * P, D]
+    return streamingObjective({ finalHidden: rowsOf(capture.headInput) as tf.Tensor2D, intermediateHidden, head, labels: found.labels, reward }, coefficients);
+  }
+
+  private reward<T>(found: ResponsePositions, labels: tf.Tensor, inputIds: tf.Tensor | null, vocabSize: number, read: (reward: Reward, context: RewardContext) => T): T {
     const { reward } = this.options;
     if (reward === undefined || inputIds === null) {
       throw new IlrecError('ilrec: rewardWeight is above 0 and no reward is given; pass `reward: trieReward({ scorer, trie })`');
     }
     const [batchSize, sequenceLength] = labels.shape;
-    return reward({
+    return read(reward, {
       inputIds: tf.tidy(() => tf.cast(inputIds, 'int32').dataSync<'int32'>()),
       labels: found.allLabels,
       batchSize,

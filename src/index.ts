@@ -5,7 +5,7 @@ export * from './losses';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';
-export type { Reward, RewardContext } from './types';
+export type { Reward, RewardContext, RewardEntries } from './types';
 
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
 export { FAMILIES, familyOf, type CheckpointWeight, type ModelFamily } from './models/family';
@@ -67,7 +67,7 @@ export { readRecBole, type RecBoleFiles } from './data/recbole';
 export type { TextFile } from './data/text_file';
 export type { InteractionData, LeaveOneOut, PreparedData, PrepareReport, SemanticIdReport } from './data/types';
 
-export { registerKernels } from './kernels/register_kernels';
+export { registerKernels, unregisterKernels } from './kernels/register_kernels';
 export { createRandom, type Random } from './random';
 export { IlrecError } from './errors';
 export { VERSION } from './version';

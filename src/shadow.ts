@@ -51,6 +51,11 @@ export function shadow<T extends object, K extends keyof T>(target: T, method: K
   };
 }
 
+/** Whether a method of the object has a wrapper of this level. */
+export function isShadowed(target: object, method: PropertyKey, level: ShadowLevel): boolean {
+  return shadowed.get(target)?.get(method)?.wrappers.some((wrapper) => wrapper.level === LEVELS[level]) ?? false;
+}
+
 function install<T extends object>(target: T, method: keyof T): Shadows {
   const own = Object.getOwnPropertyDescriptor(target, method);
   const original = target[method];

@@ -13,8 +13,20 @@ export interface RewardContext {
   readonly vocabSize: number;
 }
 
+/** The masses of next tokens that are not 0, one entry for each pair of response position and token. */
+export interface RewardEntries {
+  /** Places among the response positions, [K]. */
+  readonly rows: Int32Array;
+  readonly tokens: Int32Array;
+  readonly masses: Float32Array;
+}
+
 /**
  * The mass of each next token, [P, V]: non-negative, each row sums to 1 over the tokens that may follow, or is all zero where nothing may.
  * The caller disposes the result; no gradient flows through it.
  */
-export type Reward = (context: RewardContext) => tf.Tensor2D;
+export interface Reward {
+  (context: RewardContext): tf.Tensor2D;
+  /** The same without the zeros, where the reward knows them: large vocabularies are then never held for each position. */
+  readonly entries?: (context: RewardContext) => RewardEntries;
+}

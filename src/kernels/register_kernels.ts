@@ -8,7 +8,7 @@ import { wasmBinary, wasmUnary } from './wasm/elementwise';
 import { wasmFused } from './wasm/fused';
 import { wasmGather } from './wasm/gather';
 import { wasmIdentity } from './wasm/identity';
-import { wasmConcat, wasmSplit, wasmTranspose } from './wasm/moves';
+import { wasmConcat, wasmSlice, wasmSplit, wasmTranspose } from './wasm/moves';
 import { wasmReductions } from './wasm/reductions';
 import { simdOf } from './wasm/simd_module';
 import { wasmSoftmax } from './wasm/softmax';
@@ -19,7 +19,7 @@ const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [cpuUnsortedSegmentSum, cumsum],
   wasm: [
     ...[wasmIdentity, wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
-    ...[...wasmUnary, ...wasmBinary, ...wasmReductions, wasmSoftmax, wasmSplit, wasmConcat, wasmTranspose],
+    ...[...wasmUnary, ...wasmBinary, ...wasmReductions, wasmSoftmax, wasmSplit, wasmSlice, wasmConcat, wasmTranspose],
   ],
 };
 

@@ -4,3 +4,5 @@ export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cr
 export { crossLayerPreference, type CrossLayerPreferenceOptions, type Penalty } from './cross_layer_preference';
 export { selfHardNegatives, type SelfHardNegatives, type SelfHardNegativesOptions, type ThresholdReference } from './self_hard_negatives';
 export { ilrecObjective, type IlrecObjectiveInputs, type IlrecObjectiveOptions, type IlrecTerms } from './ilrec_objective';
+export { streamingObjective, type StreamingObjectiveInputs } from './streaming_objective';
+export type { VocabularyProjection } from '../ops/vocabulary_projection';

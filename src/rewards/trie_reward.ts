@@ -5,7 +5,7 @@ import { type ItemScorer, scorePrefixes } from '../models/item_scorer';
 import { withoutTape } from '../ops/without_tape';
 import { planSums, type SumPlan } from './trie_sums';
 import { type PromptHistory, walkTrie } from './trie_walk';
-import type { Reward } from '../types';
+import type { Reward, RewardContext, RewardEntries } from '../types';
 
 export interface TrieRewardOptions {
   /** The frozen recommender that gives p_CF. */
@@ -36,7 +36,7 @@ const MAX_INDICATOR_SIZE = 1 << 22;
  * the difference of two cumulative sums; each node sums its own range only, which keeps the digits of unlikely prefixes. A position whose
  * label goes on with no item (end of sequence, text) has a row of zeros.
  *
- * @returns a reward for `ilrec({ reward })`: [P, V] on the device, off the tape; p_CF is made once per row and item.
+ * @returns a reward for `ilrec({ reward })`: [P, V] on the device, off the tape, or its entries alone; p_CF is made once per row and item.
  * @throws IlrecError when the temperature is not above 0 or scorer and trie differ in their number of items; the reward throws one when the
  *   trie's tokens do not fit the vocabulary.
  */
@@ -51,26 +51,39 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
   const rootIndicator = indicatorOfFirstTokens(trie);
   const separatorSet = new Set(separators);
 
-  return (context) => {
-    const { positions, vocabSize } = context;
-    if (maxToken >= vocabSize) throw new IlrecError(`trieReward: the trie's tokens must be below the vocabulary size ${vocabSize}, got ${maxToken}`);
-    const shape: [number, number] = [positions.length, vocabSize];
+  const planOf = (context: RewardContext): { plan: SumPlan; masses: () => tf.Tensor1D } => {
+    if (maxToken >= context.vocabSize) throw new IlrecError(`trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}`);
     const walk = walkTrie(trie, context, separatorSet, historyOf);
     const plan = planSums(trie, walk);
-    if (plan.targets.length === 0) return tf.zeros(shape);
-
-    return withoutTape(() => {
-      const masses: tf.Tensor1D[] = [];
+    const masses = (): tf.Tensor1D => {
+      const parts: tf.Tensor1D[] = [];
       if (plan.scoreRows.length > 0) {
         const scores = scorePrefixes(scorer, walk.histories, plan.scoreRows, plan.scoreLengths); // [R, N]
         const scaled = temperature === 1 ? scores : (tf.mul(scores, 1 / temperature) as tf.Tensor2D); // [R, N]
-        if (plan.rootEntries.length > 0) masses.push(rootMasses(scaled, plan, trie, rootIndicator));
-        if (plan.buckets.length > 0) masses.push(rangeMasses(scaled, plan));
+        if (plan.rootEntries.length > 0) parts.push(rootMasses(scaled, plan, trie, rootIndicator));
+        if (plan.buckets.length > 0) parts.push(rangeMasses(scaled, plan));
       }
-      if (plan.numCertain > 0) masses.push(tf.ones([plan.numCertain]));
-      return tf.scatterND(tf.tensor2d(plan.targets, [plan.targets.length / 2, 2], 'int32'), tf.concat(masses), shape) as tf.Tensor2D;
-    });
+      if (plan.numCertain > 0) parts.push(tf.ones([plan.numCertain]));
+      return tf.concat(parts);
+    };
+    return { plan, masses };
   };
+
+  const reward = (context: RewardContext): tf.Tensor2D => {
+    const { plan, masses } = planOf(context);
+    const shape: [number, number] = [context.positions.length, context.vocabSize];
+    if (plan.targets.length === 0) return tf.zeros(shape);
+    return withoutTape(() => tf.scatterND(tf.tensor2d(plan.targets, [plan.targets.length / 2, 2], 'int32'), masses(), shape) as tf.Tensor2D);
+  };
+  const entries = (context: RewardContext): RewardEntries => {
+    const { plan: { targets }, masses } = planOf(context);
+    const column = (offset: number): Int32Array => Int32Array.from({ length: targets.length / 2 }, (_, i) => targets[2 * i + offset]);
+    const found = targets.length === 0 ? null : withoutTape(masses);
+    const values = found?.dataSync<'float32'>() ?? new Float32Array(0);
+    found?.dispose();
+    return { rows: column(0), tokens: column(1), masses: values };
+  };
+  return Object.assign(reward, { entries });
 }
 
 /** Masses of the root's children for all root positions, [number of root entries]. */

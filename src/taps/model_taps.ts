@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { CallArgs } from '../layers/layer_types';
+import type { VocabularyProjection } from '../ops/vocabulary_projection';
+import { linearHead } from './linear_head';
 import { type Layer, sameSource, type Source } from './model_graph';
 import { compiledFunctions, hookPasses, openTargetCheck, trainedModel } from './pass_hooks';
 import { refuseProbabilities, refuseSeeingAhead } from './probe_model';
@@ -104,6 +106,16 @@ export class ModelTaps {
     return { hiddenStates: hiddenStates as tf.Tensor3D[], headInput: headInput as tf.Tensor3D, sides, inputIds, training };
   }
 
+  /** The head as one matrix, if it is no more than that; null otherwise. */
+  get projection(): VocabularyProjection | null {
+    return linearHead(this.locations.toLogits.parts);
+  }
+
+  /** What the head reads of blocks' outputs, by way of the final norm: [S * P, D] both, layer after layer. */
+  headInputs(rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
+    return this.run(this.locations.toHead, rows, capture, rowsOf, capture.hiddenStates.length, {});
+  }
+
   /** Logits [P, V] of the final layer at the response positions. */
   finalLogits(capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
     return this.run(this.locations.toLogits, rowsOf(capture.headInput) as tf.Tensor2D, capture, rowsOf, 1, { training: capture.training });
@@ -111,9 +123,7 @@ export class ModelTaps {
 
   /** Logits [S * P, V] of blocks' outputs [S * P, D], layer after layer, by way of the final norm. */
   earlyExitLogits(rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
-    const { toHead, toLogits } = this.locations;
-    const times = capture.hiddenStates.length;
-    return this.run(toLogits, this.run(toHead, rows, capture, rowsOf, times, {}), capture, rowsOf, times, {});
+    return this.run(this.locations.toLogits, this.headInputs(rows, capture, rowsOf), capture, rowsOf, capture.hiddenStates.length, {});
   }
 
   detach(): void {

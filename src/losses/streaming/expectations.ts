@@ -1,0 +1,111 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { emptyState, logNormalisers, onlineSoftmax } from '../../ops/online_softmax';
+import { logitsOf, sumsOfRows, tileOf, vocabSizeOf, hiddenSizeOf, type VocabularyProjection } from '../../ops/vocabulary_projection';
+import type { CandidateBuffer } from './candidates';
+
+/** Numbers of one tile of logits, and of one tile of the head: 1 MiB each. */
+const TILE_SIZE = 2 ** 18;
+
+/** The hidden states that one pass over the vocabulary reads. */
+export interface StreamedRows {
+  /** The final layer's, [P, D]. */
+  readonly final: tf.Tensor2D;
+  /** The intermediate layers' where each has a distribution to be compared, layer after layer, [S * P, D]; null where none is. */
+  readonly students: tf.Tensor2D | null;
+  /** What z~ is the logit of, the layers' mean, [P, D]; null where nothing asks for it, or where z~ is the mean of the students' logits. */
+  readonly ensemble: tf.Tensor2D | null;
+}
+
+/** What a pass over the vocabulary finds. */
+export interface Expectations {
+  /** log sum e^z of the final rows, [P]. */
+  readonly final: Float64Array;
+  /** Of the students, [S * P]. */
+  readonly students: Float64Array;
+  /** Of z~, [P]; empty where it was not asked for. */
+  readonly ensemble: Float64Array;
+  /** E_p[W] = sum_v p(v) W_v of the rows that it was asked for, the final ones first, [P or P + S * P, D]; null for none. */
+  readonly rows: tf.Tensor2D | null;
+}
+
+/** How many tokens a tile of `rows` logits and the head's own numbers may have. */
+export function tileWidth(rows: number, head: VocabularyProjection): number {
+  const width = Math.floor(TILE_SIZE / Math.max(rows, hiddenSizeOf(head)));
+  return Math.min(vocabSizeOf(head), Math.max(64, width - (width % 8)));
+}
+
+/** Calls `visit` with the head's tiles in order, each in a tidy of its own. */
+export function forEachTile(head: VocabularyProjection, rows: number, visit: (tile: VocabularyProjection, start: number, size: number) => void): void {
+  const vocabSize = vocabSizeOf(head);
+  const width = tileWidth(rows, head);
+  for (let start = 0; start < vocabSize; start += width) {
+    const size = Math.min(width, vocabSize - start);
+    tf.tidy(() => visit(tileOf(head, start, size), start, size));
+  }
+}
+
+/** Tensors that live from tile to tile, each replaced by its next value. */
+export class Running<T extends tf.Tensor = tf.Tensor2D> {
+  constructor(private current: T) {
+    tf.keep(current);
+  }
+
+  get value(): T {
+    return this.current;
+  }
+
+  set(next: T): void {
+    const before = this.current;
+    this.current = tf.keep(next);
+    before.dispose();
+  }
+
+  dispose(): void {
+    this.current.dispose();
+  }
+}
+
+/**
+ * One pass over the vocabulary, tile by tile, as flash attention goes over its keys with K = V = W: normalisers and expected rows of W of every hidden
+ * state, and the tokens that may be negatives. Logits [R, V] never exist as a whole.
+ *
+ * @param candidates where to put the tokens with the largest z~; null where no negatives are asked for.
+ * @param expected of which rows E_p[W] is asked for: gradients need it of all, the value of KL of the final ones.
+ */
+export function streamExpectations(head: VocabularyProjection, { final, students, ensemble }: StreamedRows, candidates: CandidateBuffer | null, expected: 'none' | 'final' | 'all'): Expectations {
+  const numFinal = final.shape[0];
+  const hidden = students === null ? final : tf.concat([final, students], 0); // [R, D]
+  const rows = hidden.shape[0];
+  const state = new Running(emptyState(rows));
+  const ensembleState = new Running(emptyState(candidates === null ? 0 : numFinal));
+  const numExpected = { none: 0, final: numFinal, all: rows }[expected];
+  const first = (x: tf.Tensor2D): tf.Tensor2D => (numExpected === rows ? x : tf.slice(x, [0, 0], [numExpected, x.shape[1]]));
+  const sums = numExpected > 0 ? new Running(tf.zeros([numExpected, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
+  forEachTile(head, rows + (ensemble === null ? 0 : numFinal), (tile, start, size) => {
+    const logits = logitsOf(tile, hidden); // [R, tile]
+    if (candidates !== null) {
+      const blended = ensemble === null ? meanOfLayers(logits, numFinal) : logitsOf(tile, ensemble); // z~ [P, tile]
+      ensembleState.set(onlineSoftmax(blended, ensembleState.value).state);
+      candidates.add(start, size, blended.dataSync<'float32'>(), tf.slice(logits, [0, 0], [numFinal, size]).dataSync<'float32'>());
+    }
+    const { exponentials, state: next, factor } = onlineSoftmax(logits, state.value);
+    state.set(next);
+    if (sums !== null) sums.set(tf.add(tf.mul(sums.value, first(factor)), sumsOfRows(tile, first(exponentials))));
+  });
+  const normalisers = logNormalisers(state.value);
+  const found: Expectations = {
+    final: normalisers.subarray(0, numFinal),
+    students: normalisers.subarray(numFinal),
+    ensemble: logNormalisers(ensembleState.value),
+    rows: sums === null ? null : (tf.div(sums.value, tf.slice(state.value, [0, 1], [numExpected, 1])) as tf.Tensor2D),
+  };
+  for (const each of [state, ensembleState, sums]) each?.dispose();
+  return found;
+}
+
+/** z~ of the students' logits, which follow the final layer's: [P, tile]. */
+function meanOfLayers(logits: tf.Tensor2D, numFinal: number): tf.Tensor2D {
+  const [rows, size] = logits.shape;
+  const layers = rows / numFinal - 1;
+  return tf.mean<tf.Tensor2D>(tf.reshape(tf.slice(logits, [numFinal, 0], [rows - numFinal, size]), [layers, numFinal, size]), 0);
+}

@@ -1,0 +1,42 @@
+import type { RewardEntries } from '../../types';
+import type { RowThresholds, SparseFactors } from './negatives';
+
+/** The collaborative reward of each response row. */
+export interface RewardRows {
+  /** -sum_v r(v) log p^L(v), [P]. */
+  readonly losses: Float64Array;
+  /** r of every pair of row and token that has some. */
+  readonly soft: SparseFactors;
+}
+
+/**
+ * r_t = c_t restricted to N_t and y_t, renormalised; a row on which c has no mass falls back to its label. In float64.
+ *
+ * @param logits z^L of the entries' tokens, [K].
+ * @param blended z~ of them, [K]; null where there are no negatives.
+ * @param labelLogits z^L(y), [P].
+ */
+export function rewardRows({ rows, tokens, masses }: RewardEntries, logits: Float32Array, blended: Float32Array | null, labelLogits: ArrayLike<number>, at: RowThresholds): RewardRows {
+  const { labels, final, thresholds } = at;
+  const counts = (i: number): boolean => tokens[i] === labels[rows[i]] || (blended !== null && blended[i] >= thresholds[rows[i]]);
+  const totals = new Float64Array(labels.length);
+  for (let i = 0; i < rows.length; i++) if (counts(i)) totals[rows[i]] += masses[i];
+  const losses = Float64Array.from(totals, (total, row) => (total > 0 ? 0 : final[row] - labelLogits[row]));
+  const soft: SparseFactors = { rows: [], tokens: [], factors: [] };
+  const add = (row: number, token: number, share: number): void => {
+    soft.rows.push(row);
+    soft.tokens.push(token);
+    soft.factors.push(share);
+  };
+  totals.forEach((total, row) => {
+    if (!(total > 0)) add(row, labels[row], 1);
+  });
+  for (let i = 0; i < rows.length; i++) {
+    if (!counts(i) || masses[i] === 0) continue;
+    const row = rows[i];
+    const share = masses[i] / totals[row];
+    losses[row] += share * (final[row] - logits[i]);
+    add(row, tokens[i], share);
+  }
+  return { losses, soft };
+}

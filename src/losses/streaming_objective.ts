@@ -1,0 +1,61 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { VocabularyProjection } from '../ops/vocabulary_projection';
+import type { RewardEntries } from '../types';
+import type { IlrecObjectiveOptions, IlrecTerms } from './ilrec_objective';
+import { streamedParts, type StreamedParts, type StreamedTerms } from './streaming/parts';
+
+/** What the response positions of a batch give the objective: hidden states instead of logits. */
+export interface StreamingObjectiveInputs {
+  /** What the head reads at the response rows, [P, D]. */
+  readonly finalHidden: tf.Tensor2D;
+  /** The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term uses one. */
+  readonly intermediateHidden: tf.Tensor2D | null;
+  readonly head: VocabularyProjection;
+  /** y, int32 [P], each in [0, V). */
+  readonly labels: tf.Tensor1D;
+  /** c without its zeros; null when mu is 0. */
+  readonly reward: RewardEntries | null;
+}
+
+/**
+ * `ilrecObjective` for a linear head, without logits [P, V]: the vocabulary is read tile by tile, every term and its gradient are made in that pass, and
+ * memory does not grow with V.
+ *
+ * ```
+ * E_l = E_{p^l}[W],   dH_l (CPD) = E_l - E_L,   dH_L (CPO) = E_L e^(lse - lse') + sum_N (p' dz'/dz - p e^(lse - lse')) W - W_y
+ * ```
+ * Tokens that may be negatives are collected in the pass; rows with more of them than the buffer holds are read again. A trained head is read once more for
+ * its own gradient, so that its logits need not be kept.
+ *
+ * @returns scalars; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden states, and to the head's weight and bias
+ *   unless they are variables that are frozen.
+ */
+export function streamingObjective(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
+  const { finalHidden, intermediateHidden, head } = inputs;
+  const isRecorded = tf.engine().state.gradientDepth > 0;
+  const trains = { hidden: isRecorded, weight: isRecorded && isTrained(head.weight), bias: isRecorded && head.bias !== null && isTrained(head.bias) };
+  let terms = null as StreamedTerms | null;
+  const compute = (): StreamedParts => {
+    const parts = streamedParts(inputs, options, trains);
+    terms = parts.terms;
+    return parts;
+  };
+  const operation = tf.customGrad((...args) => {
+    const { terms: { total }, gradients } = compute();
+    (args[args.length - 1] as tf.GradSaveFunc)(gradients);
+    return { value: tf.scalar(total), gradFunc: (dy, saved) => saved.map((gradient) => tf.mul(gradient, dy as tf.Tensor)) };
+  });
+  const trained = [intermediateHidden, trains.weight ? head.weight : null, trains.bias ? head.bias : null].filter((tensor) => tensor !== null);
+  const total = tf.tidy(() => (isRecorded ? operation(finalHidden, ...trained) : tf.scalar(compute().terms.total))) as tf.Scalar;
+  return toScalars(terms as StreamedTerms | null as StreamedTerms, total);
+}
+
+/** Whether a gradient can reach the tensor: a variable says so, and of another tensor nobody knows. */
+function isTrained(tensor: tf.Tensor): boolean {
+  return !(tensor instanceof tf.Variable) || tensor.trainable;
+}
+
+function toScalars({ total: _, klPerLayer, ...terms }: StreamedTerms, total: tf.Scalar): IlrecTerms {
+  const scalars = Object.fromEntries(Object.entries(terms).map(([name, value]) => [name, tf.scalar(value)])) as Omit<IlrecTerms, 'total' | 'klPerLayer'>;
+  return { total, ...scalars, klPerLayer: tf.tensor1d(klPerLayer) };
+}

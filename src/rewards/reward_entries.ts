@@ -1,0 +1,19 @@
+import type { Reward, RewardContext, RewardEntries } from '../types';
+
+/** A reward without its zeros: as it gives them itself, or picked out of its [P, V]. */
+export function rewardEntries(reward: Reward, context: RewardContext): RewardEntries {
+  if (reward.entries !== undefined) return reward.entries(context);
+  const dense = reward(context); // [P, V]
+  const values = dense.dataSync<'float32'>();
+  dense.dispose();
+  const places: number[] = [];
+  values.forEach((value, place) => {
+    if (value !== 0) places.push(place);
+  });
+  const { vocabSize } = context;
+  return {
+    rows: Int32Array.from(places, (place) => Math.floor(place / vocabSize)),
+    tokens: Int32Array.from(places, (place) => place % vocabSize),
+    masses: Float32Array.from(places, (place) => values[place]),
+  };
+}

@@ -1,0 +1,36 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { LMHead } from '../layers/lm_head';
+import { TokenEmbedding } from '../layers/token_embedding';
+import type { VocabularyProjection } from '../ops/vocabulary_projection';
+import { isShadowed } from '../shadow';
+import { activated, activationOf } from './layer_kinds';
+import { classOf, type Layer, type Site } from './model_graph';
+
+/**
+ * The head as one matrix, where the way to the logits is nothing else: this package's heads, tfjs's dense layers with or without bias and softmax, alone or in
+ * TimeDistributed. Weights are read anew at each call.
+ *
+ * @param parts from what the head reads to the logits.
+ * @returns null where there is more to it: a layer behind it, an activation, an adapter, a layer of the user's own.
+ */
+export function linearHead(parts: readonly Site[]): VocabularyProjection | null {
+  if (parts.length === 0 || parts.length > 2) return null;
+  const [{ layer: head }, behind] = parts;
+  const isLast = behind === undefined;
+  if (!isLast && !isSoftmax(behind.layer)) return null;
+  if (isShadowed(head, 'call', 'adapter') || isShadowed(activated(head), 'call', 'adapter')) return null;
+  if (head instanceof TokenEmbedding || head instanceof LMHead) {
+    return head.projectionDelta === null ? { weight: head.weight, layout: 'rows', bias: null } : null;
+  }
+  const dense = activated(head);
+  const activation = activationOf(head);
+  const isLinear = activation === null || activation === 'linear' || (isLast && activation === 'softmax');
+  if (classOf(dense) !== 'Dense' || !isLinear) return null;
+  const read = (name: string): tf.Tensor | null => (Reflect.get(dense, name) as tfl.LayerVariable | null | undefined)?.read() ?? null;
+  return { weight: read('kernel') as tf.Tensor2D, layout: 'columns', bias: read('bias') as tf.Tensor1D | null };
+}
+
+function isSoftmax(layer: Layer): boolean {
+  return classOf(layer) === 'Softmax' || (classOf(layer) === 'Activation' && activationOf(layer) === 'softmax');
+}
