@@ -136,10 +136,27 @@ export function dotOfRow(a: usize, b: usize, n: i32): f32 {
   return sumOf(sum);
 }
 
-/** out[r] = max of each row. */
+/** Whether a row has a NaN. */
+function hasNaN(x: usize, n: i32): bool {
+  let found = i32x4.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) {
+    const four = v128.load(x);
+    found = v128.or(found, f32x4.ne(four, four));
+    x += 16;
+  }
+  for (; i < n; i++) {
+    const one = v128.load32_splat(x);
+    found = v128.or(found, f32x4.ne(one, one));
+    x += 4;
+  }
+  return v128.any_true(found);
+}
+
+/** out[r] = max of each row; NaN of a row that has one. */
 export function rowMax(rows: i32, n: i32, x: usize, out: usize): void {
   for (let r = 0; r < rows; r++) {
-    store<f32>(out, maxOfRow(x, n));
+    store<f32>(out, hasNaN(x, n) ? NaN : maxOfRow(x, n));
     x += 4 * <usize>n;
     out += 4;
   }
@@ -178,22 +195,6 @@ export function addTo(to: usize, from: usize, n: i32): void {
   }
   for (; i < n; i++) {
     store<f32>(to, load<f32>(to) + load<f32>(from));
-    to += 4;
-    from += 4;
-  }
-}
-
-/** to += factor from. */
-export function addScaledTo(to: usize, from: usize, n: i32, factor: f32): void {
-  const by = f32x4.splat(factor);
-  let i = 0;
-  for (; i + 4 <= n; i += 4) {
-    v128.store(to, madd(v128.load(to), v128.load(from), by));
-    to += 16;
-    from += 16;
-  }
-  for (; i < n; i++) {
-    store<f32>(to, load<f32>(to) + factor * load<f32>(from));
     to += 4;
     from += 4;
   }

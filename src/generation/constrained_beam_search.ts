@@ -1,10 +1,12 @@
 import { IlrecError } from '../errors';
+import { type Beams, expandBeams, type Search } from './beam_expansion';
 import type { CausalDecoder } from './decoder';
 import { ExcludedItems } from './excluded_items';
 import { itemNumberTies, type TieRule } from './item_ties';
 import type { PrefixTrie } from './prefix_trie';
-import { readTokenScores, type TokenScores } from './token_scores';
+import { readTokenScores } from './token_scores';
 import { TopK } from './top_k';
+import { largestToken, widestLevel } from './trie_facts';
 
 export interface BeamSearchOptions {
   /** W, partial sequences kept per user and step; an integer of at least 1, default 20. */
@@ -17,7 +19,7 @@ export interface BeamSearchOptions {
   rankTies?: TieRule;
   /** Items not to return, one set per user. A subtree with nothing else takes no beam; the scores of other items do not change. */
   exclude?: readonly (ReadonlySet<number> | null | undefined)[];
-  /** Token ids projected at once for the log-sum-exp over the vocabulary; default 8192. */
+  /** Token ids projected at once for the log-sum-exp over the vocabulary; default 8192, or all where their logits take no more memory than such a tile. */
   vocabTileSize?: number;
 }
 
@@ -43,104 +45,32 @@ export async function constrainedBeamSearch(
   decoder: CausalDecoder,
   trie: PrefixTrie,
   prompts: readonly ArrayLike<number>[],
-  { beamWidth = 20, renormalize = false, numItems = beamWidth, rankTies = itemNumberTies, exclude = [], vocabTileSize = 8192 }: BeamSearchOptions = {},
+  { beamWidth = 20, renormalize = false, numItems = beamWidth, rankTies = itemNumberTies, exclude = [], vocabTileSize }: BeamSearchOptions = {},
 ): Promise<RankedItems[]> {
-  checkArguments(decoder, trie, prompts, { beamWidth, numItems, vocabTileSize });
+  checkArguments(decoder, trie, prompts, { beamWidth, numItems, ...(vocabTileSize === undefined ? {} : { vocabTileSize }) });
   if (exclude.length !== 0 && exclude.length !== prompts.length) {
     throw new IlrecError(`constrainedBeamSearch: exclude must hold one set per prompt, got ${exclude.length} for ${prompts.length} prompts`);
   }
   if (prompts.length === 0) return [];
-  const batchSize = prompts.length;
   const width = Math.min(beamWidth, widestLevel(trie)); // more beams than unfinished prefixes would stay empty
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
   const complete = Array.from(prompts, () => new TopK(numItems));
-  const unfinished = new TopK(width);
-  let beams: Beams = { width: 1, nodes: new Int32Array(batchSize), scores: new Float64Array(batchSize) }; // each user at the root
+  const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };
+  let beams: Beams = { width: 1, nodes: new Int32Array(prompts.length), scores: new Float64Array(prompts.length) }; // each user at the root
 
   const state = decoder.prefill(prompts, width);
   try {
     for (;;) {
       const tokenScores = await readTokenScores(decoder, decoder.hidden(state), trie, beams.nodes, { renormalize, vocabTileSize });
-      const next: Beams = { width, nodes: new Int32Array(batchSize * width).fill(-1), scores: new Float64Array(batchSize * width).fill(-Infinity) };
-      const tokens = new Int32Array(batchSize * width); // an unused beam steps token 0 from beam 0 and is never read
-      const parents = new Int32Array(batchSize * width);
-      let anyUnfinished = false;
-      for (let user = 0; user < batchSize; user++) {
-        expandUser({ trie, beams, user, tokenScores, excluded: excluded[user] ?? null, complete: complete[user], unfinished });
-        unfinished.drain((rank, score, edge, parent) => {
-          const beam = user * width + rank;
-          next.nodes[beam] = edge + 1;
-          next.scores[beam] = score;
-          tokens[beam] = trie.childToken[edge];
-          parents[beam] = parent;
-          anyUnfinished = true;
-        });
-      }
-      if (!anyUnfinished) break;
-      decoder.step(state, tokens, parents);
-      beams = next;
+      const next = expandBeams(search, beams, tokenScores);
+      if (next === null) break;
+      decoder.step(state, next.tokens, next.parents);
+      beams = next.beams;
     }
   } finally {
     decoder.dispose(state);
   }
   return complete.map((nodes, user) => itemsOf(trie, nodes, numItems, rankTies, excluded[user] ?? null));
-}
-
-/** The prefixes alive at a step. */
-interface Beams {
-  /** Beams per user. */
-  readonly width: number;
-  /** Trie node of each beam, [B * width]; -1 where unused. */
-  readonly nodes: Int32Array;
-  /** Log-probability of each beam's prefix, [B * width]; -Infinity where unused. */
-  readonly scores: Float64Array;
-}
-
-interface Expansion {
-  trie: PrefixTrie;
-  beams: Beams;
-  user: number;
-  tokenScores: TokenScores;
-  excluded: ExcludedItems | null;
-  complete: TopK;
-  unfinished: TopK;
-}
-
-/** Offers each continuation of one user's beams to the complete and to the unfinished ones. */
-function expandUser({ trie, beams, user, tokenScores, excluded, complete, unfinished }: Expansion): void {
-  const { childStart, childToken, itemLow, itemHigh, terminalHigh } = trie;
-  const { logits, numColumns, columnOf, logNormalisers } = tokenScores;
-  for (let beam = 0; beam < beams.width; beam++) {
-    const row = user * beams.width + beam;
-    const node = beams.nodes[row];
-    if (node < 0) continue;
-    const offset = row * numColumns;
-    const start = childStart[node];
-    const end = childStart[node + 1];
-    const base = beams.scores[row] - (logNormalisers ? logNormalisers[row] : logSumExpOfEdges(tokenScores, offset, childToken, start, end));
-    for (let edge = start; edge < end; edge++) {
-      const score = base + logits[offset + columnOf[childToken[edge]]];
-      if (Number.isNaN(score)) {
-        throw new IlrecError(`constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${childToken[edge]}; the model's weights have diverged`);
-      }
-      const child = edge + 1;
-      const low = itemLow[child];
-      const ends = terminalHigh[child];
-      const high = itemHigh[child];
-      if (ends > low && complete.accepts(score, edge) && !excluded?.covers(low, ends)) complete.offer(score, edge);
-      if (high > ends && unfinished.accepts(score, edge) && !excluded?.covers(ends, high)) unfinished.offer(score, edge, beam);
-    }
-  }
-}
-
-/** log sum exp of the logits of a node's edges; 0 where all are -Infinity, so that they stay -Infinity. */
-function logSumExpOfEdges({ logits, columnOf }: TokenScores, offset: number, childToken: Int32Array, start: number, end: number): number {
-  let max = -Infinity;
-  for (let edge = start; edge < end; edge++) max = Math.max(max, logits[offset + columnOf[childToken[edge]]]);
-  if (max === -Infinity) return 0;
-  let sum = 0;
-  for (let edge = start; edge < end; edge++) sum += Math.exp(logits[offset + columnOf[childToken[edge]]] - max);
-  return max + Math.log(sum);
 }
 
 /** The items behind the complete sequences, best sequence first. */
@@ -160,22 +90,11 @@ function itemsOf(trie: PrefixTrie, complete: TopK, numItems: number, rankTies: T
   return { items: Int32Array.from(items), scores: Float32Array.from(scores) };
 }
 
-/** The most nodes with children on one level, at least 1. */
-function widestLevel({ childStart }: PrefixTrie): number {
-  let widest = 1;
-  for (let start = 0, end = 1; start < end; [start, end] = [childStart[start] + 1, childStart[end] + 1]) {
-    let open = 0;
-    for (let node = start; node < end; node++) if (childStart[node + 1] > childStart[node]) open++;
-    widest = Math.max(widest, open);
-  }
-  return widest;
-}
-
 function checkArguments(decoder: CausalDecoder, trie: PrefixTrie, prompts: readonly ArrayLike<number>[], counts: Record<string, number>): void {
   for (const [name, value] of Object.entries(counts)) {
     if (!Number.isInteger(value) || value < 1) throw new IlrecError(`constrainedBeamSearch: ${name} must be an integer of at least 1, got ${value}`);
   }
-  const largest = trie.childToken.reduce((max, token) => Math.max(max, token), 0);
+  const largest = largestToken(trie);
   if (largest >= decoder.vocabSize) {
     throw new IlrecError(`constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ${largest}; use the model's own item index`);
   }

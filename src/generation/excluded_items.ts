@@ -1,4 +1,5 @@
 import type { PrefixTrie } from './prefix_trie';
+import { itemPositions } from './trie_facts';
 
 /** Items a user must not be recommended, as positions in the trie's item order, so that a whole subtree is tested by two binary searches. */
 export class ExcludedItems {
@@ -9,8 +10,7 @@ export class ExcludedItems {
 
   /** One per user; null where a user has nothing excluded. */
   static ofUsers(trie: PrefixTrie, exclude: readonly (ReadonlySet<number> | null | undefined)[]): (ExcludedItems | null)[] {
-    const positionOf = new Int32Array(trie.numItems);
-    trie.itemOrder.forEach((item, position) => (positionOf[item] = position));
+    const positionOf = itemPositions(trie);
     return exclude.map((items) => {
       if (!items || items.size === 0) return null;
       const known = [...items].filter((item) => Number.isInteger(item) && item >= 0 && item < trie.numItems);

@@ -29,29 +29,30 @@ export interface PrefixTrie {
 export function buildPrefixTrie(sequences: readonly ArrayLike<number>[]): PrefixTrie {
   const numItems = sequences.length;
   if (numItems === 0) throw new IlrecError('buildPrefixTrie: the catalogue must hold at least one item, got 0');
-  const maxNodes = 1 + checkSequences(sequences);
-  const itemOrder = Int32Array.from(sequences.keys()).sort((a, b) => compareSequences(sequences[a], sequences[b]) || a - b);
+  const flat = flatten(sequences);
+  const itemOrder = sortedItems(flat);
+  const { tokens, starts } = inOrder(flat, itemOrder); // so that the passes below read memory from one end to the other
 
+  const maxNodes = 1 + tokens.length;
   const childStart = new Int32Array(maxNodes + 1);
   const childToken = new Int32Array(maxNodes - 1);
   const itemLow = new Int32Array(maxNodes);
   const itemHigh = new Int32Array(maxNodes);
   const terminalHigh = new Int32Array(maxNodes);
-  const depth = new Int32Array(maxNodes);
   itemHigh[0] = numItems;
   let numNodes = 1;
-  for (let node = 0; node < numNodes; node++) {
+  for (let node = 0, levelEnd = 1, depth = 0; node < numNodes; node++) {
+    if (node === levelEnd) [levelEnd, depth] = [numNodes, depth + 1];
     childStart[node] = numNodes - 1;
     const high = itemHigh[node];
     let position = itemLow[node];
-    while (position < high && sequences[itemOrder[position]].length === depth[node]) position++;
+    while (position < high && starts[position + 1] - starts[position] === depth) position++;
     terminalHigh[node] = position;
     while (position < high) {
-      const token = sequences[itemOrder[position]][depth[node]];
+      const token = tokens[starts[position] + depth];
       childToken[numNodes - 1] = token;
       itemLow[numNodes] = position;
-      depth[numNodes] = depth[node] + 1;
-      while (position < high && sequences[itemOrder[position]][depth[node]] === token) position++;
+      while (position < high && tokens[starts[position] + depth] === token) position++;
       itemHigh[numNodes] = position;
       numNodes++;
     }
@@ -95,29 +96,75 @@ export function itemsEndingAt(trie: PrefixTrie, node: number): Int32Array {
   return trie.itemOrder.subarray(trie.itemLow[node], trie.terminalHigh[node]);
 }
 
-/** Refuses what no trie can hold; returns the number of tokens of all sequences together. */
-function checkSequences(sequences: readonly ArrayLike<number>[]): number {
-  let total = 0;
-  sequences.forEach((sequence, item) => {
-    if (sequence.length === 0) {
+/** All sequences one after another: the tokens of sequence i are tokens[starts[i]] to tokens[starts[i + 1]] (exclusive). */
+interface FlatSequences {
+  readonly tokens: Int32Array;
+  readonly starts: Int32Array;
+}
+
+/** Refuses what no trie can hold. */
+function flatten(sequences: readonly ArrayLike<number>[]): FlatSequences {
+  const starts = new Int32Array(sequences.length + 1);
+  sequences.forEach(({ length }, item) => {
+    if (length === 0) {
       throw new IlrecError(`buildPrefixTrie: an item's sequence must have at least one token, got none for item ${item}; give the item a semantic id`);
     }
+    starts[item + 1] = starts[item] + length;
+  });
+  const tokens = new Int32Array(starts[sequences.length]);
+  sequences.forEach((sequence, item) => {
     for (let t = 0; t < sequence.length; t++) {
       const token = sequence[t];
       if (!Number.isInteger(token) || token < 0 || token > 0x7fffffff) {
         throw new IlrecError(`buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position ${t} of item ${item}`);
       }
+      tokens[starts[item] + t] = token;
     }
-    total += sequence.length;
   });
-  return total;
+  return { tokens, starts };
 }
 
-/** Negative, zero or positive as for Array.sort: token by token, a prefix first. */
-function compareSequences(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  const shared = Math.min(a.length, b.length);
-  for (let t = 0; t < shared; t++) {
-    if (a[t] !== b[t]) return a[t] - b[t];
+/** The sequences of the items in the given order. */
+function inOrder({ tokens, starts }: FlatSequences, order: Int32Array): FlatSequences {
+  const ordered = { tokens: new Int32Array(tokens.length), starts: new Int32Array(starts.length) };
+  for (let i = 0; i < order.length; i++) {
+    let at = ordered.starts[i];
+    for (let from = starts[order[i]]; from < starts[order[i] + 1]; from++) ordered.tokens[at++] = tokens[from];
+    ordered.starts[i + 1] = at;
   }
-  return a.length - b.length;
+  return ordered;
+}
+
+/** Bits of a key that one pass sorts by: 2^16 counts fit a core's cache. */
+const DIGIT_BITS = 16;
+const DIGIT_MASK = 2 ** DIGIT_BITS - 1;
+
+/** Item numbers sorted by token sequence, a prefix before what continues it, ties by item number: stable counting sorts, the last position first. */
+function sortedItems({ tokens, starts }: FlatSequences): Int32Array {
+  const numItems = starts.length - 1;
+  const keys = new Uint32Array(numItems); // one above the token at a position, 0 behind the sequence's end
+  let longest = 0;
+  for (let item = 0; item < numItems; item++) longest = Math.max(longest, starts[item + 1] - starts[item]);
+  let [order, spare] = [Int32Array.from(keys.keys()), new Int32Array(numItems)];
+  for (let depth = longest - 1; depth >= 0; depth--) {
+    let largest = 0;
+    for (let item = 0; item < numItems; item++) {
+      const at = starts[item] + depth;
+      keys[item] = at < starts[item + 1] ? tokens[at] + 1 : 0;
+      if (keys[item] > largest) largest = keys[item];
+    }
+    for (let shift = 0; shift === 0 || (shift < 32 && largest >>> shift > 0); shift += DIGIT_BITS) {
+      countingSort(keys, shift, Math.min(largest >>> shift, DIGIT_MASK), order, spare);
+      [order, spare] = [spare, order];
+    }
+  }
+  return order;
+}
+
+/** `order` sorted by one digit of the items' keys, equal ones as they were. */
+function countingSort(keys: Uint32Array, shift: number, largestDigit: number, order: Int32Array, sorted: Int32Array): void {
+  const places = new Int32Array(largestDigit + 2);
+  for (let item = 0; item < keys.length; item++) places[((keys[item] >>> shift) & DIGIT_MASK) + 1]++;
+  for (let digit = 0; digit < largestDigit; digit++) places[digit + 1] += places[digit];
+  for (let i = 0; i < order.length; i++) sorted[places[(keys[order[i]] >>> shift) & DIGIT_MASK]++] = order[i];
 }

@@ -8,17 +8,22 @@ export interface TokenScores {
   /** Logits of C tokens, [R, C] row by row; C is all of the vocabulary or only what may follow. */
   readonly logits: Float32Array;
   readonly numColumns: number;
-  /** Column of each token id that may follow, [V]. */
-  readonly columnOf: Int32Array;
+  /** Column of each token id that may follow, [V]; null where each token has its own. */
+  readonly columnOf: Int32Array | null;
   /** log sum exp over the vocabulary of each row, [R]; null when renormalised, where the caller sums over a node's own edges. */
   readonly logNormalisers: Float32Array | null;
 }
 
 export interface TokenScoreOptions {
   renormalize: boolean;
-  /** Token ids projected at once for the log-sum-exp. */
-  vocabTileSize: number;
+  /** Token ids projected at once for the log-sum-exp; default see `defaultTileSize`. */
+  vocabTileSize?: number;
 }
+
+/** Tokens of a tile, where the vocabulary is not one. */
+const TILE_SIZE = 8192;
+/** Logits up to this many are read as they are: there that costs less than picking the columns of the tokens that may follow. */
+const READ_ALL_BELOW = 2 ** 18;
 
 /**
  * Projects a step's hidden states onto the tokens that may follow any beam, each once. Where probabilities are over the whole vocabulary, a vocabulary of
@@ -27,44 +32,45 @@ export interface TokenScoreOptions {
  * @param hidden [R, D]
  * @param nodes the beams' trie nodes, [R]; -1 stands for an unused beam.
  */
-export async function readTokenScores(
-  decoder: CausalDecoder,
-  hidden: tf.Tensor2D,
-  trie: PrefixTrie,
-  nodes: Int32Array,
-  { renormalize, vocabTileSize }: TokenScoreOptions,
-): Promise<TokenScores> {
+export async function readTokenScores(decoder: CausalDecoder, hidden: tf.Tensor2D, trie: PrefixTrie, nodes: Int32Array, { renormalize, vocabTileSize }: TokenScoreOptions): Promise<TokenScores> {
   const { vocabSize } = decoder;
-  if (!renormalize && vocabSize <= vocabTileSize) {
+  const tileSize = vocabTileSize ?? defaultTileSize(hidden.shape, vocabSize);
+  if (!renormalize && vocabSize <= tileSize) {
+    const allowed = hidden.shape[0] * vocabSize <= READ_ALL_BELOW ? null : allowedTokens(trie, nodes, vocabSize);
     const [logits, normalisers] = tf.tidy(() => {
-      const projected = decoder.project(hidden); // [R, V]
-      return [projected, rowLogSumExp(projected)];
+      const all = decoder.project(hidden); // [R, V]
+      return [allowed === null ? all : tf.gather(all, tf.tensor1d(allowed.tokens, 'int32'), 1), rowLogSumExp(all)];
     });
-    return { logits: await readAndDispose(logits), numColumns: vocabSize, columnOf: Int32Array.from({ length: vocabSize }, (_, v) => v), logNormalisers: await readAndDispose(normalisers) };
+    const numColumns = logits.shape[1] as number;
+    return { logits: await readAndDispose(logits), numColumns, columnOf: allowed?.columnOf ?? null, logNormalisers: await readAndDispose(normalisers) };
   }
   const { tokens, columnOf } = allowedTokens(trie, nodes, vocabSize);
-  const logNormalisers = renormalize ? null : await readAndDispose(streamedLogSumExp(decoder, hidden, vocabTileSize));
+  const logNormalisers = renormalize ? null : await readAndDispose(streamedLogSumExp(decoder, hidden, tileSize));
   return { logits: await readAndDispose(decoder.project(hidden, tokens)), numColumns: tokens.length, columnOf, logNormalisers };
 }
 
-/** The distinct tokens of the nodes' edges, ascending, [U], and the place of each, [V]; linear in the edges. */
+/** The whole vocabulary where its logits take no more memory than a tile with its copy of the head's rows, which the whole needs not; else 8192. */
+function defaultTileSize([rows, hiddenSize]: readonly number[], vocabSize: number): number {
+  return rows * vocabSize <= TILE_SIZE * (rows + hiddenSize) ? vocabSize : TILE_SIZE;
+}
+
+/** The distinct tokens of the nodes' edges in the order of their first, [U], and the place of each, [V]; linear in the edges. */
 export function allowedTokens({ childStart, childToken }: PrefixTrie, nodes: Int32Array, vocabSize: number): { tokens: Int32Array; columnOf: Int32Array } {
-  const seen = new Uint8Array(vocabSize);
-  const found = new Int32Array(vocabSize);
+  const columnOf = new Int32Array(vocabSize).fill(-1);
+  let edges = 0;
+  for (const node of nodes) if (node >= 0) edges += childStart[node + 1] - childStart[node];
+  const tokens = new Int32Array(Math.min(edges, vocabSize));
   let count = 0;
   for (const node of nodes) {
     if (node < 0) continue;
     for (let edge = childStart[node]; edge < childStart[node + 1]; edge++) {
       const token = childToken[edge];
-      if (seen[token]) continue;
-      seen[token] = 1;
-      found[count++] = token;
+      if (columnOf[token] >= 0) continue;
+      columnOf[token] = count;
+      tokens[count++] = token;
     }
   }
-  const tokens = found.slice(0, count).sort();
-  const columnOf = new Int32Array(vocabSize);
-  for (let u = 0; u < count; u++) columnOf[tokens[u]] = u;
-  return { tokens, columnOf };
+  return { tokens: tokens.slice(0, count), columnOf };
 }
 
 /** log sum_v exp(logit v) over the vocabulary, [R, 1]: that of the tiles' own. */
@@ -72,7 +78,8 @@ function streamedLogSumExp(decoder: CausalDecoder, hidden: tf.Tensor2D, tileSize
   return tf.tidy(() => {
     const tiles: tf.Tensor2D[] = []; // [R, 1] each
     for (let start = 0; start < decoder.vocabSize; start += tileSize) {
-      const ids = Int32Array.from({ length: Math.min(tileSize, decoder.vocabSize - start) }, (_, i) => start + i);
+      const ids = new Int32Array(Math.min(tileSize, decoder.vocabSize - start));
+      for (let i = 0; i < ids.length; i++) ids[i] = start + i;
       tiles.push(tf.tidy(() => rowLogSumExp(decoder.project(hidden, ids))));
     }
     return rowLogSumExp(tf.concat2d(tiles, 1));

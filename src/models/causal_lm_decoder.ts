@@ -12,15 +12,15 @@ interface BlockCache {
   /** [B, K, T, F], T = longest prompt. */
   promptKey: tf.Tensor4D;
   promptValue: tf.Tensor4D;
-  /** [B, K, W, S, F], S = tokens generated so far; null before the first. */
-  beamKey: tf.Tensor5D | null;
-  beamValue: tf.Tensor5D | null;
+  /** [B*W, K, S, F], S = tokens generated so far; null before the first. */
+  beamKey: tf.Tensor4D | null;
+  beamValue: tf.Tensor4D | null;
 }
 
 interface State extends DecoderState {
   readonly lengths: Int32Array;
-  /** [B, 1, 1, T], MASKED_SCORE at padding. */
-  readonly promptMask: tf.Tensor4D;
+  /** [B, 1, 1, T], MASKED_SCORE at padding; null where all prompts are as long. */
+  readonly padding: tf.Tensor4D | null;
   readonly caches: BlockCache[];
   generated: number;
   hidden: tf.Tensor2D;
@@ -66,26 +66,29 @@ class CausalLMDecoder implements CausalDecoder {
     const length = lengths.reduce((a, b) => Math.max(a, b));
     const batchSize = prompts.length;
     const ids = new Int32Array(batchSize * length);
-    const mask = new Float32Array(batchSize * length).fill(MASKED_SCORE);
-    prompts.forEach((prompt, row) => {
-      ids.set(prompt, row * length);
-      mask.fill(0, row * length, row * length + prompt.length);
-    });
+    prompts.forEach((prompt, row) => ids.set(prompt, row * length));
+    const padding = lengths.every((count) => count === length) ? null : paddingOf(lengths, length);
     const caches: BlockCache[] = [];
-    const { hidden, promptMask } = tf.tidy(() => {
+    const hidden = tf.tidy(() => {
       const tables = this.blocks[0].positionTables(Array.from({ length }, (_, at) => at), [length]);
+      const masks = new Map<number | null, tf.Tensor2D>(); // by sliding window
       const embedded = this.embed(ids, [batchSize, length]); // [B, T, D]
       let x = this.positions === null ? embedded : this.positions.call(embedded, {});
-      for (const block of this.blocks) {
+      this.blocks.forEach((block, layer) => {
+        const { slidingWindow } = block;
         const { query, key, value } = block.queryKeyValue(x, tables);
         caches.push({ promptKey: tf.keep(tf.clone(key)), promptValue: tf.keep(tf.clone(value)), beamKey: null, beamValue: null });
-        x = block.finish(x, attention(query, key, value, causalMask(length, block.slidingWindow)));
-      }
-      const last = tf.tensor1d(lengths.map((count, row) => row * length + count - 1), 'int32'); // [B]
-      const rows = tf.gather(tf.reshape(x, [batchSize * length, -1]), last) as tf.Tensor2D; // [B, D]
-      return { hidden: this.norm.call(rows, {}) as tf.Tensor2D, promptMask: tf.tensor4d(mask, [batchSize, 1, 1, length]) };
+        if (layer < this.blocks.length - 1) {
+          if (!masks.has(slidingWindow)) masks.set(slidingWindow, causalMask(length, slidingWindow));
+          x = block.finish(x, attention(query, key, value, masks.get(slidingWindow) as tf.Tensor2D));
+        } else {
+          const mask = promptMask({ lengths, padding, generated: -1 }, length, slidingWindow) ?? tf.scalar(0);
+          x = block.finish(lastRows(x, lengths), attention(lastRows(query, lengths), key, value, mask)); // [B, 1, D]
+        }
+      });
+      return this.norm.call(tf.reshape(x, [batchSize, -1]), {}) as tf.Tensor2D; // [B, D]
     });
-    const state: State = { batchSize, beamWidth, lengths, promptMask, caches, generated: 0, hidden };
+    const state: State = { batchSize, beamWidth, lengths, padding, caches, generated: 0, hidden };
     return state;
   }
 
@@ -99,14 +102,15 @@ class CausalLMDecoder implements CausalDecoder {
     const hidden = tf.tidy(() => {
       const positions = Int32Array.from(tokens, (_, at) => lengths[Math.floor(at / beamWidth)] + generated);
       const tables = this.blocks[0].positionTables(positions, [batchSize * beamWidth, 1, 1]); // per beam
+      const continued = tf.tensor1d(parents.map((parent, row) => row - (row % beamWidth) + parent), 'int32'); // row of each beam's parent, [B*W]
       const embedded = this.embed(tokens, [batchSize * beamWidth, 1]); // [B*W, 1, D]
       let x = this.positions === null ? embedded : this.positions.addAt(embedded, positions);
       this.blocks.forEach((block, layer) => {
         const { query, key, value } = block.queryKeyValue(x, tables); // [B*W, H or K, 1, F]
         const cache = state.caches[layer];
-        this.extend(cache, 'beamKey', key, parents, state);
-        this.extend(cache, 'beamValue', value, parents, state);
-        x = block.finish(x, this.attendCached(query, cache, state, block.slidingWindow));
+        extend(cache, 'beamKey', key, continued);
+        extend(cache, 'beamValue', value, continued);
+        x = block.finish(x, attendCached(query, cache, state, block.slidingWindow));
       });
       return this.norm.call(tf.reshape(x, [batchSize * beamWidth, -1]), {}) as tf.Tensor2D;
     });
@@ -122,68 +126,75 @@ class CausalLMDecoder implements CausalDecoder {
   dispose(opaque: DecoderState): void {
     const state = own(opaque);
     state.hidden.dispose();
-    state.promptMask.dispose();
+    state.padding?.dispose();
     for (const cache of state.caches) tf.dispose([cache.promptKey, cache.promptValue, cache.beamKey ?? [], cache.beamValue ?? []]);
   }
 
   private embed(ids: Int32Array, shape: [number, number]): tf.Tensor {
     return this.embedding.call(tf.tensor2d(ids, shape, 'int32'), {});
   }
-
-  /** Reorders the beams' cached entries to their parents and appends the new token's, [B*W, K, 1, F]. */
-  private extend(cache: BlockCache, side: 'beamKey' | 'beamValue', entry: tf.Tensor4D, parents: Int32Array, state: State): void {
-    const { batchSize: B, beamWidth: W, generated } = state;
-    const [, K, , F] = entry.shape;
-    const before = cache[side];
-    const added = tf.transpose(tf.reshape(entry, [B, W, K, 1, F]), [0, 2, 1, 3, 4]) as tf.Tensor5D; // [B, K, W, 1, F]
-    let all: tf.Tensor = added;
-    if (before !== null) {
-      const index = new Int32Array(B * K * W);
-      for (let row = 0; row < index.length; row++) {
-        const user = Math.floor(row / (K * W));
-        index[row] = row - (row % W) + parents[user * W + (row % W)];
-      }
-      const reordered = tf.gather(tf.reshape(before, [B * K * W, generated * F]), tf.tensor1d(index, 'int32'));
-      all = tf.concat([tf.reshape(reordered, [B, K, W, generated, F]), added], 3); // [B, K, W, S, F]
-      before.dispose();
-    }
-    cache[side] = tf.keep(tf.clone(all)) as tf.Tensor5D;
-  }
-
-  /** Attention of one query per beam over the user's prompt and the beam's own tokens, one softmax over both. */
-  private attendCached(query: tf.Tensor4D, cache: BlockCache, state: State, slidingWindow: number | null): tf.Tensor4D {
-    const { batchSize: B, beamWidth: W } = state;
-    const [, H, , F] = query.shape;
-    const [, K, T] = cache.promptKey.shape;
-    const G = H / K;
-    const S = state.generated + 1;
-    const scaled = tf.mul(query, 1 / Math.sqrt(F));
-    const grouped = tf.transpose(tf.reshape(scaled, [B, W, K, G, F]), [0, 2, 1, 3, 4]); // [B, K, W, G, F]
-    const promptScores = tf.add(tf.matMul(tf.reshape(grouped, [B, K, W * G, F]), cache.promptKey, false, true), promptMask(state, slidingWindow)); // [B, K, W*G, T]
-    const beamKeys = tf.reshape(cache.beamKey as tf.Tensor5D, [B * K * W, S, F]);
-    const beamScores = tf.matMul(tf.reshape(grouped, [B * K * W, G, F]), beamKeys, false, true); // [B*K*W, G, S]
-    const allBeamScores = tf.reshape(beamScores, [B, K, W * G, S]);
-    const ownScores = slidingWindow === null ? allBeamScores : tf.add(allBeamScores, beamMask(S, slidingWindow));
-    const scores = tf.concat([promptScores, ownScores], 3); // [B, K, W*G, T + S]
-    const [promptWeights, beamWeights] = tf.split(tf.softmax(scores), [T, S], 3);
-    const fromPrompt = tf.matMul(promptWeights, cache.promptValue); // [B, K, W*G, F]
-    const fromBeam = tf.matMul(tf.reshape(beamWeights, [B * K * W, G, S]), tf.reshape(cache.beamValue as tf.Tensor5D, [B * K * W, S, F])); // [B*K*W, G, F]
-    const context = tf.add(tf.reshape(fromPrompt, [B, K, W, G, F]), tf.reshape(fromBeam, [B, K, W, G, F]));
-    return tf.reshape(tf.transpose(context, [0, 2, 1, 3, 4]), [B * W, H, 1, F]) as tf.Tensor4D;
-  }
 }
 
-/** MASKED_SCORE at padding and at prompt tokens that the window of the newest token has left, [B, 1, 1, T]. */
-function promptMask({ lengths, promptMask: padding, generated }: State, slidingWindow: number | null): tf.Tensor4D {
+/** Reorders the beams' cached entries to their parents and appends the new token's, [B*W, K, 1, F]. */
+function extend(cache: BlockCache, side: 'beamKey' | 'beamValue', entry: tf.Tensor4D, continued: tf.Tensor1D): void {
+  const before = cache[side];
+  const all = before === null ? entry : tf.concat([tf.gather(before, continued), entry], 2); // [B*W, K, S, F]
+  before?.dispose();
+  cache[side] = tf.keep(tf.clone(all));
+}
+
+/** Attention of one query per beam, [B*W, H, 1, F], over the user's prompt and the beam's own tokens, one softmax over both. */
+function attendCached(query: tf.Tensor4D, { promptKey, promptValue, beamKey, beamValue }: BlockCache, state: State, slidingWindow: number | null): tf.Tensor4D {
+  const { batchSize: B, beamWidth: W } = state;
+  const [, H, , F] = query.shape;
+  const [, K, T] = promptKey.shape;
+  const G = H / K;
+  const S = state.generated + 1;
+  const scaled = tf.reshape(tf.mul(query, 1 / Math.sqrt(F)), [B, W, K, G, F]);
+  const ofPrompt = tf.matMul(tf.reshape(tf.transpose(scaled, [0, 2, 1, 3, 4]), [B, K, W * G, F]), promptKey, false, true); // [B, K, W*G, T]
+  const ofBeam = tf.matMul(tf.reshape(scaled, [B * W, K, G, F]), beamKey as tf.Tensor4D, false, true); // [B*W, K, G, S]
+  const ofOwn = tf.reshape(tf.transpose(tf.reshape(ofBeam, [B, W, K, G, S]), [0, 2, 1, 3, 4]), [B, K, W * G, S]);
+  const scores = tf.concat([masked(ofPrompt, promptMask(state, T, slidingWindow)), masked(ofOwn, beamMask(S, slidingWindow))], 3); // [B, K, W*G, T + S]
+  const [promptWeights, ownWeights] = tf.split(tf.softmax(scores), [T, S], 3);
+  const fromPrompt = tf.transpose(tf.reshape(tf.matMul(promptWeights, promptValue), [B, K, W, G, F]), [0, 2, 1, 3, 4]); // [B, W, K, G, F]
+  const beamWeights = tf.transpose(tf.reshape(ownWeights, [B, K, W, G, S]), [0, 2, 1, 3, 4]); // [B, W, K, G, S]
+  const fromBeam = tf.matMul(tf.reshape(beamWeights, [B * W, K, G, S]), beamValue as tf.Tensor4D); // [B*W, K, G, F]
+  return tf.reshape(tf.add(tf.reshape(fromPrompt, [B * W, K, G, F]), fromBeam), [B * W, H, 1, F]);
+}
+
+/** Each prompt's last position, [B, n, T, F] -> [B, n, 1, F] or [B, T, D] -> [B, 1, D]. */
+function lastRows<T extends tf.Tensor>(x: T, lengths: Int32Array): T {
+  const size = x.shape[x.rank - 1];
+  const length = x.shape[x.rank - 2];
+  const outer = x.size / (length * size);
+  const perPrompt = outer / lengths.length;
+  const rows = Int32Array.from({ length: outer }, (_, at) => at * length + lengths[Math.floor(at / perPrompt)] - 1);
+  return tf.reshape(tf.gather(tf.reshape(x, [outer * length, size]), tf.tensor1d(rows, 'int32')), [...x.shape.slice(0, -2), 1, size]) as T;
+}
+
+function masked(scores: tf.Tensor, mask: tf.Tensor | null): tf.Tensor {
+  return mask === null ? scores : tf.add(scores, mask);
+}
+
+/** MASKED_SCORE behind the end of each prompt, [B, 1, 1, T]. */
+function paddingOf(lengths: Int32Array, length: number): tf.Tensor4D {
+  const mask = new Float32Array(lengths.length * length);
+  lengths.forEach((count, row) => mask.fill(MASKED_SCORE, row * length + count, (row + 1) * length));
+  return tf.tensor4d(mask, [lengths.length, 1, 1, length]);
+}
+
+/** MASKED_SCORE at padding and at prompt tokens that the window of the newest token has left, [B, 1, 1, T]; null where there is neither. */
+function promptMask({ lengths, padding, generated }: Pick<State, 'lengths' | 'padding' | 'generated'>, length: number, slidingWindow: number | null): tf.Tensor4D | null {
   if (slidingWindow === null) return padding;
-  const [batchSize, , , length] = padding.shape;
-  const mask = new Float32Array(batchSize * length);
+  const mask = new Float32Array(lengths.length * length);
   lengths.forEach((count, row) => mask.fill(MASKED_SCORE, row * length, row * length + Math.min(length, Math.max(0, count + generated + 1 - slidingWindow))));
-  return tf.add(padding, tf.tensor4d(mask, padding.shape));
+  const window = tf.tensor4d(mask, [lengths.length, 1, 1, length]);
+  return padding === null ? window : (tf.add(padding, window) as tf.Tensor4D);
 }
 
 /** The same of the S generated tokens, the newest last, [S]. */
-function beamMask(size: number, slidingWindow: number): tf.Tensor1D {
+function beamMask(size: number, slidingWindow: number | null): tf.Tensor1D | null {
+  if (slidingWindow === null) return null;
   return tf.tensor1d(Float32Array.from({ length: size }, (_, at) => (size - at > slidingWindow ? MASKED_SCORE : 0)));
 }
 

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { ownKernel } from './own_kernel';
 
 /** A linear head: logits z = W h + b, one row of W for each token. */
 export interface VocabularyProjection {
@@ -18,16 +19,6 @@ export function hiddenSizeOf({ weight, layout }: VocabularyProjection): number {
   return weight.shape[layout === 'rows' ? 1 : 0];
 }
 
-/** The head of the tokens from `start` on alone. */
-export function tileOf({ weight, layout, bias }: VocabularyProjection, start: number, size: number): VocabularyProjection {
-  const [begin, extent] = layout === 'rows' ? [[start, 0], [size, weight.shape[1]]] : [[0, start], [weight.shape[0], size]];
-  return {
-    weight: tf.slice(weight, begin as [number, number], extent as [number, number]),
-    layout,
-    bias: bias === null ? null : tf.slice(bias, start, size),
-  };
-}
-
 /** The head of some tokens alone, in rows. */
 export function ofTokens({ weight, layout, bias }: VocabularyProjection, tokens: tf.Tensor1D): VocabularyProjection {
   return {
@@ -37,18 +28,45 @@ export function ofTokens({ weight, layout, bias }: VocabularyProjection, tokens:
   };
 }
 
-/** Logits of hidden states [R, D], [R, V]. */
-export function logitsOf({ weight, layout, bias }: VocabularyProjection, hidden: tf.Tensor2D): tf.Tensor2D {
-  const products = tf.matMul(hidden, weight, false, layout === 'rows') as tf.Tensor2D; // [R, V]
-  return bias === null ? products : tf.add(products, bias);
-}
+/** Neighbouring tokens of a head. */
+export class VocabularyTile {
+  private part: tf.Tensor2D | null = null;
 
-/** Sums of the tokens' rows of W, each with its factor: [R, V] to [R, D]. */
-export function sumsOfRows({ weight, layout }: VocabularyProjection, factors: tf.Tensor2D): tf.Tensor2D {
-  return tf.matMul(factors, weight, false, layout === 'columns');
-}
+  /** @param start the first of `size` tokens. */
+  constructor(
+    private readonly head: VocabularyProjection,
+    readonly start: number,
+    readonly size: number,
+  ) {}
 
-/** What flows to W where `factors` [R, V] flow to the logits of `hidden` [R, D]; in the head's own layout. */
-export function weightGradient({ layout }: VocabularyProjection, factors: tf.Tensor2D, hidden: tf.Tensor2D): tf.Tensor2D {
-  return layout === 'rows' ? tf.matMul(factors, hidden, true, false) : tf.matMul(hidden, factors, true, false);
+  /** Logits of hidden states [R, D], [R, size]. */
+  logitsOf(hidden: tf.Tensor2D): tf.Tensor2D {
+    const kernel = ownKernel('ILRecTileLogits');
+    const products = (kernel === null ? tf.matMul(hidden, this.weight, false, this.head.layout === 'rows') : kernel({ hidden, weight: this.head.weight }, this.place)[0]) as tf.Tensor2D;
+    const { bias } = this.head;
+    return bias === null ? products : tf.add(products, tf.slice(bias, this.start, this.size));
+  }
+
+  /** Sums of the tokens' rows of W, each with its factor: [R, size] to [R, D]. */
+  sumsOfRows(factors: tf.Tensor2D): tf.Tensor2D {
+    const kernel = ownKernel('ILRecTileSums');
+    if (kernel !== null) return kernel({ factors, weight: this.head.weight }, this.place)[0] as tf.Tensor2D;
+    return tf.matMul(factors, this.weight, false, this.head.layout === 'columns');
+  }
+
+  /** What flows to the tokens' weights where `factors` [R, size] flow to the logits of `hidden` [R, D]; in the head's own layout. */
+  weightGradient(factors: tf.Tensor2D, hidden: tf.Tensor2D): tf.Tensor2D {
+    return this.head.layout === 'rows' ? tf.matMul(factors, hidden, true, false) : tf.matMul(hidden, factors, true, false);
+  }
+
+  /** The tokens' part of the head, cut out once, for backends that cannot read it where it lies. */
+  private get weight(): tf.Tensor2D {
+    const { weight, layout } = this.head;
+    const [begin, extent] = layout === 'rows' ? [[this.start, 0], [this.size, weight.shape[1]]] : [[0, this.start], [weight.shape[0], this.size]];
+    return (this.part ??= tf.slice(weight, begin as [number, number], extent as [number, number]));
+  }
+
+  private get place(): Record<string, number> {
+    return { start: this.start, size: this.size, inRows: this.head.layout === 'rows' ? 1 : 0 };
+  }
 }

@@ -41,7 +41,8 @@ function repeatsWhole(small: readonly number[], large: readonly number[]): boole
   return core.length <= large.length && small.length <= large.length && core.every((n, i) => n === large[large.length - core.length + i]);
 }
 
-function expand(wasm: WasmBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
+/** `x` repeated along its axes of size 1; its own data where nothing is to be repeated. */
+export function expand(wasm: WasmBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
   const padded = [...new Array<number>(shape.length - x.shape.length).fill(1), ...x.shape];
   const reps = padded.map((n, axis) => (n === 1 ? shape[axis] : 1));
   return reps.every((n) => n === 1) ? withShape(x, padded) : tileOnHeap(wasm, withShape(x, padded), reps);

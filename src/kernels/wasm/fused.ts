@@ -5,6 +5,7 @@ import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_
 /** What a fused kernel works with. */
 interface Call {
   readonly kernels: SimdKernels;
+  readonly scratch: number;
   input(name: string): tf.TensorInfo;
   address(info: tf.TensorInfo): number;
   output(shape: readonly number[]): tf.TensorInfo;
@@ -19,9 +20,10 @@ function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.T
     kernelName,
     create: () => ({ inputs, attrs, backend }) => {
       const wasm = backend as WasmBackend;
-      const { kernels } = simdOf(wasm) as Simd;
+      const { kernels, scratch } = simdOf(wasm) as Simd;
       return compute({
         kernels,
+        scratch,
         input: (name) => input(inputs, name),
         address: (info) => addressOf(wasm, info),
         output: (shape) => wasm.makeOutput([...shape], 'float32'),
@@ -49,6 +51,13 @@ function rowsOf({ shape }: tf.TensorInfo): [number, number] {
   return [n === 0 ? 0 : sizeOf(shape) / n, n];
 }
 
+/** Half of the last size. */
+function halfOf({ shape }: tf.TensorInfo, name: string): number {
+  const n = shape[shape.length - 1];
+  if (n % 2 !== 0) throw new Error(`${name}: the last size must be even, got [${shape.join(', ')}]`);
+  return n / 2;
+}
+
 const rmsNorm = fused('ILRecRmsNorm', ({ kernels, input, address, output, attr }) => {
   const x = input('x');
   const [rows, n] = rowsOf(x);
@@ -67,8 +76,10 @@ const rmsNormGradient = fused('ILRecRmsNormGrad', ({ kernels, input, address, ou
 
 const rotate = fused('ILRecRotate', ({ kernels, input, address, output, attr }) => {
   const [x, cos, sin] = [input('x'), input('cos'), input('sin')];
-  const [rows, size] = x.shape.slice(-2);
+  const size = 2 * halfOf(x, 'applyRotary');
+  const rows = x.shape.length > 1 ? x.shape[x.shape.length - 2] : 1;
   const y = output(x.shape);
+  if (sizeOf(x.shape) === 0) return y;
   const perTable = rows * size;
   kernels.rotate(sizeOf(x.shape) / perTable, sizeOf(cos.shape) / perTable, rows, size, address(x), address(cos), address(sin), attr('sign'), address(y));
   return y;
@@ -76,9 +87,10 @@ const rotate = fused('ILRecRotate', ({ kernels, input, address, output, attr }) 
 
 const gate = fused('ILRecGate', ({ kernels, input, address, output }) => {
   const x = input('x');
-  const [rows, n] = rowsOf(x);
-  const y = output([...x.shape.slice(0, -1), n / 2]);
-  kernels.gate(rows, n / 2, address(x), address(y));
+  const [rows] = rowsOf(x);
+  const n = halfOf(x, 'gated');
+  const y = output([...x.shape.slice(0, -1), n]);
+  kernels.gate(rows, n, address(x), address(y));
   return y;
 });
 
@@ -116,5 +128,38 @@ const onlineSoftmax = fused('ILRecOnlineSoftmax', ({ kernels, input, address, ou
   return [e, after];
 });
 
+const penalise = fused('ILRecPenalise', ({ kernels, input, address, output, attr }) => {
+  const logits = input('logits');
+  const [rows, n] = rowsOf(logits);
+  const [raised, growth, sums] = [output(logits.shape), output(logits.shape), output([rows, 3])];
+  kernels.penalise(rows, n, address(logits), address(input('blended')), address(input('known')), attr('penaltyWeight'), attr('kind'), address(raised), address(growth), address(sums));
+  return [raised, growth, sums];
+});
+
+/** Logits of the tokens from `start` on: hidden states times a part of the head, where it lies. */
+const tileLogits = fused('ILRecTileLogits', ({ kernels, scratch, input, address, output, attr }) => {
+  const [hidden, weight] = [input('hidden'), input('weight')];
+  const [rows, inner] = hidden.shape;
+  const [start, size, inRows] = [attr('start'), attr('size'), attr('inRows')];
+  const out = output([rows, size]);
+  const columns = weight.shape[1];
+  const [from, step, across] = inRows === 1 ? [start * inner, 1, inner] : [start, columns, 1];
+  kernels.gemm(rows, size, inner, address(hidden), inner, 1, address(weight) + 4 * from, step, across, address(out), size, false, scratch);
+  return out;
+});
+
+/** Sums of the rows of a part of the head, each with its factor. */
+const tileSums = fused('ILRecTileSums', ({ kernels, scratch, input, address, output, attr }) => {
+  const [factors, weight] = [input('factors'), input('weight')];
+  const [rows, size] = factors.shape;
+  const [start, inRows] = [attr('start'), attr('inRows')];
+  const inner = weight.shape[inRows];
+  const out = output([rows, inner]);
+  const columns = weight.shape[1];
+  const [from, step, across] = inRows === 1 ? [start * inner, inner, 1] : [start, 1, columns];
+  kernels.gemm(rows, inner, size, address(factors), size, 1, address(weight) + 4 * from, step, across, address(out), inner, false, scratch);
+  return out;
+});
+
 /** Registered where the machine has SIMD. */
-export const wasmFused: readonly KernelReplacement[] = [rmsNorm, rmsNormGradient, rotate, gate, gateGradient, softmaxGradient, adamw, onlineSoftmax];
+export const wasmFused: readonly KernelReplacement[] = [rmsNorm, rmsNormGradient, rotate, gate, gateGradient, softmaxGradient, adamw, onlineSoftmax, penalise, tileLogits, tileSums];

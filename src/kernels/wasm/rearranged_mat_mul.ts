@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { expand } from './broadcast';
 import { input, sizeOf, withShape, type WasmBackend } from './wasm_backend';
 
 /** Multiply-adds of one product of a batch from which XNNPACK's set-up (about 4 µs) pays. */
@@ -15,11 +16,11 @@ interface Sizes {
 
 /**
  * Products on tfjs's wasm backend reach XNNPACK, and its threads, only as one plain [M, K] · [K, N]; transposed and batched ones run in scalar loops,
- * 8 to 60 times slower. This kernel transposes first, and runs the larger products of a batch one by one. What it does not cover
- * (other dtypes, a batch broadcast against another) goes to tfjs's own kernel, as does every message about wrong shapes.
+ * 8 to 60 times slower. This kernel transposes first, and runs the larger products of a batch one by one. Batches that are both broadcast,
+ * of which tfjs pairs the wrong matrices, are repeated first. Other dtypes go to tfjs's own kernel, as does every message about wrong shapes.
  */
 export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.KernelFunc): tf.KernelFunc {
-  return (call) => {
+  const matMul: tf.KernelFunc = (call) => {
     const wasm = call.backend as WasmBackend;
     const a = input(call.inputs, 'a');
     const b = input(call.inputs, 'b');
@@ -29,12 +30,15 @@ export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.Kerne
     const [bInner, bColumns] = matrixSizes(b, transposeB);
     const batchA = sizeOf(a.shape.slice(0, -2));
     const batchB = sizeOf(b.shape.slice(0, -2));
-    const folds = batchB === 1 && (batchA === 1 || !transposeA); // the batch of a joins its rows
-    if (a.dtype !== 'float32' || b.dtype !== 'float32' || aInner !== bInner || (batchA !== batchB && !folds)) return stock(call);
+    if (a.dtype !== 'float32' || b.dtype !== 'float32' || aInner !== bInner) return stock(call);
 
     const outerShape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
     const shape = [...outerShape, aRows, bColumns];
     if (sizeOf(shape) === 0 || aInner === 0) return zeros(wasm, shape);
+    const folds = batchB === 1 && (batchA === 1 || !transposeA); // the batch of a joins its rows
+    const batch = sizeOf(outerShape);
+    if (batchA > 1 && batchB > 1 && (batchA !== batch || batchB !== batch)) return repeatedFirst(wasm, matMul, call, outerShape);
+    if (batchA !== batchB && !folds) return stock(call);
     const turn = (x: tf.TensorInfo): tf.TensorInfo => transposeLast(wasm, transposeKernel, x);
 
     if (folds) {
@@ -54,6 +58,16 @@ export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.Kerne
     if (right !== b3d) wasm.disposeData(right.dataId);
     return out;
   };
+  return matMul;
+}
+
+/** The product of operands that both have the whole batch. */
+function repeatedFirst(wasm: WasmBackend, matMul: tf.KernelFunc, { inputs, attrs }: Parameters<tf.KernelFunc>[0], batch: readonly number[]): tf.TensorInfo {
+  const operands = [input(inputs, 'a'), input(inputs, 'b')];
+  const [a, b] = operands.map((x) => expand(wasm, x, [...batch, ...x.shape.slice(-2)]));
+  const out = matMul({ inputs: { a, b }, backend: wasm, attrs }) as tf.TensorInfo;
+  [a, b].forEach(({ dataId }, i) => dataId !== operands[i].dataId && wasm.disposeData(dataId));
+  return out;
 }
 
 /** One product through XNNPACK: as it stands, or turned over as (Bᵀ · Aᵀ)ᵀ where that spares packing a wide right operand. */

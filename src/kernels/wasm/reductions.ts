@@ -23,9 +23,10 @@ export const wasmReductions: readonly KernelReplacement[] = ['Sum', 'Mean', 'Max
           if (simd === null || x.dtype !== 'float32') return stock(call);
           const { axis, reductionIndices, keepDims } = call.attrs as { axis?: number | number[]; reductionIndices?: number | number[]; keepDims?: boolean };
           const reduction = reductionOf(x.shape, axis ?? reductionIndices ?? x.shape.map((_, i) => i), keepDims === true);
-          if (reduction === null || (kernelName === 'Max' && reduction.inner !== 1)) return stock(call);
+          if (reduction === null || (kernelName === 'Max' && reduction.inner !== 1 && sizeOf(x.shape) > 0)) return stock(call);
           const out = wasm.makeOutput(reduction.outShape, 'float32');
-          reduce(simd.kernels, kernelName, reduction, addressOf(wasm, x), addressOf(wasm, out));
+          if (sizeOf(x.shape) === 0) wasm.typedArrayFromHeap(out).fill(kernelName === 'Max' ? NaN : 0); // as on cpu; tfjs's leaves it unwritten
+          else reduce(simd.kernels, kernelName, reduction, addressOf(wasm, x), addressOf(wasm, out));
           return out;
         },
 }));
@@ -37,16 +38,15 @@ function reduce(kernels: SimdKernels, kernelName: string, { groups, reduced, inn
   else kernels.columnSum(groups, reduced, inner, x, out, divisor);
 }
 
-/** Null where the axes are not neighbours, or nothing is there to be reduced. */
+/** Null where there are no axes, or they are not neighbours and there is something to reduce. */
 function reductionOf(shape: readonly number[], axis: number | readonly number[], keepDims: boolean): Reduction | null {
   const axes = tf.util.parseAxisParam(axis as number[], shape as number[]).sort((a, b) => a - b);
-  if (axes.length === 0 || sizeOf(shape) === 0 || axes.some((each, i) => each !== axes[0] + i)) return null;
+  if (axes.length === 0 || (sizeOf(shape) > 0 && axes.some((each, i) => each !== axes[0] + i))) return null;
   const end = axes[0] + axes.length;
-  const kept = keepDims ? axes.map(() => 1) : [];
   return {
     groups: sizeOf(shape.slice(0, axes[0])),
     reduced: sizeOf(shape.slice(axes[0], end)),
     inner: sizeOf(shape.slice(end)),
-    outShape: [...shape.slice(0, axes[0]), ...kept, ...shape.slice(end)],
+    outShape: shape.flatMap((n, i) => (!axes.includes(i) ? [n] : keepDims ? [1] : [])),
   };
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { emptyState, logNormalisers, onlineSoftmax } from '../../ops/online_softmax';
-import { logitsOf, sumsOfRows, tileOf, vocabSizeOf, hiddenSizeOf, type VocabularyProjection } from '../../ops/vocabulary_projection';
+import { hiddenSizeOf, type VocabularyProjection, VocabularyTile, vocabSizeOf } from '../../ops/vocabulary_projection';
 import type { CandidateBuffer } from './candidates';
 
 /** Numbers of one tile of logits, and of one tile of the head: 1 MiB each. */
@@ -35,12 +35,12 @@ export function tileWidth(rows: number, head: VocabularyProjection): number {
 }
 
 /** Calls `visit` with the head's tiles in order, each in a tidy of its own. */
-export function forEachTile(head: VocabularyProjection, rows: number, visit: (tile: VocabularyProjection, start: number, size: number) => void): void {
+export function forEachTile(head: VocabularyProjection, rows: number, visit: (tile: VocabularyTile) => void): void {
   const vocabSize = vocabSizeOf(head);
   const width = tileWidth(rows, head);
   for (let start = 0; start < vocabSize; start += width) {
     const size = Math.min(width, vocabSize - start);
-    tf.tidy(() => visit(tileOf(head, start, size), start, size));
+    tf.tidy(() => visit(new VocabularyTile(head, start, size)));
   }
 }
 
@@ -81,16 +81,17 @@ export function streamExpectations(head: VocabularyProjection, { final, students
   const numExpected = { none: 0, final: numFinal, all: rows }[expected];
   const first = (x: tf.Tensor2D): tf.Tensor2D => (numExpected === rows ? x : tf.slice(x, [0, 0], [numExpected, x.shape[1]]));
   const sums = numExpected > 0 ? new Running(tf.zeros([numExpected, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
-  forEachTile(head, rows + (ensemble === null ? 0 : numFinal), (tile, start, size) => {
-    const logits = logitsOf(tile, hidden); // [R, tile]
+  forEachTile(head, rows + (ensemble === null ? 0 : numFinal), (tile) => {
+    const { start, size } = tile;
+    const logits = tile.logitsOf(hidden); // [R, tile]
     if (candidates !== null) {
-      const blended = ensemble === null ? meanOfLayers(logits, numFinal) : logitsOf(tile, ensemble); // z~ [P, tile]
+      const blended = ensemble === null ? meanOfLayers(logits, numFinal) : tile.logitsOf(ensemble); // z~ [P, tile]
       ensembleState.set(onlineSoftmax(blended, ensembleState.value).state);
       candidates.add(start, size, blended.dataSync<'float32'>(), tf.slice(logits, [0, 0], [numFinal, size]).dataSync<'float32'>());
     }
     const { exponentials, state: next, factor } = onlineSoftmax(logits, state.value);
     state.set(next);
-    if (sums !== null) sums.set(tf.add(tf.mul(sums.value, first(factor)), sumsOfRows(tile, first(exponentials))));
+    if (sums !== null) sums.set(tf.add(tf.mul(sums.value, first(factor)), tile.sumsOfRows(first(exponentials))));
   });
   const normalisers = logNormalisers(state.value);
   const found: Expectations = {

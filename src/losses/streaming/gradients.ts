@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { logitsOf, ofTokens, vocabSizeOf, type VocabularyProjection } from '../../ops/vocabulary_projection';
+import { ofTokens, type VocabularyProjection, vocabSizeOf } from '../../ops/vocabulary_projection';
 import type { IlrecObjectiveOptions } from '../ilrec_objective';
 import type { StreamingObjectiveInputs } from '../streaming_objective';
 import type { Expectations } from './expectations';
 import { headGradient, type HeadGradient, sortedByToken, tileOfEntries } from './head_gradient';
 import type { SparseFactors } from './negatives';
 import type { Found } from './parts';
-import { columnsOf, penalisedTile } from './penalised_pass';
+import { penalise } from './penalise';
+import { knownRows } from './penalised_pass';
 import { sumsOfEntries } from './sparse_rows';
 
 /** What gradients are asked for. */
@@ -75,29 +76,29 @@ function gradientOfHead(inputs: StreamingObjectiveInputs, options: IlrecObjectiv
   const column = (values: ArrayLike<number>): tf.Tensor2D => tf.tensor2d(Float32Array.from(values), [values.length, 1]);
   const normalisers = column(at.final); // [P, 1]
   const penalised = column(rows.map(({ logTotal }, row) => at.final[row] + logTotal)); // lse'
-  const columns = ensembleHidden === null || penaltyWeight === 0 ? null : columnsOf(at, rows.map(({ ensembleMass }) => ensembleMass || 1), [...rows.keys()]);
+  const known = ensembleHidden === null || penaltyWeight === 0 ? null : knownRows(at, [...rows.keys()], (row) => rows[row].ensembleMass);
   const hidden = students === null ? finalHidden : tf.concat([finalHidden, students], 0); // [R, D]
 
-  const whole = headGradient(head, hidden.shape[0], (tile, start, size) => {
-    const logits = logitsOf(tile, hidden); // [R, tile]
-    const final = tf.slice(logits, [0, 0], [numRows, size]);
+  const whole = headGradient(head, hidden.shape[0], (tile) => {
+    const logits = tile.logitsOf(hidden); // [R, tile]
+    const final = tf.slice(logits, [0, 0], [numRows, tile.size]);
     const plain = tf.exp(tf.sub(final, normalisers)) as tf.Tensor2D; // p^L
     let slopes = plain;
-    if (columns !== null) {
-      const { raised, growth } = penalisedTile(final, logitsOf(tile, ensembleHidden as tf.Tensor2D), columns, start, penaltyWeight, penalty);
+    if (known !== null) {
+      const { raised, growth } = penalise(final, tile.logitsOf(ensembleHidden as tf.Tensor2D), known, tile.start, penaltyWeight, penalty);
       slopes = tf.mul(tf.exp(tf.sub(raised, penalised)), growth);
     }
-    const ofFinal = tf.add(tf.div(tf.add(slopes, tf.mul(plain, mu)), numRows), tileOfEntries(entries, numRows, start, size)) as tf.Tensor2D;
+    const ofFinal = tf.add(tf.div(tf.add(slopes, tf.mul(plain, mu)), numRows), tileOfEntries(entries, numRows, tile.start, tile.size)) as tf.Tensor2D;
     if (students === null) return { factors: ofFinal, hidden };
-    return { factors: tf.concat([ofFinal, studentFactors(tf.slice(logits, [numRows, 0], [-1, size]), plain, expectations, distillationWeight)], 0), hidden };
+    return { factors: tf.concat([ofFinal, studentFactors(tf.slice(logits, [numRows, 0], [-1, tile.size]), plain, expectations, distillationWeight)], 0), hidden };
   }, trains);
   if (intermediateHidden === null || distillationWeight === 0 || itemTokens === undefined) return whole;
 
   const tokens = tf.tensor1d(Int32Array.from(itemTokens), 'int32');
   const comparedNormalisers = column(compared.final);
   const slice = headGradient(ofTokens(head, tokens), intermediateHidden.shape[0] + numRows, (tile) => {
-    const teacher = tf.exp(tf.sub(logitsOf(tile, finalHidden), comparedNormalisers)) as tf.Tensor2D;
-    return { factors: studentFactors(logitsOf(tile, intermediateHidden), teacher, compared, distillationWeight), hidden: intermediateHidden };
+    const teacher = tf.exp(tf.sub(tile.logitsOf(finalHidden), comparedNormalisers)) as tf.Tensor2D;
+    return { factors: studentFactors(tile.logitsOf(intermediateHidden), teacher, compared, distillationWeight), hidden: intermediateHidden };
   }, trains);
   return withSlice(head, whole, slice, tokens);
 }

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { type VocabularyProjection, weightGradient } from '../../ops/vocabulary_projection';
+import type { VocabularyProjection, VocabularyTile } from '../../ops/vocabulary_projection';
 import { forEachTile } from './expectations';
 import type { SparseFactors } from './negatives';
 
 /** What flows to the logits of a tile, and the hidden states that they were made of: [R, tile] and [R, D]. */
-export type TileFactors = (tile: VocabularyProjection, start: number, size: number) => { factors: tf.Tensor2D; hidden: tf.Tensor2D };
+export type TileFactors = (tile: VocabularyTile) => { factors: tf.Tensor2D; hidden: tf.Tensor2D };
 
 /** Gradients of a head that is trained; null where one is not. */
 export interface HeadGradient {
@@ -16,9 +16,9 @@ export interface HeadGradient {
 export function headGradient(head: VocabularyProjection, rows: number, factorsOf: TileFactors, trains: { weight: boolean; bias: boolean }): HeadGradient {
   const weights: tf.Tensor2D[] = [];
   const biases: tf.Tensor1D[] = [];
-  forEachTile(head, 2 * rows, (tile, start, size) => {
-    const { factors, hidden } = factorsOf(tile, start, size);
-    if (trains.weight) weights.push(tf.keep(weightGradient(head, factors, hidden)));
+  forEachTile(head, 2 * rows, (tile) => {
+    const { factors, hidden } = factorsOf(tile);
+    if (trains.weight) weights.push(tf.keep(tile.weightGradient(factors, hidden)));
     if (trains.bias) biases.push(tf.keep(tf.sum<tf.Tensor1D>(factors, 0)));
   });
   const weight = trains.weight ? tf.concat(weights, head.layout === 'rows' ? 0 : 1) : null;

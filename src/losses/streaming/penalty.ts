@@ -1,4 +1,3 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type { Penalty } from '../cross_layer_preference';
 
 /** s(z) and its slope ds / dz. */
@@ -6,13 +5,6 @@ export const STRENGTHS: Readonly<Record<Penalty, (z: number) => readonly [streng
   scale: (z) => [Math.abs(z), Math.sign(z)],
   paper: (z) => [z, 1],
   additive: () => [1, 0],
-};
-
-/** The same of tensors. */
-export const TENSOR_STRENGTHS: Readonly<Record<Penalty, (z: tf.Tensor) => readonly [strength: tf.Tensor, slope: tf.Tensor]>> = {
-  scale: (z) => [tf.abs(z), tf.sign(z)],
-  paper: (z) => [z, tf.scalar(1)],
-  additive: () => [tf.scalar(1), tf.scalar(0)],
 };
 
 /** What the negatives of one row make of its cross-entropy. */

@@ -1,0 +1,105 @@
+import { IlrecError } from '../errors';
+import type { ExcludedItems } from './excluded_items';
+import type { PrefixTrie } from './prefix_trie';
+import type { TokenScores } from './token_scores';
+import type { TopK } from './top_k';
+
+/** The prefixes alive at a step. */
+export interface Beams {
+  /** Beams per user. */
+  readonly width: number;
+  /** Trie node of each beam, [B * width]; -1 where unused. */
+  readonly nodes: Int32Array;
+  /** Log-probability of each beam's prefix, [B * width]; -Infinity where unused. */
+  readonly scores: Float64Array;
+}
+
+/** What the search of a batch keeps from step to step. */
+export interface Search {
+  readonly trie: PrefixTrie;
+  /** W, beams per user after the first step. */
+  readonly width: number;
+  /** What each user must not get, [B]; null or undefined for nothing. */
+  readonly excluded: readonly (ExcludedItems | null | undefined)[];
+  /** The best complete sequences of each user, by edge, [B]. */
+  readonly complete: readonly TopK[];
+  /** The best continuations of the user at hand; empty between users. */
+  readonly unfinished: TopK;
+}
+
+/** The beams after a step, and how the decoder gets there. */
+export interface Continuation {
+  readonly beams: Beams;
+  /** The token that each beam appends, [B * W]; 0 where unused. */
+  readonly tokens: Int32Array;
+  /** The beam of the same user that each one continues, [B * W]; 0 where unused. */
+  readonly parents: Int32Array;
+}
+
+/**
+ * Keeps the complete sequences among the continuations of all beams, and of the others the best as the next beams; null where no user has any.
+ *
+ * @throws IlrecError on a log-probability that is NaN.
+ */
+export function expandBeams(search: Search, beams: Beams, tokenScores: TokenScores): Continuation | null {
+  const { trie, width, complete, unfinished } = search;
+  const rows = complete.length * width;
+  const nodes = new Int32Array(rows).fill(-1);
+  const scores = new Float64Array(rows).fill(-Infinity);
+  const tokens = new Int32Array(rows);
+  const parents = new Int32Array(rows);
+  let anyUnfinished = false;
+  for (let user = 0; user < complete.length; user++) {
+    offerContinuations(search, user, beams, tokenScores);
+    unfinished.drain((rank, score, edge, parent) => {
+      const beam = user * width + rank;
+      nodes[beam] = edge + 1;
+      scores[beam] = score;
+      tokens[beam] = trie.childToken[edge];
+      parents[beam] = parent;
+      anyUnfinished = true;
+    });
+  }
+  return anyUnfinished ? { beams: { width, nodes, scores }, tokens, parents } : null;
+}
+
+/** Offers each continuation of one user's beams to the complete and to the unfinished ones. */
+function offerContinuations({ trie, excluded, complete: completeOf, unfinished }: Search, user: number, beams: Beams, tokenScores: TokenScores): void {
+  const { childStart, childToken, itemLow, itemHigh, terminalHigh } = trie;
+  const { logits, numColumns, columnOf, logNormalisers } = tokenScores;
+  const complete = completeOf[user];
+  const hidden = excluded[user];
+  for (let beam = 0; beam < beams.width; beam++) {
+    const row = user * beams.width + beam;
+    const node = beams.nodes[row];
+    if (node < 0) continue;
+    const offset = row * numColumns;
+    const start = childStart[node];
+    const end = childStart[node + 1];
+    const base = beams.scores[row] - (logNormalisers ? logNormalisers[row] : logSumExpOfEdges(tokenScores, offset, childToken, start, end));
+    for (let edge = start; edge < end; edge++) {
+      const token = childToken[edge];
+      const score = base + logits[offset + (columnOf === null ? token : columnOf[token])];
+      if (Number.isNaN(score)) {
+        throw new IlrecError(`constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${token}; the model's weights have diverged`);
+      }
+      const child = edge + 1;
+      const low = itemLow[child];
+      const ends = terminalHigh[child];
+      const high = itemHigh[child];
+      if (ends > low && complete.accepts(score, edge) && !hidden?.covers(low, ends)) complete.offer(score, edge);
+      if (high > ends && unfinished.accepts(score, edge) && !hidden?.covers(ends, high)) unfinished.offer(score, edge, beam);
+    }
+  }
+}
+
+/** log sum exp of the logits of a node's edges; 0 where all are -Infinity, so that they stay -Infinity. */
+function logSumExpOfEdges({ logits, columnOf }: TokenScores, offset: number, childToken: Int32Array, start: number, end: number): number {
+  const logitOf = (edge: number): number => logits[offset + (columnOf === null ? childToken[edge] : columnOf[childToken[edge]])];
+  let max = -Infinity;
+  for (let edge = start; edge < end; edge++) max = Math.max(max, logitOf(edge));
+  if (max === -Infinity) return 0;
+  let sum = 0;
+  for (let edge = start; edge < end; edge++) sum += Math.exp(logitOf(edge) - max);
+  return max + Math.log(sum);
+}

@@ -1,0 +1,35 @@
+import type { PrefixTrie } from './prefix_trie';
+
+/** The largest token id of any item. */
+export const largestToken = oncePerTrie(({ childToken }) => {
+  let largest = 0;
+  for (let edge = 0; edge < childToken.length; edge++) if (childToken[edge] > largest) largest = childToken[edge];
+  return largest;
+});
+
+/** The most nodes with children on one level, at least 1. */
+export const widestLevel = oncePerTrie(({ childStart }) => {
+  let widest = 1;
+  for (let start = 0, end = 1; start < end; [start, end] = [childStart[start] + 1, childStart[end] + 1]) {
+    let open = 0;
+    for (let node = start; node < end; node++) if (childStart[node + 1] > childStart[node]) open++;
+    widest = Math.max(widest, open);
+  }
+  return widest;
+});
+
+/** The position of each item in the trie's item order, [N]. */
+export const itemPositions = oncePerTrie(({ itemOrder, numItems }) => {
+  const positions = new Int32Array(numItems);
+  for (let position = 0; position < numItems; position++) positions[itemOrder[position]] = position;
+  return positions;
+});
+
+/** Each of these takes a pass over the catalogue, so it is made at a trie's first search and kept as long as the trie. */
+function oncePerTrie<T>(compute: (trie: PrefixTrie) => T): (trie: PrefixTrie) => T {
+  const known = new WeakMap<PrefixTrie, T>();
+  return (trie) => {
+    if (!known.has(trie)) known.set(trie, compute(trie));
+    return known.get(trie) as T;
+  };
+}
