@@ -1,10 +1,10 @@
 // One step of Adam with decoupled weight decay, in one pass over a weight, its moments and its gradient.
 
 /**
- * m = b1 m + c1 g, v = b2 v + c2 g^2, w = w keep - stepSize m / (sqrt(v secondScale) + epsilon); all in place.
+ * m = b1 m + c1 g, v = b2 v + c2 g^2, both in place; out = w keep - stepSize m / (sqrt(v secondScale) + epsilon).
  */
 export function adamw(
-  n: i32, w: usize, m: usize, v: usize, gradient: usize,
+  n: i32, w: usize, m: usize, v: usize, gradient: usize, out: usize,
   b1: f32, c1: f32, b2: f32, c2: f32, stepSize: f32, secondScale: f32, epsilon: f32, keep: f32,
 ): void {
   let i = 0;
@@ -16,11 +16,12 @@ export function adamw(
     const change = f32x4.div(f32x4.mul(first, f32x4.splat(stepSize)), denominator);
     v128.store(m, first);
     v128.store(v, second);
-    v128.store(w, f32x4.sub(f32x4.mul(v128.load(w), f32x4.splat(keep)), change));
+    v128.store(out, f32x4.sub(f32x4.mul(v128.load(w), f32x4.splat(keep)), change));
     w += 16;
     m += 16;
     v += 16;
     gradient += 16;
+    out += 16;
   }
   for (; i < n; i++) {
     const g = load<f32>(gradient);
@@ -28,10 +29,11 @@ export function adamw(
     const second = load<f32>(v) * b2 + g * g * c2;
     store<f32>(m, first);
     store<f32>(v, second);
-    store<f32>(w, load<f32>(w) * keep - (first * stepSize) / (Mathf.sqrt(second * secondScale) + epsilon));
+    store<f32>(out, load<f32>(w) * keep - (first * stepSize) / (Mathf.sqrt(second * secondScale) + epsilon));
     w += 4;
     m += 4;
     v += 4;
     gradient += 4;
+    out += 4;
   }
 }

@@ -3,11 +3,14 @@ import type { ExcludedItems } from './excluded_items';
 import type { PrefixTrie } from './prefix_trie';
 import type { TokenScores } from './token_scores';
 import type { TopK } from './top_k';
+import { levelsOf } from './trie_facts';
 
 /** The prefixes alive at a step. */
 export interface Beams {
   /** Beams per user. */
   readonly width: number;
+  /** Tokens of each prefix. */
+  readonly depth: number;
   /** Trie node of each beam, [B * width]; -1 where unused. */
   readonly nodes: Int32Array;
   /** Log-probability of each beam's prefix, [B * width]; -Infinity where unused. */
@@ -60,7 +63,7 @@ export function expandBeams(search: Search, beams: Beams, tokenScores: TokenScor
       anyUnfinished = true;
     });
   }
-  return anyUnfinished ? { beams: { width, nodes, scores }, tokens, parents } : null;
+  return anyUnfinished ? { beams: { width, depth: beams.depth + 1, nodes, scores }, tokens, parents } : null;
 }
 
 /** Offers each continuation of one user's beams to the complete and to the unfinished ones. */
@@ -69,6 +72,9 @@ function offerContinuations({ trie, excluded, complete: completeOf, unfinished }
   const { logits, numColumns, columnOf, logNormalisers } = tokenScores;
   const complete = completeOf[user];
   const hidden = excluded[user];
+  const { someEnd, someGoOn } = levelsOf(trie)[beams.depth + 1];
+  const barOf = (): number => Math.min(someEnd ? complete.bar : Infinity, someGoOn ? unfinished.bar : Infinity);
+  let bar = barOf(); // below it neither takes a candidate, so that most are dropped before the trie is read
   for (let beam = 0; beam < beams.width; beam++) {
     const row = user * beams.width + beam;
     const node = beams.nodes[row];
@@ -80,6 +86,7 @@ function offerContinuations({ trie, excluded, complete: completeOf, unfinished }
     for (let edge = start; edge < end; edge++) {
       const token = childToken[edge];
       const score = base + logits[offset + (columnOf === null ? token : columnOf[token])];
+      if (score < bar) continue;
       if (Number.isNaN(score)) {
         throw new IlrecError(`constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${token}; the model's weights have diverged`);
       }
@@ -89,6 +96,7 @@ function offerContinuations({ trie, excluded, complete: completeOf, unfinished }
       const high = itemHigh[child];
       if (ends > low && complete.accepts(score, edge) && !hidden?.covers(low, ends)) complete.offer(score, edge);
       if (high > ends && unfinished.accepts(score, edge) && !hidden?.covers(ends, high)) unfinished.offer(score, edge, beam);
+      bar = barOf();
     }
   }
 }

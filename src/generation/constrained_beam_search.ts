@@ -6,7 +6,7 @@ import { itemNumberTies, type TieRule } from './item_ties';
 import type { PrefixTrie } from './prefix_trie';
 import { readTokenScores } from './token_scores';
 import { TopK } from './top_k';
-import { largestToken, widestLevel } from './trie_facts';
+import { largestToken, levelsOf } from './trie_facts';
 
 export interface BeamSearchOptions {
   /** W, partial sequences kept per user and step; an integer of at least 1, default 20. */
@@ -52,11 +52,11 @@ export async function constrainedBeamSearch(
     throw new IlrecError(`constrainedBeamSearch: exclude must hold one set per prompt, got ${exclude.length} for ${prompts.length} prompts`);
   }
   if (prompts.length === 0) return [];
-  const width = Math.min(beamWidth, widestLevel(trie)); // more beams than unfinished prefixes would stay empty
+  const width = Math.min(beamWidth, Math.max(1, ...levelsOf(trie).map(({ numOpen }) => numOpen))); // more beams than unfinished prefixes would stay empty
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
   const complete = Array.from(prompts, () => new TopK(numItems));
   const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };
-  let beams: Beams = { width: 1, nodes: new Int32Array(prompts.length), scores: new Float64Array(prompts.length) }; // each user at the root
+  let beams: Beams = { width: 1, depth: 0, nodes: new Int32Array(prompts.length), scores: new Float64Array(prompts.length) }; // each user at the root
 
   const state = decoder.prefill(prompts, width);
   try {

@@ -19,6 +19,11 @@ export class TopK {
     this.size = 0;
   }
 
+  /** The score of the worst one kept, below which nothing is taken; -Infinity while there is room. */
+  get bar(): number {
+    return this.size < this.capacity ? -Infinity : this.scores[0];
+  }
+
   /** True when `offer` would keep the candidate: lets a caller skip further tests of one that fails. */
   accepts(score: number, key: number): boolean {
     return this.size < this.capacity || score > this.scores[0] || (score === this.scores[0] && key < this.keys[0]);

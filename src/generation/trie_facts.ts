@@ -7,15 +7,29 @@ export const largestToken = oncePerTrie(({ childToken }) => {
   return largest;
 });
 
-/** The most nodes with children on one level, at least 1. */
-export const widestLevel = oncePerTrie(({ childStart }) => {
-  let widest = 1;
+/** The nodes at one depth. */
+export interface TrieLevel {
+  /** How many have children. */
+  readonly numOpen: number;
+  /** Whether a sequence ends at one of them. */
+  readonly someEnd: boolean;
+  /** Whether one of them has children. */
+  readonly someGoOn: boolean;
+}
+
+/** The levels of a trie, the root's first. */
+export const levelsOf = oncePerTrie(({ childStart, itemLow, terminalHigh }) => {
+  const levels: TrieLevel[] = [];
   for (let start = 0, end = 1; start < end; [start, end] = [childStart[start] + 1, childStart[end] + 1]) {
-    let open = 0;
-    for (let node = start; node < end; node++) if (childStart[node + 1] > childStart[node]) open++;
-    widest = Math.max(widest, open);
+    let numOpen = 0;
+    let someEnd = false;
+    for (let node = start; node < end; node++) {
+      if (childStart[node + 1] > childStart[node]) numOpen++;
+      someEnd ||= terminalHigh[node] > itemLow[node];
+    }
+    levels.push({ numOpen, someEnd, someGoOn: numOpen > 0 });
   }
-  return widest;
+  return levels;
 });
 
 /** The position of each item in the trie's item order, [N]. */

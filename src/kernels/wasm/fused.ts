@@ -110,13 +110,14 @@ const softmaxGradient = fused('ILRecSoftmaxGrad', ({ kernels, input, address, ou
   return dx;
 });
 
-/** Written over its inputs where nothing else holds them. */
-const adamw = fused('ILRecAdamW', ({ kernels, input, address, writable, attr }) => {
+/** Moments are written over where nothing else holds them; a weight gets new memory, as tfjs's products keep packed copies by a tensor's number. */
+const adamw = fused('ILRecAdamW', ({ kernels, input, address, output, writable, attr }) => {
   const numbers = ['beta1', 'beta2', 'stepSize', 'secondScale', 'epsilon', 'keep'] as const;
   const [beta1, beta2, stepSize, secondScale, epsilon, keep] = numbers.map(attr);
-  const outputs = ['weight', 'first', 'second'].map((name) => writable(input(name)));
-  const [w, m, v] = outputs.map(address);
-  kernels.adamw(sizeOf(outputs[0].shape), w, m, v, address(input('gradient')), beta1, 1 - beta1, beta2, 1 - beta2, stepSize, secondScale, epsilon, keep);
+  const weight = input('weight');
+  const outputs = [output(weight.shape), writable(input('first')), writable(input('second'))];
+  const [out, m, v] = outputs.map(address);
+  kernels.adamw(sizeOf(weight.shape), address(weight), m, v, address(input('gradient')), out, beta1, 1 - beta1, beta2, 1 - beta2, stepSize, secondScale, epsilon, keep);
   return outputs;
 });
 

@@ -34,7 +34,7 @@ export interface SimdKernels {
   gate(rows: number, n: number, x: number, y: number): void;
   gateGradient(rows: number, n: number, x: number, dy: number, dx: number): void;
   adamw(
-    n: number, w: number, m: number, v: number, gradient: number,
+    n: number, w: number, m: number, v: number, gradient: number, out: number,
     b1: number, c1: number, b2: number, c2: number, stepSize: number, secondScale: number, epsilon: number, keep: number,
   ): void;
 }
