@@ -72,8 +72,8 @@ function offerContinuations({ trie, excluded, complete: completeOf, unfinished }
   const { logits, numColumns, columnOf, logNormalisers } = tokenScores;
   const complete = completeOf[user];
   const hidden = excluded[user];
-  const { someEnd, someGoOn } = levelsOf(trie)[beams.depth + 1];
-  const barOf = (): number => Math.min(someEnd ? complete.bar : Infinity, someGoOn ? unfinished.bar : Infinity);
+  const { numOpen, someEnd } = levelsOf(trie)[beams.depth + 1];
+  const barOf = (): number => Math.min(someEnd ? complete.bar : Infinity, numOpen > 0 ? unfinished.bar : Infinity);
   let bar = barOf(); // below it neither takes a candidate, so that most are dropped before the trie is read
   for (let beam = 0; beam < beams.width; beam++) {
     const row = user * beams.width + beam;

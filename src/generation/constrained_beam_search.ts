@@ -52,7 +52,7 @@ export async function constrainedBeamSearch(
     throw new IlrecError(`constrainedBeamSearch: exclude must hold one set per prompt, got ${exclude.length} for ${prompts.length} prompts`);
   }
   if (prompts.length === 0) return [];
-  const width = Math.min(beamWidth, Math.max(1, ...levelsOf(trie).map(({ numOpen }) => numOpen))); // more beams than unfinished prefixes would stay empty
+  const width = Math.min(beamWidth, Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen))); // more beams than unfinished prefixes would stay empty
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
   const complete = Array.from(prompts, () => new TopK(numItems));
   const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };

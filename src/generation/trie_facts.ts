@@ -13,8 +13,6 @@ export interface TrieLevel {
   readonly numOpen: number;
   /** Whether a sequence ends at one of them. */
   readonly someEnd: boolean;
-  /** Whether one of them has children. */
-  readonly someGoOn: boolean;
 }
 
 /** The levels of a trie, the root's first. */
@@ -27,7 +25,7 @@ export const levelsOf = oncePerTrie(({ childStart, itemLow, terminalHigh }) => {
       if (childStart[node + 1] > childStart[node]) numOpen++;
       someEnd ||= terminalHigh[node] > itemLow[node];
     }
-    levels.push({ numOpen, someEnd, someGoOn: numOpen > 0 });
+    levels.push({ numOpen, someEnd });
   }
   return levels;
 });

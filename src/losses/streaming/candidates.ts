@@ -4,13 +4,13 @@ export interface RowCandidates {
   /** z~ and z^L of each. */
   readonly ensemble: Float32Array;
   readonly final: Float32Array;
-  /** Every token whose z~ is above this is among them; -Infinity where all tokens are. */
+  /** Every token whose z~ is above this is among them; Infinity where they did not fit. */
   readonly complete: number;
 }
 
 /**
- * Keeps, for each row of logits that come in parts, the tokens with the largest z~: the threshold that makes a token a negative is known only when the
- * whole row has been seen, and the largest are those that pass it. Linear in the tokens, whatever their order.
+ * Keeps, for each row of logits that come in parts, the tokens that may pass the row's threshold, which is known only when the whole row has been seen.
+ * What is certain to be too low by then is left out on the way; rows with more tokens than fit are given up.
  */
 export class CandidateBuffer {
   private readonly tokens: Int32Array;
@@ -19,33 +19,43 @@ export class CandidateBuffer {
   private readonly counts: Int32Array;
   /** Tokens at or below this have been left out. */
   private readonly cutoffs: Float32Array;
-  private readonly capacity: number;
 
-  /** @param kept how many tokens of a row are kept at least. */
+  /** @param capacity how many tokens of a row fit. */
   constructor(
     readonly rows: number,
-    private readonly kept: number,
+    private readonly capacity: number,
   ) {
-    this.capacity = 2 * kept;
-    this.tokens = new Int32Array(rows * this.capacity);
-    this.ensemble = new Float32Array(rows * this.capacity);
-    this.final = new Float32Array(rows * this.capacity);
+    this.tokens = new Int32Array(rows * capacity);
+    this.ensemble = new Float32Array(rows * capacity);
+    this.final = new Float32Array(rows * capacity);
     this.counts = new Int32Array(rows);
     this.cutoffs = new Float32Array(rows).fill(-Infinity);
   }
 
-  /** The tokens from `start` on: z~ and z^L, [rows * size] row by row. */
-  add(start: number, size: number, ensemble: Float32Array, final: Float32Array): void {
+  /** Whether every row has been given up, so that nothing more need be read. */
+  get isClosed(): boolean {
+    return this.cutoffs.every((cutoff) => cutoff === Infinity);
+  }
+
+  /**
+   * The tokens from `start` on: z~ and z^L, [rows * size] row by row.
+   *
+   * @param cutoffs tokens at or below these are not wanted, [rows]; they may only be raised from part to part, a lower one changes nothing.
+   */
+  add(start: number, size: number, ensemble: Float32Array, final: Float32Array, cutoffs: ArrayLike<number>): void {
     for (let row = 0; row < this.rows; row++) {
+      let cutoff = (this.cutoffs[row] = Math.max(this.cutoffs[row], cutoffs[row]));
       const end = (row + 1) * size;
-      let cutoff = this.cutoffs[row];
       for (let at = row * size; at < end; at++) {
         if (!(ensemble[at] > cutoff)) continue;
+        if (this.counts[row] === this.capacity && !this.makeRoom(row)) {
+          cutoff = this.cutoffs[row] = Infinity;
+          break;
+        }
         const slot = row * this.capacity + this.counts[row]++;
         this.tokens[slot] = start + at - row * size;
         this.ensemble[slot] = ensemble[at];
         this.final[slot] = final[at];
-        if (this.counts[row] === this.capacity) cutoff = this.trim(row);
       }
     }
   }
@@ -55,18 +65,17 @@ export class CandidateBuffer {
     return { tokens: this.tokens.subarray(from, to), ensemble: this.ensemble.subarray(from, to), final: this.final.subarray(from, to), complete: this.cutoffs[row] };
   }
 
-  /** Leaves the `kept` largest of a full row, and those that equal the smallest of them out. */
-  private trim(row: number): number {
+  /** Drops what earlier parts have added and the cutoff now leaves out. @returns whether anything was dropped. */
+  private makeRoom(row: number): boolean {
     const from = row * this.capacity;
-    const cutoff = this.ensemble.slice(from, from + this.capacity).sort()[this.capacity - this.kept - 1];
     let to = from;
     for (let at = from; at < from + this.capacity; at++) {
-      if (!(this.ensemble[at] > cutoff)) continue;
+      if (!(this.ensemble[at] > this.cutoffs[row])) continue;
       this.tokens[to] = this.tokens[at];
       this.ensemble[to] = this.ensemble[at];
       this.final[to++] = this.final[at];
     }
     this.counts[row] = to - from;
-    return (this.cutoffs[row] = cutoff);
+    return to - from < this.capacity;
   }
 }

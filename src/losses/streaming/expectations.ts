@@ -28,6 +28,12 @@ export interface Expectations {
   readonly rows: tf.Tensor2D | null;
 }
 
+export interface CandidateSearch {
+  readonly buffer: CandidateBuffer;
+  /** Below which z~ a token will not be a negative, [P], from the normalisers of what has been seen of z^L (of all rows) and of z~. */
+  cutoffsOf(final: Float64Array, ensemble: Float64Array): Float64Array;
+}
+
 /** How many tokens a tile of `rows` logits and the head's own numbers may have. */
 export function tileWidth(rows: number, head: VocabularyProjection): number {
   const width = Math.floor(TILE_SIZE / Math.max(rows, hiddenSizeOf(head)));
@@ -69,10 +75,10 @@ export class Running<T extends tf.Tensor = tf.Tensor2D> {
  * One pass over the vocabulary, tile by tile, as flash attention goes over its keys with K = V = W: normalisers and expected rows of W of every hidden
  * state, and the tokens that may be negatives. Logits [R, V] never exist as a whole.
  *
- * @param candidates where to put the tokens with the largest z~; null where no negatives are asked for.
+ * @param candidates where to put the tokens that may be negatives; null where no negatives are asked for.
  * @param expected of which rows E_p[W] is asked for: gradients need it of all, the value of KL of the final ones.
  */
-export function streamExpectations(head: VocabularyProjection, { final, students, ensemble }: StreamedRows, candidates: CandidateBuffer | null, expected: 'none' | 'final' | 'all'): Expectations {
+export function streamExpectations(head: VocabularyProjection, { final, students, ensemble }: StreamedRows, candidates: CandidateSearch | null, expected: 'none' | 'final' | 'all'): Expectations {
   const numFinal = final.shape[0];
   const hidden = students === null ? final : tf.concat([final, students], 0); // [R, D]
   const rows = hidden.shape[0];
@@ -84,13 +90,17 @@ export function streamExpectations(head: VocabularyProjection, { final, students
   forEachTile(head, rows + (ensemble === null ? 0 : numFinal), (tile) => {
     const { start, size } = tile;
     const logits = tile.logitsOf(hidden); // [R, tile]
+    const { exponentials, state: next, factor } = onlineSoftmax(logits, state.value);
+    state.set(next);
     if (candidates !== null) {
       const blended = ensemble === null ? meanOfLayers(logits, numFinal) : tile.logitsOf(ensemble); // z~ [P, tile]
       ensembleState.set(onlineSoftmax(blended, ensembleState.value).state);
-      candidates.add(start, size, blended.dataSync<'float32'>(), tf.slice(logits, [0, 0], [numFinal, size]).dataSync<'float32'>());
+      if (!candidates.buffer.isClosed) {
+        const cutoffs = candidates.cutoffsOf(logNormalisers(state.value), logNormalisers(ensembleState.value));
+        const largest = tf.max(blended, 1).dataSync<'float32'>(); // [P]; most tiles of a trained model need not be read
+        if (largest.some((value, row) => value > cutoffs[row])) candidates.buffer.add(start, size, blended.dataSync<'float32'>(), tf.slice(logits, [0, 0], [numFinal, size]).dataSync<'float32'>(), cutoffs);
+      }
     }
-    const { exponentials, state: next, factor } = onlineSoftmax(logits, state.value);
-    state.set(next);
     if (sums !== null) sums.set(tf.add(tf.mul(sums.value, first(factor)), tile.sumsOfRows(first(exponentials))));
   });
   const normalisers = logNormalisers(state.value);

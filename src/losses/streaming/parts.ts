@@ -12,7 +12,9 @@ import { type RewardRows, rewardRows } from './reward_rows';
 import { logitsOfEntries } from './sparse_rows';
 
 /** Tokens of a row, and of all rows together, that are kept as candidates; rows with more negatives are read again. */
-const [KEPT_OF_ROW, KEPT_IN_ALL] = [256, 2 ** 18];
+const [KEPT_OF_ROW, KEPT_IN_ALL] = [512, 2 ** 18];
+/** How far, in nats, the threshold may fall from where the part of the vocabulary that has been seen puts it. */
+const MARGIN = 1.5;
 
 /** The objective and its parts, on the CPU. */
 export interface StreamedTerms {
@@ -56,7 +58,14 @@ export function streamedParts(inputs: StreamingObjectiveInputs, options: IlrecOb
   const ensembleHidden = intermediateHidden === null ? null : meanOfLayers(intermediateHidden, numRows); // [P, D]
   const students = distils && itemTokens === undefined ? intermediateHidden : null;
 
-  const candidates = ensembleHidden === null ? null : new CandidateBuffer(numRows, Math.min(KEPT_OF_ROW, Math.ceil(KEPT_IN_ALL / numRows), vocabSizeOf(head)));
+  const targets = labels.dataSync<'int32'>();
+  const places = Int32Array.from({ length: numRows }, (_, row) => row);
+  const [labelLogits, blendedLabels] = logitsOfEntries(head, places, targets, ensembleHidden === null ? [finalHidden] : [finalHidden, ensembleHidden]);
+  /** Where z~ reaches this, a token is a negative: log(tau) and the normaliser of z~. */
+  const thresholdsOf = (final: Float64Array, ensemble: Float64Array): Float64Array =>
+    Float64Array.from(places, (row) => Math.log(thresholdScale) + (thresholdReference === 'ensemble' ? blendedLabels[row] : labelLogits[row] - final[row] + ensemble[row]));
+  const buffer = ensembleHidden === null ? null : new CandidateBuffer(numRows, Math.min(KEPT_OF_ROW, Math.ceil(KEPT_IN_ALL / numRows), vocabSizeOf(head)));
+  const candidates = buffer === null ? null : { buffer, cutoffsOf: (final: Float64Array, ensemble: Float64Array) => thresholdsOf(final, ensemble).map((threshold) => threshold - MARGIN) };
   const expected = trains.hidden ? 'all' : students === null ? 'none' : 'final';
   const expectations = streamExpectations(head, { final: finalHidden, students, ensemble: students === null ? ensembleHidden : null }, candidates, expected);
   const compared =
@@ -64,16 +73,10 @@ export function streamedParts(inputs: StreamingObjectiveInputs, options: IlrecOb
       ? streamExpectations(ofTokens(head, tf.tensor1d(Int32Array.from(itemTokens), 'int32')), { final: finalHidden, students: intermediateHidden, ensemble: null }, null, trains.hidden ? 'all' : 'final')
       : expectations;
 
-  const targets = labels.dataSync<'int32'>();
-  const places = Int32Array.from({ length: numRows }, (_, row) => row);
-  const [labelLogits, blendedLabels] = logitsOfEntries(head, places, targets, ensembleHidden === null ? [finalHidden] : [finalHidden, ensembleHidden]);
-  const thresholds = Float64Array.from({ length: ensembleHidden === null ? 0 : numRows }, (_, row) => {
-    const reference = thresholdReference === 'ensemble' ? blendedLabels[row] : labelLogits[row] - expectations.final[row] + expectations.ensemble[row];
-    return Math.log(thresholdScale) + reference;
-  });
+  const thresholds = buffer === null ? new Float64Array(0) : thresholdsOf(expectations.final, expectations.ensemble);
   const at: RowThresholds = { labels: targets, final: expectations.final, ensemble: expectations.ensemble, thresholds };
 
-  const buffered = candidates === null ? { rows: Array.from(targets, () => UNPENALISED), changes: NO_CHANGES } : negativesFromCandidates(candidates, at, penaltyWeight, penalty);
+  const buffered = buffer === null ? { rows: Array.from(targets, () => UNPENALISED), changes: NO_CHANGES } : negativesFromCandidates(buffer, at, penaltyWeight, penalty);
   const missing = [...buffered.rows.keys()].filter((row) => buffered.rows[row] === null);
   const pick = (states: tf.Tensor2D): tf.Tensor2D => tf.gather(states, tf.tensor1d(missing, 'int32'));
   const again =
