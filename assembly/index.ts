@@ -5,5 +5,5 @@ export { addLines, copyLines, gatherLines, swapAxes } from './copies';
 export { binary, unary } from './elementwise';
 export { gemm, gemmScratchBytes } from './gemm';
 export { adamw } from './optimizer';
-export { penalise } from './penalty';
+export { penalise, penaliseFirstOrder } from './penalty';
 export { columnSum, onlineSoftmax, rowMax, rowSum, softmax, softmaxGradient } from './rows';

@@ -47,7 +47,7 @@ async function step(model: tfl.LayersModel, options: IlrecOptions, dense: boolea
 async function expectSame(model: tfl.LayersModel, options: IlrecOptions = {}): Promise<void> {
   const [got, wanted] = [await step(model, options, false), await step(model, options, true)];
   expect(got.loss).to.be.closeTo(wanted.loss, 1e-4);
-  for (const name of ['crossEntropy', 'cpo', 'cpd', 'crr', 'penaltyMass'] as const) expect(got.diagnostics[name], name).to.be.closeTo(wanted.diagnostics[name], 1e-4);
+  for (const name of ['crossEntropy', 'cpo', 'cpd', 'crr', 'penaltyMass'] as const) expect(got.diagnostics[name], name).to.be.closeTo(wanted.diagnostics[name], name === 'penaltyMass' ? 1e-3 : 1e-4);
   expect(got.diagnostics.numNegatives).to.be.closeTo(wanted.diagnostics.numNegatives, 0.2 + 1e-3 * wanted.diagnostics.numNegatives); // a token at the threshold may fall to either side
   expect([...got.gradients.keys()]).to.deep.equal([...wanted.gradients.keys()]);
   for (const [name, gradient] of wanted.gradients) {

@@ -15,17 +15,18 @@ interface Result {
 
 async function runOn(backend: string, compute: () => tf.Tensor): Promise<Result> {
   await tf.setBackend(backend);
-  const before = { tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers };
+  const before = { tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() };
   const result = tf.tidy(() => {
     const y = compute();
     return { shape: y.shape, dtype: y.dtype, values: Array.from(y.dataSync()) };
   });
   expect(tf.memory().numTensors, `tensors left on ${backend}`).to.equal(before.tensors);
   expect(tf.memory().numDataBuffers, `buffers left on ${backend}`).to.equal(before.buffers);
+  expect(tf.backend().numDataIds(), `memory of kernels left on ${backend}`).to.equal(before.ids);
   return result;
 }
 
-/** Computes on wasm and on cpu; shapes, types and values must agree, to `tolerance` relative to 1 + |value|. */
+/** Computes on wasm and on cpu; shapes, types and values must agree, to `tolerance` relative to 1 + |value|, infinities and NaN too. */
 export async function expectSameAsCpu(compute: () => tf.Tensor, tolerance = 0): Promise<Result> {
   const wanted = await runOn('cpu', compute);
   const got = await runOn('wasm', compute);
@@ -33,7 +34,7 @@ export async function expectSameAsCpu(compute: () => tf.Tensor, tolerance = 0): 
   expect(got.dtype).to.equal(wanted.dtype);
   got.values.forEach((value, i) => {
     const allowed = tolerance * (1 + Math.abs(wanted.values[i]));
-    if (!(Math.abs(value - wanted.values[i]) <= allowed)) expect.fail(`number ${i} is ${value} on wasm and ${wanted.values[i]} on cpu`);
+    if (!Object.is(value, wanted.values[i]) && !(Math.abs(value - wanted.values[i]) <= allowed)) expect.fail(`number ${i} is ${value} on wasm and ${wanted.values[i]} on cpu`);
   });
   return got;
 }

@@ -1,8 +1,10 @@
 import { execFileSync } from 'node:child_process';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { registerKernels } from '../../src/kernels/register_kernels';
+import { registerKernels, unregisterKernels } from '../../src/kernels/register_kernels';
+import { wasmFused } from '../../src/kernels/wasm/fused';
 import '../support/backends';
+import { floats } from './against_cpu';
 
 const prelude = `
   import * as tf from '@tensorflow/tfjs-core';
@@ -48,6 +50,7 @@ describe('registerKernels', () => {
   });
 
   it('changes nothing when called again', async () => {
+    await tf.setBackend('wasm'); // where the fused kernels come
     const functions = (): tf.KernelFunc[] => tf.getKernelsForBackend('wasm').map(({ kernelFunc }) => kernelFunc);
     const before = functions();
     registerKernels();
@@ -65,5 +68,92 @@ describe('registerKernels', () => {
     expect(tf.tile([1, 2], [2]).arraySync()).to.deep.equal([1, 2, 1, 2]);
     tf.unregisterKernel('Tile', 'wasm');
     tf.registerKernel(ours);
+  });
+});
+
+describe('unregisterKernels', () => {
+  const replaced = ['Identity', 'BatchMatMul', 'GatherV2', 'Tile', 'Cumsum', 'Equal', 'Exp', 'Sqrt', 'Add', 'RealDiv', 'Sum', 'Max', 'Softmax', 'SplitV', 'Concat', 'Transpose'];
+  const functionsOf = (names: string[]): tf.KernelFunc[] => names.map((name) => tf.getKernel(name, 'wasm').kernelFunc);
+  const ownNames = (): string[] => tf.getKernelsForBackend('wasm').map(({ kernelName }) => kernelName).filter((name) => name.startsWith('ILRec') && name !== 'ILRecKernels');
+
+  before(async () => {
+    await tf.setBackend('wasm');
+  });
+  afterEach(() => registerKernels());
+
+  /** A bit of everything, forward and back. */
+  function compute(): number[] {
+    return tf.tidy(() => {
+      const loss = (x: tf.Tensor, w: tf.Tensor): tf.Tensor => {
+        const rows = tf.gather(x, tf.tensor1d([0, 2, 2, 4], 'int32')); // [4, 3]
+        const y = tf.softmax(tf.add(tf.matMul(rows, w), tf.mean(rows, 1, true))); // [4, 7]
+        return tf.sum(tf.mul(tf.concat(tf.split(y, [2, 5], 1).reverse(), 1), floats([4, 7], 3)));
+      };
+      return tf.grads(loss)([floats([5, 3], 1), floats([3, 7], 2)]).flatMap((gradient) => [...gradient.dataSync()]);
+    });
+  }
+
+  it("gives tfjs's very functions back", function () {
+    this.timeout(20_000);
+    const program = `await wasm(); await cpu(); await tf.setBackend('wasm');
+      const module = await import('./src/kernels/register_kernels');
+      const all = () => ['cpu', 'wasm'].flatMap((name) => tf.getKernelsForBackend(name));
+      const before = new Map(all().map(({ backendName, kernelName, kernelFunc }) => [backendName + kernelName, kernelFunc]));
+      module.registerKernels(); module.unregisterKernels();
+      console.log(all().filter(({ backendName, kernelName, kernelFunc }) => before.get(backendName + kernelName) !== kernelFunc).map(({ kernelName }) => kernelName).sort().join());
+      console.log(before.size - all().length, gradient());`;
+    // the hook on both backends and the kernel that wasm lacks are all that stays
+    expect(runProgram(program)).to.deep.equal(['ILRecKernels,ILRecKernels,UnsortedSegmentSum', '-3 1,2,0']);
+  });
+
+  it('takes the fused kernels away and leaves the sum of segments, also when the backend is set again', async () => {
+    const ours = functionsOf(replaced);
+    expect(ownNames()).to.have.length(wasmFused.length);
+    unregisterKernels();
+    for (const again of [false, true]) {
+      if (again) await tf.setBackend('cpu').then(() => tf.setBackend('wasm'));
+      functionsOf(replaced).forEach((kernelFunc, i) => expect(kernelFunc, replaced[i]).not.to.equal(ours[i]));
+      expect(ownNames()).to.deep.equal([]);
+      expect(tf.getKernel('UnsortedSegmentSum', 'wasm')).not.to.equal(undefined);
+    }
+  });
+
+  it('changes no result beyond rounding, and registerKernels puts ours back', () => {
+    const results = [compute()];
+    unregisterKernels();
+    const stock = functionsOf(replaced);
+    results.push(compute());
+    registerKernels();
+    results.push(compute());
+    functionsOf(replaced).forEach((kernelFunc, i) => expect(kernelFunc, replaced[i]).not.to.equal(stock[i]));
+    expect(ownNames()).to.have.length(wasmFused.length);
+    expect(results[2]).to.deep.equal(results[0]);
+    results[1].forEach((value, i) => expect(value).to.be.closeTo(results[0][i], 1e-6));
+  });
+
+  it('may be called before tensors of ours are gone, and twice, and leaves nothing behind', () => {
+    const before = { tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() };
+    const x = floats([5, 7], 1);
+    const shared = tf.clone(x); // shares its memory with x, as tfjs's clone would not
+    unregisterKernels();
+    unregisterKernels();
+    x.dispose();
+    compute();
+    expect([...shared.dataSync()]).to.deep.equal([...tf.tidy(() => floats([5, 7], 1).dataSync())]);
+    const copied = tf.clone(shared);
+    registerKernels();
+    registerKernels();
+    compute();
+    tf.dispose([shared, copied]);
+    expect({ tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() }).to.deep.equal(before);
+  });
+
+  it('works while another backend is set', async () => {
+    await tf.setBackend('cpu');
+    unregisterKernels();
+    registerKernels();
+    expect(ownNames()).to.deep.equal([]); // they come when the backend is set
+    await tf.setBackend('wasm');
+    expect(ownNames()).to.have.length(wasmFused.length);
   });
 });

@@ -65,6 +65,22 @@ describe('UnsortedSegmentSum', () => {
     await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([31, 5, 3], 1), ints([31], 7, 2) as tf.Tensor1D, 7));
   });
 
+  it('agrees between the backends on rows of every size, with ids out of range and ids of several axes', async () => {
+    for (const inner of [1, 2, 3, 4, 5, 7, 8, 31]) {
+      const ids = (shape: number[]): tf.Tensor1D => tf.sub(ints(shape, 11, 2), tf.scalar(2, 'int32')) as tf.Tensor1D; // [-2, 8], of which [0, 6] count
+      await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([31, inner], 1), ids([31]), 7), 1e-6);
+      await expectSameAsCpu(() => tf.unsortedSegmentSum(ints([31, inner], 100, 1), ids([31]), 7));
+      await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([5, 3, inner], 1), ids([5, 3]), 7), 1e-6);
+    }
+  });
+
+  it('agrees between the backends without any ids, and without rows in range', async () => {
+    for (const inner of [0, 1, 3, 4]) {
+      await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([0, inner], 1), tf.tensor1d([], 'int32'), 3));
+      await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([5, inner], 1), tf.fill([5], 9, 'int32') as tf.Tensor1D, 3));
+    }
+  });
+
   it('adds in place', () => {
     const out = new Float32Array(4);
     addRowsBySegment(Float32Array.of(1, 2, 3, 4, 5, 6), [1, 9, 1], 2, out);

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import { rmsNorm } from '../../src/ops/rms_norm';
-import { forEachBackend } from '../support/backends';
+import { forEachForm, withoutOwnKernels } from '../kernels/without_own_kernels';
 import { normals } from '../support/random';
 import { centralDifferences, maxDifference, toRows } from '../support/reference';
 
@@ -16,7 +16,7 @@ function reference(x: ArrayLike<number>, w: ArrayLike<number>): number[] {
 }
 
 describe('rmsNorm', () => {
-  forEachBackend(() => {
+  forEachForm(() => {
     it('divides by the root mean square', () => {
       // rms of (3, 4) is sqrt(12.5)
       const y = tf.tidy(() => rmsNorm(tf.tensor2d([[3, 4]]), tf.tensor1d([1, 10]), 0).dataSync());
@@ -38,5 +38,25 @@ describe('rmsNorm', () => {
     it('is finite on a row of zeros', () => {
       expect([...tf.tidy(() => rmsNorm(tf.zeros([1, D]), tf.ones([D])).dataSync())]).to.deep.equal([0, 0, 0, 0, 0]);
     });
+
+    it('leaves no tensor behind', () => {
+      const before = tf.memory().numTensors;
+      tf.tidy(() => void tf.grads((x: tf.Tensor, w: tf.Tensor) => rmsNorm(x, w as tf.Tensor1D))([tf.ones([3, D]), tf.ones([D])]));
+      expect(tf.memory().numTensors).to.equal(before);
+    });
+  });
+
+  it('gives the same with its kernel and composed, on both sides of whole vectors', async () => {
+    await tf.setBackend('wasm');
+    for (const size of [1, 3, 4, 7, 8, 31]) {
+      const run = (): number[][] =>
+        tf.tidy(() => {
+          const inputs = [tf.tensor(normals(3 * size, 1), [3, size]), tf.tensor1d(normals(size, 2))];
+          const op = (x: tf.Tensor, w: tf.Tensor): tf.Tensor => rmsNorm(x, w as tf.Tensor1D, EPSILON);
+          return [op(inputs[0], inputs[1]), ...tf.grads(op)(inputs, tf.tensor(normals(3 * size, 3), [3, size]))].map((y) => [...y.dataSync()]);
+        });
+      const composed = withoutOwnKernels(run);
+      run().forEach((values, i) => expect(maxDifference(values, composed[i])).to.be.below(1e-5));
+    }
   });
 });

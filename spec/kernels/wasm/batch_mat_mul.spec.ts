@@ -1,14 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { wasmBatchMatMul } from '../../../src/kernels/wasm/batch_mat_mul';
 import { expectSameAsCpu, floats, ints } from '../against_cpu';
-
-const flags = [
-  [false, false],
-  [false, true],
-  [true, false],
-  [true, true],
-] as const;
+import { expectProducts, layouts } from '../product_float64';
 
 /** Operands of op(a) · op(b) = [...batch, M, N], stored as the flags say. */
 function operands(batch: number[], [M, K, N]: number[], [ta, tb]: readonly [boolean, boolean]): [tf.Tensor, tf.Tensor] {
@@ -24,7 +19,7 @@ describe('BatchMatMul on wasm', () => {
     expect(values).to.deep.equal([17, 23, 39, 53]);
   });
 
-  for (const flag of flags) {
+  for (const flag of layouts) {
     const [ta, tb] = flag;
     const name = `transposeA ${ta}, transposeB ${tb}`;
 
@@ -61,6 +56,41 @@ describe('BatchMatMul on wasm', () => {
       }
     });
   }
+
+  it('equals float64 on both sides of the rows from which B is packed, and of the blocks of K', async () => {
+    await tf.setBackend('wasm');
+    for (const M of [1, 2, 3, 15, 16, 17, 65]) {
+      for (const K of [0, 1, 3, 4, 255, 256, 257, 300]) expectProducts([], [], [M, K, 13]);
+    }
+  });
+
+  it('equals float64 on both sides of the panels and blocks of N', async () => {
+    await tf.setBackend('wasm');
+    for (const N of [1, 3, 7, 8, 9, 255, 256, 257]) {
+      for (const [M, K] of [[3, 5], [16, 257], [17, 257]]) expectProducts([], [], [M, K, N]);
+    }
+  });
+
+  it('equals float64 where batches are broadcast against each other, which tfjs pairs wrongly', async () => {
+    await tf.setBackend('wasm');
+    for (const sizes of [[3, 5, 2], [17, 11, 13]]) {
+      for (const [a, b] of [[[2, 1], [1, 3]], [[2, 1], [1, 2]], [[2, 3], [2, 1]], [[3], [2, 3]], [[5, 1, 2], [3, 1]], [[], [5]], [[1], [5]]]) expectProducts(a, b, sizes);
+    }
+    expectProducts([0, 1], [1, 3], [2, 3, 5]);
+  });
+
+  it('equals float64 on any sizes', async () => {
+    await tf.setBackend('wasm');
+    const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max });
+    const property = fc.property(size(40), size(300), size(40), fc.constantFrom(...layouts), (M, K, N, layout) => expectProducts([2], [2], [M, K, N], [layout]));
+    fc.assert(property, { numRuns: 60, seed: 1 });
+  });
+
+  it('leaves fused products with bias and activation as they are', async () => {
+    for (const activation of ['linear', 'relu'] as const) {
+      await expectSameAsCpu(() => tf.fused.matMul({ a: floats([7, 5], 1) as tf.Tensor2D, b: floats([5, 3], 2) as tf.Tensor2D, bias: floats([3], 3), activation }), 1e-5);
+    }
+  });
 
   it('multiplies a batch by one matrix', async () => {
     await expectSameAsCpu(() => tf.matMul(floats([5, 7, 11], 1), floats([1, 11, 13], 2)), 1e-5);

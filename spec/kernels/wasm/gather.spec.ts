@@ -11,6 +11,14 @@ describe('GatherV2 on wasm', () => {
     }
   });
 
+  it('copies rows of every size around the four lanes and the blocks of 128 bytes', async () => {
+    for (const size of [1, 2, 3, 4, 5, 7, 8, 31, 32, 33]) {
+      await expectSameAsCpu(() => tf.gather(floats([7, size], 1), ints([11], 7, 2)));
+      await expectSameAsCpu(() => tf.gather(ints([7, size], 1000, 1), ints([11], 7, 2)));
+      await expectSameAsCpu(() => tf.gather(floats([3, 7, size], 1), ints([3, 5], 7, 2), 1, 1));
+    }
+  });
+
   it('takes indices of several dimensions and of none', async () => {
     await expectSameAsCpu(() => tf.gather(floats([7, 19], 1), ints([2, 3, 5], 7, 2)));
     await expectSameAsCpu(() => tf.gather(floats([7, 19], 1), tf.scalar(3, 'int32')));
@@ -31,6 +39,8 @@ describe('GatherV2 on wasm', () => {
   it('gives empty results for empty input', async () => {
     await expectSameAsCpu(() => tf.gather(floats([7, 3], 1), tf.tensor1d([], 'int32')));
     await expectSameAsCpu(() => tf.gather(floats([7, 0], 1), ints([2], 7, 1)));
+    await expectSameAsCpu(() => tf.gather(floats([0, 3], 1), tf.tensor1d([], 'int32')));
+    await expectSameAsCpu(() => tf.gather(floats([5, 7, 3], 1), tf.tensor2d([], [0, 2], 'int32'), 1));
   });
 
   it("has cpu's gradient", async () => {

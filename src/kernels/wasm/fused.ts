@@ -137,6 +137,14 @@ const penalise = fused('ILRecPenalise', ({ kernels, input, address, output, attr
   return [raised, growth, sums];
 });
 
+const penaliseFirstOrder = fused('ILRecPenaliseFirstOrder', ({ kernels, input, address, output, attr }) => {
+  const logits = input('logits');
+  const [rows, n] = rowsOf(logits);
+  const [factors, sums] = [output(logits.shape), output([rows, 6])];
+  kernels.penaliseFirstOrder(rows, n, address(logits), address(input('blended')), address(input('known')), attr('kind'), address(factors), address(sums));
+  return [factors, sums];
+});
+
 /** Logits of the tokens from `start` on: hidden states times a part of the head, where it lies. */
 const tileLogits = fused('ILRecTileLogits', ({ kernels, scratch, input, address, output, attr }) => {
   const [hidden, weight] = [input('hidden'), input('weight')];
@@ -163,4 +171,4 @@ const tileSums = fused('ILRecTileSums', ({ kernels, scratch, input, address, out
 });
 
 /** Registered where the machine has SIMD. */
-export const wasmFused: readonly KernelReplacement[] = [rmsNorm, rmsNormGradient, rotate, gate, gateGradient, softmaxGradient, adamw, onlineSoftmax, penalise, tileLogits, tileSums];
+export const wasmFused: readonly KernelReplacement[] = [rmsNorm, rmsNormGradient, rotate, gate, gateGradient, softmaxGradient, adamw, onlineSoftmax, penalise, penaliseFirstOrder, tileLogits, tileSums];

@@ -24,6 +24,7 @@ export interface SimdKernels {
   softmaxGradient(rows: number, n: number, y: number, dy: number, dx: number): void;
   onlineSoftmax(rows: number, n: number, x: number, before: number, e: number, after: number): void;
   penalise(rows: number, n: number, logits: number, blended: number, known: number, alpha: number, kind: number, raised: number, growth: number, sums: number): void;
+  penaliseFirstOrder(rows: number, n: number, logits: number, blended: number, known: number, kind: number, factors: number, sums: number): void;
   copyLines(count: number, from: number, fromStep: number, to: number, toStep: number, bytes: number): void;
   gatherLines(count: number, x: number, ids: number, bytes: number, out: number): void;
   addLines(count: number, x: number, ids: number, n: number, out: number, numSegments: number): void;

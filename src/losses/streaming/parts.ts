@@ -82,7 +82,7 @@ export function streamedParts(inputs: StreamingObjectiveInputs, options: IlrecOb
   const again =
     missing.length === 0 || ensembleHidden === null
       ? { rows: [], sums: null }
-      : penalisedPass(head, pick(finalHidden), pick(ensembleHidden), at, missing, { penaltyWeight, penalty, withSums: trains.hidden });
+      : penalisedPass(head, { places: missing, final: pick(finalHidden), ensemble: pick(ensembleHidden), expected: trains.hidden ? pick(expectations.rows as tf.Tensor2D) : null }, at, { penaltyWeight, penalty, withSums: trains.hidden });
   const rows = [...buffered.rows] as PenalisedRow[];
   missing.forEach((row, i) => (rows[row] = again.rows[i]));
 

@@ -46,17 +46,57 @@ export function penalise(logits: tf.Tensor2D, blended: tf.Tensor2D, rows: readon
     const [raised, growth, sums] = kernel({ logits, blended, known }, { penaltyWeight, kind: KINDS[penalty] }) as tf.Tensor2D[];
     return { raised, growth, sums };
   }
-  const column = (read: (row: KnownRow) => number): tf.Tensor2D => tf.tensor2d(Float32Array.from(rows, read), [rows.length, 1]);
-  const labels = tf.tensor1d(Int32Array.from(rows, ({ label }) => label - start), 'int32');
-  const target = tf.cast(tf.oneHot(labels, logits.shape[1]), 'float32'); // no 1 where the label is in another tile
-  const members = tf.mul(tf.cast(tf.greaterEqual(blended, column((row) => row.threshold)), 'float32'), tf.sub(1, target)); // [R, tile]
-  const shares = tf.mul(tf.exp(tf.sub(blended, column((row) => row.ensemble))), members); // p~
-  const plain = tf.mul(tf.exp(tf.sub(logits, column((row) => row.final))), members); // p^L
-  const raise = tf.mul(shares, column((row) => penaltyWeight / row.ensembleMass)); // alpha w
+  const members = membersOf(blended, rows, start);
+  const shares = tf.mul(tf.exp(tf.sub(blended, column(rows, (row) => row.ensemble))), members); // p~
+  const plain = tf.mul(tf.exp(tf.sub(logits, column(rows, (row) => row.final))), members); // p^L
+  const raise = tf.mul(shares, column(rows, (row) => penaltyWeight / row.ensembleMass)); // alpha w
   const [strength, slope] = STRENGTHS[penalty](logits);
   return {
     raised: tf.add(logits, tf.mul(raise, strength)),
     growth: tf.add(1, tf.mul(raise, slope)),
     sums: tf.concat([shares, members, plain].map((each) => tf.sum(each, 1, true)), 1) as tf.Tensor2D,
   };
+}
+
+export interface FirstOrderTile {
+  /** p (x + p~ ds / dz) of the negatives, x = p~ s: what the penalty adds to p, to first order and without alpha over the sum of p~; [R, tile]. */
+  readonly factors: tf.Tensor2D;
+  /** Of the negatives in the tile: sum of p~, number, sums of p^L, of p^L x and of p^L x^2; [R, 5]. */
+  readonly sums: tf.Tensor2D;
+  /** Largest |x| in the tile, [R, 1]. */
+  readonly largest: tf.Tensor2D;
+}
+
+/** The penalty on a tile to first order in its weights, for rows whose sum of p~ over the negatives is not known yet. */
+export function penaliseFirstOrder(logits: tf.Tensor2D, blended: tf.Tensor2D, rows: readonly KnownRow[], start: number, penalty: Penalty): FirstOrderTile {
+  const kernel = ownKernel('ILRecPenaliseFirstOrder');
+  if (kernel !== null) {
+    const known = tf.tensor2d(Float32Array.from(rows.flatMap((row) => [row.threshold, row.ensemble, row.final, row.label - start])), [rows.length, 4]);
+    const [factors, found] = kernel({ logits, blended, known }, { kind: KINDS[penalty] }) as tf.Tensor2D[];
+    const [sums, largest] = tf.split(found, [5, 1], 1) as tf.Tensor2D[];
+    return { factors, sums, largest };
+  }
+  const members = membersOf(blended, rows, start);
+  const shares = tf.mul(tf.exp(tf.sub(blended, column(rows, (row) => row.ensemble))), members);
+  const plain = tf.mul(tf.exp(tf.sub(logits, column(rows, (row) => row.final))), members);
+  const [strength, slope] = STRENGTHS[penalty](logits);
+  const x = tf.mul(shares, strength);
+  const px = tf.mul(plain, x);
+  return {
+    factors: tf.add(px, tf.mul(plain, tf.mul(shares, slope))),
+    sums: tf.concat([shares, members, plain, px, tf.mul(px, x)].map((each) => tf.sum(each, 1, true)), 1) as tf.Tensor2D,
+    largest: tf.max<tf.Tensor2D>(tf.abs(x), 1, true),
+  };
+}
+
+/** 1 at the negatives of a tile, else 0, [R, tile]. */
+function membersOf(blended: tf.Tensor2D, rows: readonly KnownRow[], start: number): tf.Tensor2D {
+  const labels = tf.tensor1d(Int32Array.from(rows, ({ label }) => label - start), 'int32');
+  const places = tf.range(0, blended.shape[1], 1, 'int32');
+  const target = tf.cast(tf.equal(tf.expandDims(labels, 1), places), 'float32'); // no 1 where the label is in another tile
+  return tf.mul(tf.cast(tf.greaterEqual(blended, column(rows, (row) => row.threshold)), 'float32'), tf.sub(1, target));
+}
+
+function column(rows: readonly KnownRow[], read: (row: KnownRow) => number): tf.Tensor2D {
+  return tf.tensor2d(Float32Array.from(rows, read), [rows.length, 1]);
 }

@@ -5,7 +5,7 @@ import type { Penalty } from '../cross_layer_preference';
 import { forEachTile, Running } from './expectations';
 import type { RowThresholds } from './negatives';
 import type { PenalisedRow } from './penalty';
-import { type KnownRow, penalise } from './penalise';
+import { type KnownRow, penalise, penaliseFirstOrder } from './penalise';
 
 export interface PenalisedPass {
   readonly rows: PenalisedRow[];
@@ -13,56 +13,102 @@ export interface PenalisedPass {
   readonly sums: tf.Tensor2D | null;
 }
 
+export interface PenalisedPassOptions {
+  readonly penaltyWeight: number;
+  readonly penalty: Penalty;
+  /** Whether gradients are asked for. */
+  readonly withSums: boolean;
+}
+
+/** Rows that are read again, and their hidden states. */
+export interface RowsToRead {
+  /** Their places among the response rows. */
+  readonly places: readonly number[];
+  /** [R, D] */
+  readonly final: tf.Tensor2D;
+  /** What z~ is the logit of, [R, D]. */
+  readonly ensemble: tf.Tensor2D;
+  /** E_p[W] of the final layer, [R, D]; null where no gradient is asked for. */
+  readonly expected: tf.Tensor2D | null;
+}
+
 /** What is known of some of the rows. */
 export function knownRows({ labels, final, ensemble, thresholds }: RowThresholds, places: readonly number[], ensembleMass: (place: number) => number): KnownRow[] {
   return places.map((place) => ({ label: labels[place], final: final[place], ensemble: ensemble[place], threshold: thresholds[place], ensembleMass: ensembleMass(place) || 1 }));
 }
 
-/**
- * The penalised sums of rows whose negatives do not fit the buffer, as early in training, when most of the vocabulary passes the threshold: the
- * vocabulary is read twice more, first for the weights' normaliser, then for the sums.
- *
- * @param final hidden states of these rows, [R, D].
- * @param ensemble what z~ is the logit of, [R, D].
- */
-export function penalisedPass(
-  head: VocabularyProjection,
-  final: tf.Tensor2D,
-  ensemble: tf.Tensor2D,
-  at: RowThresholds,
-  places: readonly number[],
-  { penaltyWeight, penalty, withSums }: { penaltyWeight: number; penalty: Penalty; withSums: boolean },
-): PenalisedPass {
-  const count = places.length;
-  const found = new Running(tf.zeros([count, 3]) as tf.Tensor2D); // of the negatives: sum of p~, number, sum of p
-  const unweighted = knownRows(at, places, () => 1);
-  forEachTile(head, count, (tile) => {
-    const blended = tile.logitsOf(ensemble);
-    found.set(tf.add(found.value, penalise(blended, blended, unweighted, tile.start, 0, penalty).sums));
-  });
-  const foundValues = found.value.dataSync<'float32'>();
-  const masses = new Map(places.map((place, i) => [place, foundValues[3 * i]]));
-  const weighted = knownRows(at, places, (place) => masses.get(place) as number);
+/** Up to this alpha w s of each negative, what the first order leaves out of a gradient is below 1e-5 of the token's probability. */
+const FIRST_ORDER_UP_TO = 4e-3;
 
+/**
+ * The penalised sums of rows whose negatives do not fit the buffer, as early in training, when most of the vocabulary passes the threshold. With that many
+ * negatives each one's weight is tiny, and one more reading of the vocabulary gives the sums to first order:
+ *
+ * ```
+ * sum_N e^(z' - lse) = sum_N p (1 + a x + a^2 x^2 / 2),   x = p~ s,   a = alpha / sum_N p~
+ * ```
+ * Rows with a larger weight are read once more, exactly.
+ */
+export function penalisedPass(head: VocabularyProjection, read: RowsToRead, at: RowThresholds, options: PenalisedPassOptions): PenalisedPass {
+  const { penaltyWeight, penalty, withSums } = options;
+  const { places, final, ensemble, expected } = read;
+  const count = places.length;
+  const known = knownRows(at, places, () => 1);
+  const both = tf.concat([final, ensemble], 0); // [2 R, D]
+  const found = new Running(tf.zeros([count, 5]) as tf.Tensor2D);
+  const largest = new Running(tf.zeros([count, 1]) as tf.Tensor2D);
+  const changes = withSums ? new Running(tf.zeros([count, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
+  forEachTile(head, 2 * count, (tile) => {
+    const [logits, blended] = tf.split(tile.logitsOf(both), 2, 0) as tf.Tensor2D[]; // [R, tile] each
+    const first = penaliseFirstOrder(logits, blended, known, tile.start, penalty);
+    found.set(tf.add(found.value, first.sums));
+    largest.set(tf.maximum(largest.value, first.largest));
+    if (changes !== null) changes.set(tf.add(changes.value, tile.sumsOfRows(first.factors)));
+  });
+  const [sums, most] = [found.value.dataSync<'float32'>(), largest.value.dataSync<'float32'>()];
+  const scales = places.map((_, i) => (sums[5 * i] > 0 ? penaltyWeight / sums[5 * i] : 0)); // a
+  const rows = places.map((_, i): PenalisedRow => {
+    const [ensembleMass, numNegatives, mass, first, second] = sums.subarray(5 * i, 5 * i + 5);
+    return { numNegatives, mass, ensembleMass, logTotal: Math.log1p(scales[i] * (first + (scales[i] * second) / 2)) };
+  });
+  let value: tf.Tensor2D | null = null;
+  if (changes !== null) {
+    const inverse = column(rows.map(({ logTotal }) => Math.exp(-logTotal)));
+    value = tf.mul(tf.add(expected as tf.Tensor2D, tf.mul(changes.value, column(scales))), inverse) as tf.Tensor2D;
+  }
+  for (const each of [found, largest, changes]) each?.dispose();
+
+  const strong = [...places.keys()].filter((i) => scales[i] * most[i] > FIRST_ORDER_UP_TO);
+  if (strong.length === 0) return { rows, sums: value };
+  const pick = <T extends tf.Tensor2D | null>(states: T): T => (states === null ? states : tf.gather(states, tf.tensor1d(strong, 'int32'))) as T;
+  const exact = exactPass(head, { places: strong.map((i) => places[i]), final: pick(final), ensemble: pick(ensemble), expected: null }, at, options, strong.map((i) => rows[i]));
+  strong.forEach((i, n) => (rows[i] = exact.rows[n]));
+  if (value === null || exact.sums === null) return { rows, sums: value };
+  const isStrong = column(places.map((_, i) => (strong.includes(i) ? 1 : 0)));
+  return { rows, sums: tf.add(tf.mul(value, tf.sub(1, isStrong)), tf.unsortedSegmentSum(exact.sums, tf.tensor1d(strong, 'int32'), count)) as tf.Tensor2D };
+}
+
+function column(values: readonly number[]): tf.Tensor2D {
+  return tf.tensor2d(Float32Array.from(values), [values.length, 1]);
+}
+
+/** The same with the penalty as it is. @param found the rows' negatives, all that is known of them but the penalised sum. */
+function exactPass(head: VocabularyProjection, { places, final, ensemble }: RowsToRead, at: RowThresholds, { penaltyWeight, penalty, withSums }: PenalisedPassOptions, found: readonly PenalisedRow[]): PenalisedPass {
+  const count = places.length;
+  const weighted = knownRows(at, places, (place) => found[places.indexOf(place)].ensembleMass);
+  const both = tf.concat([final, ensemble], 0);
   const state = new Running(emptyState(count));
-  const mass = new Running(tf.zeros([count, 3]) as tf.Tensor2D);
   const sums = withSums ? new Running(tf.zeros([count, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
   forEachTile(head, 2 * count, (tile) => {
-    const { raised, growth, sums: ofMembers } = penalise(tile.logitsOf(final), tile.logitsOf(ensemble), weighted, tile.start, penaltyWeight, penalty);
-    mass.set(tf.add(mass.value, ofMembers));
+    const [logits, blended] = tf.split(tile.logitsOf(both), 2, 0) as tf.Tensor2D[];
+    const { raised, growth } = penalise(logits, blended, weighted, tile.start, penaltyWeight, penalty);
     const { exponentials, state: next, factor } = onlineSoftmax(raised, state.value);
     state.set(next);
     if (sums !== null) sums.set(tf.add(tf.mul(sums.value, factor), tile.sumsOfRows(tf.mul(exponentials, growth))));
   });
   const normalisers = logNormalisers(state.value); // lse'
-  const massValues = mass.value.dataSync<'float32'>();
-  const rows = places.map((place, i) => ({
-    numNegatives: foundValues[3 * i + 1],
-    mass: massValues[3 * i + 2],
-    ensembleMass: foundValues[3 * i],
-    logTotal: normalisers[i] - at.final[place],
-  }));
+  const rows = places.map((place, i) => ({ ...found[i], logTotal: normalisers[i] - at.final[place] }));
   const value = sums === null ? null : (tf.div(sums.value, tf.slice(state.value, [0, 1], [count, 1])) as tf.Tensor2D);
-  for (const each of [found, state, mass, sums]) each?.dispose();
+  for (const each of [state, sums]) each?.dispose();
   return { rows, sums: value };
 }
