@@ -203,20 +203,19 @@ export function addTo(to: usize, from: usize, n: i32): void {
 /**
  * One more piece [rows, n] of rows that are too long to be held: e = e^(x - m') with m' the largest number so far, and the running sums with it.
  *
- * @param before [rows, 2]: largest number and sum of e^(x - largest) so far.
- * @param after [rows, 3]: the same after this piece, and e^(before - after), by which everything summed so far must be multiplied.
+ * @param largest [rows], the largest number so far, and sums [rows], of e^(x - largest); newLargest and newSums are the same after this piece.
+ * @param factors [rows]: e^(largest - newLargest), by which everything summed so far must be multiplied.
  */
-export function onlineSoftmax(rows: i32, n: i32, x: usize, before: usize, e: usize, after: usize): void {
+export function onlineSoftmax(rows: i32, n: i32, x: usize, largest: usize, sums: usize, e: usize, newLargest: usize, newSums: usize, factors: usize): void {
   for (let r = 0; r < rows; r++) {
-    const known = load<f32>(before);
+    const at = 4 * <usize>r;
+    const known = load<f32>(largest + at);
     const most = max(known, maxOfRow(x, n));
     const factor: f32 = known == most ? 1 : f32x4.extract_lane(exp4(f32x4.splat(known - most)), 0);
-    store<f32>(after, most);
-    store<f32>(after, load<f32>(before, 4) * factor + expOfRow(x, e, n, most), 4);
-    store<f32>(after, factor, 8);
+    store<f32>(newLargest + at, most);
+    store<f32>(newSums + at, load<f32>(sums + at) * factor + expOfRow(x, e, n, most));
+    store<f32>(factors + at, factor);
     x += 4 * <usize>n;
     e += 4 * <usize>n;
-    before += 8;
-    after += 12;
   }
 }

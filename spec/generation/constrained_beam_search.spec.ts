@@ -129,6 +129,25 @@ describe('constrainedBeamSearch', () => {
       expect(b.scores[0]).to.be.closeTo(a.scores[0], 1e-5);
     });
 
+    it('projects the vocabulary once where its logits take no more memory than a tile of 8192 tokens, and reads only the columns it needs', async () => {
+      const sequences = Array.from({ length: 120 }, (_, item) => [3 + (item % 24), 300 + (item >> 3), 60 + item]);
+      const trie = buildPrefixTrie(sequences);
+      const batch = [[1], [2, 3], [4], [5], [6]];
+      const projections = async (vocabSize: number, vocabTileSize?: number) => {
+        const decoder = new FakeDecoder(vocabSize);
+        return { ranked: await constrainedBeamSearch(decoder, trie, batch, { vocabTileSize }), columns: decoder.projections.map(({ columns }) => columns) };
+      };
+      const whole = await projections(8500); // 100 rows of 8500 are below 8192 tokens of 100 rows and a hidden size of 7, and above the 2^18 that are read as they are
+      const tiled = await projections(8500, 4096);
+      expect(whole.columns).to.deep.equal([8500, 8500, 8500]);
+      expect(tiled.columns.filter((columns) => columns >= 308)).to.deep.equal([4096, 4096, 308, 4096, 4096, 308, 4096, 4096, 308]);
+      whole.ranked.forEach(({ items, scores }, user) => {
+        expect([...items]).to.deep.equal([...tiled.ranked[user].items]);
+        scores.forEach((score, rank) => expect(score).to.be.closeTo(tiled.ranked[user].scores[rank], 2e-5));
+      });
+      expect((await projections(9000)).columns.filter((columns) => columns > 300)).to.deep.equal([9000, 8192, 808, 8192, 808]); // 100 rows need tiles, the first step with its 5 does not
+    });
+
     it('stays exact where logits are in the hundreds', async () => {
       const sequences = [[3, 4], [3, 5], [6, 3], [7], [7, 8]];
       const trie = buildPrefixTrie(sequences);

@@ -62,6 +62,21 @@ describe('buildPrefixTrie', () => {
     );
   });
 
+  it('orders items as sorting their sequences does, whatever the size of the tokens', () => {
+    const tokens = fc.oneof(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 65533, max: 65538 }), fc.integer({ min: 2 ** 31 - 3, max: 2 ** 31 - 1 })); // sorted by 16 bits at a time
+    fc.assert(
+      fc.property(fc.array(fc.array(tokens, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 30 }), (sequences) => {
+        const place = (a: number[], b: number[]): number => {
+          const at = a.findIndex((token, t) => token !== b[t]);
+          return at < 0 ? a.length - b.length : at < b.length ? a[at] - b[at] : 1;
+        };
+        const expected = [...sequences.keys()].sort((i, j) => place(sequences[i], sequences[j]) || i - j);
+        expect([...buildPrefixTrie(sequences).itemOrder]).to.deep.equal(expected);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
   it('refuses an empty catalogue, an empty sequence and what is not a token id', () => {
     expect(() => buildPrefixTrie([])).to.throw(IlrecError, 'buildPrefixTrie: the catalogue must hold at least one item, got 0');
     expect(() => buildPrefixTrie([[1], []])).to.throw(

@@ -9,6 +9,8 @@ describe('TopK', () => {
         const best = new TopK(capacity);
         const candidates = scores.map((score, i) => ({ score: score === -4 ? -Infinity : score, key: (i * 37) % 61, payload: i }));
         candidates.forEach(({ score, key, payload }) => best.offer(score, key, payload));
+        const sorted = candidates.map(({ score }) => score).sort((a, b) => b - a);
+        expect(best.bar).to.equal(sorted.length < capacity ? -Infinity : sorted[capacity - 1]);
         const kept: unknown[] = [];
         best.drain((rank, score, key, payload) => kept.push({ rank, score, key, payload }));
         const expected = candidates.sort((a, b) => (a.score === b.score ? a.key - b.key : b.score - a.score)).slice(0, capacity);

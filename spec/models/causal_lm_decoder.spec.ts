@@ -16,6 +16,7 @@ const switches = { hiddenAct: 'gelu_new', layerNormEpsilon: 1e-5, scaleAttnWeigh
 /** The models that the decoder runs. */
 const models: Record<string, () => ReturnType<typeof causalLM>> = {
   tied: () => causalLM(config),
+  'one layer': () => causalLM({ ...config, numHiddenLayers: 1 }),
   untied: () => causalLM({ ...config, tieWordEmbeddings: false }),
   'sliding window of 4 in two layers': () => causalLM({ ...config, slidingWindow: 4, layerTypes: ['sliding_attention', 'full_attention', 'sliding_attention'] }),
   'sliding window of 1': () => causalLM({ ...config, slidingWindow: 1 }),
@@ -27,14 +28,16 @@ const models: Record<string, () => ReturnType<typeof causalLM>> = {
 describe('createCausalDecoder', () => {
   forEachBackend(() => {
     const prompts = [integers(5, VOCAB, 1), integers(1, VOCAB, 2), integers(7, VOCAB, 3)];
+    const sameLength = [7, 8, 9].map((seed) => integers(6, VOCAB, seed));
 
-    for (const [name, make] of Object.entries(models)) {
+    const cases = Object.entries(models).flatMap(([name, make]) => [{ name, make, batch: prompts }, { name: `${name}, prompts of one length`, make, batch: sameLength }]);
+    for (const { name, make, batch } of cases) {
       it(`gives the logits of the whole model, prompt and three steps of reordered beams: ${name}`, () => {
         const model = make();
         const decoder = createCausalDecoder(model);
         const width = 3;
-        const state = decoder.prefill(prompts, width);
-        let beams = prompts.map((prompt) => [[...prompt]]);
+        const state = decoder.prefill(batch, width);
+        let beams = batch.map((prompt) => [[...prompt]]);
         const check = (): void => {
           const logits = tf.tidy(() => decoder.project(decoder.hidden(state)).dataSync());
           const expected = beams.flat().flatMap((ids) => lastLogits(model, ids));

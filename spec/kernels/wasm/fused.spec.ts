@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { wasmFused } from '../../../src/kernels/wasm/fused';
 import { penalise, penaliseFirstOrder } from '../../../src/losses/streaming/penalise';
 import { gated } from '../../../src/ops/gated';
-import { emptyState, logNormalisers, onlineSoftmax } from '../../../src/ops/online_softmax';
+import { OnlineSoftmax } from '../../../src/ops/online_softmax';
 import { rmsNorm } from '../../../src/ops/rms_norm';
 import { applyRotary } from '../../../src/ops/rotary';
 import { VocabularyTile } from '../../../src/ops/vocabulary_projection';
@@ -94,27 +94,20 @@ describe('fused kernels on wasm', () => {
     expect(tf.memory().numTensors).to.equal(before);
   });
 
-  it('onlineSoftmax over parts is the log-sum-exp of the whole, with the state of the composed one', () => {
+  it('OnlineSoftmax over parts is the log-sum-exp of the whole, part by part as the composed one', () => {
     const parts = [1, 3, 4, 5, 31];
     const sum = parts.reduce((a, b) => a + b);
-    const run = (): number[] =>
-      tf.tidy(() => {
-        const whole = tf.mul(floats([3, sum], 1), 10) as tf.Tensor2D;
-        const state = (tf.split(whole, parts, 1) as tf.Tensor2D[]).reduce((before, part) => onlineSoftmax(part, before).state, emptyState(3));
-        return [...logNormalisers(state)];
-      });
-    const wanted = tf.tidy(() => toRows(tf.mul(floats([3, sum], 1), 10).dataSync(), sum).map(logSumExp));
-    expect(maxDifference(run(), wanted)).to.be.below(5e-6);
-    expect(maxDifference(run(), withoutOwnKernels(run))).to.be.below(5e-6);
-  });
-
-  it('onlineSoftmax gives what the composed one does from any state', () => {
-    for (const n of SIZES) {
-      expectSameComposed(() => {
-        const { exponentials, state, factor } = onlineSoftmax(floats([3, n], 1) as tf.Tensor2D, tf.tensor2d([[-Infinity, 0], [0.1, 2], [100, 1]]));
-        return [exponentials, state, factor];
-      }, 1e-5);
-    }
+    const numbers = (): tf.Tensor2D => tf.mul(floats([3, sum], 1), 10);
+    const run = (): { parts: tf.Tensor[]; normalisers: Float64Array } => {
+      const softmax = new OnlineSoftmax(3);
+      const found = (tf.split(numbers(), parts, 1) as tf.Tensor2D[]).flatMap((part) => Object.values(softmax.add(part)));
+      const normalisers = softmax.logNormalisers();
+      softmax.dispose();
+      return { parts: found, normalisers };
+    };
+    const wanted = tf.tidy(() => toRows(numbers().dataSync(), sum).map(logSumExp));
+    for (const form of [<T>(f: () => T): T => f(), withoutOwnKernels]) tf.tidy(() => void expect(maxDifference(form(run).normalisers, wanted)).to.be.below(5e-6));
+    expectSameComposed(() => run().parts, 1e-5);
   });
 
   it('penalise gives what the composed one does, wherever the label and the threshold are', () => {

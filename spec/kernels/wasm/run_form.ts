@@ -45,7 +45,9 @@ export function runForm(form: Form): Record<string, number[]> {
   record('columnSum', N, () => kernels.columnSum(1, ROWS, N, x, out, ROWS));
   record('softmax', whole, () => kernels.softmax(ROWS, N, x, out));
   record('softmaxGradient', whole, () => kernels.softmaxGradient(ROWS, N, x, y, out));
-  record('onlineSoftmax', 3 * ROWS, () => kernels.onlineSoftmax(ROWS, N, x, y, out, second), 5);
+  record('onlineSoftmax', whole, () => kernels.onlineSoftmax(ROWS, N, x, y, z, out, second, second + 32, second + 64));
+  record('onlineSoftmax, sums', 16 + ROWS, () => kernels.onlineSoftmax(ROWS, N, x, y, z, out, second, second + 32, second + 64), 5);
+  record('penaliseFirstOrder', whole, () => kernels.penaliseFirstOrder(ROWS, N, x, y, z, 0, out, second));
   record('copyLines', whole, () => kernels.copyLines(ROWS, x, 4 * N, out, 4 * N, 4 * N));
   record('swapAxes', whole, () => kernels.swapAxes(1, ROWS, N, 1, x, out));
   record('rmsNorm', whole, () => kernels.rmsNorm(ROWS, N, x, y, 0.01, out, second));

@@ -124,9 +124,10 @@ const adamw = fused('ILRecAdamW', ({ kernels, input, address, output, writable, 
 const onlineSoftmax = fused('ILRecOnlineSoftmax', ({ kernels, input, address, output }) => {
   const x = input('x');
   const [rows, n] = rowsOf(x);
-  const [e, after] = [output(x.shape), output([rows, 3])];
-  kernels.onlineSoftmax(rows, n, address(x), address(input('before')), address(e), address(after));
-  return [e, after];
+  const outputs = [output(x.shape), output([rows, 1]), output([rows, 1]), output([rows, 1])];
+  const [e, largest, sums, factors] = outputs.map(address);
+  kernels.onlineSoftmax(rows, n, address(x), address(input('largest')), address(input('sums')), e, largest, sums, factors);
+  return outputs;
 });
 
 const penalise = fused('ILRecPenalise', ({ kernels, input, address, output, attr }) => {

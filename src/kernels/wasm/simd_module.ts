@@ -22,7 +22,7 @@ export interface SimdKernels {
   columnSum(groups: number, rows: number, n: number, x: number, out: number, divisor: number): void;
   softmax(rows: number, n: number, x: number, y: number): void;
   softmaxGradient(rows: number, n: number, y: number, dy: number, dx: number): void;
-  onlineSoftmax(rows: number, n: number, x: number, before: number, e: number, after: number): void;
+  onlineSoftmax(rows: number, n: number, x: number, largest: number, sums: number, e: number, newLargest: number, newSums: number, factors: number): void;
   penalise(rows: number, n: number, logits: number, blended: number, known: number, alpha: number, kind: number, raised: number, growth: number, sums: number): void;
   penaliseFirstOrder(rows: number, n: number, logits: number, blended: number, known: number, kind: number, factors: number, sums: number): void;
   copyLines(count: number, from: number, fromStep: number, to: number, toStep: number, bytes: number): void;

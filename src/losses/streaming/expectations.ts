@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { emptyState, logNormalisers, onlineSoftmax } from '../../ops/online_softmax';
+import { OnlineSoftmax } from '../../ops/online_softmax';
+import { ownKernel } from '../../ops/own_kernel';
+import { Running } from '../../ops/running';
 import { hiddenSizeOf, type VocabularyProjection, VocabularyTile, vocabSizeOf } from '../../ops/vocabulary_projection';
 import type { CandidateBuffer } from './candidates';
 
-/** Numbers of one tile of logits, and of one tile of the head: 1 MiB each. */
-const TILE_SIZE = 2 ** 18;
+/** Numbers of one tile of logits: 1 MiB where the head is read where it lies, else 4 MiB, as much as of the part of the head that is cut out. */
+const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 20];
 
 /** The hidden states that one pass over the vocabulary reads. */
 export interface StreamedRows {
@@ -36,7 +38,8 @@ export interface CandidateSearch {
 
 /** How many tokens a tile of `rows` logits and the head's own numbers may have. */
 export function tileWidth(rows: number, head: VocabularyProjection): number {
-  const width = Math.floor(TILE_SIZE / Math.max(rows, hiddenSizeOf(head)));
+  const isCut = ownKernel('ILRecTileLogits') === null;
+  const width = Math.floor(isCut ? CUT_TILE_SIZE / Math.max(rows, hiddenSizeOf(head)) : TILE_SIZE / rows);
   return Math.min(vocabSizeOf(head), Math.max(64, width - (width % 8)));
 }
 
@@ -47,27 +50,6 @@ export function forEachTile(head: VocabularyProjection, rows: number, visit: (ti
   for (let start = 0; start < vocabSize; start += width) {
     const size = Math.min(width, vocabSize - start);
     tf.tidy(() => visit(new VocabularyTile(head, start, size)));
-  }
-}
-
-/** Tensors that live from tile to tile, each replaced by its next value. */
-export class Running<T extends tf.Tensor = tf.Tensor2D> {
-  constructor(private current: T) {
-    tf.keep(current);
-  }
-
-  get value(): T {
-    return this.current;
-  }
-
-  set(next: T): void {
-    const before = this.current;
-    this.current = tf.keep(next);
-    before.dispose();
-  }
-
-  dispose(): void {
-    this.current.dispose();
   }
 }
 
@@ -82,35 +64,34 @@ export function streamExpectations(head: VocabularyProjection, { final, students
   const numFinal = final.shape[0];
   const hidden = students === null ? final : tf.concat([final, students], 0); // [R, D]
   const rows = hidden.shape[0];
-  const state = new Running(emptyState(rows));
-  const ensembleState = new Running(emptyState(candidates === null ? 0 : numFinal));
+  const softmax = new OnlineSoftmax(rows);
+  const blendedSoftmax = new OnlineSoftmax(candidates === null ? 0 : numFinal);
   const numExpected = { none: 0, final: numFinal, all: rows }[expected];
   const first = (x: tf.Tensor2D): tf.Tensor2D => (numExpected === rows ? x : tf.slice(x, [0, 0], [numExpected, x.shape[1]]));
   const sums = numExpected > 0 ? new Running(tf.zeros([numExpected, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
   forEachTile(head, rows + (ensemble === null ? 0 : numFinal), (tile) => {
     const { start, size } = tile;
     const logits = tile.logitsOf(hidden); // [R, tile]
-    const { exponentials, state: next, factor } = onlineSoftmax(logits, state.value);
-    state.set(next);
+    const { exponentials, factor } = softmax.add(logits);
     if (candidates !== null) {
       const blended = ensemble === null ? meanOfLayers(logits, numFinal) : tile.logitsOf(ensemble); // z~ [P, tile]
-      ensembleState.set(onlineSoftmax(blended, ensembleState.value).state);
+      blendedSoftmax.add(blended);
       if (!candidates.buffer.isClosed) {
-        const cutoffs = candidates.cutoffsOf(logNormalisers(state.value), logNormalisers(ensembleState.value));
+        const cutoffs = candidates.cutoffsOf(softmax.logNormalisers(), blendedSoftmax.logNormalisers());
         const largest = tf.max(blended, 1).dataSync<'float32'>(); // [P]; most tiles of a trained model need not be read
         if (largest.some((value, row) => value > cutoffs[row])) candidates.buffer.add(start, size, blended.dataSync<'float32'>(), tf.slice(logits, [0, 0], [numFinal, size]).dataSync<'float32'>(), cutoffs);
       }
     }
     if (sums !== null) sums.set(tf.add(tf.mul(sums.value, first(factor)), tile.sumsOfRows(first(exponentials))));
   });
-  const normalisers = logNormalisers(state.value);
+  const normalisers = softmax.logNormalisers();
   const found: Expectations = {
     final: normalisers.subarray(0, numFinal),
     students: normalisers.subarray(numFinal),
-    ensemble: logNormalisers(ensembleState.value),
-    rows: sums === null ? null : (tf.div(sums.value, tf.slice(state.value, [0, 1], [numExpected, 1])) as tf.Tensor2D),
+    ensemble: blendedSoftmax.logNormalisers(),
+    rows: sums === null ? null : (tf.div(sums.value, first(softmax.sums)) as tf.Tensor2D),
   };
-  for (const each of [state, ensembleState, sums]) each?.dispose();
+  for (const each of [softmax, blendedSoftmax, sums]) each?.dispose();
   return found;
 }
 

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { emptyState, logNormalisers, onlineSoftmax } from '../../ops/online_softmax';
+import { OnlineSoftmax } from '../../ops/online_softmax';
+import { Running } from '../../ops/running';
 import { hiddenSizeOf, type VocabularyProjection } from '../../ops/vocabulary_projection';
 import type { Penalty } from '../cross_layer_preference';
-import { forEachTile, Running } from './expectations';
+import { forEachTile } from './expectations';
 import type { RowThresholds } from './negatives';
 import type { PenalisedRow } from './penalty';
 import { type KnownRow, penalise, penaliseFirstOrder } from './penalise';
@@ -97,18 +98,17 @@ function exactPass(head: VocabularyProjection, { places, final, ensemble }: Rows
   const count = places.length;
   const weighted = knownRows(at, places, (place) => found[places.indexOf(place)].ensembleMass);
   const both = tf.concat([final, ensemble], 0);
-  const state = new Running(emptyState(count));
+  const softmax = new OnlineSoftmax(count);
   const sums = withSums ? new Running(tf.zeros([count, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
   forEachTile(head, 2 * count, (tile) => {
     const [logits, blended] = tf.split(tile.logitsOf(both), 2, 0) as tf.Tensor2D[];
     const { raised, growth } = penalise(logits, blended, weighted, tile.start, penaltyWeight, penalty);
-    const { exponentials, state: next, factor } = onlineSoftmax(raised, state.value);
-    state.set(next);
+    const { exponentials, factor } = softmax.add(raised);
     if (sums !== null) sums.set(tf.add(tf.mul(sums.value, factor), tile.sumsOfRows(tf.mul(exponentials, growth))));
   });
-  const normalisers = logNormalisers(state.value); // lse'
+  const normalisers = softmax.logNormalisers(); // lse'
   const rows = places.map((place, i) => ({ ...found[i], logTotal: normalisers[i] - at.final[place] }));
-  const value = sums === null ? null : (tf.div(sums.value, tf.slice(state.value, [0, 1], [count, 1])) as tf.Tensor2D);
-  for (const each of [state, sums]) each?.dispose();
+  const value = sums === null ? null : (tf.div(sums.value, softmax.sums) as tf.Tensor2D);
+  for (const each of [softmax, sums]) each?.dispose();
   return { rows, sums: value };
 }
