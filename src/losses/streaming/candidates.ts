@@ -32,32 +32,37 @@ export class CandidateBuffer {
     this.cutoffs = new Float32Array(rows).fill(-Infinity);
   }
 
-  /** Whether every row has been given up, so that nothing more need be read. */
-  get isClosed(): boolean {
-    return this.cutoffs.every((cutoff) => cutoff === Infinity);
+  /**
+   * Says that tokens at or below these z~ are left out of the next part, [rows]; a cutoff only rises from part to part.
+   *
+   * @param largest the largest z~ of each row in the part, [rows].
+   * @returns the rows that have something above their cutoff.
+   */
+  raise(cutoffs: ArrayLike<number>, largest: ArrayLike<number>): number[] {
+    const open: number[] = [];
+    for (let row = 0; row < this.rows; row++) {
+      this.cutoffs[row] = Math.max(this.cutoffs[row], cutoffs[row]);
+      if (largest[row] > this.cutoffs[row]) open.push(row);
+    }
+    return open;
   }
 
-  /**
-   * The tokens from `start` on: z~ and z^L, [rows * size] row by row.
-   *
-   * @param cutoffs tokens at or below these are not wanted, [rows]; they may only be raised from part to part, a lower one changes nothing.
-   */
-  add(start: number, size: number, ensemble: Float32Array, final: Float32Array, cutoffs: ArrayLike<number>): void {
-    for (let row = 0; row < this.rows; row++) {
-      let cutoff = (this.cutoffs[row] = Math.max(this.cutoffs[row], cutoffs[row]));
-      const end = (row + 1) * size;
-      for (let at = row * size; at < end; at++) {
+  /** The part's tokens, from `start` on, of some of the rows: z~ and z^L, [size] each, row by row. */
+  add(rows: readonly number[], start: number, size: number, ensemble: Float32Array, final: Float32Array): void {
+    rows.forEach((row, i) => {
+      const cutoff = this.cutoffs[row];
+      for (let at = i * size; at < (i + 1) * size; at++) {
         if (!(ensemble[at] > cutoff)) continue;
         if (this.counts[row] === this.capacity && !this.makeRoom(row)) {
-          cutoff = this.cutoffs[row] = Infinity;
-          break;
+          this.cutoffs[row] = Infinity;
+          return;
         }
         const slot = row * this.capacity + this.counts[row]++;
-        this.tokens[slot] = start + at - row * size;
+        this.tokens[slot] = start + at - i * size;
         this.ensemble[slot] = ensemble[at];
         this.final[slot] = final[at];
       }
-    }
+    });
   }
 
   of(row: number): RowCandidates {

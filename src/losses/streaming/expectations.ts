@@ -76,10 +76,11 @@ export function streamExpectations(head: VocabularyProjection, { final, students
     if (candidates !== null) {
       const blended = ensemble === null ? meanOfLayers(logits, numFinal) : tile.logitsOf(ensemble); // z~ [P, tile]
       blendedSoftmax.add(blended);
-      if (!candidates.buffer.isClosed) {
-        const cutoffs = candidates.cutoffsOf(softmax.logNormalisers(), blendedSoftmax.logNormalisers());
-        const largest = tf.max(blended, 1).dataSync<'float32'>(); // [P]; most tiles of a trained model need not be read
-        if (largest.some((value, row) => value > cutoffs[row])) candidates.buffer.add(start, size, blended.dataSync<'float32'>(), tf.slice(logits, [0, 0], [numFinal, size]).dataSync<'float32'>(), cutoffs);
+      const cutoffs = candidates.cutoffsOf(softmax.logNormalisers(), blendedSoftmax.logNormalisers());
+      const open = candidates.buffer.raise(cutoffs, tf.max(blended, 1).dataSync<'float32'>());
+      if (open.length > 0) { // in a trained model, few rows have any
+        const [z, zFinal] = [blended, logits].map((each) => tf.gather(each, tf.tensor1d(open, 'int32')).dataSync<'float32'>());
+        candidates.buffer.add(open, start, size, z, zFinal);
       }
     }
     if (sums !== null) sums.set(tf.add(tf.mul(sums.value, first(factor)), tile.sumsOfRows(first(exponentials))));
