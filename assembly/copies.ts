@@ -2,6 +2,9 @@
 
 import { addTo } from './rows';
 
+/** Bytes of a result that no cache holds. */
+const BEYOND_CACHES: usize = 1 << 24;
+
 /** Copies `count` lines of `bytes` bytes (a multiple of 4), each `fromStep` and `toStep` bytes after the one before. */
 export function copyLines(count: i32, from: usize, fromStep: i32, to: usize, toStep: i32, bytes: i32): void {
   for (let i = 0; i < count; i++) {
@@ -26,14 +29,38 @@ export function gatherLines(count: i32, x: usize, ids: usize, bytes: i32, out: u
   }
 }
 
-/** Adds line i of `x` to line ids[i] of `out`, n float32 numbers each; ids outside of [0, numSegments) are left out. */
-export function addLines(count: i32, x: usize, ids: usize, n: i32, out: usize, numSegments: i32): void {
-  const line: usize = 4 * <usize>n;
+/**
+ * out[s] = the sum of the lines i of `x` with ids[i] = s, n float32 numbers each, 0 where there is none; ids outside of [0, numSegments) are left out.
+ * A segment's first line is copied. Large results of which most is 0 are filled with zeros before, in one go past the caches; others where nothing was
+ * written, after.
+ *
+ * @param seen [numSegments] bytes of scratch memory.
+ */
+export function sumLines(count: i32, x: usize, ids: usize, n: i32, out: usize, numSegments: i32, seen: usize): void {
+  const line = 4 * n;
+  const isSparse = 4 * count < numSegments && <usize>line * <usize>numSegments > BEYOND_CACHES;
+  memory.fill(seen, 0, numSegments);
+  if (isSparse) memory.fill(out, 0, <usize>line * <usize>numSegments);
   for (let i = 0; i < count; i++) {
     const id = load<i32>(ids);
-    if (id >= 0 && id < numSegments) addTo(out + line * <usize>id, x, n);
-    x += line;
+    if (id >= 0 && id < numSegments) {
+      const to = out + <usize>line * <usize>id;
+      if (load<u8>(seen + id)) {
+        addTo(to, x, n);
+      } else {
+        store<u8>(seen + id, 1);
+        copyLines(1, x, 0, to, 0, line);
+      }
+    }
+    x += <usize>line;
     ids += 4;
+  }
+  for (let s = isSparse ? numSegments : 0; s < numSegments; s++) {
+    if (load<u8>(seen + s)) continue;
+    let end = s + 1;
+    while (end < numSegments && !load<u8>(seen + end)) end++;
+    memory.fill(out + <usize>line * <usize>s, 0, <usize>line * <usize>(end - s));
+    s = end;
   }
 }
 

@@ -1,7 +1,7 @@
 // The kernels' entry points; `src/kernels/wasm/simd_module.ts` has their types.
 
 export { gate, gateGradient, rmsNorm, rmsNormGradient, rotate } from './blocks';
-export { addLines, copyLines, gatherLines, swapAxes } from './copies';
+export { copyLines, gatherLines, sumLines, swapAxes } from './copies';
 export { binary, unary } from './elementwise';
 export { gemm, gemmScratchBytes } from './gemm';
 export { adamw } from './optimizer';

@@ -4,6 +4,7 @@ import { IlrecCallback } from './callbacks/ilrec_callback';
 import { IlrecError } from './errors';
 import { type FullIlrecOptions, type IlrecOptions, withDefaults } from './ilrec_options';
 import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective } from './losses';
+import { isStreamed } from './ops/is_streamed';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
 import { checkTokens, labelsOf, rowsAt } from './ops/response_labels';
@@ -59,13 +60,6 @@ interface ResponseBatch {
   readonly rowsOf: RowsOf;
   /** [S * P, D]; null where no term uses the blocks. */
   readonly hidden: tf.Tensor2D | null;
-}
-
-/** Logits up to this many (4 MiB) are made at once; so are those of small vocabularies, where reading the head is not what costs. */
-const [DENSE_LOGITS, SMALL_VOCABULARY] = [2 ** 20, 4096];
-
-function isStreamed(vocabSize: number, numRows: number): boolean {
-  return vocabSize > SMALL_VOCABULARY && vocabSize * numRows > DENSE_LOGITS;
 }
 
 class Ilrec implements IlrecMethod {

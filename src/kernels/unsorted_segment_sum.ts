@@ -46,8 +46,9 @@ const segmentSumOnHeap: tf.KernelFunc = ({ inputs, backend, attrs }) => {
   const sum = wasm.makeOutput(shape, dtype); // before any view is taken: allocating may move the heap
   const simd = simdOf(wasm);
   if (simd !== null && dtype === 'float32' && segmentIds.dtype === 'int32') {
-    wasm.typedArrayFromHeap(sum).fill(0);
-    simd.kernels.addLines(sizeOf(segmentIds.shape), addressOf(wasm, x), addressOf(wasm, segmentIds), inner, addressOf(wasm, sum), shape[0]);
+    const seen = wasm.makeOutput([shape[0]], 'bool');
+    simd.kernels.sumLines(sizeOf(segmentIds.shape), addressOf(wasm, x), addressOf(wasm, segmentIds), inner, addressOf(wasm, sum), shape[0], addressOf(wasm, seen));
+    wasm.disposeData(seen.dataId);
     return sum;
   }
   const out = wasm.typedArrayFromHeap(sum).fill(0);

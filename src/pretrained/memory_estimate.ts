@@ -1,8 +1,9 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
-import { type BlockCoefficients, CHECKPOINTED, DROPOUT, INFERENCE, type TrainingCoefficients, trainingCoefficients } from './memory_coefficients';
+import { isStreamed } from '../ops/is_streamed';
 import { type DecoderSizes, sizesOfConfig, sizesOfModel, type WeightSize } from './decoder_sizes';
+import { type BlockCoefficients, CHECKPOINTED, DROPOUT, type LogitCoefficients, type MemoryCoefficients, memoryCoefficients, type TileCoefficients } from './memory_coefficients';
 
 /** Low-rank adapters as memory sees them. */
 export interface LoraSize {
@@ -43,7 +44,7 @@ export interface MemoryEstimate {
   readonly optimizer: number;
   /** What the blocks keep for the backward pass and make in it; at inference what one block needs at a time. */
   readonly activations: number;
-  /** Logits and what the loss makes of them. */
+  /** Logits and what the loss makes of them. Of a large vocabulary that is read tile by tile: what its tiles and the head's gradient take on top of the other parts. */
   readonly loss: number;
   readonly total: number;
   /** The largest tensor among them. */
@@ -53,7 +54,11 @@ export interface MemoryEstimate {
 const BYTES = 4;
 /** Kernels of up to this many numbers are joined into one product, see src/layers/projection.ts. */
 const JOINED_UP_TO = 2 ** 18;
+/** Numbers of a tile of a large vocabulary, where it is read in its place and where it is cut out, see src/losses/streaming/expectations.ts. */
+const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 20];
 const HEAD = 'lm_head/weight';
+/** Products that lie side by side in one tensor, see src/layers/decoder_block.ts. */
+const SIDE_BY_SIDE = [/\/(q|k|v)_proj$/, /\/(gate|up)_proj$/];
 
 /**
  * Estimates the peak memory of a model of this package on the backend in use, within about a quarter of what tensors a step holds. What kernels take for
@@ -70,15 +75,14 @@ export function estimateMemory(request: MemoryRequest): MemoryEstimate {
   const sizes = model !== undefined ? sizesOfModel(model) : config !== undefined ? sizesOfConfig(config) : undefined;
   if (sizes === undefined) throw new IlrecError('estimateMemory: config or model must be given, got neither; pass config.json of the checkpoint');
 
+  const coefficients = memoryCoefficients();
   const numbers = numbersOf(sizes.weights);
   const adapters = lora === undefined ? 0 : adapterNumbers(sizes, lora);
   const trained = lora === undefined ? numbers : adapters + numbersOf(matching(sizes.weights, lora.trainModules ?? [], 'trainModules'));
   const rows = batchSize * sequenceLength; // N
-  const { activations, loss } =
-    mode === 'inference'
-      ? { activations: Math.max(...INFERENCE[sizes.isGpt2 ? 'gpt2' : 'llama'].map((stage) => blockNumbers(stage, sizes, batchSize, sequenceLength))), loss: 2 * rows * sizes.vocabSize }
-      : trainingNumbers(sizes, request, trainingCoefficients());
   const training = mode === 'training';
+  const vocabulary = lossSizes(sizes, request);
+  const { activations, loss } = training ? trainingNumbers(sizes, request, vocabulary, trained, coefficients) : predictionNumbers(sizes, batchSize, sequenceLength, coefficients);
 
   const parts = {
     weights: BYTES * (numbers + adapters),
@@ -87,15 +91,49 @@ export function estimateMemory(request: MemoryRequest): MemoryEstimate {
     activations: BYTES * Math.round(activations),
     loss: BYTES * Math.round(loss),
   };
-  const largest = Math.max(0, ...sizes.weights.map(({ size }) => size), (training ? responsePositions : rows) * sizes.vocabSize, batchSize * sizes.numHeads * sequenceLength ** 2);
+  const logits = !training ? rows * sizes.vocabSize : vocabulary.isStreamed ? vocabulary.rows * tileWidth(vocabulary.rows, sizes, coefficients.tiles) : responsePositions * sizes.vocabSize;
+  const largest = Math.max(0, ...sizes.weights.map(({ size }) => size), logits, batchSize * sizes.numHeads * sequenceLength ** 2);
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), largestTensor: BYTES * largest };
 }
 
-/** Numbers that blocks and loss hold at the peak of a step. */
-function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, c: TrainingCoefficients): { activations: number; loss: number } {
-  const { batchSize = 0, sequenceLength = 0, lora, gradientCheckpointing = false, numNegativeLayers = 4 } = request;
-  const { responsePositions = batchSize * sequenceLength } = request;
-  const { numLayers, vocabSize, hiddenSize } = sizes;
+/** What the loss projects onto the vocabulary, and how. */
+interface LossSizes {
+  /** P */
+  readonly positions: number;
+  /** Layers of S; without any the loss is plain cross-entropy. */
+  readonly tapped: number;
+  /** (1 + S) * P */
+  readonly rows: number;
+  readonly isCrossEntropy: boolean;
+  readonly isStreamed: boolean;
+  readonly adaptsHead: boolean;
+  readonly trainsHead: boolean;
+}
+
+function lossSizes(sizes: DecoderSizes, { batchSize = 0, sequenceLength = 0, responsePositions: positions = batchSize * sequenceLength, numNegativeLayers = 4, lora }: MemoryRequest): LossSizes {
+  const tapped = Math.min(numNegativeLayers, sizes.numLayers - 1);
+  const rows = (1 + tapped) * positions;
+  const adaptsHead = lora !== undefined && matrices(sizes, lora.targets).some(({ path }) => path === HEAD);
+  const head = sizes.isTied ? 'embed_tokens/weight' : HEAD;
+  const trainsHead = lora === undefined || matching(sizes.weights, lora.trainModules ?? [], 'trainModules').some(({ path }) => path === head);
+  return { positions, tapped, rows, isCrossEntropy: tapped === 0, isStreamed: !adaptsHead && isStreamed(sizes.vocabSize, rows), adaptsHead, trainsHead };
+}
+
+/** A forward pass, in which only one block's values exist. */
+function predictionNumbers(sizes: DecoderSizes, batchSize: number, sequenceLength: number, { inference }: MemoryCoefficients): BlocksAndLoss {
+  const stages = inference[sizes.isGpt2 ? 'gpt2' : 'llama'].map((stage) => blockNumbers(stage, sizes, batchSize, sequenceLength));
+  return { activations: Math.max(...stages), loss: 2 * batchSize * sequenceLength * sizes.vocabSize };
+}
+
+interface BlocksAndLoss {
+  readonly activations: number;
+  readonly loss: number;
+}
+
+/** Numbers that blocks and loss hold at the peak of a step, beside the gradients of `trained` numbers. */
+function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, vocabulary: LossSizes, trained: number, c: MemoryCoefficients): BlocksAndLoss {
+  const { batchSize = 0, sequenceLength = 0, lora, gradientCheckpointing = false } = request;
+  const { numLayers, hiddenSize } = sizes;
   const rows = batchSize * sequenceLength;
   const base = c[sizes.isGpt2 ? 'gpt2' : 'llama'];
   const norms = sizes.normsHeads ? c.headNorms : { queries: 0, keys: 0 };
@@ -103,13 +141,42 @@ function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, c: Trainin
   const block = { ...base, hidden: base.hidden + dropout.hidden, queries: base.queries + norms.queries, keys: base.keys + norms.keys, scores: base.scores + dropout.scores };
   const adapters = lora === undefined ? 0 : blockAdapterValues(sizes, lora, rows, c);
   const perBlock = blockNumbers(block, sizes, batchSize, sequenceLength) + adapters / numLayers;
-  const activations = gradientCheckpointing ? numLayers * CHECKPOINTED * rows * hiddenSize + perBlock : numLayers * perBlock;
+  const checkpoints = numLayers * CHECKPOINTED * rows * hiddenSize;
+  const activations = gradientCheckpointing ? checkpoints + perBlock : numLayers * perBlock;
+  if (!vocabulary.isStreamed) return { activations, loss: denseNumbers(sizes, request, vocabulary, c) };
 
-  const tapped = Math.min(numNegativeLayers, numLayers - 1);
-  const perLogit = numNegativeLayers === 0 ? c.loss.crossEntropy : c.loss.ilrec + c.loss.perLayer * tapped;
-  const headCopies = lora === undefined && rows > 0 ? c.headCopies[sizes.isTied ? 'tied' : 'untied'] : 0; // a frozen head has no gradient
-  const headAdapter = lora === undefined ? 0 : headAdapterValues(sizes, lora, responsePositions * (1 + tapped), c);
-  return { activations, loss: perLogit * responsePositions * vocabSize + headCopies * vocabSize * hiddenSize + headAdapter };
+  const atLoss = gradientCheckpointing ? checkpoints / 2 : c.forwardShare * activations; // no gradient is there yet
+  const { whileRead, atEnd } = streamedNumbers(sizes, vocabulary, c);
+  return { activations, loss: Math.max(atEnd, whileRead + atLoss - activations - trained) };
+}
+
+/** What the loss holds where all logits are made at once. */
+function denseNumbers(sizes: DecoderSizes, { lora }: MemoryRequest, { positions, tapped, rows, isCrossEntropy, adaptsHead, trainsHead }: LossSizes, c: MemoryCoefficients): number {
+  const { vocabSize, hiddenSize, isTied } = sizes;
+  const copies = c.headCopies[isCrossEntropy ? 'crossEntropy' : 'ilrec'] + (isTied ? 1 : 0);
+  const adapter = lora !== undefined && adaptsHead ? rows * (c.lora.inputs * hiddenSize + c.lora.rank * lora.rank + c.lora.logits * vocabSize) : 0;
+  return perLogit(c.logits, isCrossEntropy, tapped) * positions * vocabSize + (trainsHead && rows > 0 ? copies * vocabSize * hiddenSize : 0) + adapter;
+}
+
+/** What the loss holds where the vocabulary is read tile by tile: while it is, forward pass and gradients of the loss in one, and when the step ends. */
+function streamedNumbers(sizes: DecoderSizes, { positions, tapped, rows, isCrossEntropy, trainsHead }: LossSizes, c: MemoryCoefficients): { whileRead: number; atEnd: number } {
+  const head = sizes.vocabSize * sizes.hiddenSize;
+  const { read, again, gradient } = c.tiles;
+  const tile = (tileRows: number, perPosition: number, perToken: number): number => tileWidth(tileRows, sizes, c.tiles) * (perPosition * positions + perToken * sizes.hiddenSize);
+  const passes = [tile(rows, perLogit(read, isCrossEntropy, tapped), read.head)];
+  if (!isCrossEntropy) passes.push(tile(2 * positions, again.perLogit, again.head));
+  if (trainsHead) passes.push(head + tile(2 * rows, perLogit(gradient, isCrossEntropy, tapped), gradient.head));
+  return { whileRead: Math.max(...passes), atEnd: trainsHead ? (c.headCopies.streamed + (sizes.isTied ? 1 : 0)) * head : 0 };
+}
+
+/** Tokens of a tile. */
+function tileWidth(rows: number, { vocabSize, hiddenSize }: DecoderSizes, { isCut }: TileCoefficients): number {
+  const width = isCut ? CUT_TILE_SIZE / Math.max(rows, hiddenSize) : TILE_SIZE / rows;
+  return Math.min(vocabSize, Math.max(64, Math.floor(width)));
+}
+
+function perLogit({ crossEntropy, ilrec, perLayer }: LogitCoefficients, isCrossEntropy: boolean, tapped: number): number {
+  return isCrossEntropy ? crossEntropy : ilrec + perLayer * tapped;
 }
 
 function blockNumbers(c: BlockCoefficients, { isGpt2, hiddenSize, queries, keys, intermediateSize, numHeads }: DecoderSizes, batchSize: number, sequenceLength: number): number {
@@ -130,16 +197,18 @@ function adapterNumbers(sizes: DecoderSizes, { rank, targets }: LoraSize): numbe
   return matrices(sizes, targets).reduce((sum, { shape }) => sum + rank * (shape[0] + shape[1]), 0);
 }
 
-/** What the adapters' products add inside of the blocks. */
-function blockAdapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: TrainingCoefficients): number {
+/** What the adapters' products add inside of the blocks; an adapter's product is put beside zeros for its neighbours that have none. */
+function blockAdapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: MemoryCoefficients): number {
   const inBlocks = matrices(sizes, targets).filter(({ path }) => path !== HEAD);
-  return inBlocks.reduce((sum, { shape: [inputs, outputs] }) => sum + rows * (lora.inputs * inputs + lora.rank * rank + lora.outputs * outputs), 0);
+  const groups = new Set(inBlocks.map(({ path }) => neighbours(path)));
+  const beside = sizes.weights.filter(({ path }) => neighbours(path) !== null && groups.has(neighbours(path))).reduce((sum, { shape }) => sum + shape[1], 0);
+  return inBlocks.reduce((sum, { shape: [inputs, outputs] }) => sum + rows * (lora.inputs * inputs + lora.rank * rank + lora.outputs * outputs), rows * lora.joined * beside);
 }
 
-/** What an adapter on the head adds to the loss, which projects response rows alone. */
-function headAdapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, rows: number, { lora }: TrainingCoefficients): number {
-  if (!matrices(sizes, targets).some(({ path }) => path === HEAD)) return 0;
-  return rows * (lora.inputs * sizes.hiddenSize + lora.rank * rank + lora.outputs * sizes.vocabSize);
+/** Names the products that lie beside a weight's; null for none. */
+function neighbours(path: string): string | null {
+  const group = SIDE_BY_SIDE.findIndex((pattern) => pattern.test(path));
+  return group === -1 ? null : `${path.slice(0, path.lastIndexOf('/'))} ${group}`;
 }
 
 /** The weights with an adapter; norms and biases that a pattern matches have none, a tied head has one beside the embedding. */

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { addressOf, type Simd, type SimdKernels, simdOf } from './simd_module';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { input, sharing, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
 
 /** What a fused kernel works with. */
 interface Call {
@@ -27,16 +27,11 @@ function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.T
         input: (name) => input(inputs, name),
         address: (info) => addressOf(wasm, info),
         output: (shape) => wasm.makeOutput([...shape], 'float32'),
-        writable: (info) => (wasm.refCount(info.dataId) === 1 ? shared(wasm, info) : copyOf(wasm, info)),
+        writable: (info) => (wasm.refCount(info.dataId) === 1 ? sharing(wasm, info) : copyOf(wasm, info)),
         attr: (name) => attrs?.[name] as number,
       });
     },
   };
-}
-
-function shared(wasm: WasmBackend, { dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo {
-  wasm.incRef(dataId);
-  return { dataId, shape, dtype };
 }
 
 function copyOf(wasm: WasmBackend, info: tf.TensorInfo): tf.TensorInfo {

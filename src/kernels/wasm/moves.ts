@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { addressOf, type SimdKernels, simdOf } from './simd_module';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { input, sharing, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
 
 /** Bytes of one number on the heap; null of types that are not kept there. */
 function bytesOf(dtype: tf.DataType): number | null {
@@ -109,7 +109,7 @@ export const wasmConcat: KernelReplacement = {
         },
 };
 
-/** Exchanges two neighbouring axes of which the inner one is not the last, as attention does with heads and tokens, line by line. */
+/** Leaves a tensor as it is where nothing changes places; exchanges two neighbouring axes of which the inner one is not the last, as attention does with heads and tokens, line by line. */
 export const wasmTranspose: KernelReplacement = {
   kernelName: 'Transpose',
   create: (stock) =>
@@ -124,6 +124,7 @@ export const wasmTranspose: KernelReplacement = {
           if (isEmpty) return wasm.makeOutput(shape, x.dtype); // tfjs's kernel divides by zero
           const simd = simdOf(wasm);
           const at = perm.findIndex((axis, i) => axis !== i);
+          if (at < 0 && bytesOf(x.dtype) !== null) return sharing(wasm, x); // tfjs copies
           const isSwap = at >= 0 && at + 2 < perm.length && perm.every((axis, i) => axis === (i === at ? at + 1 : i === at + 1 ? at : i));
           if (simd === null || bytesOf(x.dtype) === null || !isSwap) return stock(call);
           const out = wasm.makeOutput(shape, x.dtype);

@@ -27,7 +27,7 @@ export interface SimdKernels {
   penaliseFirstOrder(rows: number, n: number, logits: number, blended: number, known: number, kind: number, factors: number, sums: number): void;
   copyLines(count: number, from: number, fromStep: number, to: number, toStep: number, bytes: number): void;
   gatherLines(count: number, x: number, ids: number, bytes: number, out: number): void;
-  addLines(count: number, x: number, ids: number, n: number, out: number, numSegments: number): void;
+  sumLines(count: number, x: number, ids: number, n: number, out: number, numSegments: number, seen: number): void;
   swapAxes(groups: number, a: number, b: number, n: number, x: number, y: number): void;
   rmsNorm(rows: number, n: number, x: number, weight: number, epsilon: number, y: number, inverse: number): void;
   rmsNormGradient(rows: number, n: number, x: number, weight: number, inverse: number, dy: number, dx: number, dw: number): void;

@@ -44,6 +44,12 @@ export function withShape(info: tf.TensorInfo, shape: number[]): tf.TensorInfo {
   return { dataId: info.dataId, dtype: info.dtype, shape };
 }
 
+/** One more tensor of the same data. */
+export function sharing(wasm: WasmBackend, { dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo {
+  wasm.incRef(dataId);
+  return { dataId, shape: [...shape], dtype };
+}
+
 export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
