@@ -35,6 +35,7 @@ try {
       if (status !== 0) throw new Error(`bench: ${basename(file)} on ${backend} must end with status 0, got ${status}`);
       if (!existsSync(out)) continue; // the backend is not installed; it has said so
       const measured = JSON.parse(readFileSync(out, 'utf8')) as BenchRow[];
+      if (measured.length === 0) continue; // something else is not there, such as PyTorch: what is known stays
       rows = [...rows.filter((row) => row.backend !== backend || !benchCase.names.includes(row.name)), ...measured];
       save();
     }

@@ -4,7 +4,7 @@ import { IlrecCallback } from './callbacks/ilrec_callback';
 import { IlrecError } from './errors';
 import { type FullIlrecOptions, type IlrecOptions, withDefaults } from './ilrec_options';
 import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective } from './losses';
-import { isStreamed } from './ops/is_streamed';
+import { isStreamed } from './ops/vocabulary_tiles';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
 import { checkTokens, labelsOf, rowsAt } from './ops/response_labels';

@@ -7,7 +7,7 @@ import { addLora } from '../../src/lora';
 import { causalLM } from '../../src/models/causal_lm';
 import { familyOf } from '../../src/models/family';
 import type { HuggingFaceConfig } from '../../src/models/hugging_face_config';
-import { estimateMemory, type MemoryRequest } from '../../src/pretrained/memory_estimate';
+import { estimateMemory, type MemoryEstimate, type MemoryRequest } from '../../src/pretrained/memory_estimate';
 import { disposeModel } from '../../src/training/dispose_model';
 import { gradientCheckpointing } from '../../src/training/gradient_checkpointing';
 import { forEachBackend } from '../support/backends';
@@ -17,6 +17,7 @@ import { SMALL_CONFIG } from '../support/small_checkpoint';
 const llama = { model_type: 'llama', vocab_size: 601, hidden_size: 40, intermediate_size: 108, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 10, tie_word_embeddings: true };
 const qwen3 = { ...llama, model_type: 'qwen3', head_dim: 14, tie_word_embeddings: false };
 const gpt2 = { model_type: 'gpt2', vocab_size: 601, n_embd: 36, n_layer: 4, n_head: 3, n_positions: 64, attn_pdrop: 0, resid_pdrop: 0, embd_pdrop: 0 };
+const large = { ...llama, vocab_size: 20_011, hidden_size: 24, intermediate_size: 68, head_dim: 6, num_hidden_layers: 3 }; // read tile by tile
 const wide = { ...llama, vocab_size: 97, hidden_size: 256, intermediate_size: 688, num_hidden_layers: 2, head_dim: 64 }; // kernels too large to be joined
 
 /** What a step of variableGrads under ILRec's loss holds at its peak beside the weights, by what the engine counts. */
@@ -107,6 +108,12 @@ describe('estimateMemory', () => {
       ['checkpointed blocks', llama, { batchSize: 4, sequenceLength: 40, responsePositions: 8, numNegativeLayers: 1, gradientCheckpointing: true }],
       ['adapters on blocks and a tied head', llama, { batchSize: 2, sequenceLength: 32, responsePositions: 60, numNegativeLayers: 3, lora: { rank: 4, targets: ['q_proj', 'lm_head'] } }],
       ['adapters', llama, { batchSize: 4, sequenceLength: 40, responsePositions: 8, numNegativeLayers: 1, lora: { rank: 4, targets: ['q_proj', 'v_proj', 'down_proj'] } }],
+      ['adapters under a large vocabulary', large, { batchSize: 2, sequenceLength: 32, responsePositions: 30, numNegativeLayers: 2, lora: { rank: 4, targets: ['q_proj', 'v_proj'] } }],
+      ['adapters and long sequences under a large vocabulary', large, { batchSize: 2, sequenceLength: 80, responsePositions: 30, numNegativeLayers: 2, lora: { rank: 4, targets: ['q_proj', 'v_proj'] } }],
+      ['adapters on checkpointed blocks under a large vocabulary', large, { batchSize: 2, sequenceLength: 80, responsePositions: 30, numNegativeLayers: 1, lora: { rank: 4, targets: ['q_proj'] }, gradientCheckpointing: true }],
+      ['a large vocabulary, tied', large, { batchSize: 2, sequenceLength: 32, responsePositions: 30, numNegativeLayers: 2 }],
+      ['a large vocabulary, untied', { ...large, tie_word_embeddings: false }, { batchSize: 2, sequenceLength: 32, responsePositions: 30, numNegativeLayers: 1 }],
+      ['a large vocabulary under cross-entropy', large, { batchSize: 2, sequenceLength: 40, responsePositions: 70, numNegativeLayers: 0 }],
     ];
     for (const [name, config, request] of cases.slice(0, backend === 'cpu' ? 3 : cases.length)) {
       it(`is within a quarter of what a step of ${name} holds`, () => {
@@ -115,6 +122,22 @@ describe('estimateMemory', () => {
         expect((gradients + activations + loss) / trainingPeak(config, whole)).to.be.within(0.8, 1.25);
       });
     }
+
+    it('takes no more for the loss of a frozen head when the vocabulary is four times as large', () => {
+      const request = { mode: 'training', batchSize: 2, sequenceLength: 32, responsePositions: 30, numNegativeLayers: 2, lora: { rank: 2, targets: ['q_proj'] } } as const;
+      const larger = { ...large, vocab_size: 4 * large.vocab_size };
+      const of = (config: HuggingFaceConfig, change: Partial<MemoryRequest> = {}): MemoryEstimate => estimateMemory({ config, ...request, ...change });
+      expect(of(larger).loss).to.equal(of(large).loss);
+      expect(of(larger).largestTensor).to.equal(4 * (larger.vocab_size * 24)); // the embedding; logits never exist as a whole
+      if (backend === 'wasm') expect(trainingPeak(larger, request) / trainingPeak(large, request)).to.be.within(0.95, 1.05);
+      for (const trained of [{ lora: undefined }, { lora: { ...request.lora, trainModules: ['embed_tokens'] } }]) {
+        const [more, less] = [of({ ...large, vocab_size: 40 * large.vocab_size }, trained), of(large, trained)];
+        expect(more.gradients + more.loss).to.be.above(less.gradients + less.loss);
+      }
+      const adapted = { lora: { rank: 2, targets: ['lm_head'] } }; // its logits are made at once, about four times as many
+      expect(of(larger, adapted).loss / of(large, adapted).loss).to.be.within(3.99, 4);
+      expect(of(large, adapted).loss).to.be.above(of(large).loss);
+    });
 
     it('is within a quarter of what a prediction holds', () => {
       for (const [config, batchSize, sequenceLength] of [[llama, 2, 24], [llama, 1, 160], [{ ...llama, vocab_size: 11 }, 3, 32], [gpt2, 2, 24], [{ ...gpt2, vocab_size: 11, n_positions: 160 }, 1, 160], [{ ...gpt2, vocab_size: 11 }, 3, 32]] as const) {

@@ -109,7 +109,7 @@ describe('trainRun over text', () => {
     const text = await buildTextModel(config, prepared, await readTemplates(config));
     const refuse = (bytes: number): void => refuseLargeTraining(config, trainingData(prepared), text, { name: 'the wasm backend', bytes, tensorBytes: Infinity }, true);
     expect(() => refuse(1e9)).to.not.throw();
-    expect(() => refuse(2e7)).to.throw(/^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 8 would fit$/);
+    expect(() => refuse(2e7)).to.throw(/^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/);
     disposeModel(text.model);
   });
 

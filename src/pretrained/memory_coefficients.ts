@@ -26,8 +26,6 @@ export interface LogitCoefficients {
 
 /** Values of [P, tile] and of the head's part in it, [tile, D], in each pass over a vocabulary that is read tile by tile. */
 export interface TileCoefficients {
-  /** Whether a tile is cut out of the head, as where no kernel reads it in its place. */
-  readonly isCut: boolean;
   readonly read: LogitCoefficients & { readonly head: number };
   /** Of rows with many negatives, once more. */
   readonly again: { readonly perLogit: number; readonly head: number };
@@ -51,8 +49,8 @@ export interface MemoryCoefficients {
   readonly logits: LogitCoefficients;
   /** Of a loss that reads the vocabulary tile by tile. */
   readonly tiles: TileCoefficients;
-  /** Copies of the head's gradient [V, D] beside the gradient itself; one more of a tied embedding, which adds two of them up. */
-  readonly headCopies: { readonly crossEntropy: number; readonly ilrec: number; readonly streamed: number };
+  /** Copies of the head's gradient [V, D] beside the gradient itself; a tied embedding adds two of them up. */
+  readonly headCopies: Readonly<Record<'crossEntropy' | 'ilrec' | 'streamed', { readonly tied: number; readonly untied: number }>>;
 }
 
 /** Added by dropout. */
@@ -81,12 +79,11 @@ const SHARED_CLONES: MemoryCoefficients = {
   lora: { inputs: 2.3, rank: 4.1, outputs: 0, joined: 3.1, logits: 2 },
   logits: { crossEntropy: 3, ilrec: 23.3, perLayer: 3 },
   tiles: {
-    isCut: true,
     read: { crossEntropy: 3, ilrec: 6, perLayer: 4, head: 1 },
     again: { perLogit: 20.7, head: 2.2 },
     gradient: { crossEntropy: 9, ilrec: 29.3, perLayer: 7.1, head: 1 },
   },
-  headCopies: { crossEntropy: 1, ilrec: 2, streamed: 2 },
+  headCopies: { crossEntropy: { tied: 2, untied: 1 }, ilrec: { tied: 3, untied: 2 }, streamed: { tied: 3, untied: 2 } },
 };
 
 /** Where a clone is a copy, as the stock wasm backend makes it: of each kernel too. */
@@ -96,15 +93,14 @@ const COPIED_CLONES: MemoryCoefficients = {
   gpt2: { ...NOTHING, hidden: 56.2, inner: 28.1, scores: 8, mask: 1.1, kernels: 1 },
   headNorms: { queries: 7, keys: 7.2 },
   forwardShare: 0.65,
-  lora: { inputs: 3.9, rank: 6.4, outputs: 1.6, joined: 3.3, logits: 2 },
+  lora: { inputs: 3.9, rank: 6.4, outputs: 1.6, joined: 3.3, logits: 3 },
   logits: { crossEntropy: 4, ilrec: 38, perLayer: 6 },
   tiles: {
-    isCut: true,
     read: { crossEntropy: 3, ilrec: 6, perLayer: 4, head: 1 },
     again: { perLogit: 23, head: 1.9 },
     gradient: { crossEntropy: 9, ilrec: 31.3, perLayer: 7.1, head: 1 },
   },
-  headCopies: { crossEntropy: 3, ilrec: 5, streamed: 3 },
+  headCopies: { crossEntropy: { tied: 4, untied: 3 }, ilrec: { tied: 6, untied: 5 }, streamed: { tied: 4, untied: 3 } },
 };
 
 /** Where clones share their values, and norms, rotations, gates and the loss's tiles have kernels of this package, as on wasm with SIMD. */
@@ -117,12 +113,11 @@ const FUSED_KERNELS: MemoryCoefficients = {
   lora: { inputs: 1.9, rank: 4, outputs: 0.6, joined: 3.3, logits: 2 },
   logits: { crossEntropy: 3, ilrec: 24, perLayer: 3 },
   tiles: {
-    isCut: false,
     read: { crossEntropy: 2, ilrec: 4.1, perLayer: 3, head: 0 },
     again: { perLogit: 7.5, head: 1 },
     gradient: { crossEntropy: 8.7, ilrec: 16.4, perLayer: 7.1, head: 0 },
   },
-  headCopies: { crossEntropy: 1, ilrec: 2, streamed: 2 },
+  headCopies: { crossEntropy: { tied: 2, untied: 0 }, ilrec: { tied: 3, untied: 1 }, streamed: { tied: 3, untied: 1 } },
 };
 
 /** The coefficients of the backend in use; of one that shares clones where none has started. */

@@ -1,9 +1,9 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
-import { isStreamed } from '../ops/is_streamed';
+import { isStreamed, tileWidth } from '../ops/vocabulary_tiles';
 import { type DecoderSizes, sizesOfConfig, sizesOfModel, type WeightSize } from './decoder_sizes';
-import { type BlockCoefficients, CHECKPOINTED, DROPOUT, type LogitCoefficients, type MemoryCoefficients, memoryCoefficients, type TileCoefficients } from './memory_coefficients';
+import { type BlockCoefficients, CHECKPOINTED, DROPOUT, type LogitCoefficients, type MemoryCoefficients, memoryCoefficients } from './memory_coefficients';
 
 /** Low-rank adapters as memory sees them. */
 export interface LoraSize {
@@ -54,8 +54,6 @@ export interface MemoryEstimate {
 const BYTES = 4;
 /** Kernels of up to this many numbers are joined into one product, see src/layers/projection.ts. */
 const JOINED_UP_TO = 2 ** 18;
-/** Numbers of a tile of a large vocabulary, where it is read in its place and where it is cut out, see src/losses/streaming/expectations.ts. */
-const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 20];
 const HEAD = 'lm_head/weight';
 /** Products that lie side by side in one tensor, see src/layers/decoder_block.ts. */
 const SIDE_BY_SIDE = [/\/(q|k|v)_proj$/, /\/(gate|up)_proj$/];
@@ -91,7 +89,7 @@ export function estimateMemory(request: MemoryRequest): MemoryEstimate {
     activations: BYTES * Math.round(activations),
     loss: BYTES * Math.round(loss),
   };
-  const logits = !training ? rows * sizes.vocabSize : vocabulary.isStreamed ? vocabulary.rows * tileWidth(vocabulary.rows, sizes, coefficients.tiles) : responsePositions * sizes.vocabSize;
+  const logits = !training ? rows * sizes.vocabSize : vocabulary.isStreamed ? vocabulary.rows * tileWidth(vocabulary.rows, sizes.vocabSize, sizes.hiddenSize) : responsePositions * sizes.vocabSize;
   const largest = Math.max(0, ...sizes.weights.map(({ size }) => size), logits, batchSize * sizes.numHeads * sequenceLength ** 2);
   return { ...parts, total: Object.values(parts).reduce((sum, bytes) => sum + bytes, 0), largestTensor: BYTES * largest };
 }
@@ -153,7 +151,7 @@ function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, vocabulary
 /** What the loss holds where all logits are made at once. */
 function denseNumbers(sizes: DecoderSizes, { lora }: MemoryRequest, { positions, tapped, rows, isCrossEntropy, adaptsHead, trainsHead }: LossSizes, c: MemoryCoefficients): number {
   const { vocabSize, hiddenSize, isTied } = sizes;
-  const copies = c.headCopies[isCrossEntropy ? 'crossEntropy' : 'ilrec'] + (isTied ? 1 : 0);
+  const copies = c.headCopies[isCrossEntropy ? 'crossEntropy' : 'ilrec'][isTied ? 'tied' : 'untied'];
   const adapter = lora !== undefined && adaptsHead ? rows * (c.lora.inputs * hiddenSize + c.lora.rank * lora.rank + c.lora.logits * vocabSize) : 0;
   return perLogit(c.logits, isCrossEntropy, tapped) * positions * vocabSize + (trainsHead && rows > 0 ? copies * vocabSize * hiddenSize : 0) + adapter;
 }
@@ -162,17 +160,11 @@ function denseNumbers(sizes: DecoderSizes, { lora }: MemoryRequest, { positions,
 function streamedNumbers(sizes: DecoderSizes, { positions, tapped, rows, isCrossEntropy, trainsHead }: LossSizes, c: MemoryCoefficients): { whileRead: number; atEnd: number } {
   const head = sizes.vocabSize * sizes.hiddenSize;
   const { read, again, gradient } = c.tiles;
-  const tile = (tileRows: number, perPosition: number, perToken: number): number => tileWidth(tileRows, sizes, c.tiles) * (perPosition * positions + perToken * sizes.hiddenSize);
+  const tile = (tileRows: number, perPosition: number, perToken: number): number => tileWidth(tileRows, sizes.vocabSize, sizes.hiddenSize) * (perPosition * positions + perToken * sizes.hiddenSize);
   const passes = [tile(rows, perLogit(read, isCrossEntropy, tapped), read.head)];
   if (!isCrossEntropy) passes.push(tile(2 * positions, again.perLogit, again.head));
   if (trainsHead) passes.push(head + tile(2 * rows, perLogit(gradient, isCrossEntropy, tapped), gradient.head));
-  return { whileRead: Math.max(...passes), atEnd: trainsHead ? (c.headCopies.streamed + (sizes.isTied ? 1 : 0)) * head : 0 };
-}
-
-/** Tokens of a tile. */
-function tileWidth(rows: number, { vocabSize, hiddenSize }: DecoderSizes, { isCut }: TileCoefficients): number {
-  const width = isCut ? CUT_TILE_SIZE / Math.max(rows, hiddenSize) : TILE_SIZE / rows;
-  return Math.min(vocabSize, Math.max(64, Math.floor(width)));
+  return { whileRead: Math.max(...passes), atEnd: trainsHead ? c.headCopies.streamed[sizes.isTied ? 'tied' : 'untied'] * head : 0 };
 }
 
 function perLogit({ crossEntropy, ilrec, perLayer }: LogitCoefficients, isCrossEntropy: boolean, tapped: number): number {

@@ -1,12 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OnlineSoftmax } from '../../ops/online_softmax';
-import { ownKernel } from '../../ops/own_kernel';
 import { Running } from '../../ops/running';
-import { hiddenSizeOf, type VocabularyProjection, VocabularyTile, vocabSizeOf } from '../../ops/vocabulary_projection';
+import { hiddenSizeOf, type VocabularyProjection } from '../../ops/vocabulary_projection';
+import { forEachTile } from '../../ops/vocabulary_tiles';
 import type { CandidateBuffer } from './candidates';
-
-/** Numbers of one tile of logits: 1 MiB where the head is read where it lies, else 4 MiB, as much as of the part of the head that is cut out. */
-const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 20];
 
 /** The hidden states that one pass over the vocabulary reads. */
 export interface StreamedRows {
@@ -34,23 +31,6 @@ export interface CandidateSearch {
   readonly buffer: CandidateBuffer;
   /** Below which z~ a token will not be a negative, [P], from the normalisers of what has been seen of z^L (of all rows) and of z~. */
   cutoffsOf(final: Float64Array, ensemble: Float64Array): Float64Array;
-}
-
-/** How many tokens a tile of `rows` logits and the head's own numbers may have. */
-export function tileWidth(rows: number, head: VocabularyProjection): number {
-  const isCut = ownKernel('ILRecTileLogits') === null;
-  const width = Math.floor(isCut ? CUT_TILE_SIZE / Math.max(rows, hiddenSizeOf(head)) : TILE_SIZE / rows);
-  return Math.min(vocabSizeOf(head), Math.max(64, width - (width % 8)));
-}
-
-/** Calls `visit` with the head's tiles in order, each in a tidy of its own. */
-export function forEachTile(head: VocabularyProjection, rows: number, visit: (tile: VocabularyTile) => void): void {
-  const vocabSize = vocabSizeOf(head);
-  const width = tileWidth(rows, head);
-  for (let start = 0; start < vocabSize; start += width) {
-    const size = Math.min(width, vocabSize - start);
-    tf.tidy(() => visit(new VocabularyTile(head, start, size)));
-  }
 }
 
 /**

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { VocabularyProjection, VocabularyTile } from '../../ops/vocabulary_projection';
-import { forEachTile } from './expectations';
+import { forEachTile } from '../../ops/vocabulary_tiles';
 import type { SparseFactors } from './negatives';
 
 /** What flows to the logits of a tile, and the hidden states that they were made of: [R, tile] and [R, D]. */
