@@ -13,10 +13,9 @@ import { ilrec } from '../src/ilrec';
 import { unregisterKernels } from '../src/kernels/register_kernels';
 import { addLora } from '../src/lora';
 import { streamingObjective } from '../src/losses';
-import { tileWidth } from '../src/losses/streaming/expectations';
-import { isStreamed } from '../src/ops/is_streamed';
 import { causalLM } from '../src/models/causal_lm';
 import { gpt2 } from '../src/models/gpt2/model';
+import { isStreamed, tileWidth } from '../src/ops/vocabulary_tiles';
 import { disposeModel } from '../src/training/dispose_model';
 
 interface Shape { B: number; T: number; D: number; H: number; K: number; F: number; I: number }
@@ -222,7 +221,7 @@ function fitLogits(title: string, [V, larger]: [number, number], shapes: Omit<Lo
 /** What a tile adds while the head is read, while rows with many negatives are read again, and while the head's gradient is made, with what there is of that. */
 function fitTiles(backend: string): void {
   const V = 8192;
-  const widthOf = (rows: number, D: number): number => tf.tidy(() => tileWidth(rows, { weight: tf.zeros([V, D]), layout: 'rows', bias: null }));
+  const widthOf = (rows: number, D: number): number => tileWidth(rows, V, D);
   for (const objective of ['cross-entropy', 'ILRec']) {
     const shapes = TILED.map(([P, S, D]) => ({ V, P, S: objective === 'ILRec' ? S : 0, D, tied: true }));
     const featuresOf = ({ P, S, D }: LossShape, times: 1 | 2): Record<string, number> => {

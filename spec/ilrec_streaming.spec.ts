@@ -90,6 +90,16 @@ describe('ilrec with a large vocabulary', () => {
     await expectSame(adapted);
   });
 
+  it('makes no gradient of a head whose layer was made frozen, though its variable says that it is trained', async () => {
+    const model = tfl.sequential();
+    model.add(tfl.layers.embedding({ inputDim: V, outputDim: D, inputShape: [null] }));
+    for (let i = 0; i < 3; i++) model.add(tfl.layers.gru({ units: D, returnSequences: true, recurrentInitializer: 'glorotUniform' }));
+    model.add(tfl.layers.dense({ units: V, trainable: false }));
+    const { gradients } = await step(model, {}, false);
+    expect(gradients.size).to.equal(1 + 3 * 3);
+    await expectSame(model);
+  });
+
   it('rewards by the trie', async () => {
     const sequences = Array.from({ length: 60 }, (_, item) => [10 + (item % 7), 30 + item]);
     const trie = buildPrefixTrie(sequences);

@@ -28,12 +28,13 @@ export interface StreamingObjectiveInputs {
  * its own gradient, so that its logits need not be kept.
  *
  * @returns scalars; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden states, and to the head's weight and bias
- *   unless they are variables that are frozen.
+ *   unless the head or their variables are frozen.
  */
 export function streamingObjective(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
   const { finalHidden, intermediateHidden, head } = inputs;
   const isRecorded = tf.engine().state.gradientDepth > 0;
-  const trains = { hidden: isRecorded, weight: isRecorded && isTrained(head.weight), bias: isRecorded && head.bias !== null && isTrained(head.bias) };
+  const trainsHead = isRecorded && head.isFrozen !== true;
+  const trains = { hidden: isRecorded, weight: trainsHead && isTrained(head.weight), bias: trainsHead && head.bias !== null && isTrained(head.bias) };
   let terms = null as StreamedTerms | null;
   const compute = (): StreamedParts => {
     const parts = streamedParts(inputs, options, trains);

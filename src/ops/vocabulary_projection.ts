@@ -9,6 +9,8 @@ export interface VocabularyProjection {
   readonly layout: 'rows' | 'columns';
   /** [V]; null for none. */
   readonly bias: tf.Tensor1D | null;
+  /** Whether no gradient is wanted of weight and bias, whatever their variables say. Default false. */
+  readonly isFrozen?: boolean;
 }
 
 export function vocabSizeOf({ weight, layout }: VocabularyProjection): number {

@@ -21,14 +21,14 @@ export function linearHead(parts: readonly Site[]): VocabularyProjection | null 
   if (!isLast && !isSoftmax(behind.layer)) return null;
   if (isShadowed(head, 'call', 'adapter') || isShadowed(activated(head), 'call', 'adapter')) return null;
   if (head instanceof TokenEmbedding || head instanceof LMHead) {
-    return head.projectionDelta === null ? { weight: head.weight, layout: 'rows', bias: null } : null;
+    return head.projectionDelta === null ? { weight: head.weight, layout: 'rows', bias: null, isFrozen: !head.trainable } : null;
   }
   const dense = activated(head);
   const activation = activationOf(head);
   const isLinear = activation === null || activation === 'linear' || (isLast && activation === 'softmax');
   if (classOf(dense) !== 'Dense' || !isLinear) return null;
   const read = (name: string): tf.Tensor | null => (Reflect.get(dense, name) as tfl.LayerVariable | null | undefined)?.read() ?? null;
-  return { weight: read('kernel') as tf.Tensor2D, layout: 'columns', bias: read('bias') as tf.Tensor1D | null };
+  return { weight: read('kernel') as tf.Tensor2D, layout: 'columns', bias: read('bias') as tf.Tensor1D | null, isFrozen: !head.trainable || !dense.trainable };
 }
 
 function isSoftmax(layer: Layer): boolean {
