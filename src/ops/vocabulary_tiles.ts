@@ -4,8 +4,8 @@ import { hiddenSizeOf, type VocabularyProjection, VocabularyTile, vocabSizeOf } 
 
 /** Logits up to this many (4 MiB) are made at once; so are those of small vocabularies, where reading the head is not what costs. */
 const [DENSE_LOGITS, SMALL_VOCABULARY] = [2 ** 20, 4096];
-/** Numbers of one tile of logits: 1 MiB where the head is read where it lies, else 4 MiB, as much as of the part of the head that is cut out. */
-const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 20];
+/** Numbers of one tile of logits: 1 MiB where the head is read where it lies, else 2 MiB, as much as of the part of the head that is cut out. */
+const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 19];
 const MIN_WIDTH = 64;
 
 /** Whether a linear head is read tile by tile, so that its logits [numRows, vocabSize] never exist as a whole. */
