@@ -1,21 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { VocabularyProjection } from '../ops/vocabulary_projection';
-import type { RewardEntries } from '../types';
 import type { IlrecObjectiveOptions, IlrecTerms } from './ilrec_objective';
-import { streamedParts, type StreamedParts, type StreamedTerms } from './streaming/parts';
+import { find } from './streaming/find';
+import { gradientsOf } from './streaming/gradients';
+import { termsOf } from './streaming/terms';
+import type { StreamedTerms, StreamingObjectiveInputs } from './streaming/types';
 
-/** What the response positions of a batch give the objective: hidden states instead of logits. */
-export interface StreamingObjectiveInputs {
-  /** What the head reads at the response rows, [P, D]. */
-  readonly finalHidden: tf.Tensor2D;
-  /** The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term uses one. */
-  readonly intermediateHidden: tf.Tensor2D | null;
-  readonly head: VocabularyProjection;
-  /** y, int32 [P], each in [0, V). */
-  readonly labels: tf.Tensor1D;
-  /** c without its zeros; null when mu is 0. */
-  readonly reward: RewardEntries | null;
-}
+export type { StreamingObjectiveInputs } from './streaming/types';
 
 /**
  * `ilrecObjective` for a linear head, without logits [P, V]: the vocabulary is read tile by tile, every term and its gradient are made in that pass, and
@@ -36,18 +26,18 @@ export function streamingObjective(inputs: StreamingObjectiveInputs, options: Il
   const trainsHead = isRecorded && head.isFrozen !== true;
   const trains = { hidden: isRecorded, weight: trainsHead && isTrained(head.weight), bias: trainsHead && head.bias !== null && isTrained(head.bias) };
   let terms = null as StreamedTerms | null;
-  const compute = (): StreamedParts => {
-    const parts = streamedParts(inputs, options, trains);
-    terms = parts.terms;
-    return parts;
+  const compute = (): tf.Tensor[] => {
+    const found = find(inputs, options, trains);
+    terms = termsOf(inputs, options, found);
+    return [tf.scalar(terms.total), ...(trains.hidden ? gradientsOf(inputs, options, found, trains) : [])];
   };
   const operation = tf.customGrad((...args) => {
-    const { terms: { total }, gradients } = compute();
+    const [value, ...gradients] = tf.tidy(compute);
     (args[args.length - 1] as tf.GradSaveFunc)(gradients);
-    return { value: tf.scalar(total), gradFunc: (dy, saved) => saved.map((gradient) => tf.mul(gradient, dy as tf.Tensor)) };
+    return { value, gradFunc: (dy, saved) => saved.map((gradient) => tf.mul(gradient, dy as tf.Tensor)) };
   });
   const trained = [intermediateHidden, trains.weight ? head.weight : null, trains.bias ? head.bias : null].filter((tensor) => tensor !== null);
-  const total = tf.tidy(() => (isRecorded ? operation(finalHidden, ...trained) : tf.scalar(compute().terms.total))) as tf.Scalar;
+  const total = tf.tidy(() => (isRecorded ? operation(finalHidden, ...trained) : compute()[0])) as tf.Scalar;
   return toScalars(terms as StreamedTerms | null as StreamedTerms, total);
 }
 

@@ -1,23 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ofTokens, type VocabularyProjection, vocabSizeOf } from '../../ops/vocabulary_projection';
 import type { IlrecObjectiveOptions } from '../ilrec_objective';
-import type { StreamingObjectiveInputs } from '../streaming_objective';
 import type { Expectations } from './expectations';
 import { headGradient, type HeadGradient, sortedByToken, tileOfEntries } from './head_gradient';
 import type { SparseFactors } from './negatives';
-import type { Found } from './parts';
 import { penalise } from './penalise';
 import { knownRows } from './penalised_pass';
 import { sumsOfEntries } from './sparse_rows';
+import type { Found, StreamingObjectiveInputs, Trained } from './types';
 
-/** What gradients are asked for. */
-export interface Trained {
-  readonly hidden: boolean;
-  readonly weight: boolean;
-  readonly bias: boolean;
-}
-
-/** Gradients of the total, in the order of `StreamedParts.gradients`. */
+/** Gradients of the total by the final hidden states, the intermediate ones, the head's weight and its bias, as far as they are there and trained. */
 export function gradientsOf(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions, found: Found, trains: Trained): tf.Tensor[] {
   const { intermediateHidden } = inputs;
   const gradients: tf.Tensor[] = [finalGradient(inputs, options, found)];

@@ -12,13 +12,12 @@ export interface RewardRows {
 /**
  * r_t = c_t restricted to N_t and y_t, renormalised; a row on which c has no mass falls back to its label. In float64.
  *
- * @param logits z^L of the entries' tokens, [K].
- * @param blended z~ of them, [K]; null where there are no negatives.
+ * @param logits z^L of the entries' tokens, [K], and z~ of them, if there are negatives.
  * @param labelLogits z^L(y), [P].
  */
-export function rewardRows({ rows, tokens, masses }: RewardEntries, logits: Float32Array, blended: Float32Array | null, labelLogits: ArrayLike<number>, at: RowThresholds): RewardRows {
+export function rewardRows({ rows, tokens, masses }: RewardEntries, [logits, blended]: readonly Float32Array[], labelLogits: ArrayLike<number>, at: RowThresholds): RewardRows {
   const { labels, final, thresholds } = at;
-  const counts = (i: number): boolean => tokens[i] === labels[rows[i]] || (blended !== null && blended[i] >= thresholds[rows[i]]);
+  const counts = (i: number): boolean => tokens[i] === labels[rows[i]] || (blended !== undefined && blended[i] >= thresholds[rows[i]]);
   const totals = new Float64Array(labels.length);
   for (let i = 0; i < rows.length; i++) if (counts(i)) totals[rows[i]] += masses[i];
   const losses = Float64Array.from(totals, (total, row) => (total > 0 ? 0 : final[row] - labelLogits[row]));
