@@ -8,9 +8,9 @@ const [DENSE_LOGITS, SMALL_VOCABULARY] = [2 ** 20, 4096];
 const [TILE_SIZE, CUT_TILE_SIZE] = [2 ** 18, 2 ** 19];
 const MIN_WIDTH = 64;
 
-/** Whether a linear head is read tile by tile, so that its logits [numRows, vocabSize] never exist as a whole. */
+/** Whether a linear head is read tile by tile, so that its logits [numRows, vocabSize] never exist as a whole; not on WebGPU, where nothing can be read back at once. */
 export function isStreamed(vocabSize: number, numRows: number): boolean {
-  return vocabSize > SMALL_VOCABULARY && vocabSize * numRows > DENSE_LOGITS;
+  return vocabSize > SMALL_VOCABULARY && vocabSize * numRows > DENSE_LOGITS && !tf.getBackend().startsWith('webgpu');
 }
 
 /** How many tokens a tile has whose logits are `numRows` rows, on the current backend. */
