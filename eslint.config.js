@@ -30,7 +30,7 @@ const zones = Object.entries(FORBIDDEN).map(([folder, from]) => ({
 const nodeOnly = ['src/node.ts', 'src/cli/**', 'src/**/*_node.ts'];
 
 export default ts.config(
-  { ignores: ['dist/', 'node_modules/', 'runs/', 'docs/', 'assembly/*.ts'] },
+  { ignores: ['dist/', 'node_modules/', 'runs/', 'docs/'] },
   js.configs.recommended,
   ...ts.configs.recommended,
   {
