@@ -64,6 +64,7 @@ export class VocabularyTile {
   /** The tokens' part of the head, cut out once, for backends that cannot read it where it lies. */
   private get weight(): tf.Tensor2D {
     const { weight, layout } = this.head;
+    if (this.size === vocabSizeOf(this.head)) return weight;
     const [begin, extent] = layout === 'rows' ? [[this.start, 0], [this.size, weight.shape[1]]] : [[0, this.start], [weight.shape[0], this.size]];
     return (this.part ??= tf.slice(weight, begin as [number, number], extent as [number, number]));
   }

@@ -15,6 +15,7 @@ export function isStreamed(vocabSize: number, numRows: number): boolean {
 
 /** How many tokens a tile has whose logits are `numRows` rows, on the current backend. */
 export function tileWidth(numRows: number, vocabSize: number, hiddenSize: number): number {
+  if (numRows * vocabSize <= DENSE_LOGITS) return vocabSize;
   const isCut = ownKernel('ILRecTileLogits') === null;
   const width = Math.floor(isCut ? CUT_TILE_SIZE / Math.max(numRows, hiddenSize) : TILE_SIZE / numRows);
   return Math.min(vocabSize, Math.max(MIN_WIDTH, width - (width % 8)));
