@@ -8,9 +8,6 @@ import { median, MIN_RUNS, quantile, timeOf, type Paired } from './harness';
 const PYTHON = process.env.PYTHON ?? 'python3';
 const SCRIPT = fileURLToPath(new URL('pytorch/ilrec_loss.py', import.meta.url));
 
-/** Without these glibc gives every large tensor back to the system, and PyTorch pays for fresh pages at each step. */
-const KEPT_MEMORY = { MALLOC_MMAP_MAX_: '0', MALLOC_TRIM_THRESHOLD_: String(2 ** 40) };
-
 /** One forward and backward pass in PyTorch. */
 export interface PythonStep {
   readonly ms: number;
@@ -30,7 +27,7 @@ export class PythonServer {
 
   /** Starts it; null, and the reason on stderr, where there is no Python or no PyTorch. */
   static async start(name: string): Promise<PythonServer | null> {
-    const child = spawn(PYTHON, [SCRIPT], { env: { ...KEPT_MEMORY, ...process.env } });
+    const child = spawn(PYTHON, [SCRIPT]);
     let errors = '';
     child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4000)));
     const started = await once(child, 'spawn').then(() => true, (error: Error) => ((errors = error.message), false));
