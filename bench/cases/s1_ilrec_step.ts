@@ -22,6 +22,7 @@ const SETTINGS: readonly Setting[] = [
   { vocabSize: 32_000, batchSize: 2, response: 20, rank: RANK, trained: false },
   { vocabSize: 32_000, batchSize: 2, response: 20, rank: RANK, trained: true },
   { vocabSize: 32_000, batchSize: 2, response: 20, rank: null, trained: false },
+  { vocabSize: 128_000, batchSize: 1, response: 5, rank: RANK, trained: false },
   { vocabSize: 128_000, batchSize: 1, response: 20, rank: RANK, trained: false },
   { vocabSize: 128_000, batchSize: 1, response: 20, rank: RANK, trained: true },
 ];
