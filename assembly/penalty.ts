@@ -84,7 +84,7 @@ export function penalise(rows: i32, n: i32, logits: usize, blended: usize, known
 
 /**
  * The penalty to first order in its weights, for rows whose sum of p~ is not known yet. With x = p~ s of each negative:
- * factors = p (x + p~ ds / dz); sums = [sum of p~, number, sum of p, sum of p x, sum of p x^2, largest |x|].
+ * factors = p (x + p~ ds / dz); sums = [sum of p~, number, sum of p, sum of p x, sum of p x^2, largest of |x| and |p~ ds / dz|].
  *
  * @param known [rows, 4]: threshold, log-normaliser of blended, log-normaliser of logits, place of the label in the tile.
  */
@@ -117,8 +117,9 @@ export function penaliseFirstOrder(rows: i32, n: i32, logits: usize, blended: us
         plain = f32x4.add(plain, p);
         first = f32x4.add(first, px);
         second = madd(second, px, x);
-        largest = f32x4.pmax(largest, f32x4.abs(x));
-        factor = madd(px, p, f32x4.mul(share, slope));
+        const growth = f32x4.mul(share, slope);
+        largest = f32x4.pmax(largest, f32x4.pmax(f32x4.abs(x), f32x4.abs(growth)));
+        factor = madd(px, p, growth);
       }
       if (left >= 4) v128.store(factors + at, factor);
       else storePart(factors + at, left, factor);

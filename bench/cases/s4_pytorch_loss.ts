@@ -68,7 +68,7 @@ async function measure(backend: string, python: PythonServer, threads: number, s
     rows.push({
       ...row({
         ...{ name: 'S4', setting, what: 'PyTorch, loss forward + backward / ours', backend, unit: 'ms', ceiling: peak, error: Math.max(error, small), ...times },
-        note: `PyTorch is ${python.torchVersion}, eager, vectorised, its time taken inside Python, as installed; the head is frozen on both sides. Where glibc is told to keep freed memory (bench/pytorch/README.md) it is faster: .31 to .54 on wasm and .55 to .99 on node in a run of the same day.`,
+        note: `PyTorch is ${python.torchVersion}, eager, vectorised, its time taken inside Python, as installed; the head is frozen on both sides.`,
         goal: ['>=', backend === 'node' ? 1 : 0.5],
         ...(backend === 'node' ? {} : { stretch: ['>=', 1] as const }),
       }),

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { broadcastFirst } from './broadcast';
-import { addressOf, BINARY, simdOf, UNARY } from './simd_module';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { BINARY, UNARY } from './simd_module';
+import { simdReplacement } from './simd_replacement';
+import { type KernelReplacement, sizeOf } from './wasm_backend';
 
 const unaryKernels: Readonly<Record<string, number>> = {
   Exp: UNARY.exp,
@@ -13,21 +14,15 @@ const unaryKernels: Readonly<Record<string, number>> = {
 };
 
 /** Functions of one float32 number in SIMD; tfjs's are scalar, its exponential among them at 0.5 GB/s. */
-export const wasmUnary: readonly KernelReplacement[] = Object.entries(unaryKernels).map(([kernelName, kind]) => ({
-  kernelName,
-  create: (stock) =>
-    stock === undefined
-      ? undefined
-      : (call) => {
-          const wasm = call.backend as WasmBackend;
-          const x = input(call.inputs, 'x');
-          const simd = simdOf(wasm);
-          if (simd === null || x.dtype !== 'float32') return stock(call);
-          const out = wasm.makeOutput(x.shape, 'float32');
-          simd.kernels.unary(kind, sizeOf(x.shape), addressOf(wasm, x), addressOf(wasm, out));
-          return out;
-        },
-}));
+export const wasmUnary: readonly KernelReplacement[] = Object.entries(unaryKernels).map(([kernelName, kind]) =>
+  simdReplacement(kernelName, ({ wasm, kernels, input, address }) => {
+    const x = input('x');
+    if (x.dtype !== 'float32') return null;
+    const out = wasm.makeOutput(x.shape, 'float32');
+    kernels.unary(kind, sizeOf(x.shape), address(x), address(out));
+    return out;
+  }),
+);
 
 const binaryKernels: Readonly<Record<string, number>> = { Add: BINARY.add, Sub: BINARY.sub, Multiply: BINARY.mul, RealDiv: BINARY.div };
 
@@ -42,26 +37,21 @@ interface Walk {
 }
 
 /** Sums, differences, products and quotients of float32 in SIMD: of equal shapes, and of one with a row, a column or a number of it. */
-export const wasmBinary: readonly KernelReplacement[] = Object.entries(binaryKernels).map(([kernelName, kind]) => ({
-  kernelName,
-  create: (stock) => {
-    if (stock === undefined) return undefined;
-    const others = broadcastFirst(stock, true);
-    return (call) => {
-      const wasm = call.backend as WasmBackend;
-      const a = input(call.inputs, 'a');
-      const b = input(call.inputs, 'b');
-      const simd = simdOf(wasm);
-      if (simd === null || a.dtype !== 'float32' || b.dtype !== 'float32') return others(call);
-      const walk = walkOf(a.shape, b.shape);
-      if (walk === null) return others(call);
+export const wasmBinary: readonly KernelReplacement[] = Object.entries(binaryKernels).map(([kernelName, kind]) =>
+  simdReplacement(
+    kernelName,
+    ({ wasm, kernels, input, address }) => {
+      const [a, b] = [input('a'), input('b')];
+      const walk = a.dtype === 'float32' && b.dtype === 'float32' ? walkOf(a.shape, b.shape) : null;
+      if (walk === null) return null;
       const out = wasm.makeOutput(tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape), 'float32');
       const [large, small] = walk.turned ? [b, a] : [a, b];
-      simd.kernels.binary(kind, walk.rows, walk.n, addressOf(wasm, large), addressOf(wasm, small), addressOf(wasm, out), walk.turned, walk.byColumn);
+      kernels.binary(kind, walk.rows, walk.n, address(large), address(small), address(out), walk.turned, walk.byColumn);
       return out;
-    };
-  },
-}));
+    },
+    (stock) => broadcastFirst(stock, true),
+  ),
+);
 
 function walkOf(a: readonly number[], b: readonly number[]): Walk | null {
   const turned = sizeOf(b) > sizeOf(a);

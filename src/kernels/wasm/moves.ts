@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { addressOf, type SimdKernels, simdOf } from './simd_module';
-import { input, sharing, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import type { SimdKernels } from './simd_module';
+import { simdReplacement } from './simd_replacement';
+import { sharing, sizeOf } from './wasm_backend';
 
 /** Bytes of one number on the heap; null of types that are not kept there. */
 function bytesOf(dtype: tf.DataType): number | null {
@@ -8,52 +9,37 @@ function bytesOf(dtype: tf.DataType): number | null {
 }
 
 /** Takes a tensor apart along an axis, line by line; tfjs's copies number by number. */
-export const wasmSplit: KernelReplacement = {
-  kernelName: 'SplitV',
-  create: (stock) =>
-    stock === undefined
-      ? undefined
-      : (call) => {
-          const wasm = call.backend as WasmBackend;
-          const x = input(call.inputs, 'x');
-          const simd = simdOf(wasm);
-          const bytes = bytesOf(x.dtype);
-          if (simd === null || bytes === null) return stock(call);
-          const { numOrSizeSplits, axis } = call.attrs as { numOrSizeSplits: number | number[]; axis: number };
-          const at = tf.util.parseAxisParam(axis, x.shape)[0];
-          const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, at);
-          const outer = sizeOf(x.shape.slice(0, at));
-          const inner = bytes * sizeOf(x.shape.slice(at + 1));
-          const outputs = sizes.map((size) => wasm.makeOutput(x.shape.map((n, i) => (i === at ? size : n)), x.dtype));
-          let from = addressOf(wasm, x);
-          outputs.forEach((output, i) => {
-            simd.kernels.copyLines(outer, from, x.shape[at] * inner, addressOf(wasm, output), sizes[i] * inner, sizes[i] * inner);
-            from += sizes[i] * inner;
-          });
-          return outputs;
-        },
-};
+export const wasmSplit = simdReplacement('SplitV', ({ wasm, kernels, input, address, attrs }) => {
+  const x = input('x');
+  const bytes = bytesOf(x.dtype);
+  if (bytes === null) return null;
+  const { numOrSizeSplits, axis } = attrs as { numOrSizeSplits: number | number[]; axis: number };
+  const at = tf.util.parseAxisParam(axis, x.shape)[0];
+  const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, at);
+  const outer = sizeOf(x.shape.slice(0, at));
+  const inner = bytes * sizeOf(x.shape.slice(at + 1));
+  const outputs = sizes.map((size) => wasm.makeOutput(x.shape.map((n, i) => (i === at ? size : n)), x.dtype));
+  let from = address(x);
+  outputs.forEach((output, i) => {
+    const line = sizes[i] * inner;
+    kernels.copyLines(outer, from, x.shape[at] * inner, address(output), line, line);
+    from += line;
+  });
+  return outputs;
+});
 
 /** Cuts a box out of a tensor, line by line. */
-export const wasmSlice: KernelReplacement = {
-  kernelName: 'Slice',
-  create: (stock) =>
-    stock === undefined
-      ? undefined
-      : (call) => {
-          const wasm = call.backend as WasmBackend;
-          const x = input(call.inputs, 'x');
-          const simd = simdOf(wasm);
-          const bytes = bytesOf(x.dtype);
-          if (simd === null || bytes === null || x.shape.length === 0) return stock(call);
-          const attrs = call.attrs as unknown as { begin: number | number[]; size: number | number[] };
-          const [begin, size] = tf.slice_util.parseSliceParams(x as tf.Tensor, attrs.begin, attrs.size);
-          tf.slice_util.assertParamsValid(x as tf.Tensor, begin, size);
-          const out = wasm.makeOutput(size, x.dtype);
-          if (sizeOf(size) > 0) cutBox(simd.kernels, addressOf(wasm, x), x.shape, begin, size, addressOf(wasm, out), bytes);
-          return out;
-        },
-};
+export const wasmSlice = simdReplacement('Slice', ({ wasm, kernels, input, address, attrs }) => {
+  const x = input('x');
+  const bytes = bytesOf(x.dtype);
+  if (bytes === null || x.shape.length === 0) return null;
+  const given = attrs as { begin: number | number[]; size: number | number[] };
+  const [begin, size] = tf.slice_util.parseSliceParams(x as tf.Tensor, given.begin, given.size);
+  tf.slice_util.assertParamsValid(x as tf.Tensor, begin, size);
+  const out = wasm.makeOutput(size, x.dtype);
+  if (sizeOf(size) > 0) cutBox(kernels, address(x), x.shape, begin, size, address(out), bytes);
+  return out;
+});
 
 /** Copies the lines of a box: what follows the last axis that is cut is contiguous, and lines of one plane follow each other at equal steps. */
 function cutBox(kernels: SimdKernels, x: number, shape: readonly number[], begin: readonly number[], size: readonly number[], out: number, bytes: number): void {
@@ -80,56 +66,41 @@ function cutBox(kernels: SimdKernels, x: number, shape: readonly number[], begin
 }
 
 /** Puts tensors together along an axis, line by line. */
-export const wasmConcat: KernelReplacement = {
-  kernelName: 'Concat',
-  create: (stock) =>
-    stock === undefined
-      ? undefined
-      : (call) => {
-          const wasm = call.backend as WasmBackend;
-          const all = call.inputs as unknown as tf.TensorInfo[];
-          const parts = all.filter(({ shape }) => sizeOf(shape) > 0);
-          const simd = simdOf(wasm);
-          if (simd === null || parts.length < 2) return stock(call);
-          const bytes = bytesOf(parts[0].dtype);
-          if (bytes === null || parts.some(({ dtype }) => dtype !== parts[0].dtype)) return stock(call);
-          const at = tf.util.parseAxisParam(call.attrs?.axis as number, parts[0].shape)[0];
-          tf.backend_util.assertParamsConsistent(all.map((part) => part.shape), at);
-          const shape = tf.backend_util.computeOutShape(parts.map((part) => part.shape), at);
-          const out = wasm.makeOutput(shape, parts[0].dtype);
-          const outer = sizeOf(shape.slice(0, at));
-          const inner = bytes * sizeOf(shape.slice(at + 1));
-          let to = addressOf(wasm, out);
-          for (const part of parts) {
-            const line = part.shape[at] * inner;
-            simd.kernels.copyLines(outer, addressOf(wasm, part), line, to, shape[at] * inner, line);
-            to += line;
-          }
-          return out;
-        },
-};
+export const wasmConcat = simdReplacement('Concat', ({ wasm, kernels, inputs, address, attrs }) => {
+  const all = Object.values(inputs) as tf.TensorInfo[]; // an array of them
+  const parts = all.filter(({ shape }) => sizeOf(shape) > 0);
+  if (parts.length < 2) return null;
+  const [{ dtype }] = parts;
+  const bytes = bytesOf(dtype);
+  if (bytes === null || parts.some((part) => part.dtype !== dtype)) return null;
+  const at = tf.util.parseAxisParam(attrs.axis as number, parts[0].shape)[0];
+  tf.backend_util.assertParamsConsistent(all.map(({ shape }) => shape), at);
+  const shape = tf.backend_util.computeOutShape(parts.map((part) => part.shape), at);
+  const out = wasm.makeOutput(shape, dtype);
+  const outer = sizeOf(shape.slice(0, at));
+  const inner = bytes * sizeOf(shape.slice(at + 1));
+  let to = address(out);
+  for (const part of parts) {
+    const line = part.shape[at] * inner;
+    kernels.copyLines(outer, address(part), line, to, shape[at] * inner, line);
+    to += line;
+  }
+  return out;
+});
 
 /** Leaves a tensor as it is where nothing changes places; exchanges two neighbouring axes of which the inner one is not the last, as attention does with heads and tokens, line by line. */
-export const wasmTranspose: KernelReplacement = {
-  kernelName: 'Transpose',
-  create: (stock) =>
-    stock === undefined
-      ? undefined
-      : (call) => {
-          const wasm = call.backend as WasmBackend;
-          const x = input(call.inputs, 'x');
-          const perm = (call.attrs?.perm as number[] | undefined) ?? [];
-          const shape = perm.map((axis) => x.shape[axis]);
-          const isEmpty = perm.length > 0 && sizeOf(x.shape) === 0 && x.dtype !== 'string' && x.dtype !== 'complex64';
-          if (isEmpty) return wasm.makeOutput(shape, x.dtype); // tfjs's kernel divides by zero
-          const simd = simdOf(wasm);
-          const at = perm.findIndex((axis, i) => axis !== i);
-          if (at < 0 && bytesOf(x.dtype) !== null) return sharing(wasm, x); // tfjs copies
-          const isSwap = at >= 0 && at + 2 < perm.length && perm.every((axis, i) => axis === (i === at ? at + 1 : i === at + 1 ? at : i));
-          if (simd === null || bytesOf(x.dtype) === null || !isSwap) return stock(call);
-          const out = wasm.makeOutput(shape, x.dtype);
-          const inner = sizeOf(x.shape.slice(at + 2));
-          simd.kernels.swapAxes(sizeOf(x.shape.slice(0, at)), x.shape[at], x.shape[at + 1], inner, addressOf(wasm, x), addressOf(wasm, out));
-          return out;
-        },
-};
+export const wasmTranspose = simdReplacement('Transpose', ({ wasm, kernels, input, address, attrs }) => {
+  const x = input('x');
+  if (x.dtype === 'string' || x.dtype === 'complex64') return null;
+  const perm = (attrs.perm as number[] | undefined) ?? [];
+  const shape = perm.map((axis) => x.shape[axis]);
+  if (perm.length > 0 && sizeOf(x.shape) === 0) return wasm.makeOutput(shape, x.dtype); // tfjs's kernel divides by zero
+  if (bytesOf(x.dtype) === null) return null;
+  const at = perm.findIndex((axis, i) => axis !== i);
+  if (at < 0) return sharing(wasm, x); // tfjs copies
+  const isSwap = at + 2 < perm.length && perm.every((axis, i) => axis === (i === at ? at + 1 : i === at + 1 ? at : i));
+  if (!isSwap) return null;
+  const out = wasm.makeOutput(shape, x.dtype);
+  kernels.swapAxes(sizeOf(x.shape.slice(0, at)), x.shape[at], x.shape[at + 1], sizeOf(x.shape.slice(at + 2)), address(x), address(out));
+  return out;
+});

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { addressOf, type SimdKernels, simdOf } from './simd_module';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import type { SimdKernels } from './simd_module';
+import { simdReplacement } from './simd_replacement';
+import { type KernelReplacement, sizeOf } from './wasm_backend';
 
 /** A tensor as [groups, reduced, inner], where the middle axis is summed over. */
 interface Reduction {
@@ -11,25 +12,19 @@ interface Reduction {
 }
 
 /** Sums, means and maxima of float32 over neighbouring axes in SIMD, without turning the tensor round first as tfjs does. */
-export const wasmReductions: readonly KernelReplacement[] = ['Sum', 'Mean', 'Max'].map((kernelName) => ({
-  kernelName,
-  create: (stock) =>
-    stock === undefined
-      ? undefined
-      : (call) => {
-          const wasm = call.backend as WasmBackend;
-          const x = input(call.inputs, 'x');
-          const simd = simdOf(wasm);
-          if (simd === null || x.dtype !== 'float32') return stock(call);
-          const { axis, reductionIndices, keepDims } = call.attrs as { axis?: number | number[]; reductionIndices?: number | number[]; keepDims?: boolean };
-          const reduction = reductionOf(x.shape, axis ?? reductionIndices ?? x.shape.map((_, i) => i), keepDims === true);
-          if (reduction === null || (kernelName === 'Max' && reduction.inner !== 1 && sizeOf(x.shape) > 0)) return stock(call);
-          const out = wasm.makeOutput(reduction.outShape, 'float32');
-          if (sizeOf(x.shape) === 0) wasm.typedArrayFromHeap(out).fill(kernelName === 'Max' ? NaN : 0); // as on cpu; tfjs's leaves it unwritten
-          else reduce(simd.kernels, kernelName, reduction, addressOf(wasm, x), addressOf(wasm, out));
-          return out;
-        },
-}));
+export const wasmReductions: readonly KernelReplacement[] = ['Sum', 'Mean', 'Max'].map((kernelName) =>
+  simdReplacement(kernelName, ({ wasm, kernels, input, address, attrs }) => {
+    const x = input('x');
+    if (x.dtype !== 'float32') return null;
+    const { axis, reductionIndices, keepDims } = attrs as { axis?: number | number[]; reductionIndices?: number | number[]; keepDims?: boolean };
+    const reduction = reductionOf(x.shape, axis ?? reductionIndices ?? x.shape.map((_, i) => i), keepDims === true);
+    if (reduction === null || (kernelName === 'Max' && reduction.inner !== 1 && sizeOf(x.shape) > 0)) return null;
+    const out = wasm.makeOutput(reduction.outShape, 'float32');
+    if (sizeOf(x.shape) === 0) wasm.typedArrayFromHeap(out).fill(kernelName === 'Max' ? NaN : 0); // as on cpu; tfjs's leaves it unwritten
+    else reduce(kernels, kernelName, reduction, address(x), address(out));
+    return out;
+  }),
+);
 
 function reduce(kernels: SimdKernels, kernelName: string, { groups, reduced, inner }: Reduction, x: number, out: number): void {
   const divisor = kernelName === 'Mean' ? reduced : 1;

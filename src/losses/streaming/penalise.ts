@@ -63,7 +63,7 @@ export interface FirstOrderTile {
   readonly factors: tf.Tensor2D;
   /** Of the negatives in the tile: sum of p~, number, sums of p^L, of p^L x and of p^L x^2; [R, 5]. */
   readonly sums: tf.Tensor2D;
-  /** Largest |x| in the tile, [R, 1]. */
+  /** Largest |x| and |p~ ds / dz| of the negatives in the tile, [R, 1]: what is left out is of second order in both. */
   readonly largest: tf.Tensor2D;
 }
 
@@ -82,10 +82,11 @@ export function penaliseFirstOrder(logits: tf.Tensor2D, blended: tf.Tensor2D, ro
   const [strength, slope] = STRENGTHS[penalty](logits);
   const x = tf.mul(shares, strength);
   const px = tf.mul(plain, x);
+  const growth = tf.mul(shares, slope);
   return {
-    factors: tf.add(px, tf.mul(plain, tf.mul(shares, slope))),
+    factors: tf.add(px, tf.mul(plain, growth)),
     sums: tf.concat([shares, members, plain, px, tf.mul(px, x)].map((each) => tf.sum(each, 1, true)), 1) as tf.Tensor2D,
-    largest: tf.max<tf.Tensor2D>(tf.abs(x), 1, true),
+    largest: tf.max<tf.Tensor2D>(tf.maximum(tf.abs(x), tf.abs(growth)), 1, true),
   };
 }
 

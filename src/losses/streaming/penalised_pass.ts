@@ -38,8 +38,8 @@ export function knownRows({ labels, final, ensemble, thresholds }: RowThresholds
   return places.map((place) => ({ label: labels[place], final: final[place], ensemble: ensemble[place], threshold: thresholds[place], ensembleMass: ensembleMass(place) || 1 }));
 }
 
-/** Up to this alpha w s of each negative, what the first order leaves out of a gradient is below 1e-5 of the token's probability. */
-const FIRST_ORDER_UP_TO = 4e-3;
+/** Up to this alpha w s and alpha w ds / dz of each negative, what the first order leaves out of a gradient is below 1e-5 of the token's probability. */
+const FIRST_ORDER_UP_TO = 2e-3;
 
 /**
  * The penalised sums of rows whose negatives do not fit the buffer, as early in training, when most of the vocabulary passes the threshold. With that many

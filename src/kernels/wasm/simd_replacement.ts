@@ -1,0 +1,42 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { addressOf, type SimdKernels, simdOf } from './simd_module';
+import { input, type KernelReplacement, type WasmBackend } from './wasm_backend';
+
+/** What a SIMD kernel works with. */
+export interface SimdCall {
+  readonly wasm: WasmBackend;
+  readonly kernels: SimdKernels;
+  readonly inputs: { readonly [name: string]: tf.TensorInfo | undefined };
+  readonly attrs: { readonly [name: string]: unknown };
+  /** An input that the op always gives. */
+  input(name: string): tf.TensorInfo;
+  /** Where a tensor's numbers are on the heap. */
+  address(info: tf.TensorInfo): number;
+}
+
+/**
+ * A kernel that stands for tfjs's where the machine has SIMD.
+ *
+ * @param compute gives null for what it leaves to the other kernel: other dtypes, other shapes, messages about wrong ones.
+ * @param otherwise what that is; default tfjs's own.
+ */
+export function simdReplacement(
+  kernelName: string,
+  compute: (call: SimdCall) => tf.TensorInfo | tf.TensorInfo[] | null,
+  otherwise: (stock: tf.KernelFunc) => tf.KernelFunc = (stock) => stock,
+): KernelReplacement {
+  return {
+    kernelName,
+    create: (stock) => {
+      if (stock === undefined) return undefined;
+      const other = otherwise(stock);
+      return (call) => {
+        const wasm = call.backend as WasmBackend;
+        const kernels = simdOf(wasm)?.kernels;
+        if (kernels === undefined) return other(call);
+        const { inputs, attrs = {} } = call;
+        return compute({ wasm, kernels, inputs, attrs, input: (name) => input(inputs, name), address: (info) => addressOf(wasm, info) }) ?? other(call);
+      };
+    },
+  };
+}
