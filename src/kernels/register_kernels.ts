@@ -14,6 +14,7 @@ import { simdOf } from './wasm/simd_module';
 import { wasmSoftmax } from './wasm/softmax';
 import { wasmTile } from './wasm/tile';
 import type { KernelReplacement, WasmBackend } from './wasm/wasm_backend';
+import { webgpuFused, webgpuReplacements } from './webgpu/kernels';
 
 const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [cpuUnsortedSegmentSum, cumsum],
@@ -21,7 +22,11 @@ const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
     ...[wasmIdentity, wasmUnsortedSegmentSum, wasmBatchMatMul, wasmGather, wasmTile, cumsum, ...wasmBroadcasts],
     ...[...wasmUnary, ...wasmBinary, ...wasmReductions, wasmSoftmax, wasmSplit, wasmSlice, wasmConcat, wasmTranspose],
   ],
+  webgpu: webgpuReplacements,
 };
+
+/** Kernels that tfjs does not have; the operations of src/ops that use one compose it of ordinary ones where it is absent. */
+const fused: Readonly<Record<string, readonly KernelReplacement[]>> = { cpu: [], wasm: wasmFused, webgpu: webgpuFused };
 
 /** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */
 const hookName = 'ILRecKernels';
@@ -30,7 +35,7 @@ const ours = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
 const switchedOff = new Set<string>();
 
 /**
- * Gives the cpu and wasm backends the kernels they lack or run slowly, whether their packages are imported before, after or never:
+ * Gives the cpu, wasm and webgpu backends the kernels they lack or run slowly, whether their packages are imported before, after or never:
  * what is there already is replaced now, what comes later when tfjs sets the backend. Calling it again does nothing.
  */
 export function registerKernels(): void {
@@ -60,7 +65,7 @@ export function unregisterKernels(): void {
     switchedOff.add(backendName);
     for (const { kernelName, kernelFunc } of tf.getKernelsForBackend(backendName)) {
       const stock = ours.get(kernelFunc);
-      if (stock === undefined && !isFused(kernelName)) continue;
+      if (stock === undefined && !fused[backendName].some((own) => own.kernelName === kernelName)) continue;
       tf.unregisterKernel(kernelName, backendName);
       if (stock !== undefined) tf.registerKernel(stock);
     }
@@ -70,8 +75,8 @@ export function unregisterKernels(): void {
 /** Replaces what the backend's package has registered so far. */
 function installKernels(backendName: string, backend: WasmBackend | undefined): void {
   if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return; // the backend's package is not there
-  const added = backendName === 'wasm' && backend !== undefined && simdOf(backend) !== null ? wasmFused : [];
-  for (const { kernelName, create } of [...replacements[backendName], ...added]) {
+  const lacksSimd = backendName === 'wasm' && (backend === undefined || simdOf(backend) === null);
+  for (const { kernelName, create } of [...replacements[backendName], ...(lacksSimd ? [] : fused[backendName])]) {
     const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
     if (stock !== undefined && ours.has(stock.kernelFunc)) continue;
     const kernelFunc = create(stock?.kernelFunc);
@@ -80,8 +85,4 @@ function installKernels(backendName: string, backend: WasmBackend | undefined): 
     if (stock !== undefined) tf.unregisterKernel(kernelName, backendName);
     tf.registerKernel({ ...stock, kernelName, backendName, kernelFunc });
   }
-}
-
-function isFused(name: string): boolean {
-  return wasmFused.some(({ kernelName }) => kernelName === name);
 }

@@ -1,0 +1,7 @@
+import type { KernelReplacement } from '../wasm/wasm_backend';
+
+/** Kernels that stand for tfjs's. */
+export const webgpuReplacements: readonly KernelReplacement[] = [];
+
+/** Kernels that tfjs does not have. */
+export const webgpuFused: readonly KernelReplacement[] = [];

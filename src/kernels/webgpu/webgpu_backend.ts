@@ -1,0 +1,72 @@
+import type * as tf from '@tensorflow/tfjs-core';
+
+/** The part of tfjs's webgpu backend that the kernels here use; the backend package itself is an optional peer and never imported. */
+export interface WebGpuBackend {
+  readonly device: Device;
+  readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): TensorData; set(dataId: object, data: TensorData): void; delete(dataId: object): boolean };
+  /** The pass that commands are being recorded into; null where none is open. */
+  computePassEncoder: ComputePass | null;
+  readonly commandEncoder: { beginComputePass(): ComputePass };
+  dispatchCountInPass: number;
+  /** Data that recorded commands still read or write: their buffers are given back after the next submission. */
+  readonly commandQueueOwnedIds: WeakSet<object>;
+  readonly uniformPendingDisposal: Buffer[];
+  readonly bufferManager: { acquireBuffer(size: number, usage: number, mappedAtCreation?: boolean): Buffer; releaseBuffer(buffer: Buffer): void };
+  readonly queue: { writeBuffer(buffer: Buffer, offset: number, data: ArrayBuffer): void };
+  makeTensorInfo(shape: number[], dtype: tf.DataType, values?: ArrayLike<number>): tf.TensorInfo;
+  /** Gives the data a buffer on the device, filled where it has values. */
+  uploadToGPU(dataId: object): void;
+  disposeData(dataId: object): boolean;
+  refCount(dataId: object): number;
+  incRef(dataId: object): void;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+
+export interface TensorData {
+  dtype: tf.DataType;
+  shape: number[];
+  /** On the CPU; null once they are on the device. */
+  values: Float32Array | Int32Array | null;
+  resource?: Buffer | null;
+  refCount: number;
+}
+
+/** A GPUBuffer. */
+export interface Buffer {
+  readonly size: number;
+}
+
+interface ComputePass {
+  setPipeline(pipeline: object): void;
+  setBindGroup(index: number, group: object): void;
+  dispatchWorkgroups(x: number, y: number, z: number): void;
+}
+
+/** The part of a GPUDevice that is used here. */
+export interface Device {
+  readonly features: { has(name: string): boolean };
+  readonly limits: {
+    readonly maxStorageBufferBindingSize: number;
+    readonly minStorageBufferOffsetAlignment: number;
+    readonly maxComputeWorkgroupsPerDimension: number;
+    readonly maxComputeInvocationsPerWorkgroup: number;
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxStorageBuffersPerShaderStage: number;
+  };
+  createShaderModule(descriptor: { code: string; label: string }): object;
+  createComputePipeline(descriptor: { compute: { module: object; entryPoint: string }; label: string; layout: 'auto' }): Pipeline;
+  createBindGroup(descriptor: { layout: object; entries: { binding: number; resource: BufferRange }[] }): object;
+}
+
+export interface Pipeline {
+  getBindGroupLayout(index: number): object;
+}
+
+/** A part of a buffer, in bytes; all of it without offset and size. */
+export interface BufferRange {
+  readonly buffer: Buffer;
+  readonly offset?: number;
+  readonly size?: number;
+}
