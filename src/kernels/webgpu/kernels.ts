@@ -1,7 +1,15 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
+import { webgpuAdamw } from './adamw';
+import { webgpuGate } from './gate';
+import { webgpuGather } from './gather';
+import { webgpuRmsNorm } from './rms_norm';
+import { webgpuRotate } from './rotary';
+import { webgpuUnsortedSegmentSum } from './segment_sum';
+import { webgpuSoftmax } from './softmax';
+import { webgpuSoftmaxGradient } from './softmax_gradient';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [];
+export const webgpuReplacements: readonly KernelReplacement[] = [webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [];
+export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw];
