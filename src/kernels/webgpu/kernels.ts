@@ -1,9 +1,17 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
 import { addN } from './add_n';
+import { webgpuAdamw } from './adamw';
+import { webgpuGate } from './gate';
+import { webgpuGather } from './gather';
 import { readableIndices } from './readable_integers';
+import { webgpuRmsNorm } from './rms_norm';
+import { webgpuRotate } from './rotary';
+import { webgpuUnsortedSegmentSum } from './segment_sum';
+import { webgpuSoftmax } from './softmax';
+import { webgpuSoftmaxGradient } from './softmax_gradient';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [addN, ...readableIndices];
+export const webgpuReplacements: readonly KernelReplacement[] = [addN, ...readableIndices, webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [];
+export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw];

@@ -6,7 +6,7 @@ export interface WebGpuBackend {
   readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): TensorData; set(dataId: object, data: TensorData): void; delete(dataId: object): boolean };
   /** The pass that commands are being recorded into; null where none is open. */
   computePassEncoder: ComputePass | null;
-  readonly commandEncoder: { beginComputePass(): ComputePass };
+  readonly commandEncoder: { beginComputePass(): ComputePass; clearBuffer(buffer: Buffer): void };
   dispatchCountInPass: number;
   /** Data that recorded commands still read or write: their buffers are given back after the next submission. */
   readonly commandQueueOwnedIds: WeakSet<object>;
