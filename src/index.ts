@@ -31,11 +31,17 @@ export { gradientCheckpointing, type GradientCheckpointingOptions } from './trai
 export { promptBatches, type PromptBatchOptions } from './training/prompt_batches';
 export { createSchedule, type Schedule, type ScheduleOptions } from './training/schedules';
 export { trainModel, type StepRecord, type TrainingCallback, type TrainingMethod, type TrainingState, type TrainModelOptions } from './training/train_model';
+export { resumeFrom, type ResumeFromOptions } from './training/resume_from';
+export { checkpointing, type CheckpointOptions } from './callbacks/checkpointing';
 export { EarlyStopping, type EarlyStoppingOptions, type Evaluation, type EvaluationRecord } from './callbacks/early_stopping';
 
 export * from './generation';
 export * from './evaluation';
 
+export { indexedDbStore, type IndexedDbStoreOptions } from './checkpoints/indexed_db_store';
+export type { SnapshotStore } from './checkpoints/snapshot_store';
+export { restoreSnapshot, takeSnapshot, type TrainingSnapshot } from './checkpoints/training_snapshot';
+export { useBackend, type BrowserBackendName, type UseBackendOptions } from './backends/use_backend';
 export { directorySource } from './checkpoints/directory_source';
 export { fetchSource, type FetchSourceOptions } from './checkpoints/fetch_source';
 export type { FileSource } from './checkpoints/file_source';

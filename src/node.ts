@@ -3,6 +3,7 @@ export * from './index';
 export { doctorReport, formatDoctorReport, type DoctorReport } from './backends/doctor_node';
 export { useBackend, type UseBackendOptions } from './backends/use_backend_node';
 export { progress, type ProgressOptions } from './callbacks/progress_node';
+export { CheckpointStore } from './checkpoints/checkpoint_store_node';
 export { METHODS, type MethodName, readManifest, type RunManifest } from './checkpoints/run_directory_node';
 export { readLog, type LogLine } from './checkpoints/jsonl_log_node';
 export { loadModel, saveModel } from './checkpoints/model_files_node';

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,10 +25,8 @@ export interface InstalledPackage {
 
 /** Builds where `dist` is older than the sources, packs and installs. */
 export function installPackage(): InstalledPackage {
-  if (!isBuilt()) npm(repository, 'run', 'build');
   const folder = mkdtempSync(join(tmpdir(), 'tfjs-ilrec-'));
-  npm(repository, 'pack', '--ignore-scripts', '--pack-destination', folder);
-  const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz')) as string;
+  const tarball = pack(folder);
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   const root = join(folder, 'node_modules', 'tfjs-ilrec');
   try {
@@ -45,6 +43,30 @@ export function installPackage(): InstalledPackage {
   };
 }
 
+/** Builds where `dist` is older than the sources. */
+export function buildWhereOld(): void {
+  if (!isBuilt()) npm(repository, 'run', 'build');
+}
+
+/** Puts the packed package into a folder's node_modules, with this repository's copies of what it depends on. */
+export function unpackPackage(folder: string): void {
+  const tarball = pack(folder);
+  const root = join(folder, 'node_modules', 'tfjs-ilrec');
+  mkdirSync(root, { recursive: true });
+  execFileSync('tar', ['-xzf', tarball, '-C', root, '--strip-components=1'], { cwd: folder });
+  for (const name of Object.keys(manifest('tfjs-ilrec', root).dependencies ?? {})) {
+    mkdirSync(dirname(join(folder, 'node_modules', name)), { recursive: true });
+    symlinkSync(join(repository, 'node_modules', name), join(folder, 'node_modules', name));
+  }
+}
+
+/** @returns the tarball's name. */
+function pack(folder: string): string {
+  buildWhereOld();
+  npm(repository, 'pack', '--ignore-scripts', '--pack-destination', folder);
+  return readdirSync(folder).find((name) => name.endsWith('.tgz')) as string;
+}
+
 interface Manifest { version: string; dependencies?: Record<string, string> }
 
 function manifest(name: string, folder = join(repository, 'node_modules', name)): Manifest {
@@ -57,7 +79,7 @@ function npm(folder: string, ...args: string[]): void {
 
 /** Whether `dist` is newer than all it is made of. */
 function isBuilt(): boolean {
-  const made = ['index.js', 'index.cjs', 'cli.js', 'index.d.cts'].map((name) => join(repository, 'dist', name));
+  const made = ['index.js', 'index.cjs', 'cli.js', 'tfjs-ilrec.umd.min.js', 'index.d.cts'].map((name) => join(repository, 'dist', name));
   if (!made.every((path) => existsSync(path))) return false;
   const sources = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => join(repository, 'src', name));
   const newest = Math.max(...[...sources, join(repository, 'package.json'), join(repository, 'rollup.config.js')].map((path) => statSync(path).mtimeMs));

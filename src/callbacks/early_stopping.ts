@@ -23,6 +23,9 @@ export interface EarlyStoppingState {
   waited: number;
 }
 
+/** The name under which a training snapshot holds this state. */
+export const EARLY_STOPPING_KEY = 'earlyStopping';
+
 export interface EarlyStoppingOptions {
   /** Measures the model on validation data. */
   evaluate: (state: TrainingState) => Promise<Evaluation>;

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { IlrecError } from '../errors';
 import { writeFileAtomically } from './atomic_file_node';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from './safetensors';
+import { outdated, type SnapshotStore } from './snapshot_store';
 import { fileOfWeights, snapshotOf, type TrainingSnapshot, weightsOf } from './training_snapshot';
 
 /** Checkpoints of a run: `step-000000120.safetensors`, and `best-000000100.safetensors` with the weights that did best so far. */
-export class CheckpointStore {
+export class CheckpointStore implements SnapshotStore {
   /** @param keep how many checkpoints stay; the newest ones. Default 2: the last good one survives a damaged newest. */
   constructor(private readonly folder: string, private readonly keep = 2) {}
 
@@ -52,12 +53,8 @@ export class CheckpointStore {
   }
 
   private async clean(): Promise<void> {
-    const steps = await this.stepsOf('step');
-    const kept = steps.slice(0, this.keep);
-    const bests = await this.stepsOf('best');
-    // a kept checkpoint may speak of any best up to its own step: the newest of those, for the oldest kept one, and all after it
-    const oldest = bests.find((step) => step <= kept[kept.length - 1]) ?? -1;
-    const removed = [...steps.slice(this.keep).map((step) => nameOf('step', step)), ...bests.filter((step) => step < oldest).map((step) => nameOf('best', step))];
+    const old = outdated(await this.stepsOf('step'), await this.stepsOf('best'), this.keep);
+    const removed = [...old.steps.map((step) => nameOf('step', step)), ...old.bests.map((step) => nameOf('best', step))];
     await Promise.all(removed.map((name) => rm(join(this.folder, name), { force: true })));
   }
 

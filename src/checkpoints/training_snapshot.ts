@@ -43,7 +43,7 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
 }
 
 /** Takes model, optimizer and callbacks into one snapshot. */
-export async function takeSnapshot(model: tfl.LayersModel, optimizer: tf.Optimizer, step: number, callbacks: Record<string, unknown>): Promise<TrainingSnapshot> {
+export async function takeSnapshot(model: tfl.LayersModel, optimizer: tf.Optimizer, step: number, callbacks: Record<string, unknown> = {}): Promise<TrainingSnapshot> {
   const tensors = new Map<string, TensorData>();
   (await readWeights(model)).forEach((weight, i) => tensors.set(`${MODEL_PREFIX}${i}`, weight));
   const [iterations, ...moments] = await optimizer.getWeights();

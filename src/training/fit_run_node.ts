@@ -1,16 +1,17 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { checkpointing, EARLY_STOPPING_KEY } from '../callbacks/checkpoint_node';
-import { EarlyStopping, type EarlyStoppingState, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
+import { checkpointing } from '../callbacks/checkpointing';
+import { EarlyStopping, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
 import { logEvaluation, stepLog } from '../callbacks/log_node';
 import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
 import { JsonlLog } from '../checkpoints/jsonl_log_node';
 import { loadModel, saveModel } from '../checkpoints/model_files_node';
 import { readManifest, type RunManifest, runPaths } from '../checkpoints/run_directory_node';
-import { readWeights, restoreSnapshot, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
+import { readWeights, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from './adamw';
 import { type AccumulatedOptimizer, accumulateGradients } from './gradient_accumulation';
 import type { Arm } from './arms';
 import { disposeModel } from './dispose_model';
+import { resumeFrom } from './resume_from';
 import { trainModel, type TrainingCallback } from './train_model';
 
 export interface FitRunOptions {
@@ -36,13 +37,7 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
   const { model, batches, training } = arm;
   const paths = runPaths(out);
   const store = new CheckpointStore(paths.checkpoints);
-  const snapshot = await store.loadLatest();
-  const startStep = snapshot?.step ?? 0;
   const optimizer = newOptimizer(arm);
-  if (snapshot !== null) await restoreSnapshot(model, optimizer, snapshot);
-  else if (training.initialWeights !== undefined) await startFrom(arm, training.initialWeights);
-
-  const log = await JsonlLog.open(paths.log, startStep);
   const early = new EarlyStopping({
     evaluate: validate,
     patience: training.patience ?? Infinity,
@@ -52,11 +47,9 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
       onEvaluation?.(record, isBest);
     },
   });
-  const remembered = snapshot?.callbacks[EARLY_STOPPING_KEY] as EarlyStoppingState | undefined;
-  if (remembered !== undefined) {
-    early.state = remembered;
-    if (remembered.best !== null) early.bestWeights = await store.loadBest(remembered.bestStep);
-  }
+  const startStep = await resumeFrom(store, { model, optimizer, earlyStopping: early });
+  if (startStep === 0 && training.initialWeights !== undefined) await startFrom(arm, training.initialWeights);
+  const log = await JsonlLog.open(paths.log, startStep);
   const earlyStopping = training.validationUsers > 0 ? early : undefined;
   const checkpoints = checkpointing({ store, everySeconds: training.checkpointEverySeconds, earlyStopping, signal });
   const watchers = [...callbacks, stepLog(log), ...(earlyStopping === undefined ? [] : [earlyStopping]), checkpoints];

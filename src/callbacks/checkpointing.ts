@@ -1,10 +1,10 @@
-import type { CheckpointStore } from '../checkpoints/checkpoint_store_node';
+import type { SnapshotStore } from '../checkpoints/snapshot_store';
 import { takeSnapshot } from '../checkpoints/training_snapshot';
 import type { TrainingCallback, TrainingState } from '../training/train_model';
-import type { EarlyStopping } from './early_stopping';
+import { EARLY_STOPPING_KEY, type EarlyStopping } from './early_stopping';
 
 export interface CheckpointOptions {
-  store: CheckpointStore;
+  store: SnapshotStore;
   /** Seconds between checkpoints inside an epoch; each epoch ends with one anyway. Default 60. */
   everySeconds?: number;
   /** Its state and best weights go along. */
@@ -12,9 +12,6 @@ export interface CheckpointOptions {
   /** When aborted, the run writes a checkpoint after the step in progress and stops. */
   signal?: AbortSignal;
 }
-
-/** The name under which a snapshot holds the state of early stopping. */
-export const EARLY_STOPPING_KEY = 'earlyStopping';
 
 /**
  * Writes checkpoints. Give it after early stopping: the checkpoint of a whole epoch then includes that epoch's evaluation, and no other checkpoint stands

@@ -1,0 +1,140 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { IlrecError } from '../errors';
+import { shadow } from '../shadow';
+
+/** The part of a GPUAdapter that is used here. */
+export interface GpuAdapter {
+  readonly features: { has(name: string): boolean };
+  readonly limits: Readonly<Record<string, unknown>>;
+  readonly info?: { readonly vendor: string; readonly architecture: string; readonly description?: string; readonly isFallbackAdapter?: boolean };
+  /** Where browsers told it before `info` did. */
+  readonly isFallbackAdapter?: boolean;
+  requestDevice(descriptor: { requiredFeatures: string[]; requiredLimits: Record<string, number> }): Promise<GpuDevice>;
+}
+
+interface GpuDevice {
+  readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  addEventListener(name: 'uncapturederror', listener: (event: { readonly error: { readonly message: string } }) => void): void;
+}
+
+interface Gpu {
+  requestAdapter(options?: { powerPreference?: string }): Promise<GpuAdapter | null>;
+}
+
+/** The part of tfjs's webgpu backend that is used here. */
+interface GuardedBackend {
+  readonly device: GpuDevice;
+  readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): { readonly values: unknown } };
+  read(dataId: object): Promise<unknown>;
+  readSync(dataId: object): unknown;
+}
+
+/** Taken where the adapter has them: the first two for kernels, then tfjs's profiler and its drawing on a canvas. */
+const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
+/** Above tfjs's other backends, as its own registration is. */
+const PRIORITY = 3;
+/** The news of a loss may come after the reads that fail of it. */
+const LOSS_WAIT_MS = 200;
+
+const ourFactories = new WeakSet<object>();
+const guarded = new WeakSet<object>();
+
+/** The adapter that tfjs would take; null where there is none. */
+export async function findAdapter(): Promise<GpuAdapter | null> {
+  const lowPower = tf.env().get('WEBGPU_USE_LOW_POWER_GPU') === true;
+  return (await gpuOf()?.requestAdapter({ powerPreference: lowPower ? 'low-power' : 'high-performance' })) ?? null;
+}
+
+/** Whether an adapter is a program on the CPU, which is slower than wasm. */
+export function isSoftware({ info, isFallbackAdapter }: GpuAdapter): boolean {
+  return (info?.isFallbackAdapter ?? isFallbackAdapter) === true || /swiftshader|software|llvmpipe|lavapipe/i.test(`${info?.architecture} ${info?.description}`);
+}
+
+/**
+ * Has tfjs start its webgpu backend on a device with every limit of the adapter and the optional features that kernels use; call it when the backend's
+ * package is loaded and before the backend starts. A device that is lost, or an error that nothing has captured, then rejects the reads that follow with
+ * one sentence. A backend that has started keeps its device and is watched from now on.
+ */
+export function registerWebGpu(): void {
+  const stock = tf.findBackendFactory('webgpu') as (() => Promise<tf.KernelBackend>) | null | undefined;
+  if (stock == null || ourFactories.has(stock)) return;
+  const started = tf.engine().registry.webgpu as tf.KernelBackend | undefined;
+  if (started !== undefined) {
+    guard(started as unknown as GuardedBackend, false);
+    return;
+  }
+  const factory = async (): Promise<tf.KernelBackend> => {
+    const adapter = await findAdapter();
+    if (adapter === null) throw new Error('no adapter');
+    const device = await adapter.requestDevice(everythingOf(adapter));
+    const backend = await onDevice(stock, adapter, device);
+    guard(backend as unknown as GuardedBackend, isSoftware(adapter));
+    return backend;
+  };
+  ourFactories.add(factory);
+  tf.removeBackend('webgpu');
+  tf.registerBackend('webgpu', factory, PRIORITY);
+}
+
+function gpuOf(): Gpu | undefined {
+  return (globalThis.navigator as { gpu?: Gpu } | undefined)?.gpu;
+}
+
+function everythingOf({ features, limits }: GpuAdapter): { requiredFeatures: string[]; requiredLimits: Record<string, number> } {
+  const requiredLimits: Record<string, number> = {};
+  for (const name in limits) if (typeof limits[name] === 'number') requiredLimits[name] = limits[name]; // getters of the prototype too
+  return { requiredFeatures: FEATURES.filter((name) => features.has(name)), requiredLimits };
+}
+
+/** Calls tfjs's factory, which asks for an adapter at once and for a device of it later: it gets ours. */
+function onDevice(stock: () => Promise<tf.KernelBackend>, { features, limits, info }: GpuAdapter, device: GpuDevice): Promise<tf.KernelBackend> {
+  const restore = shadow(gpuOf() as Gpu, 'requestAdapter', () => async () => ({ features, limits, info, requestDevice: async () => device }));
+  try {
+    return stock();
+  } finally {
+    restore();
+  }
+}
+
+/** Wraps the backend's reads, so that nothing is read of a device that is lost or has failed. @param software whether reading at once would end the browser's GPU process. */
+function guard(backend: GuardedBackend, software: boolean): void {
+  if (guarded.has(backend)) return;
+  guarded.add(backend);
+  let loss: IlrecError | null = null;
+  let failure: IlrecError | null = null;
+  const lost = backend.device.lost.then(({ reason, message }) => {
+    loss = new IlrecError(`webgpu: reading needs the device, got it lost (${reason}: ${oneLine(message)}); start again and resume training from the last checkpoint`);
+  });
+  backend.device.addEventListener('uncapturederror', ({ error }) => {
+    failure ??= new IlrecError(`webgpu: every command must succeed, got "${oneLine(error.message)}"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out`);
+  });
+  const refuse = (): void => {
+    const found = loss ?? failure;
+    failure = null; // told once; a loss stays
+    if (found !== null) throw found;
+  };
+
+  shadow(backend, 'read', (read) => async (dataId) => {
+    refuse();
+    try {
+      return await read(dataId);
+    } catch (error) {
+      await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, LOSS_WAIT_MS))]);
+      throw loss ?? error;
+    } finally {
+      refuse();
+    }
+  });
+  shadow(backend, 'readSync', (readSync) => (dataId) => {
+    refuse();
+    if (software && backend.tensorMap.has(dataId) && backend.tensorMap.get(dataId).values == null) {
+      throw new IlrecError('webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process');
+    }
+    return readSync(dataId);
+  });
+}
+
+/** Drivers write several lines; the first says it. */
+function oneLine(message: string): string {
+  return message.trim().split('\n')[0];
+}
