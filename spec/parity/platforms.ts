@@ -48,7 +48,7 @@ function inChromium(name: string, backend: 'wasm' | 'webgpu'): Platform {
     missing: chromium === undefined ? 'no Chromium is found' : null,
     async run() {
       const folder = mkdtempSync(join(tmpdir(), 'ilrec-parity-'));
-      writeFileSync(join(folder, 'index.html'), '<!doctype html><script src="/page.js"></script>');
+      writeFileSync(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><script src="/page.js"></script>');
       const here = dirname(fileURLToPath(import.meta.url));
       await build({ entryPoints: [join(here, 'page.ts')], outfile: join(folder, 'page.js'), bundle: true, format: 'iife', logLevel: 'error', define: { global: 'globalThis' } });
       const wasm = join(dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json')), 'dist');
@@ -57,7 +57,7 @@ function inChromium(name: string, backend: 'wasm' | 'webgpu'): Platform {
       try {
         const { page, complaints } = await openPage(browser);
         await page.goto(`${server.origin}/index.html`);
-        const run = await page.evaluate((asked) => (globalThis as unknown as { runParity(backend: string): Promise<PlatformRun> }).runParity(asked), backend);
+        const run = await page.evaluate((asked) => (globalThis as unknown as { runParity(name: string): Promise<PlatformRun> }).runParity(asked), backend);
         const errors = complaints();
         return errors.length === 0 ? run : { ...run, errors: { ...run.errors, 'the page': errors.join('; ') } };
       } finally {

@@ -30,7 +30,7 @@ export interface DoctorReport {
   readonly logicalCpus: number;
   readonly tfjsCore: string;
   readonly tfjsLayers: string;
-  /** What `useBackend('auto')` takes; null where nothing is ready. */
+  /** What `useBackend('auto')` takes; null where nothing is ready or some were not looked at. */
   readonly auto: BackendName | null;
   readonly backends: readonly BackendReport[];
   readonly notes: readonly string[];
@@ -38,10 +38,14 @@ export interface DoctorReport {
 
 const PROBE_TIMEOUT_MS = 60_000;
 
-/** Looks at every backend, each in a process of its own, so that this one's backend stays as it is. */
-export async function doctorReport(): Promise<DoctorReport> {
+/**
+ * Looks at backends, each in a process of its own, so that this one's backend stays as it is.
+ *
+ * @param names which; default all, and only then is the automatic choice known.
+ */
+export async function doctorReport(names: readonly BackendName[] = AUTO_ORDER): Promise<DoctorReport> {
   const backends: BackendReport[] = [];
-  for (const name of Object.keys(BACKENDS) as BackendName[]) backends.push(await examine(name));
+  for (const name of names) backends.push(await examine(name));
   const isTaken = (name: BackendName): boolean => backends.some(({ backend, ready, adapter }) => backend === name && ready && adapter?.isSoftware !== true);
   const nodeProblem = findPackage('@tensorflow/tfjs-node') || findPackage('@tensorflow/tfjs-node-gpu') ? nodeVersionProblem() : undefined;
   return {
@@ -50,7 +54,7 @@ export async function doctorReport(): Promise<DoctorReport> {
     logicalCpus: availableParallelism(),
     tfjsCore: tf.version_core,
     tfjsLayers: tfl.version_layers,
-    auto: AUTO_ORDER.find(isTaken) ?? null,
+    auto: names.length < AUTO_ORDER.length ? null : (AUTO_ORDER.find(isTaken) ?? null),
     backends,
     notes: nodeProblem === undefined ? [] : [nodeProblem],
   };
@@ -69,7 +73,7 @@ export function formatDoctorReport(report: DoctorReport): string {
   return [
     `Node ${node} on ${platform}, ${logicalCpus} logical CPUs; tfjs-core ${tfjsCore}, tfjs-layers ${tfjsLayers}`,
     ...lines,
-    `auto: ${auto === null ? `nothing is ready; run "${BACKENDS.wasm.install}"` : `${auto}, ${choiceOf(report)}`}`,
+    ...(report.backends.length === 1 ? [] : [`auto: ${auto === null ? `nothing is ready; run "${BACKENDS.wasm.install}"` : `${auto}, ${choiceOf(report)}`}`]),
     ...notes,
   ].join('\n');
 }
