@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import type * as Ilrec from 'tfjs-ilrec';
 import { inChromium, type WatchedPage } from '../support/browser';
+import { messageOf } from '../support/folders';
 
 declare const tf: typeof tfc;
 declare const ilrec: typeof Ilrec;
@@ -125,6 +126,18 @@ describe('useBackend in Chromium', function () {
         }
       });
       expect(message).to.equal('webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process');
+    });
+
+    it('rejects what waits when the browser loses its GPU process, and starts again after a reload', async () => {
+      const reading = watched.page.evaluate(async () => {
+        for (;;) await tf.sum(tf.range(0, 5000)).data();
+      });
+      const session = await watched.page.context().browser()?.newBrowserCDPSession();
+      const { processInfo } = (await session?.send('SystemInfo.getProcessInfo')) ?? { processInfo: [] };
+      process.kill(processInfo.find(({ type }) => type === 'GPU')?.id as number, 'SIGKILL');
+      expect(await messageOf(reading)).to.match(/IlrecError: webgpu: reading needs the device, got it lost \(unknown: .+\); start again and resume training from the last checkpoint/);
+      await watched.page.reload();
+      expect(await ask('webgpu')).to.deep.equal(['webgpu']);
     });
   });
 });

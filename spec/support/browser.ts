@@ -26,7 +26,7 @@ export interface Chromium {
 }
 
 /**
- * A browser with WebGPU, on the software adapter where there is no GPU, for the cases of a suite; they are skipped where there is none, and fail where a
+ * A browser with WebGPU, on its software adapter everywhere, for the cases of a suite; they are skipped where there is none, and fail where a
  * page complains.
  *
  * @param more makes further folders to serve, by prefix.
@@ -47,7 +47,7 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
       '/dist/': join(repository, 'dist'),
       ...(await more()),
     });
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu'] });
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] });
   });
   afterEach(async () => {
     const complaints = opened.flatMap((watched) => watched.complaints());
