@@ -1,13 +1,7 @@
 import { expect } from 'chai';
-import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
-import { findChromium, launchChromium, openPage, type WatchedPage } from '../support/browser';
+import { inChromium, type WatchedPage } from '../support/browser';
 import { bundlePages } from '../support/bundled_pages';
-import { buildWhereOld, repository } from '../support/installed_package';
 import type { Answer, Call } from '../support/pages/scenario';
-import { serveFolders, type StaticServer } from '../support/static_server';
-
-const executable = findChromium();
 
 /** Two ways to load the package, each on a page and in a worker of it. */
 const LOADED = [
@@ -17,35 +11,20 @@ const LOADED = [
 
 describe('in Chromium', function () {
   this.timeout(120_000);
-  let browser: Browser;
-  let server: StaticServer;
   let bundled: { folder: string; remove(): void };
-
-  before(async function () {
-    if (executable === undefined) this.skip(); // no chromium, chromium-browser or google-chrome on PATH; CHROMIUM may name one
-    buildWhereOld();
+  const chromium = inChromium(async () => {
     bundled = await bundlePages();
-    server = await serveFolders({
-      '/pages/': join(repository, 'spec/support/pages'),
-      '/packages/': join(repository, 'node_modules'),
-      '/dist/': join(repository, 'dist'),
-      '/bundled/': bundled.folder,
-    });
-    browser = await launchChromium(executable);
+    return { '/bundled/': bundled.folder };
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-    bundled?.remove();
-  });
+  after(() => bundled?.remove());
 
   for (const { how, page, worker } of LOADED) {
     for (const place of ['page', 'worker'] as const) {
       it(`trains, is stopped, goes on after a reload as if never stopped, and recommends: wasm, ${how}, ${place === 'page' ? 'the page itself' : worker}`, async () => {
-        const watched = await openPage(browser);
-        const [whole, stopped] = await play(watched, server.origin + page, place, { part: 'before', backend: 'wasm', run: 'shop' });
-        const [resumed] = await play(watched, server.origin + page, place, { part: 'after', backend: 'wasm', run: 'shop' });
-        await watched.page.context().close();
+        const watched = await chromium.open(page);
+        const [whole, stopped] = await play(watched, place, { part: 'before', backend: 'wasm', run: 'shop' });
+        await watched.page.reload();
+        const [resumed] = await play(watched, place, { part: 'after', backend: 'wasm', run: 'shop' });
         expectOneTraining(whole, stopped);
         expect(resumed).to.deep.equal({ ...whole, losses: resumed.losses }); // bit for bit
         expect(resumed.losses).to.have.length(1);
@@ -57,11 +36,9 @@ describe('in Chromium', function () {
     let watched: WatchedPage;
     let whole: Answer;
 
-    before(async () => (watched = await openPage(browser)));
-    after(async () => await watched?.page.context().close());
-
     it('trains, and is stopped: script tags, the page itself', async () => {
-      const [first, stopped] = await play(watched, server.origin + LOADED[0].page, 'page', { part: 'before', backend: 'webgpu', run: 'shop' });
+      watched = await chromium.open(LOADED[0].page, { kept: true }); // with what it stores
+      const [first, stopped] = await play(watched, 'page', { part: 'before', backend: 'webgpu', run: 'shop' });
       expectOneTraining(first, stopped);
       whole = first;
     });
@@ -70,7 +47,8 @@ describe('in Chromium', function () {
       for (const place of ['page', 'worker'] as const) {
         it(`goes on as if never stopped, and recommends: ${how}, ${place === 'page' ? 'the page itself' : worker}`, async function () {
           if (whole === undefined) this.skip(); // the training before it failed
-          const [resumed] = await play(watched, server.origin + page, place, { part: 'after', backend: 'webgpu', run: 'shop' });
+          await watched.page.goto(chromium.origin + page);
+          const [resumed] = await play(watched, place, { part: 'after', backend: 'webgpu', run: 'shop' });
           expect([resumed.backend, resumed.step, resumed.losses.length]).to.deep.equal(['webgpu', 4, 1]);
           expect(furthest(resumed.state, whole.state)).to.be.below(1e-5); // tfjs adds up an embedding's gradient in no fixed order there
           expect(furthest(resumed.scores, whole.scores)).to.be.below(1e-4);
@@ -81,15 +59,13 @@ describe('in Chromium', function () {
   });
 });
 
-/** Opens the page anew, has it play a part, and fails where it complained. */
-async function play({ page, complaints }: WatchedPage, url: string, place: 'page' | 'worker', call: Call): Promise<Answer[]> {
-  await page.goto(url);
+/** Has a loaded page play a part. */
+async function play({ page }: WatchedPage, place: 'page' | 'worker', call: Call): Promise<Answer[]> {
   await page.waitForFunction('window.play !== undefined');
   const answers = await page.evaluate(async ({ place, call }) => {
     const { play } = window as unknown as { play: Record<string, (call: unknown) => Promise<unknown>> };
     return JSON.stringify(await play[place](call));
   }, { place, call });
-  expect(complaints()).to.deep.equal([]);
   return JSON.parse(answers) as Answer[];
 }
 

@@ -1,35 +1,84 @@
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
+import { buildWhereOld, repository } from './installed_package';
+import { serveFolders, type StaticServer } from './static_server';
 
 /** The path of a Chromium: what the variable CHROMIUM names, else the first found on PATH; undefined where there is none. */
-export function findChromium(): string | undefined {
+function findChromium(): string | undefined {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
   const folders = (process.env.PATH ?? '').split(delimiter);
   return ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
 }
 
-/** A page whose complaints are kept. */
+/** A page whose complaints are kept: errors on the console and errors that nothing caught. */
 export interface WatchedPage {
   readonly page: Page;
-  /** Errors on the console and errors that nothing caught, since the last call. */
+  /** Those since the last call. */
   complaints(): string[];
 }
 
-/** With WebGPU, on the software adapter where there is no GPU. */
-export async function launchChromium(executablePath: string): Promise<Browser> {
-  return await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu'] });
+export interface Chromium {
+  /** Opens a page of a server that has this repository's `dist`, its packages and the pages of the specs, without the storage of other pages. It is closed after the case, unless it is kept. */
+  open(path: string, options?: { kept?: boolean; prepare?: (page: Page) => Promise<unknown> }): Promise<WatchedPage>;
+  /** Where the server is. */
+  readonly origin: string;
 }
 
-/** Opens a page of its own, without the storage of others. */
-export async function openPage(browser: Browser): Promise<WatchedPage> {
-  const page = await (await browser.newContext()).newPage();
-  const found: string[] = [];
-  page.on('pageerror', (error) => found.push(String(error)));
-  page.on('console', (message) => {
-    if (message.type() === 'error') found.push(message.text());
+/**
+ * A browser with WebGPU, on its software adapter everywhere, for the cases of a suite; they are skipped where there is none, and fail where a
+ * page complains.
+ *
+ * @param more makes further folders to serve, by prefix.
+ */
+export function inChromium(more: () => Promise<Record<string, string>> = async () => ({})): Chromium {
+  const executablePath = findChromium();
+  let browser: Browser;
+  let server: StaticServer;
+  let opened: (WatchedPage & { kept: boolean })[] = [];
+
+  before(async function () {
+    if (executablePath === undefined) this.skip(); // no chromium, chromium-browser or google-chrome on PATH; CHROMIUM may name one
+    this.timeout(180_000); // builds where nobody has
+    buildWhereOld();
+    server = await serveFolders({
+      '/pages/': join(repository, 'spec/support/pages'),
+      '/packages/': join(repository, 'node_modules'),
+      '/dist/': join(repository, 'dist'),
+      ...(await more()),
+    });
+    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] });
   });
-  return { page, complaints: () => found.splice(0) };
+  afterEach(async () => {
+    const complaints = opened.flatMap((watched) => watched.complaints());
+    for (const { page, kept } of opened) if (!kept) await page.context().close();
+    opened = opened.filter(({ kept }) => kept);
+    if (complaints.length > 0) throw new Error(`the page complains: ${complaints.join('; ')}`);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  return {
+    get origin() {
+      return server.origin;
+    },
+    async open(path, { kept = false, prepare } = {}) {
+      const page = await (await browser.newContext()).newPage();
+      const found: string[] = [];
+      page.on('pageerror', (error) => found.push(String(error)));
+      page.on('console', (message) => {
+        if (message.type() === 'error') found.push(message.text());
+      });
+      await page.addInitScript('globalThis.__name = (named) => named'); // tsx puts calls of it into the functions that evaluate hands over
+      await prepare?.(page);
+      const watched = { page, kept, complaints: () => found.splice(0) };
+      opened.push(watched);
+      await page.goto(server.origin + path);
+      return watched;
+    },
+  };
 }
 
 function isExecutable(path: string): boolean {
