@@ -2,6 +2,7 @@ import type { KernelReplacement } from '../wasm/wasm_backend';
 import { webgpuAdamw } from './adamw';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
+import { webgpuBatchMatMul } from './mat_mul';
 import { webgpuRmsNorm } from './rms_norm';
 import { webgpuRotate } from './rotary';
 import { webgpuUnsortedSegmentSum } from './segment_sum';
@@ -9,7 +10,7 @@ import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax];
+export const webgpuReplacements: readonly KernelReplacement[] = [webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax, webgpuBatchMatMul];
 
 /** Kernels that tfjs does not have. */
 export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw];
