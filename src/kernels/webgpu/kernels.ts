@@ -3,6 +3,7 @@ import { addN } from './add_n';
 import { webgpuAdamw } from './adamw';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
+import { webgpuBatchMatMul } from './mat_mul';
 import { readableIndices } from './readable_integers';
 import { webgpuRmsNorm } from './rms_norm';
 import { webgpuRotate } from './rotary';
@@ -11,7 +12,7 @@ import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [addN, ...readableIndices, webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax];
+export const webgpuReplacements: readonly KernelReplacement[] = [addN, ...readableIndices, webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax, webgpuBatchMatMul];
 
 /** Kernels that tfjs does not have. */
 export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw];
