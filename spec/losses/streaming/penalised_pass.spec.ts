@@ -12,11 +12,11 @@ function bothWays(first: Float32Array, second: Float32Array, options: IlrecObjec
   return tf.tidy(() => {
     const weight = tf.stack([tf.tensor1d(first), tf.tensor1d(second)], 1) as tf.Tensor2D; // [V, 2]
     const [final, intermediate] = [tf.tensor2d([[1, 0]]), tf.tensor2d([[0, 1]])];
-    const labels = tf.tensor1d([0], 'int32');
+    const labels = Int32Array.of(0);
     const streamed = (hidden: tf.Tensor): tf.Tensor => streamingObjective({ finalHidden: hidden as tf.Tensor2D, intermediateHidden: intermediate, head: { weight, layout: 'rows', bias: null }, labels, reward: null }, options).total;
     const dense = (hidden: tf.Tensor): tf.Tensor => {
       const logits = (states: tf.Tensor): tf.Tensor2D => tf.matMul(states, weight, false, true) as tf.Tensor2D;
-      return ilrecObjective({ finalLogits: logits(hidden), ensembleLogits: logits(intermediate), intermediateLogits: null, labels, reward: null }, options).total;
+      return ilrecObjective({ finalLogits: logits(hidden), ensembleLogits: logits(intermediate), intermediateLogits: null, labels: tf.tensor1d(labels, 'int32'), reward: null }, options).total;
     };
     return [streamed, dense].map((loss) => {
       const { value, grad } = tf.valueAndGrad(loss)(final);

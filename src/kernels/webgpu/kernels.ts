@@ -1,7 +1,8 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
+import { webgpuHead } from './head_kernels';
 
 /** Kernels that stand for tfjs's. */
 export const webgpuReplacements: readonly KernelReplacement[] = [];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [];
+export const webgpuFused: readonly KernelReplacement[] = [...webgpuHead];

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../wasm/wasm_backend';
+import { bindingLimit } from './binding_limit';
 import type { Buffer, BufferRange, Device, Pipeline, WebGpuBackend } from './webgpu_backend';
 
 /** A tensor that a shader reads or writes, or the numbers [begin, end) of it: begin on a multiple of what `alignment` says. */
@@ -71,9 +72,13 @@ export function alignment({ limits }: Device): { bytes: number; numbers: number 
 
 function rangeOf(backend: WebGpuBackend, operand: Operand): BufferRange {
   const buffer = backend.tensorMap.get(('tensor' in operand ? operand.tensor : operand).dataId).resource as Buffer;
-  if ('tensor' in operand) return { buffer, offset: 4 * operand.begin, size: 4 * (operand.end - operand.begin) };
-  const limit = backend.device.limits.maxStorageBufferBindingSize;
-  if (buffer.size > limit) throw new Error(`runShader: a tensor read or written as a whole must be at most ${limit} bytes on this adapter, got [${operand.shape.join(', ')}]; read it in parts`);
+  const limit = bindingLimit(backend.device);
+  if ('tensor' in operand) {
+    const size = 4 * (operand.end - operand.begin);
+    if (size > limit) throw new Error(`runShader: a part of a tensor must be at most ${limit} bytes on this adapter, got ${size}; read it in smaller parts`);
+    return { buffer, offset: 4 * operand.begin, size };
+  }
+  if (4 * countOf(operand) > limit) throw new Error(`runShader: a tensor read or written as a whole must be at most ${limit} bytes on this adapter, got [${operand.shape.join(', ')}]; read it in parts`);
   return { buffer };
 }
 
@@ -130,6 +135,23 @@ function gridOf({ limits }: Device, workgroups: number | readonly [number, numbe
   if (workgroups <= most) return [workgroups, 1, 1];
   const rows = Math.ceil(workgroups / most);
   return [Math.ceil(workgroups / rows), rows, 1];
+}
+
+/** Sets all numbers of a tensor; of two values, one and the other in turn. */
+export function fillTensor(backend: WebGpuBackend, tensor: tf.TensorInfo, even: number, odd = even): void {
+  const count = countOf(tensor);
+  runShader(backend, {
+    name: `ILRecFill ${tensor.dtype}`,
+    reads: {},
+    writes: { numbers: tensor },
+    integers: { count },
+    floats: { even, odd },
+    workgroupSize: 256,
+    workgroups: Math.ceil(count / 256),
+    body: `
+      let at = group * 256u + lane;
+      if (at < u.count) { numbers[at] = ${tensor.dtype === 'int32' ? 'i32' : 'f32'}(select(u.even, u.odd, at % 2u == 1u)); }`,
+  });
 }
 
 /** Numbers of a tensor. */
