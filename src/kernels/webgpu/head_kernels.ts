@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../wasm/wasm_backend';
 import { logitsOfTokens, sumsOfTokens } from './head_entries';
 import { headGradient } from './head_gradient';
-import type { DeviceHead } from './head_parts';
+import { type DeviceHead, partsOfHead } from './head_parts';
 import { readAgain, readHead } from './head_reading';
 import { makeOutput } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
@@ -21,8 +21,10 @@ function ofHead(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.
     kernelName,
     create: () => ({ inputs, attrs, backend }) => {
       const attr = (name: string): number => attrs?.[name] as number;
-      const head = { weight: input(inputs, 'weight'), bias: inputs.bias ?? null, inRows: attr('inRows') === 1 };
-      return compute({ backend: backend as WebGpuBackend, head, input: (name) => input(inputs, name), has: (name) => inputs[name] !== undefined, attr });
+      const head: DeviceHead = { weight: input(inputs, 'weight'), bias: inputs.bias ?? null, inRows: attr('inRows') === 1 };
+      const webgpu = backend as WebGpuBackend;
+      partsOfHead(webgpu, head); // throws before anything is made
+      return compute({ backend: webgpu, head, input: (name) => input(inputs, name), has: (name) => inputs[name] !== undefined, attr });
     },
   };
 }
