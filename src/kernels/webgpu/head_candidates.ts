@@ -1,7 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { blendedAt, blendedIntegers, type TileRows } from './head_softmax';
-import { LOWEST, ROW_LANES, rowRanks, rowReductions } from './row_reductions';
-import { fillTensor, makeOutput, runShader } from './shader';
+import { LOWEST, ROW_LANES, rowRanks, rowReductions } from './head_reductions';
+import { fillTensor } from './large_elementwise';
+import { makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /** The tokens of each response row that may be negatives, [P, C] each; z~ of an unused place is below every logit. */

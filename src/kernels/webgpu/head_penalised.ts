@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { ListedRows } from './head_tile';
-import { ROW_LANES, rowReductions } from './row_reductions';
+import { ROW_LANES, rowReductions } from './head_reductions';
 import { runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 

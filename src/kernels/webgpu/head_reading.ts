@@ -6,7 +6,8 @@ import { addToSoftmax, type TileRows } from './head_softmax';
 import { divideListedSums, divideSums, putLogTotals } from './head_sums';
 import { addTileSums, type ListedRows, type Tile, tileLogits } from './head_tile';
 import { listRows } from './row_list';
-import { fillTensor, makeOutput } from './shader';
+import { fillTensor } from './large_elementwise';
+import { makeOutput } from './shader';
 import { partsOfDepth } from './tiled_product';
 import type { WebGpuBackend } from './webgpu_backend';
 

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { ROW_LANES, rowReductions } from './row_reductions';
+import { ROW_LANES, rowReductions } from './head_reductions';
 import { runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 

@@ -137,23 +137,6 @@ function gridOf({ limits }: Device, workgroups: number | readonly [number, numbe
   return [Math.ceil(workgroups / rows), rows, 1];
 }
 
-/** Sets all numbers of a tensor; of two values, one and the other in turn. */
-export function fillTensor(backend: WebGpuBackend, tensor: tf.TensorInfo, even: number, odd = even): void {
-  const count = countOf(tensor);
-  runShader(backend, {
-    name: `ILRecFill ${tensor.dtype}`,
-    reads: {},
-    writes: { numbers: tensor },
-    integers: { count },
-    floats: { even, odd },
-    workgroupSize: 256,
-    workgroups: Math.ceil(count / 256),
-    body: `
-      let at = group * 256u + lane;
-      if (at < u.count) { numbers[at] = ${tensor.dtype === 'int32' ? 'i32' : 'f32'}(select(u.even, u.odd, at % 2u == 1u)); }`,
-  });
-}
-
 /** Numbers of a tensor. */
 export function countOf({ shape }: tf.TensorInfo): number {
   return sizeOf(shape);
