@@ -8,7 +8,7 @@ import { useBackend } from '../../src/backends/use_backend';
 import type { PlatformRun } from './parity_case';
 import { runCases } from './run_cases';
 
-setWasmPaths('/wasm/');
+setWasmPaths('/packages/@tensorflow/tfjs-backend-wasm/dist/');
 
 async function runParity(backend: 'wasm' | 'webgpu'): Promise<PlatformRun> {
   await useBackend(backend);

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, type KernelReplacement } from '../wasm/wasm_backend';
+import { bindingLimit } from './binding_limit';
 import { countOf, makeOutput, partsOf, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 
@@ -12,7 +13,7 @@ export const webgpuGather: KernelReplacement = {
       const backend = call.backend as WebGpuBackend;
       const [x, indices] = [input(call.inputs, 'x'), input(call.inputs, 'indices')];
       const isNumeric = x.dtype === 'float32' || x.dtype === 'int32';
-      const fits = 4 * sizeOf(x.shape) <= backend.device.limits.maxStorageBufferBindingSize;
+      const fits = 4 * sizeOf(x.shape) <= bindingLimit(backend.device);
       const axis = tf.util.parseAxisParam(call.attrs?.axis as number, x.shape)[0];
       if (fits || !isNumeric || axis !== 0 || ((call.attrs?.batchDims as number | undefined) ?? 0) !== 0) return stock(call);
       return gatherRows(backend, x, indices);

@@ -1,8 +1,9 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
-import { addN } from './add_n';
 import { webgpuAdamw } from './adamw';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
+import { webgpuHead } from './head_kernels';
+import { webgpuLargeElementwise } from './large_elementwise';
 import { webgpuBatchMatMul } from './mat_mul';
 import { readableIndices } from './readable_integers';
 import { webgpuRmsNorm } from './rms_norm';
@@ -12,7 +13,10 @@ import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [addN, ...readableIndices, webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax, webgpuBatchMatMul];
+export const webgpuReplacements: readonly KernelReplacement[] = [
+  ...[webgpuBatchMatMul, webgpuGather, webgpuUnsortedSegmentSum, webgpuSoftmax],
+  ...[...webgpuLargeElementwise, ...readableIndices],
+];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw];
+export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, ...webgpuHead];

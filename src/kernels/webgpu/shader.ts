@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../wasm/wasm_backend';
+import { bindingLimit } from './binding_limit';
 import type { Buffer, BufferRange, Device, Pipeline, TensorData, WebGpuBackend } from './webgpu_backend';
 
 /** A tensor that a shader reads or writes, or a part of it. */
@@ -97,10 +98,10 @@ export function alignment({ limits }: Device): { bytes: number; numbers: number 
 }
 
 /** Bounds of parts of `count` numbers that a shader can bind, each but the last a multiple of `unit` numbers long. */
-export function partsOf({ limits }: Device, count: number, unit = 1): { begin: number; end: number }[] {
+export function partsOf(device: Device, count: number, unit = 1): { begin: number; end: number }[] {
   let whole = unit;
-  while ((4 * whole) % limits.minStorageBufferOffsetAlignment !== 0) whole *= 2; // the alignment is a power of two
-  const most = Math.max(1, Math.floor(limits.maxStorageBufferBindingSize / (4 * whole))) * whole;
+  while ((4 * whole) % device.limits.minStorageBufferOffsetAlignment !== 0) whole *= 2; // the alignment is a power of two
+  const most = Math.max(1, Math.floor(bindingLimit(device) / (4 * whole))) * whole;
   return Array.from({ length: Math.ceil(count / most) }, (_, i) => ({ begin: i * most, end: Math.min(count, (i + 1) * most) }));
 }
 
@@ -116,7 +117,7 @@ function rangeOf(backend: WebGpuBackend, operand: Operand): BufferRange {
   const info = tensorOf(operand);
   const buffer = dataOf(backend, info).resource as Buffer;
   const { begin = 0, end = countOf(info) } = 'tensor' in operand ? operand : {};
-  const limit = backend.device.limits.maxStorageBufferBindingSize;
+  const limit = bindingLimit(backend.device);
   if (4 * (end - begin) > limit) throw new Error(`runShader: what is read or written at once must be at most ${limit} bytes on this adapter, got [${info.shape.join(', ')}]; read it in parts`);
   return { buffer, offset: 4 * begin, size: 4 * (end - begin) };
 }
