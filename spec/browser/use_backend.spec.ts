@@ -59,11 +59,11 @@ describe('useBackend in Chromium', function () {
     for (const name of ['webgpu', 'wasm', 'cpu']) {
       const found = `@tensorflow/tfjs-backend-${name}`;
       expect(await ask(name)).to.deep.equal([
-        `IlrecError: useBackend: backend '${name}' needs ${found}, got no such package on this page; add import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}"></script>`,
+        `IlrecError: useBackend: backend '${name}' needs ${found}, got no such package on this page; add import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}/dist/tf-backend-${name}.min.js"></script>`,
       ]);
     }
     expect(await ask()).to.deep.equal([
-      "IlrecError: useBackend: 'auto' needs a backend's package on the page, got none that works; add import '@tensorflow/tfjs-backend-wasm', or <script src=\"https://cdn.jsdelivr.net/npm/@tensorflow/tfjs-backend-wasm\"></script>",
+      "IlrecError: useBackend: 'auto' needs a backend's package on the page, got none that works; add import '@tensorflow/tfjs-backend-wasm', or <script src=\"https://cdn.jsdelivr.net/npm/@tensorflow/tfjs-backend-wasm/dist/tf-backend-wasm.min.js\"></script>",
     ]);
   });
 

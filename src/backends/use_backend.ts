@@ -92,5 +92,5 @@ async function setBackend(name: BrowserBackendName): Promise<string | null> {
 /** What adds a package. */
 function additionOf(name: BrowserBackendName): string {
   const found = `@tensorflow/tfjs-backend-${name}`;
-  return `import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}"></script>`;
+  return `import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}/dist/tf-backend-${name}.min.js"></script>`; // the whole path: wasm looks for its binary beside it
 }

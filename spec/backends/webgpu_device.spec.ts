@@ -1,0 +1,53 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { isSoftware, type GpuAdapter } from '../../src/backends/webgpu_device';
+
+/** Loses its device: a program of its own. */
+const PROGRAM = `(async () => {
+  const { installDawn } = await import('./src/backends/node_runtime_node');
+  await installDawn();
+  const adapter = await globalThis.navigator?.gpu?.requestAdapter();
+  if (adapter == null) return console.log('null');
+  const tf = await import('@tensorflow/tfjs-core');
+  await import('@tensorflow/tfjs-backend-webgpu');
+  const { registerWebGpu } = await import('./src/backends/webgpu_device');
+  registerWebGpu();
+  registerWebGpu(); // once is enough
+  const set = await tf.setBackend('webgpu');
+  const { device } = tf.backend();
+  const missing = [];
+  for (const name in adapter.limits) if (device.limits[name] !== adapter.limits[name]) missing.push(name);
+  for (const name of ['subgroups', 'shader-f16', 'timestamp-query']) if (adapter.features.has(name) && !device.features.has(name)) missing.push(name);
+  const sum = tf.sum(tf.range(0, 5000));
+  const before = (await tf.square(sum).data())[0];
+  device.destroy();
+  const after = await sum.data().then(String, (error) => error.message);
+  console.log(JSON.stringify({ set, missing, before, after }));
+  process.exit(0);
+})();`;
+
+describe('registerWebGpu in Node', function () {
+  this.timeout(60_000);
+
+  it('starts tfjs on a device with all that the adapter has, and says what a lost one means', async function () {
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM]).catch(() => ({ stdout: 'null' }));
+    const found = JSON.parse(stdout) as { set: boolean; missing: string[]; before: number; after: string } | null;
+    if (found === null) this.skip(); // the package webgpu finds no adapter here
+    expect([found.set, found.missing, found.before]).to.deep.equal([true, [], Math.fround(12_497_500 ** 2)]);
+    expect(found.after).to.match(/^webgpu: reading needs the device, got it lost \(destroyed: .+\); start again and resume training from the last checkpoint$/);
+  });
+});
+
+describe('isSoftware', () => {
+  const adapter = (info: Partial<NonNullable<GpuAdapter['info']>>, rest: Partial<GpuAdapter> = {}): GpuAdapter => ({ info: { vendor: '', architecture: '', ...info }, ...rest }) as GpuAdapter;
+
+  it('goes by what the adapter says, and by the names of drivers', () => {
+    expect(isSoftware(adapter({ isFallbackAdapter: true }))).to.equal(true);
+    expect(isSoftware(adapter({}, { isFallbackAdapter: true }))).to.equal(true);
+    expect(isSoftware(adapter({ architecture: 'swiftshader' }))).to.equal(true);
+    expect(isSoftware(adapter({ description: 'llvmpipe (LLVM 15.0.6, 256 bits)' }))).to.equal(true);
+    expect(isSoftware(adapter({ vendor: 'nvidia', architecture: 'hopper', isFallbackAdapter: false }))).to.equal(false);
+    expect(isSoftware({ features: new Set(), limits: {} } as unknown as GpuAdapter)).to.equal(false);
+  });
+});
