@@ -13,7 +13,7 @@ describe('a WebGPU device that is lost while it trains', function () {
   this.timeout(300_000);
   const folder = temporaryFolder();
 
-  before(async function () {
+  beforeEach(async function () {
     if ((await findAdapter()) === null) this.skip(); // the package webgpu finds no adapter here
     await writeSmallShop(join(folder.path, 'data'));
   });
