@@ -1,5 +1,7 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
 import { webgpuAdamw } from './adamw';
+import { webgpuAttention } from './attention';
+import { webgpuAttentionGradient } from './attention_gradient';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
 import { webgpuBatchMatMul } from './mat_mul';
@@ -13,4 +15,4 @@ import { webgpuSoftmaxGradient } from './softmax_gradient';
 export const webgpuReplacements: readonly KernelReplacement[] = [webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax, webgpuBatchMatMul];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw];
+export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, webgpuAttention, webgpuAttentionGradient];
