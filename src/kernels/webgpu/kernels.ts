@@ -10,9 +10,11 @@ import { webgpuRotate } from './rotary';
 import { webgpuUnsortedSegmentSum } from './segment_sum';
 import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
+import { webgpuTranspose } from './transpose';
+import { webgpuZerosLike } from './zeros_like';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax, webgpuBatchMatMul];
+export const webgpuReplacements: readonly KernelReplacement[] = [webgpuUnsortedSegmentSum, webgpuGather, webgpuSoftmax, webgpuBatchMatMul, webgpuTranspose, webgpuZerosLike];
 
 /** Kernels that tfjs does not have. */
 export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, webgpuAttention, webgpuAttentionGradient];
