@@ -2,6 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { attention, causalMask, paddingMask } from '../../../src/ops/attention';
 import { onWebGpu } from '../../support/backends';
+import { normals } from '../../support/random';
+import { centralDifferences, maxDifference, softmax, toRows } from '../../support/reference';
 import { floats } from '../against_cpu';
 import { expectSameOnBoth, withGradients } from './on_both';
 
@@ -21,6 +23,28 @@ describe('attention', function () {
   onWebGpu(() => {
     it('has the kernels', () => {
       for (const name of ['ILRecAttention', 'ILRecAttentionGrad']) expect(tf.getKernel(name, 'webgpu'), name).not.to.equal(undefined);
+    });
+
+    it('has the value and the gradients of the float64 formula', async () => {
+      const [T, F] = [11, 4];
+      const inputs = [1, 2, 3, 4].map((seed) => normals(T * F, seed)); // query, key, value, gradient
+      const reference = ([query, key, value]: ArrayLike<number>[]): number[] => {
+        const [queries, keys, values] = [query, key, value].map((x) => toRows(x, F));
+        return queries.flatMap((q, t) => {
+          const p = softmax(keys.slice(0, t + 1).map((k) => k.reduce((sum, x, i) => sum + x * q[i], 0) / Math.sqrt(F)));
+          return q.map((_, i) => p.reduce((sum, weight, s) => sum + weight * values[s][i], 0));
+        });
+      };
+      const weighted = (which: number) => (at: ArrayLike<number>) => reference(inputs.map((x, i) => (i === which ? at : x))).reduce((sum, y, i) => sum + y * inputs[3][i], 0);
+      const results = tf.tidy(() => {
+        const [query, key, value, dy] = inputs.map((x) => tf.tensor4d(x, [1, 1, T, F]));
+        const attend = (...[q, k, v]: tf.Tensor[]): tf.Tensor => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, causalMask(T));
+        return [attend(query, key, value), ...tf.grads(attend)([query, key, value], dy)];
+      });
+      const [context, ...gradients] = await Promise.all(results.map((x) => x.data()));
+      expect(maxDifference(context, reference(inputs))).to.be.below(1e-5);
+      gradients.forEach((gradient, which) => expect(maxDifference(gradient, centralDifferences(weighted(which), inputs[which]))).to.be.below(1e-5));
+      tf.dispose(results);
     });
 
     it('and its gradients equal the composed ones around the sizes of tiles', async () => {
