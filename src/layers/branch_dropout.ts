@@ -12,16 +12,18 @@ export interface BranchDropoutArgs {
 
 /** The dropouts of one call of a block; each use takes a mask of its own. */
 export interface BranchDropout {
-  attention(probabilities: tf.Tensor): tf.Tensor;
+  /** Null where nothing is dropped. */
+  readonly attention: ((probabilities: tf.Tensor) => tf.Tensor) | null;
   hidden(branch: tf.Tensor): tf.Tensor;
 }
 
 /** @param step number of training calls before this one; null outside training, where nothing is dropped. */
 export function branchDropout({ attentionDropout = 0, hiddenDropout = 0, seed = 0 }: BranchDropoutArgs, step: number | null): BranchDropout {
-  if (step === null) return { attention: (x) => x, hidden: (x) => x };
-  let site = 0;
+  if (step === null) return { attention: null, hidden: (x) => x };
+  const none = attentionDropout === 0;
+  let site = none ? 1 : 0; // the attention's place, the first, is kept: the masks of the branches do not depend on it
   return {
-    attention: (x) => dropout(x, attentionDropout, mixSeeds(seed, step, site++)),
+    attention: none ? null : (x) => dropout(x, attentionDropout, mixSeeds(seed, step, site++)),
     hidden: (x) => dropout(x, hiddenDropout, mixSeeds(seed, step, site++)),
   };
 }

@@ -4,7 +4,7 @@ import { attention, causalMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
 import { linear } from '../ops/linear';
-import { branchDropout } from './branch_dropout';
+import { type BranchDropout, branchDropout } from './branch_dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
 export interface SASRecBlockArgs extends LayerArgs {
@@ -87,7 +87,7 @@ export class SASRecBlock extends tfl.layers.Layer {
     return { ...super.getConfig(), numAttentionHeads, intermediateSize, attentionDropout, hiddenDropout, layerNormEps, initializerRange, seed };
   }
 
-  private attend(x: tf.Tensor, drop: (probabilities: tf.Tensor) => tf.Tensor): tf.Tensor {
+  private attend(x: tf.Tensor, drop: BranchDropout['attention']): tf.Tensor {
     const [batch, length, hidden] = x.shape;
     const heads = this.args.numAttentionHeads;
     const projected = tf.reshape(this.project(x, 'qkv'), [batch, length, 3 * heads, hidden / heads]); // [B, T, 3H, F]

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { fusedAttention } from './fused_attention';
 
 /** Added to the score of a key that may not be seen: finite, so that a row without any visible key stays free of NaN. */
 export const MASKED_SCORE = -1e9;
@@ -31,8 +32,8 @@ export function paddingMask(mask: tf.Tensor): tf.Tensor4D {
  * @param query [B, H, T, F].
  * @param key [B, K, S, F].
  * @param value [B, K, S, F].
- * @param mask additive, broadcastable to [B, 1, T, S].
- * @param dropout applied to the probabilities [B, K, G * T, S]; identity by default.
+ * @param mask additive, broadcastable to [B, 1, T, S]; it may get no gradient.
+ * @param dropout applied to the probabilities [B, K, G * T, S]; null for none, which lets a backend leave them out of its memory.
  * @returns [B, H, T, F].
  */
 export function attention(
@@ -40,8 +41,10 @@ export function attention(
   key: tf.Tensor4D,
   value: tf.Tensor4D,
   mask: tf.Tensor,
-  dropout: (probabilities: tf.Tensor) => tf.Tensor = (p) => p,
+  dropout: ((probabilities: tf.Tensor) => tf.Tensor) | null = null,
 ): tf.Tensor4D {
+  const fused = dropout === null ? fusedAttention(query, key, value, mask) : null;
+  if (fused !== null) return fused;
   const [batch, heads, length, size] = query.shape;
   const [, groups, keys] = key.shape;
   const perGroup = heads / groups;
@@ -49,7 +52,7 @@ export function attention(
     const grouped = tf.reshape(tf.mul(query, 1 / Math.sqrt(size)), [batch, groups, perGroup * length, size]); // [B, K, G*T, F]
     const scores = tf.reshape(tf.matMul(grouped, key, false, true), [batch, heads, length, keys]); // [B, H, T, S]
     const probabilities = tf.reshape(tf.softmax(tf.add(scores, mask)), [batch, groups, perGroup * length, keys]); // [B, K, G*T, S]
-    const context = tf.matMul(dropout(probabilities), value); // [B, K, G*T, F]
+    const context = tf.matMul(dropout === null ? probabilities : dropout(probabilities), value); // [B, K, G*T, F]
     return tf.reshape(context, [batch, heads, length, size]) as tf.Tensor4D;
   });
 }

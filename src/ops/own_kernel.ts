@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /** Names of this package's own kernels; a backend may have any of them, each with a composite of ordinary operations beside it. */
 export type OwnKernel =
-  | ('ILRecRmsNorm' | 'ILRecRmsNormGrad' | 'ILRecRotate' | 'ILRecGate' | 'ILRecGateGrad' | 'ILRecSoftmaxGrad' | 'ILRecAdamW')
+  | ('ILRecRmsNorm' | 'ILRecRmsNormGrad' | 'ILRecRotate' | 'ILRecGate' | 'ILRecGateGrad' | 'ILRecSoftmaxGrad' | 'ILRecAdamW' | 'ILRecAttention' | 'ILRecAttentionGrad')
   | ('ILRecTileLogits' | 'ILRecTileSums' | 'ILRecOnlineSoftmax' | 'ILRecPenalise' | 'ILRecPenaliseFirstOrder')
   | ('ILRecReadHead' | 'ILRecReadAgain' | 'ILRecHeadGradient' | 'ILRecTokenLogits' | 'ILRecTokenSums');
 

@@ -4,6 +4,7 @@ import { AdamW } from '../../../src/training/adamw';
 import { onWebGpu } from '../../support/backends';
 import { floats } from '../against_cpu';
 import { expectSameOnBoth } from './on_both';
+import { withLimits } from './with_limits';
 
 describe('AdamW', () => {
   onWebGpu(() => {
@@ -19,6 +20,21 @@ describe('AdamW', () => {
           return [value];
         }, 2e-6);
       }
+    });
+
+    it('updates a weight that is larger than a shader can bind, its moments zeros at first', async () => {
+      await withLimits({ maxStorageBufferBindingSize: 64 * 1024 }, () =>
+        expectSameOnBoth(() => {
+          const weight = tf.variable(floats([1511, 37], 1));
+          tf.dispose(tf.add(floats([1511, 37], 5), 1)); // leaves its memory to what comes next
+          const optimizer = new AdamW({ learningRate: 0.1 });
+          for (let seed = 0; seed < 2; seed++) optimizer.applyGradients([{ name: weight.name, tensor: floats([1511, 37], 20 + seed) }]);
+          const value = tf.clone(weight);
+          optimizer.dispose();
+          weight.dispose();
+          return [value];
+        }, 2e-6),
+      );
     });
 
     it('writes over the moments, and what was read of them before is not read again', async () => {

@@ -1,5 +1,7 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
 import { webgpuAdamw } from './adamw';
+import { webgpuAttention } from './attention';
+import { webgpuAttentionGradient } from './attention_gradient';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
 import { webgpuHead } from './head_kernels';
@@ -11,12 +13,16 @@ import { webgpuRotate } from './rotary';
 import { webgpuUnsortedSegmentSum } from './segment_sum';
 import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
+import { webgpuTranspose } from './transpose';
 
 /** Kernels that stand for tfjs's. */
 export const webgpuReplacements: readonly KernelReplacement[] = [
-  ...[webgpuBatchMatMul, webgpuGather, webgpuUnsortedSegmentSum, webgpuSoftmax],
+  ...[webgpuBatchMatMul, webgpuGather, webgpuUnsortedSegmentSum, webgpuSoftmax, webgpuTranspose],
   ...[...webgpuLargeElementwise, ...readableIndices],
 ];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, ...webgpuHead];
+export const webgpuFused: readonly KernelReplacement[] = [
+  ...[...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, webgpuAttention, webgpuAttentionGradient],
+  ...webgpuHead,
+];

@@ -41,13 +41,20 @@ export function matMul(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInf
   }
   const rowsJoin = !transposeA && sizeOf(batchB) === 1; // the batch of a joins its rows
   const shape = rowsJoin ? { m: sizeOf(batch) * m, n, inner, batch: [] } : { m, n, inner, batch };
-  const places = rowsJoin ? { a: [], b: [] } : { a: batchA, b: batchB };
-  const layouts = [
-    { transposed: transposeA, fours: a.shape[a.shape.length - 1] % 4 === 0 },
-    { transposed: transposeB, fours: b.shape[b.shape.length - 1] % 4 === 0 },
-  ];
-  runProduct(backend, a, b, product, shape, places, layouts[0], layouts[1]);
+  const operands = [{ info: a, own: batchA, transposed: transposeA }, { info: b, own: batchB, transposed: transposeB }].map(({ info, own, transposed }) => ({
+    info,
+    places: padded(placesOf(rowsJoin ? [] : own, shape.batch)),
+    layout: { transposed, fours: info.shape[info.shape.length - 1] % 4 === 0 },
+  }));
+  runProduct(backend, operands[0], operands[1], product, shape);
   return product;
+}
+
+interface Operand {
+  readonly info: tf.TensorInfo;
+  readonly layout: Layout;
+  /** How many of its matrices a step along each axis of the batch goes on. */
+  readonly places: readonly number[];
 }
 
 interface ProductShape {
@@ -57,9 +64,8 @@ interface ProductShape {
   readonly batch: readonly number[];
 }
 
-function runProduct(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInfo, product: tf.TensorInfo, shape: ProductShape, own: { a: readonly number[]; b: readonly number[] }, layoutA: Layout, layoutB: Layout): void {
-  const { m, n, inner } = shape;
-  const batches = sizeOf(shape.batch);
+function runProduct(backend: WebGpuBackend, a: Operand, b: Operand, product: tf.TensorInfo, { m, n, inner, batch }: ProductShape): void {
+  const batches = sizeOf(batch);
   const groupsOf = ({ rows, columns }: Tiling): number => batches * Math.ceil(m / rows) * Math.ceil(n / columns);
   const tiling = m <= FLAT.rows ? FLAT : groupsOf(LARGE) >= ENOUGH_GROUPS ? LARGE : SMALL;
   const wanted = Math.max(1, Math.min(Math.ceil(ENOUGH_GROUPS / groupsOf(tiling)), Math.floor(inner / MIN_PART)));
@@ -67,18 +73,18 @@ function runProduct(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInfo, 
   const parts = Math.ceil(inner / perPart);
   const to = parts === 1 ? product : makeOutput(backend, [parts, ...product.shape]);
   const fours = n % 4 === 0;
-  const [sizes, placesA, placesB] = [shape.batch, placesOf(own.a, shape.batch), placesOf(own.b, shape.batch)].map(padded);
+  const sizes = padded(batch);
   runShader(backend, {
-    name: `matMul ${tiling.name} ${[layoutA, layoutB].map(({ transposed, fours }) => `${transposed} ${fours}`).join(' ')} ${fours}`,
-    reads: { a: { tensor: a, fours: layoutA.fours }, b: { tensor: b, fours: layoutB.fours } },
+    name: `matMul ${tiling.name} ${[a, b].map(({ layout }) => `${layout.transposed} ${layout.fours}`).join(' ')} ${fours}`,
+    reads: { a: { tensor: a.info, fours: a.layout.fours }, b: { tensor: b.info, fours: b.layout.fours } },
     writes: { product: { tensor: to, fours } },
     integers: {
       ...{ m, n, inner, batches, parts, perPart, groups: groupsOf(tiling) * parts, tilesM: Math.ceil(m / tiling.rows), tilesN: Math.ceil(n / tiling.columns) },
-      ...{ size1: sizes[1], size2: sizes[2], a0: placesA[0], a1: placesA[1], a2: placesA[2], b0: placesB[0], b1: placesB[1], b2: placesB[2] },
+      ...{ size1: sizes[1], size2: sizes[2], a0: a.places[0], a1: a.places[1], a2: a.places[2], b0: b.places[0], b1: b.places[1], b2: b.places[2] },
     },
     workgroupSize: lanesOf(tiling),
     workgroups: groupsOf(tiling) * parts,
-    ...matMulProgram(tiling, layoutA, layoutB, fours),
+    ...matMulProgram(tiling, a.layout, b.layout, fours),
   });
   if (parts === 1) return;
   addParts(backend, to, product, parts);

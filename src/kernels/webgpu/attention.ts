@@ -1,0 +1,94 @@
+import { sizeOf } from '../wasm/wasm_backend';
+import { addWeighted, attentionSizes, each, eachRow, LOWEST, maskOrContinue, products, sharingOf, TILE, tileDeclarations, WEIGHTS_ROW } from './attention_tiles';
+import { fused } from './fused_kernel';
+import { makeOutput, runShader } from './shader';
+
+/**
+ * Attention without its probabilities in memory (Dao et al., arXiv 2205.14135): a workgroup has 32 queries of a head and goes through the keys 32 at a time,
+ * with the running softmax of each row. Gives the context and, per query, the largest score and one over the sum of exponentials: two numbers,
+ * as their logarithmic sum would lose the second in a row that sees only masked keys.
+ */
+export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
+  const [query, key, value, mask] = ['query', 'key', 'value', 'mask'].map(input);
+  const [batch, heads, length, size] = query.shape;
+  const [context, rows] = [makeOutput(backend, query.shape), makeOutput(backend, [batch, heads, length, 2])];
+  const sharing = sharingOf(size / 4);
+  const { lanes, acrossLanes } = sharing;
+  const perRow = lanes / TILE;
+  const tiles = Math.ceil(length / TILE);
+  const fours = true;
+  const number = ({ row, column }: { row: string; column: string }): string => `weights[${row} * ${WEIGHTS_ROW} + ${column}]`;
+  runShader(backend, {
+    name: `attention ${lanes}`,
+    reads: { query: { tensor: query, fours }, key: { tensor: key, fours }, value: { tensor: value, fours }, mask },
+    writes: { context: { tensor: context, fours }, rows },
+    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * sizeOf([batch, heads]) },
+    floats: { scale: 1 / Math.sqrt(size) },
+    workgroupSize: lanes,
+    workgroups: tiles * batch * heads,
+    declarations: `${tileDeclarations}
+      var<workgroup> largest: array<f32, ${TILE}>;
+      var<workgroup> sums: array<f32, ${TILE}>;
+      var<workgroup> factors: array<f32, ${TILE}>;
+      var<workgroup> partial: array<f32, ${lanes}>;`,
+    body: `
+      if (group >= u.workgroups) { return; }
+      let firstQuery = group % u.tiles * ${TILE};
+      let head = group / u.tiles % u.heads;
+      let batch = group / (u.tiles * u.heads);
+      let startQuery = (batch * u.heads + head) * u.queries * u.fours;
+      let startKey = (batch * u.groups + head / (u.heads / u.groups)) * u.keys * u.fours;
+      let maskStart = batch * u.mask0 + head * u.mask1;
+      let down = lane / ${acrossLanes};
+      let across = lane % ${acrossLanes};
+      let own = lane / ${perRow};
+      ${eachRow((r) => `var sum${r} = vec4f();`)}
+      if (lane < ${TILE}) {
+        largest[lane] = ${LOWEST};
+        sums[lane] = 0.0;
+      }
+      for (var firstKey = 0u; firstKey < u.keys; firstKey += ${TILE}) {
+        ${maskOrContinue(sharing, ({ row }) => `firstQuery + ${row}`, ({ column }) => `firstKey + ${column}`, ({ row }) => `largest[${row}]`)}
+        ${products(sharing, 'score', { array: 'query', start: 'startQuery', first: 'firstQuery', count: 'u.queries' }, { array: 'key', start: 'startKey', first: 'firstKey', count: 'u.keys' })}
+        ${each(sharing, ({ r, c, row, column }) => `${number({ row, column })} = select(${LOWEST}, score${r}_${c} * u.scale + mask${r}_${c}, firstKey + ${column} < u.keys);`)}
+        workgroupBarrier();
+        let before = largest[own];
+        var most = before;
+        for (var i = lane % ${perRow}; i < ${TILE}; i += ${perRow}) { most = max(most, ${number({ row: 'own', column: 'i' })}); }
+        partial[lane] = most;
+        workgroupBarrier();
+        for (var i = 0u; i < ${perRow}; i++) { most = max(most, partial[own * ${perRow} + i]); }
+        workgroupBarrier();
+        var total = 0.0;
+        for (var i = lane % ${perRow}; i < ${TILE}; i += ${perRow}) {
+          let e = exp(${number({ row: 'own', column: 'i' })} - most);
+          ${number({ row: 'own', column: 'i' })} = e;
+          total += e;
+        }
+        partial[lane] = total;
+        workgroupBarrier();
+        if (lane % ${perRow} == 0) {
+          let factor = exp(before - most);
+          var all = sums[own] * factor;
+          for (var i = 0u; i < ${perRow}; i++) { all += partial[lane + i]; }
+          sums[own] = all;
+          largest[own] = most;
+          factors[own] = factor;
+        }
+        workgroupBarrier();
+        ${eachRow((r, row) => `sum${r} *= factors[${row}];`)}
+        ${addWeighted(sharing, 'sum', { array: 'value', start: 'startKey', first: 'firstKey', count: 'u.keys' })}
+      }
+      workgroupBarrier();
+      ${eachRow((r, row) => `
+        if (firstQuery + ${row} < u.queries) {
+          if (across < u.fours) { context[startQuery + (firstQuery + ${row}) * u.fours + across] = sum${r} / sums[${row}]; }
+          if (across == 0) {
+            let at = 2 * ((batch * u.heads + head) * u.queries + firstQuery + ${row});
+            rows[at] = largest[${row}];
+            rows[at + 1] = 1.0 / sums[${row}];
+          }
+        }`)}`,
+  });
+  return [context, rows];
+});

@@ -1,0 +1,135 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { sizeOf } from '../wasm/wasm_backend';
+
+/** Queries and keys of a tile. */
+export const TILE = 32;
+/** vec4f of features of a row that are in workgroup memory at once, and the distance between rows there, odd so that lanes read different banks. */
+const [CHUNK, ROW] = [8, 9];
+/** Numbers from one row of weights to the next. */
+export const WEIGHTS_ROW = TILE + 1;
+/** Stands for minus infinity, which a program may not count on. */
+export const LOWEST = '-3e38';
+/** A key whose mask is this far below the largest score of a row has probability 0 exactly. */
+const OUT_OF_SIGHT = '1e8';
+
+const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
+
+/**
+ * How a workgroup shares a tile [32 rows, 32 columns] and sums [32 rows, F]: an invocation has 4 rows `down * 4 + r`, columns `across + c * acrossLanes` of the
+ * tile and features `across * 4 ...` of the sums.
+ */
+export interface Sharing {
+  readonly lanes: number;
+  readonly acrossLanes: number;
+  /** Columns of the tile that an invocation has. */
+  readonly columns: readonly number[];
+  /** Rows of F features that are in workgroup memory at once. */
+  readonly staged: number;
+}
+
+const ROWS = upTo(4);
+
+/** @param fours F / 4, at most 32. */
+export function sharingOf(fours: number): Sharing {
+  const acrossLanes = fours <= 8 ? 8 : fours <= 16 ? 16 : 32;
+  return { lanes: 8 * acrossLanes, acrossLanes, columns: upTo(TILE / acrossLanes), staged: fours <= 16 ? 32 : 16 };
+}
+
+/** Workgroup memory of all attention programs. */
+export const tileDeclarations = `
+  var<workgroup> staged: array<vec4f, ${2 * TILE * ROW}>;
+  var<workgroup> weights: array<f32, ${TILE * WEIGHTS_ROW}>;
+  var<workgroup> seen: atomic<u32>;
+  var<workgroup> anySeen: u32;`;
+
+/** WGSL lines, one for each number of the tile that an invocation has. */
+export function each({ columns, acrossLanes }: Sharing, line: (at: { r: number; c: number; row: string; column: string }) => string): string {
+  return ROWS.flatMap((r) => columns.map((c) => line({ r, c, row: `(down * 4 + ${r})`, column: `(across + ${c * acrossLanes})` }))).join('\n');
+}
+
+/** WGSL lines, one for each row that an invocation has. */
+export function eachRow(line: (r: number, row: string) => string): string {
+  return ROWS.map((r) => line(r, `(down * 4 + ${r})`)).join('\n');
+}
+
+/** Rows of a matrix [count, F] from `first` on: `start` and F in vec4f. */
+export interface Rows {
+  readonly array: string;
+  readonly start: string;
+  readonly first: string;
+  readonly count: string;
+}
+
+function stageChunk({ array, start, first, count }: Rows, to: number, lanes: number): string {
+  return `
+    for (var i = lane; i < ${TILE * CHUNK}; i += ${lanes}) {
+      let row = ${first} + i / ${CHUNK};
+      let four = chunk + i % ${CHUNK};
+      var read = vec4f();
+      if (row < ${count} && four < u.fours) { read = ${array}[${start} + row * u.fours + four]; }
+      staged[${to} + i / ${CHUNK} * ${ROW} + i % ${CHUNK}] = read;
+    }`;
+}
+
+/** WGSL: `name{r}_{c}`, the products of the rows of x with those of y. */
+export function products(sharing: Sharing, name: string, x: Rows, y: Rows): string {
+  const { columns, acrossLanes, lanes } = sharing;
+  return `
+    ${each(sharing, ({ r, c }) => `var ${name}${r}_${c} = 0.0;`)}
+    for (var chunk = 0u; chunk < u.fours; chunk += ${CHUNK}) {
+      ${stageChunk(x, 0, lanes)}
+      ${stageChunk(y, TILE * ROW, lanes)}
+      workgroupBarrier();
+      for (var i = 0u; i < ${CHUNK}; i++) {
+        ${columns.map((c) => `let y${c} = staged[${TILE * ROW} + (across + ${c * acrossLanes}) * ${ROW} + i];`).join('\n')}
+        ${eachRow((r, row) => `let x${r} = staged[${row} * ${ROW} + i];\n${columns.map((c) => `${name}${r}_${c} += dot(x${r}, y${c});`).join('\n')}`)}
+      }
+      workgroupBarrier();
+    }`;
+}
+
+/** WGSL: adds the weights [32 rows, 32] times rows [32, F] to `sum{r}`. */
+export function addWeighted({ lanes, staged }: Sharing, sum: string, { array, start, first, count }: Rows): string {
+  return `
+    for (var part = 0u; part < ${TILE}; part += ${staged}) {
+      for (var i = lane; i < ${staged} * u.fours; i += ${lanes}) {
+        let row = ${first} + part + i / u.fours;
+        var read = vec4f();
+        if (row < ${count}) { read = ${array}[${start} + row * u.fours + i % u.fours]; }
+        staged[i] = read;
+      }
+      workgroupBarrier();
+      for (var i = 0u; i < ${staged}; i++) {
+        let read = staged[i * u.fours + across];
+        ${eachRow((r, row) => `${sum}${r} += weights[${row} * ${WEIGHTS_ROW} + part + i] * read;`)}
+      }
+      workgroupBarrier();
+    }`;
+}
+
+/**
+ * WGSL: reads `mask{r}_{c}` and goes on with the next tile where no key of this one can be seen. Passing `largest` of a query, what is far below it
+ * has no weight; rows that see nothing have a low largest score themselves and keep all their tiles.
+ */
+export function maskOrContinue(sharing: Sharing, query: (at: { row: string; column: string }) => string, key: (at: { row: string; column: string }) => string, largest: (at: { row: string; column: string }) => string): string {
+  return `
+    if (lane == 0) { atomicStore(&seen, 0u); }
+    workgroupBarrier();
+    var sees = false;
+    ${each(sharing, ({ r, c, ...at }) => `
+      let mask${r}_${c} = mask[maskStart + min(${query(at)}, u.queries - 1) * u.mask2 + min(${key(at)}, u.keys - 1) * u.mask3];
+      sees = sees || (${query(at)} < u.queries && ${key(at)} < u.keys && !(mask${r}_${c} < ${largest(at)} - ${OUT_OF_SIGHT}));`)}
+    if (sees) { atomicStore(&seen, 1u); }
+    workgroupBarrier();
+    if (lane == 0) { anySeen = atomicLoad(&seen); }
+    if (workgroupUniformLoad(&anySeen) == 0) { continue; }`;
+}
+
+/** Sizes that all attention programs know, and how far a step along each axis of [B, H, T, S] goes in the mask. */
+export function attentionSizes(query: tf.TensorInfo, key: tf.TensorInfo, mask: tf.TensorInfo): Record<string, number> {
+  const [, heads, queries, size] = query.shape;
+  const [, groups, keys] = key.shape;
+  const sizes = [...new Array<number>(4 - mask.shape.length).fill(1), ...mask.shape];
+  const steps = sizes.map((n, axis) => (n === 1 ? 0 : sizeOf(sizes.slice(axis + 1))));
+  return { heads, groups, queries, keys, fours: size / 4, mask0: steps[0], mask1: steps[1], mask2: steps[2], mask3: steps[3] };
+}

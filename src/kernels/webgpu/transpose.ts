@@ -1,0 +1,21 @@
+import { input, type KernelReplacement } from '../wasm/wasm_backend';
+import type { WebGpuBackend } from './webgpu_backend';
+
+/**
+ * A transposition that moves nothing shares its memory, as the gradient of gather makes two of them; tfjs would copy, and give zeros for a table that is
+ * larger than a shader can bind.
+ */
+export const webgpuTranspose: KernelReplacement = {
+  kernelName: 'Transpose',
+  create: (stock) => {
+    if (stock === undefined) return undefined;
+    return (call) => {
+      const x = input(call.inputs, 'x');
+      const perm = call.attrs?.perm as number[];
+      const moved = perm.filter((axis) => x.shape[axis] !== 1);
+      if (x.dtype === 'complex64' || moved.some((axis, i) => i > 0 && axis < moved[i - 1])) return stock(call);
+      (call.backend as WebGpuBackend).incRef(x.dataId);
+      return { dataId: x.dataId, shape: perm.map((axis) => x.shape[axis]), dtype: x.dtype };
+    };
+  },
+};

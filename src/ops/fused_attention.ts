@@ -1,0 +1,33 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ownKernel } from './own_kernel';
+
+/** Queries below which a kernel that works on tiles of them idles. */
+const MIN_QUERIES = 8;
+/** Features of a head that the kernel has room for. */
+const MAX_HEAD_SIZE = 128;
+
+/**
+ * Attention that keeps two numbers per query instead of its probabilities, and computes those once more for the gradient; the mask gets none.
+ *
+ * @returns null where the backend has no kernel for it or not for these sizes.
+ */
+export function fusedAttention(query: tf.Tensor4D, key: tf.Tensor4D, value: tf.Tensor4D, mask: tf.Tensor): tf.Tensor4D | null {
+  const [, heads, length, size] = query.shape;
+  const forward = ownKernel('ILRecAttention');
+  const fits = size % 4 === 0 && size <= MAX_HEAD_SIZE && heads % key.shape[1] === 0;
+  const isFloat = [query, key, value, mask].every(({ dtype }) => dtype === 'float32');
+  if (forward === null || !fits || !isFloat || length < MIN_QUERIES || query.size === 0 || key.size === 0) return null;
+  const attend = tf.customGrad((...given) => {
+    const [q, k, v, save] = given as unknown as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D, tf.GradSaveFunc];
+    const [context, rows] = forward({ query: q, key: k, value: v, mask }); // [B, H, T, F], [B, H, T, 2]
+    save([q, k, v, mask, context, rows]);
+    return { value: context, gradFunc: (dy, saved) => backward(saved, dy as tf.Tensor) };
+  });
+  return attend(query, key, value) as tf.Tensor4D;
+}
+
+function backward([query, key, value, mask, context, rows]: tf.Tensor[], gradient: tf.Tensor): tf.Tensor[] {
+  const kernel = ownKernel('ILRecAttentionGrad');
+  if (kernel === null) throw new Error(`attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`);
+  return kernel({ query, key, value, mask, context, rows, gradient });
+}
