@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import { lowerBindingLimit } from '../../../src/kernels/webgpu/binding_limit';
+import { registerKernels, unregisterKernels } from '../../../src/kernels/register_kernels';
 import type { IlrecObjectiveOptions } from '../../../src/losses';
 import { onWebGpu } from '../../support/backends';
 import { expectDense, measure, streamingCase } from '../../support/streaming_case';
@@ -64,6 +65,16 @@ describe('findOnDevice', () => {
       const before = [tf.memory().numTensors, used()];
       for (const options of [base, ALL]) await measure(c, options, 'streaming');
       expect([tf.memory().numTensors, used()]).to.deep.equal(before);
+    });
+
+    it('refuses to work without its kernels, as values would have to be read back', async () => {
+      unregisterKernels();
+      try {
+        const message = await measure(streamingCase(29), base, 'streaming').then(() => '', (error: Error) => error.message);
+        expect(message).to.equal('streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective');
+      } finally {
+        registerKernels();
+      }
     });
 
     it('refuses a head in columns of which not even the fewest rows fit a binding', async () => {
