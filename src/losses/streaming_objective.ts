@@ -19,12 +19,14 @@ export type { StreamingObjectiveInputs } from './streaming/types';
  * E_l = E_{p^l}[W],   dH_l (CPD) = E_l - E_L,   dH_L (CPO) = E_L e^(lse - lse') + sum_N (p' dz'/dz - p e^(lse - lse')) W - W_y
  * ```
  * Tokens that may be negatives are collected in the pass; rows with more of them than the buffer holds are read again. A trained head is read once more for
- * its own gradient, so that its logits need not be kept.
+ * its own gradient, so that its logits need not be kept. On a backend with kernels for it (WebGPU) no value is read back on the way.
  *
+ * @throws Error on WebGPU without the package's kernels.
  * @returns scalars; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden states, and to the head's weight and bias
  *   unless the head or their variables are frozen.
  */
 export function streamingObjective(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
+  if (tf.getBackend().startsWith('webgpu') && !staysOnDevice()) throw new Error('streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective');
   const { finalHidden, intermediateHidden, head } = inputs;
   const isRecorded = tf.engine().state.gradientDepth > 0;
   const trainsHead = isRecorded && head.isFrozen !== true;

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 export type OwnKernel =
   | ('ILRecRmsNorm' | 'ILRecRmsNormGrad' | 'ILRecRotate' | 'ILRecGate' | 'ILRecGateGrad' | 'ILRecSoftmaxGrad' | 'ILRecAdamW' | 'ILRecAttention' | 'ILRecAttentionGrad')
   | ('ILRecTileLogits' | 'ILRecTileSums' | 'ILRecOnlineSoftmax' | 'ILRecPenalise' | 'ILRecPenaliseFirstOrder')
-  | ('ILRecReadHead' | 'ILRecReadAgain' | 'ILRecHeadGradient' | 'ILRecTokenLogits' | 'ILRecTokenSums');
+  | ('ILRecReadHead' | 'ILRecReadAgain' | 'ILRecHeadGradient' | 'ILRecTokenLogits' | 'ILRecTokenSums' | 'ILRecTokenRows' | 'ILRecAddTokenRows');
 
 /**
  * A kernel of this package on the current backend, as a function of tensors that gives tensors; null where the backend has none. Nothing is recorded

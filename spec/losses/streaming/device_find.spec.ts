@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import type { WebGpuBackend } from '../../../src/kernels/webgpu/webgpu_backend';
 import { lowerBindingLimit } from '../../../src/kernels/webgpu/binding_limit';
+import { registerKernels, unregisterKernels } from '../../../src/kernels/register_kernels';
 import type { IlrecObjectiveOptions } from '../../../src/losses';
 import { onWebGpu } from '../../support/backends';
 import { expectDense, measure, streamingCase } from '../../support/streaming_case';
@@ -36,17 +37,17 @@ describe('findOnDevice', () => {
       const c = streamingCase(11, 331, { P: 3, D: 67, scale: 0.2 });
       await withLimit(4 * 64 * 67, async () => { // one tile of 64 tokens
         for (const options of [base, ALL]) await expectDense(c, options);
-        await expectDense(c, { ...base, penaltyWeight: 0, itemTokens: [3, 300, 17] });
+        await expectDense(c, { ...base, penaltyWeight: 0, itemTokens: [3, 300, 17, 300] });
       });
       await withLimit(4 * 64 * 331, async () => { // the first 64 of 67 rows
-        for (const options of [base, ALL]) await expectDense(c, options, 'columns');
+        for (const options of [base, ALL, { ...base, itemTokens: [330, 5] }]) await expectDense(c, options, 'columns');
       });
     });
 
     it('keeps the negatives of many tiles in their buffer, and makes room in it as the cutoff rises', async () => {
-      const c = streamingCase(13, 4003, { P: 2, D: 67, scale: 0.3, layers: 1 });
+      const c = streamingCase(13, 1511, { P: 2, D: 67, scale: 0.3, layers: 1 });
       await withLimit(4 * 64 * 67, async () => {
-        for (const thresholdScale of [0.4, 1, 3]) await expectDense(c, { ...base, thresholdScale, thresholdReference: 'ensemble' });
+        for (const thresholdScale of [0.4, 2]) await expectDense(c, { ...base, thresholdScale, thresholdReference: 'ensemble' });
       });
     });
 
@@ -65,6 +66,16 @@ describe('findOnDevice', () => {
       const before = [tf.memory().numTensors, used()];
       for (const options of [base, ALL]) await measure(c, options, 'streaming');
       expect([tf.memory().numTensors, used()]).to.deep.equal(before);
+    });
+
+    it('refuses to work without its kernels, as values would have to be read back', async () => {
+      unregisterKernels();
+      try {
+        const message = await measure(streamingCase(29), base, 'streaming').then(() => '', (error: Error) => error.message);
+        expect(message).to.equal('streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective');
+      } finally {
+        registerKernels();
+      }
     });
 
     it('refuses a head in columns of which not even the fewest rows fit a binding', async () => {

@@ -81,3 +81,47 @@ export function sumsOfTokens(backend: WebGpuBackend, head: DeviceHead, tokens: t
     });
   }
 }
+
+/** Rows of W of some tokens, int32 [n] to [n, D]. */
+export function rowsOfTokens(backend: WebGpuBackend, head: DeviceHead, tokens: tf.TensorInfo, rows: tf.TensorInfo): void {
+  const [count, hiddenSize] = rows.shape;
+  for (const { operand, firstToken, numTokens, firstDim, numDims, tokenStride, dimStride } of partsOfHead(backend, head)) {
+    runShader(backend, {
+      name: 'ILRecTokenRows',
+      reads: { tokens, weight: operand },
+      writes: { rows },
+      integers: { count, hidden_size: hiddenSize, first_token: firstToken, num_tokens: numTokens, first_dim: firstDim, num_dims: numDims, token_stride: tokenStride, dim_stride: dimStride },
+      workgroupSize: LANES,
+      workgroups: count,
+      body: `
+        if (group >= u.count) { return; }
+        let token = tokens[group] - i32(u.first_token);
+        if (token < 0 || token >= i32(u.num_tokens)) { return; }
+        for (var d = lane; d < u.num_dims; d += ${LANES}u) {
+          rows[group * u.hidden_size + u.first_dim + d] = weight[u32(token) * u.token_stride + d * u.dim_stride];
+        }`,
+    });
+  }
+}
+
+/** Adds rows [n, D] to those of some tokens, int32 [n], in their order: a token may be there twice. @param head whose matrix is changed. */
+export function addRowsOfTokens(backend: WebGpuBackend, head: DeviceHead, tokens: tf.TensorInfo, rows: tf.TensorInfo): void {
+  const [count, hiddenSize] = rows.shape;
+  for (const { operand, firstToken, numTokens, firstDim, numDims, tokenStride, dimStride } of partsOfHead(backend, head)) {
+    runShader(backend, {
+      name: 'ILRecAddTokenRows',
+      reads: { tokens, rows },
+      writes: { weight: operand },
+      integers: { count, hidden_size: hiddenSize, first_token: firstToken, num_tokens: numTokens, first_dim: firstDim, num_dims: numDims, token_stride: tokenStride, dim_stride: dimStride },
+      workgroupSize: LANES,
+      workgroups: Math.ceil(numDims / LANES),
+      body: `
+        let d = group * ${LANES}u + lane;
+        if (d >= u.num_dims) { return; }
+        for (var i = 0u; i < u.count; i++) {
+          let token = tokens[i] - i32(u.first_token);
+          if (token >= 0 && token < i32(u.num_tokens)) { weight[u32(token) * u.token_stride + d * u.dim_stride] += rows[i * u.hidden_size + u.first_dim + d]; }
+        }`,
+    });
+  }
+}

@@ -1,8 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../wasm/wasm_backend';
-import { logitsOfTokens, sumsOfTokens } from './head_entries';
+import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
 import { headGradient } from './head_gradient';
-import { type DeviceHead, partsOfHead } from './head_parts';
+import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';
 import { readAgain, readHead } from './head_reading';
 import { makeOutput } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
@@ -61,10 +61,25 @@ const tokenLogits = ofHead('ILRecTokenLogits', ({ backend, head, input }) => {
 
 const tokenSums = ofHead('ILRecTokenSums', ({ backend, head, input }) => {
   const tokens = input('tokens');
-  const sums = makeOutput(backend, [tokens.shape[0], head.weight.shape[head.inRows ? 1 : 0]]);
+  const sums = makeOutput(backend, [tokens.shape[0], sizesOf(head).hiddenSize]);
   sumsOfTokens(backend, head, tokens, input('factors'), sums);
   return sums;
 });
 
+const tokenRows = ofHead('ILRecTokenRows', ({ backend, head, input }) => {
+  const tokens = input('tokens');
+  const rows = makeOutput(backend, [tokens.shape[0], sizesOf(head).hiddenSize]);
+  rowsOfTokens(backend, head, tokens, rows);
+  return rows;
+});
+
+const addTokenRows = ofHead('ILRecAddTokenRows', ({ backend, head, input }) => {
+  const { dataId, shape, dtype } = head.weight;
+  if (backend.refCount(dataId) > 1) throw new Error('ILRecAddTokenRows: the matrix is changed in place and must have one holder, got several');
+  addRowsOfTokens(backend, head, input('tokens'), input('rows'));
+  backend.incRef(dataId);
+  return { dataId, shape, dtype };
+});
+
 /** Kernels that read a linear head tile by tile, or at some tokens, and never make all of its logits. */
-export const webgpuHead: readonly KernelReplacement[] = [reading, secondReading, gradient, tokenLogits, tokenSums];
+export const webgpuHead: readonly KernelReplacement[] = [reading, secondReading, gradient, tokenLogits, tokenSums, tokenRows, addTokenRows];

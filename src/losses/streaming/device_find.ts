@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { logitsOfTokens, runHeadKernel } from '../../ops/device_head';
-import { hiddenSizeOf, ofTokens, vocabSizeOf } from '../../ops/vocabulary_projection';
+import { logitsOfTokens, ofTokensOnDevice, runHeadKernel } from '../../ops/device_head';
+import { hiddenSizeOf, vocabSizeOf } from '../../ops/vocabulary_projection';
 import { tileWidth } from '../../ops/vocabulary_tiles';
 import type { IlrecObjectiveOptions } from '../ilrec_objective';
 import { type DeviceExpectations, streamOnDevice } from './device_expectations';
@@ -51,7 +51,7 @@ export function findOnDevice({ finalHidden, intermediateHidden, head, labels: ta
   const expectations = streamOnDevice(head, { final: finalHidden, students, ensemble: students === null ? ensembleHidden : null }, search, expected);
   let compared = expectations;
   if (distils && itemTokens !== undefined) {
-    const slice = ofTokens(head, tf.tensor1d(Int32Array.from(itemTokens), 'int32'));
+    const slice = ofTokensOnDevice(head, tf.tensor1d(Int32Array.from(itemTokens), 'int32'));
     compared = streamOnDevice(slice, { final: finalHidden, students: intermediateHidden, ensemble: null }, null, trains.hidden ? 'all' : 'final');
   }
 

@@ -1,11 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { runHeadKernel, sumsOfTokens } from '../../ops/device_head';
-import { hiddenSizeOf, ofTokens, type VocabularyProjection, vocabSizeOf } from '../../ops/vocabulary_projection';
+import { ofTokensOnDevice, runHeadKernel, sumsOfTokens, withRowsOfTokens } from '../../ops/device_head';
+import { hiddenSizeOf, type VocabularyProjection, vocabSizeOf } from '../../ops/vocabulary_projection';
 import { tileWidth } from '../../ops/vocabulary_tiles';
 import type { IlrecObjectiveOptions } from '../ilrec_objective';
 import type { DeviceExpectations } from './device_expectations';
 import type { DeviceFound } from './device_find';
-import { intermediateGradient, withSlice } from './gradients';
+import { intermediateGradient } from './gradients';
 import type { HeadGradient } from './head_gradient';
 import { KINDS } from './penalise';
 import type { StreamingObjectiveInputs, Trained } from './types';
@@ -45,8 +45,11 @@ function gradientOfHead({ finalHidden, intermediateHidden, head }: StreamingObje
   if (intermediateHidden === null || distillationWeight === 0 || itemTokens === undefined) return whole;
 
   const tokens = tf.tensor1d(Int32Array.from(itemTokens), 'int32');
-  const slice = readGradient(ofTokens(head, tokens), { finalHidden, students: intermediateHidden, penalised: null }, compared, distillationWeight, null, trains);
-  return withSlice(head, whole, slice, tokens);
+  const slice = readGradient(ofTokensOnDevice(head, tokens), { finalHidden, students: intermediateHidden, penalised: null }, compared, distillationWeight, null, trains);
+  return {
+    weight: whole.weight === null ? null : withRowsOfTokens(whole.weight, head.layout, tokens, slice.weight as tf.Tensor2D),
+    bias: whole.bias === null ? null : tf.add<tf.Tensor1D>(whole.bias, tf.unsortedSegmentSum(slice.bias as tf.Tensor1D, tokens, vocabSizeOf(head))),
+  };
 }
 
 interface HiddenRows {

@@ -102,7 +102,7 @@ function studentFactors(logits: tf.Tensor2D, teacher: tf.Tensor2D, { students }:
 }
 
 /** The gradient of the slice's rows [U, D] added to that of the whole head. */
-export function withSlice(head: VocabularyProjection, whole: HeadGradient, slice: HeadGradient, tokens: tf.Tensor1D): HeadGradient {
+function withSlice(head: VocabularyProjection, whole: HeadGradient, slice: HeadGradient, tokens: tf.Tensor1D): HeadGradient {
   const vocabSize = vocabSizeOf(head);
   const add = <T extends tf.Tensor>(gradient: T, part: tf.Tensor, turned = false): T => {
     const spread = tf.unsortedSegmentSum(part, tokens, vocabSize); // [V, D] or [V]
