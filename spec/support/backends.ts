@@ -55,6 +55,16 @@ export function onWebGpu(define: () => void): void {
   });
 }
 
+/** Runs the cases on tfjs-node alone; skipped where it is not installed. */
+export function onTensorFlow(define: () => void): void {
+  if (!isAsked('tensorflow')) return;
+  if (tfjsNode === undefined) {
+    it.skip('on tensorflow: the package @tensorflow/tfjs-node is not installed here');
+    return;
+  }
+  describeOn('tensorflow', define);
+}
+
 function describeOn(backend: BackendName, define: (backend: BackendName) => void): void {
   describe(`on ${backend}`, () => {
     before(async () => {
