@@ -56,6 +56,9 @@ export interface MemoryCoefficients {
 /** Added by dropout. */
 export const DROPOUT: Pick<BlockCoefficients, 'hidden' | 'scores'> = { hidden: 6, scores: 3 };
 
+/** Of a loss that makes all logits at once, while it does: what counts where they outweigh the rest of the step, as on TensorFlow, where they may be many. */
+export const LOGITS_WHILE_MADE: LogitCoefficients = { crossEntropy: 7, ilrec: 27.5, perLayer: 3 };
+
 /** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
 export const CHECKPOINTED = 2;
 
