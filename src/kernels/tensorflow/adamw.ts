@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type Ops, rawKernel, sizeOf, type TensorFlowBackend, type Value } from './tensorflow_backend';
+import { sizeOf } from '../wasm/wasm_backend';
+import { type Ops, rawKernel, type TensorFlowBackend, type Value } from './tensorflow_backend';
 
 /** TensorFlow's variables that its update works on, one set for all weights: weight, first and second moment. */
 const slots = new WeakMap<TensorFlowBackend, readonly Value[]>();
@@ -13,26 +14,37 @@ const LET_GO_ABOVE = 2 ** 16;
  * something of its own does.
  */
 export const adamw = rawKernel('ILRecAdamW', (ops) => {
-  const keep = ops.number('keep');
-  const scale = Math.sqrt(ops.number('secondScale'));
   const variables = slotsOf(ops);
-  const weight = keep === 1 ? new Placed(ops, variables[0], ops.info('weight')) : null;
-  const decayed = weight === null ? ops.mul(ops.input('weight'), ops.float(keep)) : null;
-  if (decayed !== null) assign(ops, variables[0], decayed);
-  if (decayed !== null) ops.drop(decayed);
-  const moments = [new Placed(ops, variables[1], ops.info('first')), new Placed(ops, variables[2], ops.info('second'))];
+  const placed: Placed[] = [];
+  const keep = ops.number('keep');
+  const decays = keep !== 1;
   try {
-    const [none, rate] = [ops.float(0), ops.float(ops.number('stepSize') / scale)];
-    const [beta1, beta2, epsilon] = [ops.number('beta1'), ops.number('beta2'), ops.number('epsilon') / scale].map((value) => ops.float(value));
-    const flags = ['use_locking', 'use_nesterov'].map((name) => ops.attribute(name, 'bool', false));
-    ops.all('ResourceApplyAdam', [...variables, none, none, rate, beta1, beta2, epsilon, ops.input('gradient')], [ops.ofFloats('T'), ...flags], 0);
+    if (decays) placeDecayed(ops, variables[0], keep);
+    const rest = ['weight', 'first', 'second'].slice(decays ? 1 : 0);
+    for (const name of rest) placed.push(new Placed(ops, variables[placed.length + (decays ? 1 : 0)], ops.info(name)));
+    update(ops, variables);
   } finally {
-    for (const placed of [weight, ...moments]) placed?.takeBack();
+    for (const each of placed) each.takeBack();
   }
-  const outputs = [weight === null ? ops.give(read(ops, variables[0])) : weight.output(), ...moments.map((moment) => moment.output())];
+  const outputs = [...(decays ? [ops.give(read(ops, variables[0]))] : []), ...placed.map((each) => each.output())];
   if (sizeOf(ops.info('weight').shape) > LET_GO_ABOVE) for (const variable of variables) assign(ops, variable, ops.float(0));
   return outputs;
 });
+
+function update(ops: Ops, variables: readonly Value[]): void {
+  const scale = Math.sqrt(ops.number('secondScale'));
+  const [none, rate] = [ops.float(0), ops.float(ops.number('stepSize') / scale)];
+  const [beta1, beta2, epsilon] = [ops.number('beta1'), ops.number('beta2'), ops.number('epsilon') / scale].map((value) => ops.float(value));
+  const flags = ['use_locking', 'use_nesterov'].map((name) => ops.attribute(name, 'bool', false));
+  ops.all('ResourceApplyAdam', [...variables, none, none, rate, beta1, beta2, epsilon, ops.input('gradient')], [ops.ofFloats('T'), ...flags], 0);
+}
+
+/** The weight times what decay leaves of it, held by the variable alone. */
+function placeDecayed(ops: Ops, variable: Value, keep: number): void {
+  const decayed = ops.mul(ops.input('weight'), ops.float(keep));
+  assign(ops, variable, decayed);
+  ops.drop(decayed);
+}
 
 /** A tensor of tfjs whose values are in a variable of TensorFlow's for a while. */
 class Placed {

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement, sizeOf } from '../wasm/wasm_backend';
+import { input, type KernelReplacement } from '../wasm/wasm_backend';
 
 /** The part of tfjs-node's backend that the kernels here use; the package itself is an optional peer and never imported. */
 export interface TensorFlowBackend {
@@ -199,5 +199,3 @@ export function rawKernel(kernelName: string, compute: (ops: Ops) => tf.TensorIn
     },
   };
 }
-
-export { sizeOf };
