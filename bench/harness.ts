@@ -5,7 +5,7 @@ export type Comparison = '<=' | '>=' | '<';
 
 /** One line of bench/results.json. */
 export interface BenchRow {
-  /** The ratio's name in the table of goals, S1 to S13. */
+  /** The ratio's name in the table of goals, S1 to S14. */
   readonly name: string;
   /** Which sizes and backend, in a few words. */
   readonly setting: string;

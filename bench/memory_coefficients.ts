@@ -2,11 +2,11 @@
  * What a step holds at its peak, as sums over the sizes of its tensors: the coefficients of src/pretrained/memory_coefficients.ts. Of a part whose size depends
  * on another, the loss's on the blocks for one, the change from one model to a larger one is fitted, in which that other stays the same.
  *
- * Run: npx tsx bench/memory_coefficients.ts [cpu] [wasm] [stock]    (a minute for wasm, some for the others; `stock` is wasm with tfjs's own kernels)
+ * Run: npx tsx bench/memory_coefficients.ts [cpu] [wasm] [stock] [tensorflow]    (a minute for wasm, some for the others; `stock` is wasm with tfjs's own kernels)
  */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import '../spec/support/backends';
+import '../spec/support/open_backends';
 import '../src/register';
 import { peakBytes } from '../spec/support/peak_memory';
 import { ilrec } from '../src/ilrec';
@@ -243,6 +243,7 @@ const TILED = [[12, 3, 24], [20, 2, 24], [40, 1, 32], [40, 4, 16], [9, 5, 40], [
 const TIED = [[8, 24, 2], [16, 24, 2], [8, 48, 2], [8, 24, 4], [24, 16, 1], [12, 32, 3]].flatMap(([P, D, S]) => [true, false].map((tied) => ({ P, D, S, tied })));
 /** Of so many logits that the loss is streamed, and of a head that is larger than its tiles. */
 const LARGE = [true, false].map((tied) => ({ P: 18, D: 256, S: 2, tied }));
+await import('../spec/support/backends'); // after what it needs has been opened
 const asked = process.argv.slice(2);
 for (const form of asked.length > 0 ? asked : ['cpu', 'wasm', 'stock']) {
   await tf.setBackend(form === 'stock' ? 'wasm' : form);

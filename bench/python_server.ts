@@ -6,17 +6,20 @@ import { fileURLToPath } from 'node:url';
 import { median, MIN_RUNS, quantile, timeOf, type Paired } from './harness';
 
 const PYTHON = process.env.PYTHON ?? 'python3';
-const SCRIPT = fileURLToPath(new URL('pytorch/ilrec_loss.py', import.meta.url));
 
-/** One forward and backward pass in PyTorch. */
-export interface PythonStep {
+/** What PyTorch was asked for, timed inside Python. */
+export interface PythonTime {
   readonly ms: number;
   readonly loss: number;
+}
+
+/** One forward and backward pass in PyTorch. */
+export interface PythonStep extends PythonTime {
   /** Norm of the gradient of each hidden tensor, the final layer's first. */
   readonly gradNorms: readonly number[];
 }
 
-/** bench/pytorch/ilrec_loss.py in a process of its own: one line of JSON there, one back. */
+/** A program of bench/pytorch in a process of its own: one line of JSON there, one back. */
 export class PythonServer {
   private constructor(
     private readonly child: ChildProcessWithoutNullStreams,
@@ -26,8 +29,8 @@ export class PythonServer {
   ) {}
 
   /** Starts it; null, and the reason on stderr, where there is no Python or no PyTorch. */
-  static async start(name: string): Promise<PythonServer | null> {
-    const child = spawn(PYTHON, [SCRIPT]);
+  static async start(name: string, script = 'ilrec_loss.py'): Promise<PythonServer | null> {
+    const child = spawn(PYTHON, [fileURLToPath(new URL(`pytorch/${script}`, import.meta.url))]);
     let errors = '';
     child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4000)));
     const started = await once(child, 'spawn').then(() => true, (error: Error) => ((errors = error.message), false));
@@ -70,7 +73,7 @@ export function threadsOf(backend: string): number {
 }
 
 /** As `paired`, with PyTorch's time taken inside Python and the ratio the other way round: PyTorch's time / ours. */
-export async function pairedWithPython(ours: () => unknown, python: () => Promise<PythonStep>, { runs = MIN_RUNS, warmups = 2 }: { runs?: number; warmups?: number } = {}): Promise<Paired> {
+export async function pairedWithPython(ours: () => unknown, python: () => Promise<PythonTime>, { runs = MIN_RUNS, warmups = 2 }: { runs?: number; warmups?: number } = {}): Promise<Paired> {
   const times: [number, number][] = [];
   for (let i = -warmups; i < runs; i++) {
     const pair: [number, number] = [await timeOf(ours), (await python()).ms];

@@ -26,15 +26,15 @@ async function runOn(backend: string, compute: () => tf.Tensor): Promise<Result>
   return result;
 }
 
-/** Computes on wasm and on cpu; shapes, types and values must agree, to `tolerance` relative to 1 + |value|, infinities and NaN too. */
-export async function expectSameAsCpu(compute: () => tf.Tensor, tolerance = 0): Promise<Result> {
+/** Computes on a backend and on cpu; shapes, types and values must agree, to `tolerance` relative to 1 + |value|, infinities and NaN too. */
+export async function expectSameAsCpu(compute: () => tf.Tensor, tolerance = 0, backend: 'wasm' | 'tensorflow' = 'wasm'): Promise<Result> {
   const wanted = await runOn('cpu', compute);
-  const got = await runOn('wasm', compute);
+  const got = await runOn(backend, compute);
   expect(got.shape).to.deep.equal(wanted.shape);
   expect(got.dtype).to.equal(wanted.dtype);
   got.values.forEach((value, i) => {
     const allowed = tolerance * (1 + Math.abs(wanted.values[i]));
-    if (!Object.is(value, wanted.values[i]) && !(Math.abs(value - wanted.values[i]) <= allowed)) expect.fail(`number ${i} is ${value} on wasm and ${wanted.values[i]} on cpu`);
+    if (!Object.is(value, wanted.values[i]) && !(Math.abs(value - wanted.values[i]) <= allowed)) expect.fail(`number ${i} is ${value} on ${backend} and ${wanted.values[i]} on cpu`);
   });
   return got;
 }

@@ -5,27 +5,17 @@ import '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-cpu';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import '../../src/register';
-import { findPackage, importPackage } from '../../src/backends/optional_package_node';
-import { openWebGpu } from './webgpu';
+import type { OpenedBackends } from './open_backends';
 
 const wasmPackage = dirname(createRequire(import.meta.url).resolve('@tensorflow/tfjs-backend-wasm/package.json'));
 setWasmPaths(join(wasmPackage, 'dist') + '/');
 
-/** Asked for by ILREC_SPEC_BACKENDS, names with commas between; else all that are present. */
-const asked = process.env.ILREC_SPEC_BACKENDS?.split(',');
-const isAsked = (name: string): boolean => asked?.includes(name) ?? true;
-
-const tfjsNode = isAsked('tensorflow') ? findPackage('@tensorflow/tfjs-node') : undefined;
-if (tfjsNode !== undefined) {
-  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
-  await importPackage(tfjsNode);
-}
-const webgpu = isAsked('webgpu') ? await openWebGpu() : null;
+const { isAsked, hasTfjsNode, webgpu } = (globalThis as unknown as { openedBackends: OpenedBackends }).openedBackends;
 
 export type BackendName = 'cpu' | 'wasm' | 'tensorflow' | 'webgpu';
 
 /** Backends that can be read at once: all of tfjs's but webgpu. */
-export const backendNames: readonly BackendName[] = (['cpu', 'wasm', ...(tfjsNode === undefined ? [] : ['tensorflow' as const])] as const).filter(isAsked);
+export const backendNames: readonly BackendName[] = (['cpu', 'wasm', ...(!hasTfjsNode ? [] : ['tensorflow' as const])] as const).filter(isAsked);
 
 /** These and webgpu, where it is. */
 export const presentBackends: readonly BackendName[] = [...backendNames, ...(webgpu === null ? [] : ['webgpu' as const])];
@@ -56,6 +46,16 @@ export function onWebGpu(define: () => void): void {
     });
     define();
   });
+}
+
+/** Runs the cases on tfjs-node alone; skipped where it is not installed. */
+export function onTensorFlow(define: () => void): void {
+  if (!isAsked('tensorflow')) return;
+  if (!hasTfjsNode) {
+    it.skip('on tensorflow: the package @tensorflow/tfjs-node is not installed here');
+    return;
+  }
+  describeOn('tensorflow', define);
 }
 
 function describeOn(backend: BackendName, define: (backend: BackendName) => void): void {

@@ -2,10 +2,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { MethodName } from '../../src/checkpoints/run_directory_node';
 import { trainRun } from '../../src/training/train_run_node';
-import './backends';
+import './open_backends';
 import { smallConfig } from './small_shop';
 
 const [data, out, method] = process.argv.slice(2);
+await import('./backends');
 await tf.setBackend('wasm');
 await tf.ready();
 await trainRun({ data, out, method: method as MethodName, config: smallConfig(), resume: true });

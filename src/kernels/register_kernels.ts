@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { cumsum } from './cumsum';
 import { registerSoftmaxGradient } from './softmax_gradient';
+import { tensorflowFused, tensorflowReplacements } from './tensorflow/kernels';
 import { cpuUnsortedSegmentSum, wasmUnsortedSegmentSum } from './unsorted_segment_sum';
 import { wasmBatchMatMul } from './wasm/batch_mat_mul';
 import { wasmBroadcasts } from './wasm/broadcast';
@@ -25,10 +26,11 @@ const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
     ...[...wasmUnary, ...wasmBinary, ...wasmReductions, wasmSoftmax, wasmSplit, wasmSlice, wasmConcat, wasmTranspose],
   ],
   webgpu: webgpuReplacements,
+  tensorflow: tensorflowReplacements,
 };
 
 /** Kernels that tfjs does not have; the operations of src/ops that use one compose it of ordinary ones where it is absent. */
-const fused: Readonly<Record<string, readonly KernelReplacement[]>> = { cpu: [], wasm: wasmFused, webgpu: webgpuFused };
+const fused: Readonly<Record<string, readonly KernelReplacement[]>> = { cpu: [], wasm: wasmFused, webgpu: webgpuFused, tensorflow: tensorflowFused };
 
 /** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */
 const hookName = 'ILRecKernels';
@@ -37,7 +39,7 @@ const ours = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
 const switchedOff = new Set<string>();
 
 /**
- * Gives the cpu, wasm and webgpu backends the kernels they lack or run slowly, whether their packages are imported before, after or never:
+ * Gives the cpu, wasm, webgpu and tensorflow backends the kernels they lack or run slowly, whether their packages are imported before, after or never:
  * what is there already is replaced now, what comes later when tfjs sets the backend. Calling it again does nothing.
  */
 export function registerKernels(): void {

@@ -56,6 +56,9 @@ export interface MemoryCoefficients {
 /** Added by dropout. */
 export const DROPOUT: Pick<BlockCoefficients, 'hidden' | 'scores'> = { hidden: 6, scores: 3 };
 
+/** Of a loss that makes all logits at once, while it does: what counts where they outweigh the rest of the step, as on TensorFlow, where they may be many. */
+export const LOGITS_WHILE_MADE: LogitCoefficients = { crossEntropy: 7, ilrec: 27.5, perLayer: 3 };
+
 /** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
 export const CHECKPOINTED = 2;
 
@@ -120,10 +123,13 @@ const FUSED_KERNELS: MemoryCoefficients = {
   headCopies: { crossEntropy: { tied: 2, untied: 0 }, ilrec: { tied: 3, untied: 1 }, streamed: { tied: 3, untied: 1 } },
 };
 
+/** The same kernels on TensorFlow, where tfjs's own tiles are cut and an untied head's gradient is held twice. */
+const TENSORFLOW_KERNELS: MemoryCoefficients = { ...FUSED_KERNELS, tiles: SHARED_CLONES.tiles, headCopies: SHARED_CLONES.headCopies };
+
 /** The coefficients of the backend in use; of one that shares clones where none has started. */
 export function memoryCoefficients(): MemoryCoefficients {
   if (!tf.getBackend()) return SHARED_CLONES;
-  if (ownKernel('ILRecGate') !== null) return FUSED_KERNELS;
+  if (ownKernel('ILRecGate') !== null) return ownKernel('ILRecTileLogits') === null ? TENSORFLOW_KERNELS : FUSED_KERNELS;
   const copies = tf.tidy(() => {
     const value = tf.zeros([1]);
     return tf.clone(value).dataId === value.dataId ? 0 : 1;

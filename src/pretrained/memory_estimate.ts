@@ -3,7 +3,7 @@ import { IlrecError } from '../errors';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { isStreamed, tileWidth } from '../ops/vocabulary_tiles';
 import { type DecoderSizes, sizesOfConfig, sizesOfModel, type WeightSize } from './decoder_sizes';
-import { type BlockCoefficients, CHECKPOINTED, DROPOUT, type LogitCoefficients, type MemoryCoefficients, memoryCoefficients } from './memory_coefficients';
+import { type BlockCoefficients, CHECKPOINTED, LOGITS_WHILE_MADE, DROPOUT, type LogitCoefficients, type MemoryCoefficients, memoryCoefficients } from './memory_coefficients';
 
 /** Low-rank adapters as memory sees them. */
 export interface LoraSize {
@@ -141,30 +141,39 @@ function trainingNumbers(sizes: DecoderSizes, request: MemoryRequest, vocabulary
   const perBlock = blockNumbers(block, sizes, batchSize, sequenceLength) + adapters / numLayers;
   const checkpoints = numLayers * CHECKPOINTED * rows * hiddenSize;
   const activations = gradientCheckpointing ? checkpoints + perBlock : numLayers * perBlock;
-  if (!vocabulary.isStreamed) return { activations, loss: denseNumbers(sizes, request, vocabulary, c) };
-
   const atLoss = gradientCheckpointing ? checkpoints / 2 : c.forwardShare * activations; // no gradient is there yet
-  const { whileRead, atEnd } = streamedNumbers(sizes, vocabulary, c);
-  return { activations, loss: Math.max(atEnd, whileRead + atLoss - activations - trained) };
+  const { whileMade, atEnd } = vocabulary.isStreamed ? streamedNumbers(sizes, vocabulary, c) : denseNumbers(sizes, request, vocabulary, c);
+  return { activations, loss: Math.max(atEnd, whileMade + atLoss - activations - trained) };
+}
+
+interface LossNumbers {
+  /** While the loss and its gradient by the logits are made, when no other gradient is there. */
+  readonly whileMade: number;
+  /** When the step ends. */
+  readonly atEnd: number;
 }
 
 /** What the loss holds where all logits are made at once. */
-function denseNumbers(sizes: DecoderSizes, { lora }: MemoryRequest, { positions, tapped, rows, isCrossEntropy, adaptsHead, trainsHead }: LossSizes, c: MemoryCoefficients): number {
+function denseNumbers(sizes: DecoderSizes, { lora }: MemoryRequest, { positions, tapped, rows, isCrossEntropy, adaptsHead, trainsHead }: LossSizes, c: MemoryCoefficients): LossNumbers {
   const { vocabSize, hiddenSize, isTied } = sizes;
   const copies = c.headCopies[isCrossEntropy ? 'crossEntropy' : 'ilrec'][isTied ? 'tied' : 'untied'];
   const adapter = lora !== undefined && adaptsHead ? rows * (c.lora.inputs * hiddenSize + c.lora.rank * lora.rank + c.lora.logits * vocabSize) : 0;
-  return perLogit(c.logits, isCrossEntropy, tapped) * positions * vocabSize + (trainsHead && rows > 0 ? copies * vocabSize * hiddenSize : 0) + adapter;
+  const logits = positions * vocabSize;
+  return {
+    whileMade: perLogit(LOGITS_WHILE_MADE, isCrossEntropy, tapped) * logits,
+    atEnd: perLogit(c.logits, isCrossEntropy, tapped) * logits + (trainsHead && rows > 0 ? copies * vocabSize * hiddenSize : 0) + adapter,
+  };
 }
 
-/** What the loss holds where the vocabulary is read tile by tile: while it is, forward pass and gradients of the loss in one, and when the step ends. */
-function streamedNumbers(sizes: DecoderSizes, { positions, tapped, rows, isCrossEntropy, trainsHead }: LossSizes, c: MemoryCoefficients): { whileRead: number; atEnd: number } {
+/** What the loss holds where the vocabulary is read tile by tile. */
+function streamedNumbers(sizes: DecoderSizes, { positions, tapped, rows, isCrossEntropy, trainsHead }: LossSizes, c: MemoryCoefficients): LossNumbers {
   const head = sizes.vocabSize * sizes.hiddenSize;
   const { read, again, gradient } = c.tiles;
   const tile = (tileRows: number, perPosition: number, perToken: number): number => tileWidth(tileRows, sizes.vocabSize, sizes.hiddenSize) * (perPosition * positions + perToken * sizes.hiddenSize);
   const passes = [tile(rows, perLogit(read, isCrossEntropy, tapped), read.head)];
   if (!isCrossEntropy) passes.push(tile(2 * positions, again.perLogit, again.head));
   if (trainsHead) passes.push(head + tile(2 * rows, perLogit(gradient, isCrossEntropy, tapped), gradient.head));
-  return { whileRead: Math.max(...passes), atEnd: trainsHead ? c.headCopies.streamed[sizes.isTied ? 'tied' : 'untied'] * head : 0 };
+  return { whileMade: Math.max(...passes), atEnd: trainsHead ? c.headCopies.streamed[sizes.isTied ? 'tied' : 'untied'] * head : 0 };
 }
 
 function perLogit({ crossEntropy, ilrec, perLayer }: LogitCoefficients, isCrossEntropy: boolean, tapped: number): number {

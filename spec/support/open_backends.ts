@@ -1,0 +1,23 @@
+import { findPackage, importPackage } from '../../src/backends/optional_package_node';
+import { openWebGpu, type WebGpu } from './webgpu';
+
+/** The optional backends that are there. */
+export interface OpenedBackends {
+  /** Whether a backend may be used: ILREC_SPEC_BACKENDS names those asked for, with commas between; default all that are present. */
+  isAsked(name: string): boolean;
+  readonly hasTfjsNode: boolean;
+  readonly webgpu: WebGpu | null;
+}
+
+const asked = process.env.ILREC_SPEC_BACKENDS?.split(',');
+const isAsked = (name: string): boolean => asked?.includes(name) ?? true;
+const tfjsNode = isAsked('tensorflow') ? findPackage('@tensorflow/tfjs-node') : undefined;
+if (tfjsNode !== undefined) {
+  process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
+  await importPackage(tfjsNode);
+}
+const opened: OpenedBackends = { isAsked, hasTfjsNode: tfjsNode !== undefined, webgpu: isAsked('webgpu') ? await openWebGpu() : null };
+
+// Loaded before mocha: it requires spec files, and where one of their modules awaited something at its top, it would import them instead, with a second copy of
+// every class that is registered by name.
+Object.assign(globalThis, { openedBackends: opened });

@@ -1,0 +1,99 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { sizeOf } from '../wasm/wasm_backend';
+import { type Ops, rawKernel, type TensorFlowBackend, type Value } from './tensorflow_backend';
+
+/** TensorFlow's variables that its update works on, one set for all weights: weight, first and second moment. */
+const slots = new WeakMap<TensorFlowBackend, readonly Value[]>();
+
+/** Values of more numbers than this are taken out of the variables after the update, so that the last one does not stay in memory. */
+const LET_GO_ABOVE = 2 ** 16;
+
+/**
+ * TensorFlow's Adam in one pass. It divides by sqrt(v) + epsilon where AdamW divides by sqrt(v s) + epsilon, s = 1 / (1 - beta2^t): with epsilon / sqrt(s)
+ * and stepSize / sqrt(s) it is the same. Moments, and weights that do not decay, are written over where nothing else holds them; TensorFlow copies them where
+ * something of its own does.
+ */
+export const adamw = rawKernel('ILRecAdamW', (ops) => {
+  const variables = slotsOf(ops);
+  const placed: Placed[] = [];
+  const keep = ops.number('keep');
+  const decays = keep !== 1;
+  try {
+    if (decays) placeDecayed(ops, variables[0], keep);
+    const rest = ['weight', 'first', 'second'].slice(decays ? 1 : 0);
+    for (const name of rest) placed.push(new Placed(ops, variables[placed.length + (decays ? 1 : 0)], ops.info(name)));
+    update(ops, variables);
+  } finally {
+    for (const each of placed) each.takeBack();
+  }
+  const outputs = [...(decays ? [ops.give(read(ops, variables[0]))] : []), ...placed.map((each) => each.output())];
+  if (sizeOf(ops.info('weight').shape) > LET_GO_ABOVE) for (const variable of variables) assign(ops, variable, ops.float(0));
+  return outputs;
+});
+
+function update(ops: Ops, variables: readonly Value[]): void {
+  const scale = Math.sqrt(ops.number('secondScale'));
+  const [none, rate] = [ops.float(0), ops.float(ops.number('stepSize') / scale)];
+  const [beta1, beta2, epsilon] = [ops.number('beta1'), ops.number('beta2'), ops.number('epsilon') / scale].map((value) => ops.float(value));
+  const flags = ['use_locking', 'use_nesterov'].map((name) => ops.attribute(name, 'bool', false));
+  ops.all('ResourceApplyAdam', [...variables, none, none, rate, beta1, beta2, epsilon, ops.input('gradient')], [ops.ofFloats('T'), ...flags], 0);
+}
+
+/** The weight times what decay leaves of it, held by the variable alone. */
+function placeDecayed(ops: Ops, variable: Value, keep: number): void {
+  const decayed = ops.mul(ops.input('weight'), ops.float(keep));
+  assign(ops, variable, decayed);
+  ops.drop(decayed);
+}
+
+/** A tensor of tfjs whose values are in a variable of TensorFlow's for a while. */
+class Placed {
+  private readonly isAlone: boolean;
+  private value: Value | null = null;
+
+  constructor(
+    private readonly ops: Ops,
+    private readonly variable: Value,
+    private readonly info: tf.TensorInfo,
+  ) {
+    const { backend } = ops;
+    this.isAlone = backend.refCount(info.dataId) === 1;
+    const value = ops.valueOf(info);
+    assign(ops, variable, value);
+    if (this.isAlone) backend.binding.deleteTensor(value.id); // then the variable alone holds the memory, and need not copy it
+  }
+
+  /** What the variable holds now. */
+  takeBack(): void {
+    this.value = read(this.ops, this.variable);
+    if (!this.isAlone) return;
+    this.ops.backend.tensorMap.get(this.info.dataId).id = this.value.id;
+    this.ops.release(this.value);
+  }
+
+  output(): tf.TensorInfo {
+    if (!this.isAlone) return this.ops.give(this.value as Value);
+    this.ops.backend.incRef(this.info.dataId);
+    return { dataId: this.info.dataId, shape: this.info.shape, dtype: this.info.dtype };
+  }
+}
+
+function assign(ops: Ops, variable: Value, value: Value): void {
+  ops.all('AssignVariableOp', [variable, value], [ops.ofFloats('dtype')], 0);
+}
+
+function read(ops: Ops, variable: Value): Value {
+  return ops.run('ReadVariableOp', [variable], [ops.ofFloats('dtype')]);
+}
+
+function slotsOf(ops: Ops): readonly Value[] {
+  const known = slots.get(ops.backend);
+  if (known !== undefined) return known;
+  const made = ['weight', 'first', 'second'].map((name) => {
+    const variable = ops.run('VarHandleOp', [], [ops.ofFloats('dtype'), ops.attribute('shape', 'shape', []), ops.attribute('container', 'string', ''), ops.attribute('shared_name', 'string', `ILRecAdamW/${name}`)]);
+    ops.release(variable);
+    return variable;
+  });
+  slots.set(ops.backend, made);
+  return made;
+}
