@@ -101,14 +101,14 @@ function lossPeakOf({ V, D, P, S, tied, frozen = false, adapted = false }: LossS
 function streamedPeakOf({ V, D, P, S, frozen = false }: LossShape, negatives: boolean): number {
   const hidden = [tf.randomNormal([P, D], 0, 1, 'float32', 3), ...(S === 0 ? [] : [tf.randomNormal([S * P, D], 0, 1, 'float32', 5)])].map((states) => tf.variable(states)) as tf.Variable<tf.Rank.R2>[];
   const weight = tf.variable(tf.randomNormal([V, D], 0, 0.02, 'float32', 7), !frozen) as tf.Variable<tf.Rank.R2>;
-  const labels = tf.zeros([P], 'int32') as tf.Tensor1D;
+  const labels = new Int32Array(P);
   const options = { penaltyWeight: 0.1, penalty: 'scale', thresholdScale: negatives ? 1 : 1e9, thresholdReference: 'final', distillationWeight: 0.1, rewardWeight: 0 } as const;
   const inputs = { finalHidden: hidden[0], intermediateHidden: hidden[1] ?? null, head: { weight, layout: 'rows', bias: null }, labels, reward: null } as const;
   const bytes = peakBytes(() => {
     const { value, grads } = tf.variableGrads(() => streamingObjective(inputs, options).total, [...hidden, ...(frozen ? [] : [weight])]);
     tf.dispose([value, grads]);
   });
-  tf.dispose([...hidden, weight, labels]);
+  tf.dispose([...hidden, weight]);
   return bytes / 4;
 }
 

@@ -136,6 +136,8 @@ export interface RowLossSizes extends BatchSizes {
 export interface RowLoss {
   readonly model: tfl.LayersModel;
   readonly batch: Batch;
+  /** The loss alone, on the tape. */
+  readonly loss: () => tf.Scalar;
   /** The loss with its gradients on the hidden states of all layers. */
   run(): { readonly loss: number; readonly gradients: readonly Float32Array[] };
   /** Largest number of bytes that loss and gradients held, above what the forward pass of the body left. */
@@ -172,6 +174,7 @@ export function rowLoss(model: tfl.LayersModel, batch: Batch, loss: () => tf.Sca
   return {
     model,
     batch,
+    loss,
     run,
     peak() {
       const before = peakBytes(forward);

@@ -1,14 +1,17 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { registerKernels, unregisterKernels } from '../src/kernels/register_kernels';
 import { buildPrefixTrie } from '../src/generation/prefix_trie';
 import { ilrec, type IlrecDiagnostics, type IlrecOptions } from '../src/ilrec';
 import { addLora } from '../src/lora';
 import { causalLM } from '../src/models/causal_lm';
 import { trieReward } from '../src/rewards/trie_reward';
 import { ModelTaps } from '../src/taps';
+import { isStreamed } from '../src/ops/vocabulary_tiles';
+import type { Reward } from '../src/types';
 import { popularityScorer } from '../src/models/popularity';
-import './support/backends';
+import { onWebGpu } from './support/backends';
 import { integers } from './support/random';
 import { maxDifference } from './support/reference';
 
@@ -32,9 +35,9 @@ async function step(model: tfl.LayersModel, options: IlrecOptions, dense: boolea
     const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
     const { value, grads } = tf.variableGrads(() => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor), variables);
     const result = {
-      loss: value.dataSync()[0],
+      loss: (await value.data())[0],
       diagnostics: (await method.diagnostics()) as IlrecDiagnostics,
-      gradients: new Map(Object.entries(grads).map(([name, gradient]) => [name, gradient.dataSync<'float32'>()])),
+      gradients: new Map(await Promise.all(Object.entries(grads).map(async ([name, gradient]) => [name, await gradient.data<'float32'>()] as const))),
     };
     tf.dispose([ids, labels, value, grads]);
     return result;
@@ -66,6 +69,11 @@ function recurrent(activation: 'softmax' | 'linear', separate: boolean, distribu
   model.add(distributed ? tfl.layers.timeDistributed({ layer: dense }) : dense);
   if (separate) model.add(tfl.layers.softmax());
   return model;
+}
+
+function shopReward(): Reward {
+  const trie = buildPrefixTrie(Array.from({ length: 60 }, (_, item) => [10 + (item % 7), 30 + item]));
+  return trieReward({ scorer: popularityScorer(Array.from({ length: 60 }, (_, item) => [item, item % 5]), 60), trie });
 }
 
 describe('ilrec with a large vocabulary', () => {
@@ -100,12 +108,7 @@ describe('ilrec with a large vocabulary', () => {
     await expectSame(model);
   });
 
-  it('rewards by the trie', async () => {
-    const sequences = Array.from({ length: 60 }, (_, item) => [10 + (item % 7), 30 + item]);
-    const trie = buildPrefixTrie(sequences);
-    const scorer = popularityScorer(Array.from({ length: 60 }, (_, item) => [item, item % 5]), 60);
-    await expectSame(decoder(true), { reward: trieReward({ scorer, trie }), rewardWeight: 0.7 });
-  });
+  it('rewards by the trie', () => expectSame(decoder(true), { reward: shopReward(), rewardWeight: 0.7 }));
 
   it('evaluates without gradients', async () => {
     const model = decoder(true);
@@ -125,3 +128,37 @@ describe('ilrec with a large vocabulary', () => {
     expect(tf.memory().numTensors).to.be.at.most(before);
   });
 });
+
+describe('ilrec with a large vocabulary', () => {
+  onWebGpu(() => {
+    it('reads the head tile by tile, by kernels that read nothing back', async () => {
+      expect(isStreamed(V, 3 * B * T)).to.equal(true);
+      await expectSame(decoder(true));
+      await expectSame(decoder(false), { reward: shopReward(), rewardWeight: 0.7 });
+    });
+
+    it('goes by way of logits without those kernels, or with a reward that gives no entries', async () => {
+      const used = spyOn('ILRecReadHead');
+      await step(decoder(true), { reward: (context) => shopReward()(context), rewardWeight: 0.7 }, false);
+      expect(used()).to.equal(0);
+      await step(decoder(true), {}, false);
+      expect(used()).to.equal(1);
+      unregisterKernels();
+      try {
+        expect(isStreamed(V, 3 * B * T)).to.equal(false);
+        await step(decoder(true), {}, false);
+      } finally {
+        registerKernels();
+      }
+    });
+  });
+});
+
+/** @returns how often the kernel of webgpu has run since. */
+function spyOn(kernelName: string): () => number {
+  const own = tf.getKernel(kernelName, 'webgpu');
+  let calls = 0;
+  tf.unregisterKernel(kernelName, 'webgpu');
+  tf.registerKernel({ ...own, kernelFunc: (...args) => (calls++, own.kernelFunc(...args)) });
+  return () => calls;
+}

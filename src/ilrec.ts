@@ -9,7 +9,7 @@ import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
 import { checkTokens, labelsOf, rowsAt } from './ops/response_labels';
 import { type VocabularyProjection, vocabSizeOf } from './ops/vocabulary_projection';
-import { rewardEntries } from './rewards/reward_entries';
+import { canStream, rewardEntries } from './rewards/reward_entries';
 import { type Capture, compiledFunctions, findTaps, ModelTaps, requireModel, type RowsOf, trainedModel } from './taps';
 import type { Reward, RewardContext } from './types';
 
@@ -203,7 +203,8 @@ class Ilrec implements IlrecMethod {
     const batch: ResponseBatch = { taps, found, labels, capture, rowsOf, hidden: usesLayers ? this.tappedRows(found, capture, distillationWeight !== 0) : null };
     const head = taps.projection;
     const numRows = found.positions.length * (1 + (usesLayers ? capture.hiddenStates.length : 0));
-    return head !== null && isStreamed(vocabSizeOf(head), numRows) ? this.streamedTerms(batch, head, coefficients) : this.denseTerms(batch, coefficients);
+    const streams = head !== null && isStreamed(vocabSizeOf(head), numRows) && (rewardWeight === 0 || canStream(this.options.reward));
+    return streams ? this.streamedTerms(batch, head, coefficients) : this.denseTerms(batch, coefficients);
   }
 
   /** Outputs of the tapped blocks at the response positions, [S * P, D]; off the tape where only CPD would send a gradient there. */
@@ -229,7 +230,7 @@ class Ilrec implements IlrecMethod {
     checkTokens(found, vocabSize, this.options.ignoreIndex);
     const reward = coefficients.rewardWeight === 0 ? null : this.reward(found, labels, capture.inputIds, vocabSize, rewardEntries);
     const intermediateHidden = hidden === null ? null : taps.headInputs(hidden, capture, rowsOf); // [S * P, D]
-    return streamingObjective({ finalHidden: rowsOf(capture.headInput) as tf.Tensor2D, intermediateHidden, head, labels: found.labels, reward }, coefficients);
+    return streamingObjective({ finalHidden: rowsOf(capture.headInput) as tf.Tensor2D, intermediateHidden, head, labels: found.positions.map((at) => found.allLabels[at]), reward }, coefficients);
   }
 
   private reward<T>(found: ResponsePositions, labels: tf.Tensor, inputIds: tf.Tensor | null, vocabSize: number, read: (reward: Reward, context: RewardContext) => T): T {

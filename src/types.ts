@@ -13,12 +13,13 @@ export interface RewardContext {
   readonly vocabSize: number;
 }
 
-/** The masses of next tokens that are not 0, one entry for each pair of response position and token. */
+/** The masses of next tokens, without most of those that are 0; one entry for each pair of response position and token. */
 export interface RewardEntries {
   /** Places among the response positions, [K]. */
   readonly rows: Int32Array;
   readonly tokens: Int32Array;
-  readonly masses: Float32Array;
+  /** [K]; they may stay on the device, where the loss can use them there. The caller disposes them. */
+  readonly masses: tf.Tensor1D;
 }
 
 /**

@@ -42,9 +42,9 @@ export const benchCase: BenchCase = {
 async function measure({ positions, vocabSize, distils, pull }: Setting, backend: string, error: number, bound: number): Promise<BenchRow> {
   const options = { ...OPTIONS, distillationWeight: distils ? OPTIONS.distillationWeight : 0 };
   const weight = tf.variable(tf.randomNormal([vocabSize, D], 0, 1 / Math.sqrt(D), 'float32', 1) as tf.Tensor2D, false);
-  const labels = tf.tensor1d(Int32Array.from({ length: positions }, (_, i) => (i * 7919) % vocabSize), 'int32');
+  const labels = Int32Array.from({ length: positions }, (_, i) => (i * 7919) % vocabSize);
   const states = (rows: number, seed: number): tf.Variable =>
-    tf.variable(tf.tidy(() => tf.add(tf.randomNormal([rows * positions, D], 0, 1, 'float32', seed), tf.tile(tf.mul(tf.gather(weight, labels), pull), [rows, 1])) as tf.Tensor2D));
+    tf.variable(tf.tidy(() => tf.add(tf.randomNormal([rows * positions, D], 0, 1, 'float32', seed), tf.tile(tf.mul(tf.gather(weight, tf.tensor1d(labels, 'int32')), pull), [rows, 1])) as tf.Tensor2D));
   const [final, intermediate] = [states(1, 2), states(LAYERS, 3)];
   const head: VocabularyProjection = { weight: weight as unknown as tf.Tensor2D, layout: 'rows', bias: null };
   let numNegatives = 0;
@@ -65,7 +65,7 @@ async function measure({ positions, vocabSize, distils, pull }: Setting, backend
     });
   };
   const times = await paired(() => tf.tidy(ours), bare);
-  tf.dispose([weight, labels, final, intermediate, shaped]);
+  tf.dispose([weight, final, intermediate, shaped]);
   return row({
     name: 'S3',
     what: distils ? 'loss with gradients / two bare products' : 'loss without KL, projections merged / the same two products',
@@ -104,7 +104,7 @@ function relativeError(): number {
     const reference = (step: number): number => referenceObjective(logits(Float64Array.from(final, (value, i) => value + step * direction[i]), 0), others, labels, null, OPTIONS, frozen).total;
     const head: VocabularyProjection = { weight: tf.tensor2d(weight, [vocabSize, size]), layout: 'rows', bias: null };
     const intermediateHidden = tf.tensor2d(intermediate, [layers * positions, size]);
-    const loss = (hidden: tf.Tensor): tf.Scalar => streamingObjective({ finalHidden: hidden as tf.Tensor2D, intermediateHidden, head, labels: tf.tensor1d(labels, 'int32'), reward: null }, OPTIONS).total;
+    const loss = (hidden: tf.Tensor): tf.Scalar => streamingObjective({ finalHidden: hidden as tf.Tensor2D, intermediateHidden, head, labels, reward: null }, OPTIONS).total;
     const { value, grad } = tf.valueAndGrad(loss as (x: tf.Tensor) => tf.Tensor)(tf.tensor2d(final, [positions, size]));
     const [wanted, slope] = [reference(0), (reference(1e-4) - reference(-1e-4)) / 2e-4];
     const along = tf.sum(tf.mul(grad, tf.tensor2d(direction, [positions, size]))).dataSync()[0];

@@ -115,7 +115,6 @@ export class Problem {
   private readonly head: tf.Variable; // [V, D]
   private readonly final: tf.Tensor2D; // [P, D]
   private readonly intermediate: tf.Tensor2D; // [k * P, D]
-  private readonly labelTensor: tf.Tensor1D;
 
   constructor(private readonly sizes: Sizes) {
     const { vocabSize, hiddenSize, layers, responseRows, seed } = sizes;
@@ -127,7 +126,6 @@ export class Problem {
     this.head = tf.tidy(() => tf.variable(tf.tensor2d(this.numbers, shape), false)); // frozen: no gradient is made for it
     this.final = tf.tensor2d(this.hidden[0], [responseRows.length, hiddenSize]);
     this.intermediate = tf.tidy(() => tf.concat(this.hidden.slice(1).map((rows) => tf.tensor2d(rows, [responseRows.length, hiddenSize])), 0));
-    this.labelTensor = tf.tensor1d(this.labels, 'int32');
   }
 
   get headRows(): number[][] {
@@ -158,14 +156,14 @@ export class Problem {
   }
 
   dispose(): void {
-    tf.dispose([this.head, this.final, this.intermediate, this.labelTensor]);
+    tf.dispose([this.head, this.final, this.intermediate]);
   }
 
   /** `see` gets the terms while they are there. */
   private run(options: IlrecObjectiveOptions, see?: (terms: IlrecTerms) => void): { value: tf.Tensor; grads: tf.Tensor[] } {
     const head = { weight: this.head as tf.Tensor2D, layout: 'rows', bias: null } as const;
     const lossOf = (finalHidden: tf.Tensor2D, intermediateHidden: tf.Tensor2D): tf.Scalar => {
-      const terms = streamingObjective({ finalHidden, intermediateHidden, head, labels: this.labelTensor, reward: null }, options);
+      const terms = streamingObjective({ finalHidden, intermediateHidden, head, labels: this.labels, reward: null }, options);
       see?.(terms);
       return terms.total;
     };

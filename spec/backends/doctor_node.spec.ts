@@ -40,7 +40,21 @@ describe('doctorReport', () => {
     const lines = formatDoctorReport(report).split('\n');
     expect(lines[0]).to.include(`Node ${process.version}`).and.to.include(`tfjs-core ${tf.version_core}`);
     expect(lines.slice(1, 6).map((line) => line.split(/\s+/)[1])).to.deep.equal(Object.keys(BACKENDS));
-    expect(lines[6]).to.equal(`auto: ${report.auto}`);
+    expect(lines[6]).to.match(new RegExp(`^auto: ${report.auto}, the first that is ready of node-gpu, webgpu on a GPU, node, wasm, cpu`));
+  });
+
+  it('never chooses a software adapter, and says so', () => {
+    const [webgpu] = report.backends.filter(({ backend }) => backend === 'webgpu');
+    const software = { ...webgpu, ready: true, gigaflops: 1, adapter: { name: 'lava', isSoftware: true } };
+    const text = formatDoctorReport({ ...report, auto: 'wasm', backends: report.backends.map((each) => (each.backend === 'webgpu' ? software : each)) });
+    expect(text).to.include('1 GFLOP/s on lava, a software adapter').and.to.include('; webgpu has a software adapter here, slower than wasm, and is used only when asked for');
+    if (webgpu.adapter?.isSoftware === true) expect(report.auto).to.not.equal('webgpu');
+  });
+
+  it('looks at one backend alone where asked', async () => {
+    const { backends, auto } = await doctorReport(['cpu']);
+    expect(backends.map(({ backend }) => backend)).to.deep.equal(['cpu']);
+    expect(auto).to.equal(null);
   });
 
   it('prints the command that adds a first backend', () => {

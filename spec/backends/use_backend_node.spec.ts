@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
 import { missingPackages, useBackend } from '../../src/backends/use_backend_node';
+import { findAdapter, isSoftware } from '../../src/backends/webgpu_device';
 import { IlrecError } from '../../src/errors';
 import '../support/backends';
 
@@ -17,12 +18,15 @@ function useBackendElsewhere(backend: string): string[] {
   const program = `(async () => {
     const tf = await import('@tensorflow/tfjs-core');
     const { useBackend } = await import('./src/backends/use_backend_node');
-    const name = await useBackend('${backend}');
-    console.log([name, tf.getBackend(), tf.matMul([[1, 2]], [[3], [4]]).dataSync()[0]].join(' '));
+    const name = await useBackend('${backend}', { onSkip: (reason) => console.log('passed over: ' + reason) });
+    console.log([name, tf.getBackend(), (await tf.matMul([[1, 2]], [[3], [4]]).data())[0]].join(' '));
   })();`;
   const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
   return output.trim().split('\n');
 }
+
+const adapter = await findAdapter(); // of spec/support/backends
+const hasGpu = adapter !== null && !isSoftware(adapter);
 
 describe('useBackend', () => {
   for (const backend of ['cpu', 'wasm'] as const) {
@@ -37,7 +41,22 @@ describe('useBackend', () => {
     if (missingPackages('node').length > 0) this.skip(); // @tensorflow/tfjs-node is not installed
     this.timeout(60_000);
     expect(useBackendElsewhere('node')).to.deep.equal(['node tensorflow 11']);
-    if (missingPackages('node-gpu').length > 0) expect(useBackendElsewhere('auto')).to.deep.equal(['node tensorflow 11']);
+    if (missingPackages('node-gpu').length === 0 || hasGpu) this.skip(); // something better may be here
+    expect(useBackendElsewhere('auto').at(-1)).to.equal('node tensorflow 11');
+  });
+
+  it('sets WebGPU on Dawn, and the process ends by itself', function () {
+    if (adapter === null) this.skip(); // the package webgpu finds no adapter
+    this.timeout(60_000);
+    expect(useBackendElsewhere('webgpu')).to.deep.equal(['webgpu webgpu 11']);
+  });
+
+  it('passes over a software adapter by itself, and says why', function () {
+    if (adapter === null || hasGpu) this.skip(); // no software adapter here
+    this.timeout(60_000);
+    const [reason, used] = useBackendElsewhere('auto');
+    expect(reason).to.match(/^passed over: useBackend: backend 'webgpu' must have a GPU, got the software adapter .+, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name$/);
+    expect(used).to.match(/^(node|wasm) /);
   });
 
   it('takes wasm by itself where TensorFlow is not installed', async function () {
@@ -57,7 +76,7 @@ describe('useBackend', () => {
 
   it('refuses a name it does not know', async () => {
     expect(await messageOf(useBackend('cuda' as BackendName))).to.equal(
-      "useBackend: backend must be one of auto, node-gpu, node, webgpu, wasm, cpu, got 'cuda'",
+      "useBackend: backend must be one of auto, node-gpu, webgpu, node, wasm, cpu, got 'cuda'",
     );
   });
 });

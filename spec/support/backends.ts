@@ -27,6 +27,9 @@ export type BackendName = 'cpu' | 'wasm' | 'tensorflow' | 'webgpu';
 /** Backends that can be read at once: all of tfjs's but webgpu. */
 export const backendNames: readonly BackendName[] = (['cpu', 'wasm', ...(tfjsNode === undefined ? [] : ['tensorflow' as const])] as const).filter(isAsked);
 
+/** These and webgpu, where it is. */
+export const presentBackends: readonly BackendName[] = [...backendNames, ...(webgpu === null ? [] : ['webgpu' as const])];
+
 /** Runs the cases once per backend present, with that backend set; they may read tensors at once. */
 export function forEachBackend(define: (backend: BackendName) => void): void {
   for (const backend of backendNames) describeOn(backend, define);

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { installDawn } from '../../src/backends/node_runtime_node';
 import { findPackage, importPackage } from '../../src/backends/optional_package_node';
+import { registerWebGpu } from '../../src/backends/webgpu_device';
 
 export interface WebGpu {
   /** What the device has complained of since the last call. */
@@ -24,6 +25,7 @@ export async function openWebGpu(): Promise<WebGpu | null> {
   const { gpu } = globalThis.navigator as unknown as { gpu: Gpu };
   if ((await gpu.requestAdapter()) === null) return null;
   await importPackage(backendPackage);
+  registerWebGpu();
   tf.env().set('WEBGPU_CPU_FORWARD', false); // else tiny tensors never reach a shader
   const found: string[] = [];
   let device: DeviceEvents | null = null;

@@ -1,5 +1,5 @@
 /** A backend a user can ask for. `node` and `node-gpu` are TensorFlow itself; `webgpu` in Node runs on Dawn. */
-export type BackendName = 'node-gpu' | 'node' | 'webgpu' | 'wasm' | 'cpu';
+export type BackendName = 'node-gpu' | 'webgpu' | 'node' | 'wasm' | 'cpu';
 
 export interface BackendEntry {
   /** The name tfjs knows it by. */
@@ -12,6 +12,7 @@ export interface BackendEntry {
   readonly repair: string;
 }
 
+/** Fastest first. */
 export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
   'node-gpu': {
     tfjsName: 'tensorflow',
@@ -19,17 +20,17 @@ export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
     install: 'npm install @tensorflow/tfjs-node-gpu',
     repair: 'run "npm rebuild @tensorflow/tfjs-node-gpu", which downloads or builds its native library',
   },
+  webgpu: {
+    tfjsName: 'webgpu',
+    packages: ['webgpu', '@tensorflow/tfjs-backend-webgpu'],
+    install: 'npm install webgpu @tensorflow/tfjs-backend-webgpu',
+    repair: 'install a Vulkan, Metal or Direct3D 12 driver (on Debian: libvulkan1 and the GPU\'s own, or mesa-vulkan-drivers)',
+  },
   node: {
     tfjsName: 'tensorflow',
     packages: ['@tensorflow/tfjs-node'],
     install: 'npm install @tensorflow/tfjs-node',
     repair: 'run "npm rebuild @tensorflow/tfjs-node", which downloads or builds its native library',
-  },
-  webgpu: {
-    tfjsName: 'webgpu',
-    packages: ['webgpu', '@tensorflow/tfjs-backend-webgpu'],
-    install: 'npm install webgpu @tensorflow/tfjs-backend-webgpu',
-    repair: 'install a Vulkan, Metal or Direct3D 12 driver',
   },
   wasm: {
     tfjsName: 'wasm',
@@ -45,5 +46,5 @@ export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
   },
 };
 
-/** What `auto` tries, fastest first; webgpu only when asked for, as a software driver is slower than wasm and looks the same. */
-export const AUTO_ORDER: readonly BackendName[] = ['node-gpu', 'node', 'wasm', 'cpu'];
+/** What `auto` tries, fastest first; webgpu only on a real GPU, as a software adapter is slower than wasm. */
+export const AUTO_ORDER = Object.keys(BACKENDS) as BackendName[];

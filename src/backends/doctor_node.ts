@@ -9,7 +9,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
 import { nodeVersionProblem } from './node_runtime_node';
 import { findPackage } from './optional_package_node';
-import { PROBE, type ProbeRequest, type ProbeResult } from './probe_node';
+import { type Adapter, PROBE, type ProbeRequest, type ProbeResult } from './probe_node';
 
 export interface BackendReport {
   readonly backend: BackendName;
@@ -18,6 +18,8 @@ export interface BackendReport {
   readonly packages: Readonly<Record<string, string | null>>;
   /** Speed of a 512³ product, multiply and add counted, where it is ready. */
   readonly gigaflops?: number;
+  /** What WebGPU runs on, where it is ready. */
+  readonly adapter?: Adapter;
   /** One sentence: what is missing or wrong, and the command or step that mends it. */
   readonly problem?: string;
 }
@@ -28,7 +30,7 @@ export interface DoctorReport {
   readonly logicalCpus: number;
   readonly tfjsCore: string;
   readonly tfjsLayers: string;
-  /** What `useBackend('auto')` takes; null where nothing is ready. */
+  /** What `useBackend('auto')` takes; null where nothing is ready or some were not looked at. */
   readonly auto: BackendName | null;
   readonly backends: readonly BackendReport[];
   readonly notes: readonly string[];
@@ -36,11 +38,15 @@ export interface DoctorReport {
 
 const PROBE_TIMEOUT_MS = 60_000;
 
-/** Looks at every backend, each in a process of its own, so that this one's backend stays as it is. */
-export async function doctorReport(): Promise<DoctorReport> {
+/**
+ * Looks at backends, each in a process of its own, so that this one's backend stays as it is.
+ *
+ * @param names which; default all, and only then is the automatic choice known.
+ */
+export async function doctorReport(names: readonly BackendName[] = AUTO_ORDER): Promise<DoctorReport> {
   const backends: BackendReport[] = [];
-  for (const name of Object.keys(BACKENDS) as BackendName[]) backends.push(await examine(name));
-  const isReady = (name: BackendName): boolean => backends.some(({ backend, ready }) => backend === name && ready);
+  for (const name of names) backends.push(await examine(name));
+  const isTaken = (name: BackendName): boolean => backends.some(({ backend, ready, adapter }) => backend === name && ready && adapter?.isSoftware !== true);
   const nodeProblem = findPackage('@tensorflow/tfjs-node') || findPackage('@tensorflow/tfjs-node-gpu') ? nodeVersionProblem() : undefined;
   return {
     node: process.version,
@@ -48,7 +54,7 @@ export async function doctorReport(): Promise<DoctorReport> {
     logicalCpus: availableParallelism(),
     tfjsCore: tf.version_core,
     tfjsLayers: tfl.version_layers,
-    auto: AUTO_ORDER.find(isReady) ?? null,
+    auto: names.length < AUTO_ORDER.length ? null : (AUTO_ORDER.find(isTaken) ?? null),
     backends,
     notes: nodeProblem === undefined ? [] : [nodeProblem],
   };
@@ -57,18 +63,27 @@ export async function doctorReport(): Promise<DoctorReport> {
 /** The report as lines for a terminal. */
 export function formatDoctorReport(report: DoctorReport): string {
   const width = Math.max(...report.backends.map(({ backend }) => backend.length));
-  const lines = report.backends.map(({ backend, ready, gigaflops, packages, problem }) => {
+  const lines = report.backends.map(({ backend, ready, gigaflops, adapter, packages, problem }) => {
     const versions = Object.entries(packages).map(([name, version]) => `${name} ${version ?? 'missing'}`);
-    const state = ready ? `${versions.join(', ')}, ${gigaflops} GFLOP/s` : (problem ?? 'not ready');
+    const on = adapter === undefined ? '' : ` on ${adapter.name}${adapter.isSoftware ? ', a software adapter' : ''}`;
+    const state = ready ? `${versions.join(', ')}, ${gigaflops} GFLOP/s${on}` : (problem ?? 'not ready');
     return `${ready ? '✔' : '✘'} ${backend.padEnd(width)}  ${state}`;
   });
   const { node, platform, logicalCpus, tfjsCore, tfjsLayers, auto, notes } = report;
   return [
     `Node ${node} on ${platform}, ${logicalCpus} logical CPUs; tfjs-core ${tfjsCore}, tfjs-layers ${tfjsLayers}`,
     ...lines,
-    `auto: ${auto ?? `nothing is ready; run "${BACKENDS.wasm.install}"`}`,
+    ...(report.backends.length === 1 ? [] : [`auto: ${auto === null ? `nothing is ready; run "${BACKENDS.wasm.install}"` : `${auto}, ${choiceOf(report)}`}`]),
     ...notes,
   ].join('\n');
+}
+
+/** Why `auto` takes what it takes. */
+function choiceOf({ auto, backends }: DoctorReport): string {
+  const order = AUTO_ORDER.map((name) => (name === 'webgpu' ? 'webgpu on a GPU' : name)).join(', ');
+  const isSoftware = backends.some(({ adapter }) => adapter?.isSoftware === true);
+  const passedOver = isSoftware && auto !== 'node-gpu' ? '; webgpu has a software adapter here, slower than wasm, and is used only when asked for' : '';
+  return `the first that is ready of ${order}${passedOver}`;
 }
 
 async function examine(backend: BackendName): Promise<BackendReport> {
@@ -78,7 +93,7 @@ async function examine(backend: BackendName): Promise<BackendReport> {
   const missing = names.filter((_, i) => found[i] === undefined);
   if (missing.length > 0) return { backend, ready: false, packages, problem: `not installed: ${missing.join(', ')}; run "${install}"` };
   const result = await probe(backend);
-  if ('gigaflops' in result) return { backend, ready: true, packages, gigaflops: result.gigaflops };
+  if ('gigaflops' in result) return { backend, ready: true, packages, ...result };
   return { backend, ready: false, packages, problem: `installed but not working (${result.error}); ${repair}` };
 }
 

@@ -33,6 +33,11 @@ export async function installDawn(): Promise<void> {
   Object.defineProperty(scope.navigator, 'gpu', { value: create([]), configurable: true });
 }
 
+/** Takes `installDawn`'s instance away, where its adapter is not wanted: a process that holds one ends later. */
+export function removeDawn(): void {
+  delete (globalThis.navigator as { gpu?: object } | undefined)?.gpu;
+}
+
 /** Tells tfjs's wasm backend where its binaries are. */
 export async function locateWasm(): Promise<void> {
   const found = findPackage('@tensorflow/tfjs-backend-wasm');

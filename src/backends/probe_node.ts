@@ -12,7 +12,13 @@ export interface ProbeRequest {
 }
 
 /** What it prints as its last line. */
-export type ProbeResult = { readonly gigaflops: number } | { readonly error: string };
+export type ProbeResult = { readonly gigaflops: number; readonly adapter?: Adapter } | { readonly error: string };
+
+/** What WebGPU runs on. */
+export interface Adapter {
+  readonly name: string;
+  readonly isSoftware: boolean;
+}
 
 /** A program of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the first line of what went wrong. */
 export const PROBE = `
@@ -36,6 +42,9 @@ try {
   if (!(await tf.setBackend(tfjsName))) throw new Error('tfjs refuses to start it');
   await tf.ready();
   if (backend === 'node-gpu' && !tf.backend().isUsingGpuDevice) throw new Error('TensorFlow sees no GPU');
+  const { info } = (backend === 'webgpu' && (await navigator.gpu.requestAdapter())) || {};
+  const name = info && (info.description || info.device || info.vendor);
+  const adapter = info && { name, isSoftware: info.isFallbackAdapter || /swiftshader|software|llvmpipe|lavapipe/i.test(info.architecture + name) };
   const size = 512;
   const a = tf.fill([size, size], 0.5);
   let best = Infinity;
@@ -45,7 +54,7 @@ try {
     best = Math.min(best, performance.now() - start);
     if (value !== size / 4) throw new Error('it multiplies wrongly');
   }
-  answer({ gigaflops: Number((2 * size ** 3 / best / 1e6).toPrecision(2)) });
+  answer({ gigaflops: Number((2 * size ** 3 / best / 1e6).toPrecision(2)), adapter });
 } catch (error) {
   answer({ error: String(error?.message ?? error).split('\\n')[0] });
 }

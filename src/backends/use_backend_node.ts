@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
 import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
-import { installDawn, locateWasm, restoreOldUtil } from './node_runtime_node';
+import { installDawn, locateWasm, removeDawn, restoreOldUtil } from './node_runtime_node';
 import { findPackage, importPackage, type OptionalPackage } from './optional_package_node';
+import { findAdapter, isSoftware, nameOf, registerWebGpu } from './webgpu_device';
 
 export interface UseBackendOptions {
   /** Told, with `auto`, why a backend that is installed was passed over; by default nobody is. */
@@ -12,7 +13,8 @@ export interface UseBackendOptions {
 /**
  * Imports a backend's package, sets it as tfjs's backend and waits until it is ready.
  *
- * @param backend `auto` takes the first of node-gpu, node, wasm and cpu that is installed and works; webgpu only when asked for.
+ * @param backend `auto` takes the first of node-gpu, webgpu on a real GPU, node, wasm and cpu that is installed and works; webgpu on a software adapter only
+ *   when asked for by name.
  * @returns the backend now in use.
  * @throws IlrecError with the npm command when its package is not installed, or with the repair when it does not work.
  */
@@ -21,6 +23,7 @@ export async function useBackend(backend: BackendName | 'auto' = 'auto', { onSki
   for (const name of AUTO_ORDER) {
     if (missingPackages(name).length > 0) continue;
     try {
+      if (name === 'webgpu') await refuseSoftware();
       return await start(name);
     } catch (error) {
       if (!(error instanceof IlrecError)) throw error;
@@ -33,6 +36,15 @@ export async function useBackend(backend: BackendName | 'auto' = 'auto', { onSki
 /** The packages of a backend that are not installed. */
 export function missingPackages(backend: BackendName): string[] {
   return BACKENDS[backend].packages.filter((name) => findPackage(name) === undefined);
+}
+
+/** @throws IlrecError where WebGPU would run on the CPU. */
+async function refuseSoftware(): Promise<void> {
+  await installDawn();
+  const adapter = await findAdapter();
+  if (adapter === null || !isSoftware(adapter)) return;
+  removeDawn();
+  throw new IlrecError(`useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name`);
 }
 
 async function start(name: BackendName): Promise<BackendName> {
@@ -65,7 +77,11 @@ async function load(name: BackendName): Promise<void> {
     restoreOldUtil();
     process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // read by TensorFlow when it loads: warnings and errors only
   }
-  if (name === 'webgpu') await installDawn();
+  if (name === 'webgpu') {
+    await installDawn();
+    if ((await findAdapter()) === null) throw new Error('no adapter');
+  }
   for (const found of BACKENDS[name].packages.map(findPackage)) await importPackage(found as OptionalPackage);
   if (name === 'wasm') await locateWasm();
+  if (name === 'webgpu') registerWebGpu();
 }

@@ -41,13 +41,18 @@ const guarded = new WeakSet<object>();
 
 /** The adapter that tfjs would take; null where there is none. */
 export async function findAdapter(): Promise<GpuAdapter | null> {
-  const lowPower = tf.env().get('WEBGPU_USE_LOW_POWER_GPU') === true;
+  const lowPower = tf.env().getFlags().WEBGPU_USE_LOW_POWER_GPU === true;
   return (await gpuOf()?.requestAdapter({ powerPreference: lowPower ? 'low-power' : 'high-performance' })) ?? null;
 }
 
 /** Whether an adapter is a program on the CPU, which is slower than wasm. */
 export function isSoftware({ info, isFallbackAdapter }: GpuAdapter): boolean {
   return (info?.isFallbackAdapter ?? isFallbackAdapter) === true || /swiftshader|software|llvmpipe|lavapipe/i.test(`${info?.architecture} ${info?.description}`);
+}
+
+/** What a person would call the adapter. */
+export function nameOf({ info }: GpuAdapter): string {
+  return info?.description || `${info?.vendor} ${info?.architecture}`.trim();
 }
 
 /**

@@ -4,8 +4,8 @@ import { useBackend } from '../backends/use_backend_node';
 import { remark } from './output';
 
 /** `--backend`, the same for every verb. */
-export function backendOption(): Option {
-  return new Option('--backend <backend>', 'where to compute').choices(['auto', ...Object.keys(BACKENDS)]).default('auto');
+export function backendOption(description = 'where to compute'): Option {
+  return new Option('--backend <backend>', description).choices(['auto', ...Object.keys(BACKENDS)]).default('auto');
 }
 
 /** Sets the backend and says which one it is. */

@@ -1,14 +1,17 @@
 import { Command } from 'commander';
+import type { BackendName } from '../backends/backend_table_node';
 import { doctorReport, formatDoctorReport } from '../backends/doctor_node';
+import { backendOption } from './backend';
 import { printResult } from './output';
 
 /** `ilrec doctor`: `doctorReport`. */
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Say which backends are there, which are missing and how to add them.')
+    .addOption(backendOption('examine this one alone'))
     .option('--json', 'print one JSON object')
-    .action(async ({ json }: { json?: boolean }) => {
-      const report = await doctorReport();
+    .action(async ({ backend, json }: { backend: BackendName | 'auto'; json?: boolean }) => {
+      const report = await doctorReport(backend === 'auto' ? undefined : [backend]);
       printResult(json, report, formatDoctorReport(report));
     });
 }

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { prepareData } from '../data/files_node';
 import { formatPrepareReport } from '../data/prepare_report';
 import { DATA_FORMATS, DATA_SPLITS } from '../data/read_dataset_node';
+import { backendOption } from './backend';
 import { integerOption, oneOf, printResult } from './output';
 
 interface Options {
@@ -16,6 +17,7 @@ interface Options {
   codebookSize?: number;
   vectors?: string;
   seed?: number;
+  backend: string;
   json?: boolean;
 }
 
@@ -34,8 +36,9 @@ export function prepareCommand(): Command {
     .option('--codebook-size <n>', 'codes per level', integerOption('--codebook-size', 1))
     .option('--vectors <file>', 'item vectors, JSONL of {"id", "vector"}')
     .option('--seed <n>', 'seed of the semantic ids', integerOption('--seed', 0))
+    .addOption(backendOption('taken as by every verb; preparing needs none and computes in plain JavaScript'))
     .option('--json', 'print one JSON object')
-    .action(async ({ format, split, json, ...options }: Options) => {
+    .action(async ({ format, split, json, backend: _, ...options }: Options) => {
       const { name, checksum, report } = await prepareData({ format: oneOf('--format', DATA_FORMATS, format), split: oneOf('--split', DATA_SPLITS, split), ...options });
       printResult(json, { out: options.out, name, checksum, ...report }, formatPrepareReport(name, report));
     });

@@ -15,6 +15,8 @@ import { wasmSoftmax } from './wasm/softmax';
 import { wasmTile } from './wasm/tile';
 import type { KernelReplacement, WasmBackend } from './wasm/wasm_backend';
 import { webgpuFused, webgpuReplacements } from './webgpu/kernels';
+import { keepIntegersReadable } from './webgpu/readable_integers';
+import type { WebGpuBackend } from './webgpu/webgpu_backend';
 
 const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [cpuUnsortedSegmentSum, cumsum],
@@ -75,6 +77,7 @@ export function unregisterKernels(): void {
 /** Replaces what the backend's package has registered so far. */
 function installKernels(backendName: string, backend: WasmBackend | undefined): void {
   if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return; // the backend's package is not there
+  if (backendName === 'webgpu' && backend !== undefined) keepIntegersReadable(backend as unknown as WebGpuBackend);
   const lacksSimd = backendName === 'wasm' && (backend === undefined || simdOf(backend) === null);
   for (const { kernelName, create } of [...replacements[backendName], ...(lacksSimd ? [] : fused[backendName])]) {
     const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;

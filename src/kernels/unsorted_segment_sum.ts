@@ -23,7 +23,7 @@ export function addRowsBySegment(x: Numbers, ids: ArrayLike<number>, inner: numb
 }
 
 /** Shape [S, ...] of the sum and the size of one row; `segmentIds` covers the leading axes of `x`. */
-function plan(x: tf.TensorInfo, segmentIds: tf.TensorInfo, numSegments: number): { shape: number[]; inner: number; dtype: 'float32' | 'int32' } {
+export function planSegmentSum(x: tf.TensorInfo, segmentIds: tf.TensorInfo, numSegments: number): { shape: number[]; inner: number; dtype: 'float32' | 'int32' } {
   const rank = segmentIds.shape.length;
   if (segmentIds.shape.some((n, axis) => n !== x.shape[axis])) {
     throw new Error(`unsortedSegmentSum: segmentIds must have the leading shape of x, got [${segmentIds.shape}] for [${x.shape}]`);
@@ -42,7 +42,7 @@ const segmentSumOnHeap: tf.KernelFunc = ({ inputs, backend, attrs }) => {
   const wasm = backend as WasmBackend;
   const x = input(inputs, 'x');
   const segmentIds = input(inputs, 'segmentIds');
-  const { shape, inner, dtype } = plan(x, segmentIds, attrs?.numSegments as number);
+  const { shape, inner, dtype } = planSegmentSum(x, segmentIds, attrs?.numSegments as number);
   const sum = wasm.makeOutput(shape, dtype); // before any view is taken: allocating may move the heap
   const simd = simdOf(wasm);
   if (simd !== null && dtype === 'float32' && segmentIds.dtype === 'int32') {
@@ -68,7 +68,7 @@ export const cpuUnsortedSegmentSum: KernelReplacement = {
     const cpu = backend as CpuBackend;
     const x = input(inputs, 'x');
     const segmentIds = input(inputs, 'segmentIds');
-    const { shape, inner, dtype } = plan(x, segmentIds, attrs?.numSegments as number);
+    const { shape, inner, dtype } = planSegmentSum(x, segmentIds, attrs?.numSegments as number);
     const size = sizeOf(shape);
     const out = dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
     addRowsBySegment(cpu.data.get(x.dataId).values, cpu.data.get(segmentIds.dataId).values, inner, out);

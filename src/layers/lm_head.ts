@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { initializerSeed } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
@@ -31,7 +32,7 @@ export class LMHead extends tfl.layers.Layer implements VocabularyHead {
 
   override build(inputShape: Shape): void {
     const { initializerRange, seed } = this;
-    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed });
+    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: initializerSeed(seed) });
     this.kernel = this.addWeight('weight', [this.vocabSize, inputShape[inputShape.length - 1]], 'float32', initializer);
     this.built = true;
   }

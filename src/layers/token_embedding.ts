@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { initializerSeed } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
@@ -42,7 +43,7 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
 
   override build(): void {
     const { initializerRange, seed } = this;
-    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed });
+    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: initializerSeed(seed) });
     this.embeddings = this.addWeight('weight', [this.vocabSize, this.hiddenSize], 'float32', initializer);
     this.built = true;
   }

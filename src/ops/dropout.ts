@@ -38,3 +38,8 @@ function mix(value: number): number {
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
   return (x ^ (x >>> 16)) >>> 0;
 }
+
+/** The seed as tfjs's initializers take it: for 0 they would draw one. */
+export function initializerSeed(seed: number): number {
+  return seed === 0 ? mixSeeds(0, 0) : seed;
+}

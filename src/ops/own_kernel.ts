@@ -3,7 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Names of this package's own kernels; a backend may have any of them, each with a composite of ordinary operations beside it. */
 export type OwnKernel =
   | ('ILRecRmsNorm' | 'ILRecRmsNormGrad' | 'ILRecRotate' | 'ILRecGate' | 'ILRecGateGrad' | 'ILRecSoftmaxGrad' | 'ILRecAdamW')
-  | ('ILRecTileLogits' | 'ILRecTileSums' | 'ILRecOnlineSoftmax' | 'ILRecPenalise' | 'ILRecPenaliseFirstOrder');
+  | ('ILRecTileLogits' | 'ILRecTileSums' | 'ILRecOnlineSoftmax' | 'ILRecPenalise' | 'ILRecPenaliseFirstOrder')
+  | ('ILRecReadHead' | 'ILRecReadAgain' | 'ILRecHeadGradient' | 'ILRecTokenLogits' | 'ILRecTokenSums');
 
 /**
  * A kernel of this package on the current backend, as a function of tensors that gives tensors; null where the backend has none. Nothing is recorded

@@ -1,4 +1,10 @@
+import * as tf from '@tensorflow/tfjs-core';
 import type { Reward, RewardContext, RewardEntries } from '../types';
+
+/** Whether the reward is known by its entries without a value read back from the device, where none can be. */
+export function canStream(reward: Reward | undefined): boolean {
+  return reward?.entries !== undefined || !tf.getBackend().startsWith('webgpu');
+}
 
 /** A reward without its zeros: as it gives them itself, or picked out of its [P, V]. */
 export function rewardEntries(reward: Reward, context: RewardContext): RewardEntries {
@@ -14,6 +20,6 @@ export function rewardEntries(reward: Reward, context: RewardContext): RewardEnt
   return {
     rows: Int32Array.from(places, (place) => Math.floor(place / vocabSize)),
     tokens: Int32Array.from(places, (place) => place % vocabSize),
-    masses: Float32Array.from(places, (place) => values[place]),
+    masses: tf.tensor1d(Float32Array.from(places, (place) => values[place])),
   };
 }

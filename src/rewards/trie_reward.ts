@@ -78,10 +78,7 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
   const entries = (context: RewardContext): RewardEntries => {
     const { plan: { targets }, masses } = planOf(context);
     const column = (offset: number): Int32Array => Int32Array.from({ length: targets.length / 2 }, (_, i) => targets[2 * i + offset]);
-    const found = targets.length === 0 ? null : withoutTape(masses);
-    const values = found?.dataSync<'float32'>() ?? new Float32Array(0);
-    found?.dispose();
-    return { rows: column(0), tokens: column(1), masses: values };
+    return { rows: column(0), tokens: column(1), masses: targets.length === 0 ? tf.tensor1d([]) : withoutTape(masses) };
   };
   return Object.assign(reward, { entries });
 }

@@ -203,7 +203,8 @@ export class ModelTaps {
     }
     if (this.request.keepInputIds && inputIds !== null) {
       this.calls.on(inputIds.site, (inputs, run) => {
-        this.keep('inputIds', inputs[inputIds.input]);
+        const ids = inputs[inputIds.input];
+        tf.tidy(() => this.keep('inputIds', tf.getBackend().startsWith('webgpu') ? ownCopy(ids) : ids));
         return run();
       });
     }
@@ -252,4 +253,9 @@ export class ModelTaps {
 /** Names a tensor of the graph among those kept in a pass. */
 function keyOf({ site, index, tensor }: Source): string {
   return `${site === null ? `input ${tensor.id}` : site.id} ${index}`;
+}
+
+/** Token ids that stay on the CPU: what a layer reads goes to the device, from where WebGPU cannot read it back at once. */
+function ownCopy(ids: tf.Tensor): tf.Tensor {
+  return tf.tensor(Int32Array.from(ids.dataSync()), ids.shape, 'int32');
 }

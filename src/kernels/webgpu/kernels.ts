@@ -1,7 +1,22 @@
 import type { KernelReplacement } from '../wasm/wasm_backend';
+import { webgpuAdamw } from './adamw';
+import { webgpuGate } from './gate';
+import { webgpuGather } from './gather';
+import { webgpuHead } from './head_kernels';
+import { webgpuLargeElementwise } from './large_elementwise';
+import { webgpuBatchMatMul } from './mat_mul';
+import { readableIndices } from './readable_integers';
+import { webgpuRmsNorm } from './rms_norm';
+import { webgpuRotate } from './rotary';
+import { webgpuUnsortedSegmentSum } from './segment_sum';
+import { webgpuSoftmax } from './softmax';
+import { webgpuSoftmaxGradient } from './softmax_gradient';
 
 /** Kernels that stand for tfjs's. */
-export const webgpuReplacements: readonly KernelReplacement[] = [];
+export const webgpuReplacements: readonly KernelReplacement[] = [
+  ...[webgpuBatchMatMul, webgpuGather, webgpuUnsortedSegmentSum, webgpuSoftmax],
+  ...[...webgpuLargeElementwise, ...readableIndices],
+];
 
 /** Kernels that tfjs does not have. */
-export const webgpuFused: readonly KernelReplacement[] = [];
+export const webgpuFused: readonly KernelReplacement[] = [...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, ...webgpuHead];

@@ -1,15 +1,25 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../wasm/wasm_backend';
-import type { Buffer, BufferRange, Device, Pipeline, WebGpuBackend } from './webgpu_backend';
+import { bindingLimit } from './binding_limit';
+import type { Buffer, BufferRange, Device, Pipeline, TensorData, WebGpuBackend } from './webgpu_backend';
 
-/** A tensor that a shader reads or writes, or the numbers [begin, end) of it: begin on a multiple of what `alignment` says. */
-export type Operand = tf.TensorInfo | { readonly tensor: tf.TensorInfo; readonly begin: number; readonly end: number };
+/** A tensor that a shader reads or writes, or a part of it. */
+export type Operand = tf.TensorInfo | Part;
+
+/** The numbers [begin, end) of a tensor: all by default, begin on a multiple of what `alignment` says. */
+export interface Part {
+  readonly tensor: tf.TensorInfo;
+  readonly begin?: number;
+  readonly end?: number;
+  /** Whether the program knows it as an array of vec4f; its numbers must then be a multiple of 4. */
+  readonly fours?: boolean;
+}
 
 /** One run of a WGSL program over tensors. */
 export interface ShaderRun {
   /** Names the program: two that differ in any text below need two names. */
   readonly name: string;
-  /** What the program only reads, and what it writes, by the names that it knows them under: arrays of f32 or i32. One tensor may not be in both. */
+  /** What the program only reads, and what it writes, by the names that it knows them under: arrays of f32 or i32, none of them empty. One tensor may not be in both. */
   readonly reads: Readonly<Record<string, Operand>>;
   readonly writes: Readonly<Record<string, Operand>>;
   /** Values known as `u.name`: u32. */
@@ -33,17 +43,35 @@ export interface ShaderRun {
 
 /** A new tensor on the device, its numbers not set. */
 export function makeOutput(backend: WebGpuBackend, shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): tf.TensorInfo {
-  return backend.makeTensorInfo([...shape], dtype);
+  const none = dtype === 'float32' ? new Float32Array(0) : new Int32Array(0);
+  return backend.makeTensorInfo([...shape], dtype, sizeOf(shape) === 0 ? none : undefined); // nothing to read back from the device
+}
+
+/** Makes all numbers of a tensor zero. */
+export function clear(backend: WebGpuBackend, info: tf.TensorInfo): void {
+  if (countOf(info) === 0) return;
+  backend.uploadToGPU(info.dataId);
+  backend.commandQueueOwnedIds.add(info.dataId);
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.commandEncoder.clearBuffer(dataOf(backend, info).resource as Buffer);
 }
 
 /** Records one run of a program; it is done before whatever is recorded after it. */
 export function runShader(backend: WebGpuBackend, run: ShaderRun): void {
+  const named = Object.entries(run.reads).map(([name, operand]) => ({ name, operand, copy: isRenamed(backend, operand) ? converted(backend, tensorOf(operand)) : null }));
+  const reads = named.map(({ name, operand, copy }): [string, Operand] => [name, copy === null ? operand : 'tensor' in operand ? { ...operand, tensor: copy } : copy]);
+  record(backend, { ...run, reads: Object.fromEntries(reads) });
+  for (const { copy } of named) if (copy !== null) backend.disposeData(copy.dataId);
+}
+
+function record(backend: WebGpuBackend, run: ShaderRun): void {
   const operands = [...Object.values(run.writes), ...Object.values(run.reads)];
-  const tensors = operands.map((operand) => ('tensor' in operand ? operand.tensor : operand));
-  for (const { dataId } of tensors) {
+  for (const { dataId } of operands.map(tensorOf)) {
     backend.uploadToGPU(dataId);
     backend.commandQueueOwnedIds.add(dataId);
   }
+  for (const operand of Object.values(run.writes)) dataOf(backend, tensorOf(operand)).values = null; // a copy that was read before is out of date
   const pipeline = pipelineOf(backend.device, run);
   const ranges = operands.map((operand) => rangeOf(backend, operand));
   const uniforms = uniformsOf(backend, run);
@@ -69,12 +97,50 @@ export function alignment({ limits }: Device): { bytes: number; numbers: number 
   return { bytes, numbers: bytes / 4 };
 }
 
+/** Bounds of parts of `count` numbers that a shader can bind, each but the last a multiple of `unit` numbers long. */
+export function partsOf(device: Device, count: number, unit = 1): { begin: number; end: number }[] {
+  let whole = unit;
+  while ((4 * whole) % device.limits.minStorageBufferOffsetAlignment !== 0) whole *= 2; // the alignment is a power of two
+  const most = Math.max(1, Math.floor(bindingLimit(device) / (4 * whole))) * whole;
+  return Array.from({ length: Math.ceil(count / most) }, (_, i) => ({ begin: i * most, end: Math.min(count, (i + 1) * most) }));
+}
+
+function tensorOf(operand: Operand): tf.TensorInfo {
+  return 'tensor' in operand ? operand.tensor : operand;
+}
+
+function dataOf(backend: WebGpuBackend, { dataId }: tf.TensorInfo): TensorData {
+  return backend.tensorMap.get(dataId);
+}
+
 function rangeOf(backend: WebGpuBackend, operand: Operand): BufferRange {
-  const buffer = backend.tensorMap.get(('tensor' in operand ? operand.tensor : operand).dataId).resource as Buffer;
-  if ('tensor' in operand) return { buffer, offset: 4 * operand.begin, size: 4 * (operand.end - operand.begin) };
-  const limit = backend.device.limits.maxStorageBufferBindingSize;
-  if (buffer.size > limit) throw new Error(`runShader: a tensor read or written as a whole must be at most ${limit} bytes on this adapter, got [${operand.shape.join(', ')}]; read it in parts`);
-  return { buffer };
+  const info = tensorOf(operand);
+  const buffer = dataOf(backend, info).resource as Buffer;
+  const { begin = 0, end = countOf(info) } = 'tensor' in operand ? operand : {};
+  const limit = bindingLimit(backend.device);
+  if (4 * (end - begin) > limit) throw new Error(`runShader: what is read or written at once must be at most ${limit} bytes on this adapter, got [${info.shape.join(', ')}]; read it in parts`);
+  return { buffer, offset: 4 * begin, size: 4 * (end - begin) };
+}
+
+/** Whether a tensor says float32 and its buffer holds integers: tfjs's cast of integers to floats changes the name only. */
+function isRenamed(backend: WebGpuBackend, operand: Operand): boolean {
+  const info = tensorOf(operand);
+  return info.dtype === 'float32' && dataOf(backend, info).dtype !== 'float32';
+}
+
+function converted(backend: WebGpuBackend, { dataId, shape }: tf.TensorInfo): tf.TensorInfo {
+  const to = makeOutput(backend, shape);
+  record(backend, {
+    name: 'converted',
+    reads: { whole: { dataId, shape, dtype: 'int32' } },
+    writes: { real: to },
+    integers: { count: sizeOf(shape) },
+    workgroupSize: 64,
+    workgroups: Math.ceil(sizeOf(shape) / 64),
+    body: `let i = group * 64 + lane;
+      if (i < u.count) { real[i] = f32(whole[i]); }`,
+  });
+  return to;
 }
 
 const UNIFORM_COPY_DST = 0x0040 | 0x0008; // GPUBufferUsage.UNIFORM | COPY_DST
@@ -108,7 +174,10 @@ function pipelineOf(device: Device, run: ShaderRun): Pipeline {
 
 function sourceOf({ reads, writes, integers = {}, floats = {}, enable = [], workgroupSize, declarations = '', body }: ShaderRun): string {
   const arrays = [...Object.entries(writes).map(([name, operand]) => ({ name, operand, access: 'read_write' })), ...Object.entries(reads).map(([name, operand]) => ({ name, operand, access: 'read' }))];
-  const typeOf = (operand: Operand): string => (('tensor' in operand ? operand.tensor : operand).dtype === 'float32' ? 'f32' : 'i32');
+  const typeOf = (operand: Operand): string => {
+    const number = tensorOf(operand).dtype === 'float32' ? 'f32' : 'i32';
+    return 'tensor' in operand && operand.fours === true ? `vec4<${number}>` : number;
+  };
   const fields = [...Object.keys(integers).map((name) => `${name}: u32`), ...Object.keys(floats).map((name) => `${name}: f32`)];
   return [
     ...enable.map((extension) => `enable ${extension};`),

@@ -6,7 +6,7 @@ export interface WebGpuBackend {
   readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): TensorData; set(dataId: object, data: TensorData): void; delete(dataId: object): boolean };
   /** The pass that commands are being recorded into; null where none is open. */
   computePassEncoder: ComputePass | null;
-  readonly commandEncoder: { beginComputePass(): ComputePass };
+  readonly commandEncoder: { beginComputePass(): ComputePass; clearBuffer(buffer: Buffer): void };
   dispatchCountInPass: number;
   /** Data that recorded commands still read or write: their buffers are given back after the next submission. */
   readonly commandQueueOwnedIds: WeakSet<object>;
@@ -16,6 +16,8 @@ export interface WebGpuBackend {
   makeTensorInfo(shape: number[], dtype: tf.DataType, values?: ArrayLike<number>): tf.TensorInfo;
   /** Gives the data a buffer on the device, filled where it has values. */
   uploadToGPU(dataId: object): void;
+  /** Whether a kernel of tfjs computes on the CPU. */
+  shouldExecuteOnCPU(inputs: tf.TensorInfo[], sizeThreshold?: number): boolean;
   disposeData(dataId: object): boolean;
   refCount(dataId: object): number;
   incRef(dataId: object): void;
@@ -28,7 +30,7 @@ export interface TensorData {
   dtype: tf.DataType;
   shape: number[];
   /** On the CPU; null once they are on the device. */
-  values: Float32Array | Int32Array | null;
+  values: Float32Array | Int32Array | null | undefined;
   resource?: Buffer | null;
   refCount: number;
 }

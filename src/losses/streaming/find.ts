@@ -11,18 +11,17 @@ import { logitsOfEntries } from './sparse_rows';
 import type { Found, StreamingObjectiveInputs, Trained } from './types';
 
 /** Tokens of a row, and of all rows together, that are kept as candidates; rows with more negatives are read again. */
-const [KEPT_OF_ROW, KEPT_IN_ALL] = [512, 2 ** 18];
+export const [KEPT_OF_ROW, KEPT_IN_ALL] = [512, 2 ** 18];
 /** How far, in nats, the threshold may fall from where the part of the vocabulary that has been seen puts it. */
-const MARGIN = 1.5;
+export const MARGIN = 1.5;
 
 /** Reads the vocabulary: once, and once more for rows with many negatives. */
-export function find({ finalHidden, intermediateHidden, head, labels, reward }: StreamingObjectiveInputs, options: IlrecObjectiveOptions, trains: Trained): Found {
+export function find({ finalHidden, intermediateHidden, head, labels: targets, reward }: StreamingObjectiveInputs, options: IlrecObjectiveOptions, trains: Trained): Found {
   const { thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens } = options;
   const numRows = finalHidden.shape[0];
   const distils = intermediateHidden !== null && distillationWeight !== 0;
   const ensembleHidden = intermediateHidden === null ? null : meanOfLayers(intermediateHidden, numRows); // [P, D]
   const both = ensembleHidden === null ? [finalHidden] : [finalHidden, ensembleHidden];
-  const targets = labels.dataSync<'int32'>();
   const places = Int32Array.from(targets.keys());
   const [labelLogits, blendedLabels] = logitsOfEntries(head, places, targets, both);
   /** Where z~ reaches this, a token is a negative: log(tau) and the normaliser of z~. */
@@ -43,7 +42,7 @@ export function find({ finalHidden, intermediateHidden, head, labels, reward }: 
   const { final, ensemble } = expectations;
   const at: RowThresholds = { labels: targets, final, ensemble, thresholds: buffer === null ? new Float64Array(0) : thresholdsOf(final, ensemble) };
   const negatives = { at, labelLogits, ensembleHidden, expectations, compared, ...findNegatives(buffer, at, options) };
-  const withReward = reward === null || rewardWeight === 0 ? null : rewardRows(reward, logitsOfEntries(head, reward.rows, reward.tokens, both), labelLogits, at);
+  const withReward = reward === null || rewardWeight === 0 ? null : rewardRows({ ...reward, masses: reward.masses.dataSync<'float32'>() }, logitsOfEntries(head, reward.rows, reward.tokens, both), labelLogits, at);
   return { ...readAgain(negatives, { finalHidden, head }, options, trains), reward: withReward };
 }
 
@@ -67,7 +66,7 @@ function readAgain(found: Unread, { finalHidden, head }: Pick<StreamingObjective
 }
 
 /** The layers' mean at each response row: [S * P, D] to [P, D]. */
-function meanOfLayers(intermediate: tf.Tensor2D, numRows: number): tf.Tensor2D {
+export function meanOfLayers(intermediate: tf.Tensor2D, numRows: number): tf.Tensor2D {
   const [rows, size] = intermediate.shape;
   return tf.mean<tf.Tensor2D>(tf.reshape(intermediate, [rows / numRows, numRows, size]), 0);
 }

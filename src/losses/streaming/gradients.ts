@@ -13,7 +13,7 @@ import type { Found, StreamingObjectiveInputs, Trained } from './types';
 export function gradientsOf(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions, found: Found, trains: Trained): tf.Tensor[] {
   const { intermediateHidden } = inputs;
   const gradients: tf.Tensor[] = [finalGradient(inputs, options, found)];
-  if (intermediateHidden !== null) gradients.push(intermediateGradient(inputs, options, found));
+  if (intermediateHidden !== null) gradients.push(intermediateGradient(inputs.finalHidden.shape[0], intermediateHidden.shape, options, found.compared.rows));
   if (!trains.weight && !trains.bias) return gradients;
   const { weight, bias } = gradientOfHead(inputs, options, found, trains);
   for (const each of [weight, bias]) if (each !== null) gradients.push(each);
@@ -35,12 +35,10 @@ function finalGradient({ finalHidden, head }: StreamingObjectiveInputs, { reward
   return tf.add(gradient, tf.unsortedSegmentSum(tf.div(again.sums, numRows), tf.tensor1d([...again.places], 'int32'), numRows));
 }
 
-/** dH_l [S * P, D]. */
-function intermediateGradient({ finalHidden, intermediateHidden }: StreamingObjectiveInputs, { distillationWeight }: IlrecObjectiveOptions, { compared }: Found): tf.Tensor2D {
-  const [total, size] = (intermediateHidden as tf.Tensor2D).shape;
-  const numRows = finalHidden.shape[0];
+/** dH_l [S * P, D]. @param compared E_p[W] of the final rows and then of the layers', [P + S * P, D]. */
+export function intermediateGradient(numRows: number, [total, size]: [number, number], { distillationWeight }: IlrecObjectiveOptions, compared: tf.Tensor2D | null): tf.Tensor2D {
   if (distillationWeight === 0) return tf.zeros([total, size]);
-  const [expected, students] = tf.split(compared.rows as tf.Tensor2D, [numRows, total], 0);
+  const [expected, students] = tf.split(compared as tf.Tensor2D, [numRows, total], 0);
   const differences = tf.sub(tf.reshape(students, [total / numRows, numRows, size]), expected); // E_l - E_L
   return tf.reshape(tf.mul(differences, distillationWeight / total), [total, size]);
 }
@@ -104,7 +102,7 @@ function studentFactors(logits: tf.Tensor2D, teacher: tf.Tensor2D, { students }:
 }
 
 /** The gradient of the slice's rows [U, D] added to that of the whole head. */
-function withSlice(head: VocabularyProjection, whole: HeadGradient, slice: HeadGradient, tokens: tf.Tensor1D): HeadGradient {
+export function withSlice(head: VocabularyProjection, whole: HeadGradient, slice: HeadGradient, tokens: tf.Tensor1D): HeadGradient {
   const vocabSize = vocabSizeOf(head);
   const add = <T extends tf.Tensor>(gradient: T, part: tf.Tensor, turned = false): T => {
     const spread = tf.unsortedSegmentSum(part, tokens, vocabSize); // [V, D] or [V]

@@ -28,7 +28,7 @@ export interface FoundNegatives {
 }
 
 /** Where less than this is left of a row's probability without its negatives, the difference has lost its digits. */
-const MIN_REST = 0.01;
+export const MIN_REST = 0.01;
 
 /**
  * Negatives, their weights and the penalised sum of each row, from the buffered tokens; in float64.

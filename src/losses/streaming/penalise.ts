@@ -23,11 +23,11 @@ export interface PenalisedTile {
   readonly sums: tf.Tensor2D;
 }
 
-/** Places of the penalties in the kernel. */
-const KINDS: Readonly<Record<Penalty, number>> = { scale: 0, paper: 1, additive: 2 };
+/** Places of the penalties in the kernels. */
+export const KINDS: Readonly<Record<Penalty, number>> = { scale: 0, paper: 1, additive: 2 };
 
-/** s and ds / dz. */
-const STRENGTHS: Readonly<Record<Penalty, (z: tf.Tensor) => readonly [strength: tf.Tensor, slope: tf.Tensor]>> = {
+/** s and ds / dz of tensors. */
+export const TENSOR_STRENGTHS: Readonly<Record<Penalty, (z: tf.Tensor) => readonly [strength: tf.Tensor, slope: tf.Tensor]>> = {
   scale: (z) => [tf.abs(z), tf.sign(z)],
   paper: (z) => [z, tf.onesLike(z)],
   additive: (z) => [tf.onesLike(z), tf.zerosLike(z)],
@@ -50,7 +50,7 @@ export function penalise(logits: tf.Tensor2D, blended: tf.Tensor2D, rows: readon
   const shares = tf.mul(tf.exp(tf.sub(blended, column(rows, (row) => row.ensemble))), members); // p~
   const plain = tf.mul(tf.exp(tf.sub(logits, column(rows, (row) => row.final))), members); // p^L
   const raise = tf.mul(shares, column(rows, (row) => penaltyWeight / row.ensembleMass)); // alpha w
-  const [strength, slope] = STRENGTHS[penalty](logits);
+  const [strength, slope] = TENSOR_STRENGTHS[penalty](logits);
   return {
     raised: tf.add(logits, tf.mul(raise, strength)),
     growth: tf.add(1, tf.mul(raise, slope)),
@@ -79,7 +79,7 @@ export function penaliseFirstOrder(logits: tf.Tensor2D, blended: tf.Tensor2D, ro
   const members = membersOf(blended, rows, start);
   const shares = tf.mul(tf.exp(tf.sub(blended, column(rows, (row) => row.ensemble))), members);
   const plain = tf.mul(tf.exp(tf.sub(logits, column(rows, (row) => row.final))), members);
-  const [strength, slope] = STRENGTHS[penalty](logits);
+  const [strength, slope] = TENSOR_STRENGTHS[penalty](logits);
   const x = tf.mul(shares, strength);
   const px = tf.mul(plain, x);
   const growth = tf.mul(shares, slope);

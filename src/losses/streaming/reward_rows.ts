@@ -15,7 +15,7 @@ export interface RewardRows {
  * @param logits z^L of the entries' tokens, [K], and z~ of them, if there are negatives.
  * @param labelLogits z^L(y), [P].
  */
-export function rewardRows({ rows, tokens, masses }: RewardEntries, [logits, blended]: readonly Float32Array[], labelLogits: ArrayLike<number>, at: RowThresholds): RewardRows {
+export function rewardRows({ rows, tokens, masses }: Omit<RewardEntries, 'masses'> & { readonly masses: ArrayLike<number> }, [logits, blended]: readonly Float32Array[], labelLogits: ArrayLike<number>, at: RowThresholds): RewardRows {
   const { labels, final, thresholds } = at;
   const counts = (i: number): boolean => tokens[i] === labels[rows[i]] || (blended !== undefined && blended[i] >= thresholds[rows[i]]);
   const totals = new Float64Array(labels.length);

@@ -25,12 +25,18 @@ export function termsOf({ finalHidden, intermediateHidden }: StreamingObjectiveI
 
 /** KL of each layer, mean over P; as z is linear in h, sum_v p^L (z^L - z^l) = E_L (h^L - h^l). */
 function divergences({ final, students, rows }: Expectations, finalHidden: tf.Tensor2D, intermediateHidden: tf.Tensor2D): number[] {
-  const [numRows, size] = finalHidden.shape;
+  const numRows = finalHidden.shape[0];
   const layers = intermediateHidden.shape[0] / numRows;
-  const means = tf.slice(rows as tf.Tensor2D, [0, 0], [numRows, size]); // E_L [P, D]
-  const differences = tf.sub(finalHidden, tf.reshape(intermediateHidden, [layers, numRows, size])); // [S, P, D]
-  const products = tf.sum(tf.mul(differences, means), 2).dataSync<'float32'>(); // [S * P]
+  const products = productsWithMeans(rows as tf.Tensor2D, finalHidden, intermediateHidden).dataSync<'float32'>();
   return Array.from({ length: layers }, (_, layer) => mean(Float64Array.from({ length: numRows }, (__, row) => products[layer * numRows + row] - final[row] + students[layer * numRows + row])));
+}
+
+/** E_L (h^L - h^l), [S, P]. @param rows E_L first, [P or more, D]. */
+export function productsWithMeans(rows: tf.Tensor2D, finalHidden: tf.Tensor2D, intermediateHidden: tf.Tensor2D): tf.Tensor2D {
+  const [numRows, size] = finalHidden.shape;
+  const means = tf.slice(rows, [0, 0], [numRows, size]); // E_L [P, D]
+  const differences = tf.sub(finalHidden, tf.reshape(intermediateHidden, [-1, numRows, size])); // [S, P, D]
+  return tf.sum(tf.mul(differences, means), 2);
 }
 
 function mean(values: ArrayLike<number>): number {

@@ -13,8 +13,8 @@ export interface StreamingObjectiveInputs {
   /** The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term uses one. */
   readonly intermediateHidden: tf.Tensor2D | null;
   readonly head: VocabularyProjection;
-  /** y, int32 [P], each in [0, V). */
-  readonly labels: tf.Tensor1D;
+  /** y, [P], each in [0, V). */
+  readonly labels: Int32Array;
   /** c without its zeros; null when mu is 0. */
   readonly reward: RewardEntries | null;
 }

@@ -1,0 +1,85 @@
+import { expect } from 'chai';
+import * as tf from '@tensorflow/tfjs-core';
+import { lowerBindingLimit } from '../../../src/kernels/webgpu/binding_limit';
+import { logitsOfTokens } from '../../../src/ops/device_head';
+import { AdamW } from '../../../src/training/adamw';
+import { onWebGpu } from '../../support/backends';
+import { normals } from '../../support/random';
+import { maxDifference } from '../../support/reference';
+
+const SHAPE: [number, number] = [7, 331]; // 9,268 bytes
+const [A, B] = [normals(7 * 331, 1), normals(7 * 331, 2).map((value) => Math.abs(value) + 0.5)];
+
+/** On the cpu backend and on webgpu as on a device whose bindings hold 1,024 bytes. */
+async function onBoth(compute: (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor): Promise<Float32Array[]> {
+  const results: Float32Array[] = [];
+  for (const backend of ['cpu', 'webgpu']) {
+    await tf.setBackend(backend);
+    lowerBindingLimit(1024);
+    try {
+      const y = tf.tidy(() => compute(tf.tensor2d(A, SHAPE), tf.tensor2d(B, SHAPE)));
+      results.push(await y.data<'float32'>());
+      y.dispose();
+    } finally {
+      lowerBindingLimit(Infinity);
+    }
+  }
+  return results;
+}
+
+async function expectSame(compute: (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor): Promise<void> {
+  const [wanted, got] = await onBoth(compute);
+  expect(got.length).to.equal(wanted.length);
+  expect(maxDifference(got, wanted)).to.be.below(2e-5);
+}
+
+describe('webgpuLargeElementwise', () => {
+  onWebGpu(() => {
+    it('computes tensors above the limit of a binding in parts', async () => {
+      for (const op of [tf.add, tf.sub, tf.mul, tf.div]) {
+        await expectSame((a, b) => op(a, b));
+        await expectSame((a, b) => tf.add(op(a, 3), op(tf.scalar(0.7), b)));
+      }
+      await expectSame((a, b) => tf.addN([tf.square(a), tf.sqrt(b), tf.neg(a), b]));
+      await expectSame((a) => tf.stack([tf.zerosLike(a), tf.onesLike(a), tf.fill(SHAPE, 2.5)].map((each) => tf.div(tf.sum(each), 331))));
+      await expectSame((a) => tf.div(tf.sum(a), 100));
+    });
+
+    it('says what it takes of such tensors', async () => {
+      lowerBindingLimit(1024);
+      const [a, row] = [tf.tensor2d(A, SHAPE), tf.ones([331])];
+      try {
+        expect(() => tf.add(a, row)).to.throw('Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [7, 331] and [331]');
+      } finally {
+        lowerBindingLimit(Infinity);
+        tf.dispose([a, row]);
+      }
+    });
+
+    it('makes a step of AdamW with clipping, and of Adam', async () => {
+      for (const create of [() => new AdamW({ learningRate: 0.1, weightDecay: 0.1, clipNorm: 1 }), () => tf.train.adam(0.1), () => tf.train.sgd(0.1)]) {
+        await expectSame((a, b) => {
+          const [weight, optimizer] = [tf.variable(a), create()];
+          for (let i = 0; i < 2; i++) optimizer.applyGradients([{ name: weight.name, tensor: b }]);
+          const after = tf.clone(weight as tf.Tensor);
+          weight.dispose();
+          optimizer.dispose();
+          return after;
+        });
+      }
+    });
+
+    it('works on a tensor of 135 MB, of which tfjs makes zeros where a binding holds 128 MiB', async function () {
+      this.timeout(120_000);
+      const [V, D] = [132_000, 256];
+      const [logits, sum] = tf.tidy(() => {
+        const weight = tf.add(tf.fill([V, D], 0.5), 0.25) as tf.Tensor2D;
+        const tokens = tf.tensor2d([0, 70_000, V - 1], [1, 3], 'int32');
+        return [logitsOfTokens({ weight, layout: 'rows', bias: null }, tf.ones([1, D]), tokens), tf.sum(weight)];
+      });
+      expect([...(await logits.data())]).to.deep.equal([192, 192, 192]);
+      expect((await sum.data())[0]).to.be.closeTo(0.75 * V * D, 100);
+      tf.dispose([logits, sum]);
+    });
+  });
+});

@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { expect } from 'chai';
+import { difference, type PlatformRun } from './parity_case';
+import { platforms, reference } from './platforms';
+import { platformTable, type PlatformResult, README_FILE, readResults, RESULTS_FILE, resultOf, withTable } from './platform_table';
+import { parityCases } from './run_cases';
+
+/** Set by `npm run platforms`: what is found becomes the README's table. */
+const isToBeWritten = process.env.ILREC_WRITE_PLATFORMS === '1';
+
+describe('parity of the platforms with the cpu backend', () => {
+  let expected: PlatformRun;
+  const results: PlatformResult[] = [];
+
+  before(async function () {
+    this.timeout(600_000);
+    expected = await reference.open()();
+    expect(expected.errors).to.deep.equal({});
+    results.push(resultOf(reference.name, expected, expected));
+  });
+
+  for (const { name: platform, missing, open } of platforms) {
+    describe(platform, () => {
+      let found: PlatformRun;
+      const run = missing === null ? open() : null;
+
+      before(async function () {
+        if (run === null) return this.skip();
+        this.timeout(600_000);
+        found = await run();
+        results.push(resultOf(platform, found, expected));
+      });
+
+      for (const { group, name, tolerance } of parityCases) {
+        it(`${group}: ${name}`, () => {
+          expect(found.errors[name]).to.equal(undefined);
+          expect(difference(found.numbers[name], expected.numbers[name])).to.be.at.most(tolerance);
+        });
+      }
+
+      it('has nothing else to complain of', () => {
+        expect(found.errors).to.deep.equal({});
+      });
+      if (missing !== null) it.skip(missing);
+    });
+  }
+
+  after(async () => {
+    if (!isToBeWritten) return;
+    await writeFile(RESULTS_FILE, `${JSON.stringify(results, null, 2)}\n`);
+    await writeFile(README_FILE, withTable(readFileSync(README_FILE, 'utf8'), platformTable(results)));
+  });
+});
+
+describe("the README's table of platforms", () => {
+  it('is the one of docs/platforms.json', () => {
+    const readme = readFileSync(README_FILE, 'utf8');
+    expect(withTable(readme, platformTable(readResults()))).to.equal(readme);
+  });
+
+  it('shows a case that failed', () => {
+    const broken = { platform: 'x', passed: { losses: [8, 9], layers: [1, 1], training: [1, 1], 'beam search': [2, 2] } as const, largestShare: 3, stepsPerSecond: 1 };
+    expect(platformTable([broken])).to.include('| x | ✘ 8 of 9 | ✔ 1 | ✔ 1 | ✔ 2 | 3 | 1 |');
+  });
+});

@@ -1,0 +1,66 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as tf from '@tensorflow/tfjs-core';
+import { build } from 'esbuild';
+import { type BackendName, presentBackends } from '../support/backends';
+import { inChromium } from '../support/browser';
+import type { PlatformRun } from './parity_case';
+import { runCases } from './run_cases';
+
+export interface Platform {
+  readonly name: string;
+  /** Why it cannot run here; null where it can. */
+  readonly missing: string | null;
+  /** Called in a suite, whose hooks it may use. @returns what runs the cases. */
+  open(): () => Promise<PlatformRun>;
+}
+
+/** The cpu backend in Node, which all others are held against. */
+export const reference: Platform = inNode('cpu (Node)', 'cpu', '');
+
+export const platforms: readonly Platform[] = [
+  inNode('wasm (Node)', 'wasm', ''),
+  inNode('tfjs-node', 'tensorflow', '@tensorflow/tfjs-node is not installed'),
+  inNode('WebGPU in Node (Dawn)', 'webgpu', 'the package webgpu finds no adapter'),
+  inBrowser('wasm in Chromium', 'wasm'),
+  inBrowser('WebGPU in Chromium', 'webgpu'),
+];
+
+function inNode(name: string, backend: BackendName, missing: string): Platform {
+  return {
+    name,
+    missing: presentBackends.includes(backend) ? null : missing,
+    open: () => async () => {
+      await tf.setBackend(backend);
+      await tf.ready();
+      return await runCases();
+    },
+  };
+}
+
+function inBrowser(name: string, backend: 'wasm' | 'webgpu'): Platform {
+  return {
+    name,
+    missing: null, // its hooks skip the suite
+    open() {
+      const folder = mkdtempSync(join(tmpdir(), 'ilrec-parity-'));
+      const chromium = inChromium(async () => {
+        await bundlePage(folder);
+        return { '/parity/': folder };
+      });
+      after(() => rmSync(folder, { recursive: true, force: true }));
+      return async () => {
+        const { page } = await chromium.open('/parity/index.html');
+        return await page.evaluate((asked) => (globalThis as unknown as { runParity(backend: string): Promise<PlatformRun> }).runParity(asked), backend);
+      };
+    },
+  };
+}
+
+async function bundlePage(folder: string): Promise<void> {
+  writeFileSync(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><script src="page.js"></script>');
+  const entry = fileURLToPath(new URL('page.ts', import.meta.url));
+  await build({ entryPoints: [entry], outfile: join(folder, 'page.js'), bundle: true, format: 'iife', logLevel: 'error', define: { global: 'globalThis' } });
+}

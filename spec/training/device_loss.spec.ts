@@ -1,0 +1,38 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect } from 'chai';
+import { findAdapter } from '../../src/backends/webgpu_device';
+import { readLog } from '../../src/checkpoints/jsonl_log_node';
+import { runPaths } from '../../src/checkpoints/run_directory_node';
+import '../support/backends';
+import { temporaryFolder } from '../support/folders';
+import { writeSmallShop } from '../support/small_shop';
+
+describe('a WebGPU device that is lost while it trains', function () {
+  this.timeout(300_000);
+  const folder = temporaryFolder();
+
+  beforeEach(async function () {
+    if ((await findAdapter()) === null) this.skip(); // the package webgpu finds no adapter here
+    await writeSmallShop(join(folder.path, 'data'));
+  });
+
+  async function train(name: string, ...more: string[]): Promise<string> {
+    const program = ['--import', 'tsx', 'spec/support/webgpu_train_child.ts', join(folder.path, 'data'), join(folder.path, name), ...more];
+    return (await promisify(execFile)(process.execPath, program)).stdout.trim();
+  }
+
+  async function losses(name: string): Promise<number[]> {
+    return (await readLog(runPaths(join(folder.path, name)).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));
+  }
+
+  it('ends training with one sentence, and a resumed run has the losses of one that lost nothing', async () => {
+    expect(await train('whole')).to.equal('done');
+    expect(await train('lost', '5')).to.match(/^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .*\); start again and resume training from the last checkpoint$/);
+    expect(await train('lost')).to.equal('done');
+    const [whole, resumed] = [await losses('whole'), await losses('lost')];
+    expect(whole).to.have.length.above(5);
+    expect(resumed).to.deep.equal(whole);
+  });
+});

@@ -1,0 +1,175 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { type KernelReplacement, sizeOf } from '../wasm/wasm_backend';
+import { addN } from './add_n';
+import { bindingLimit } from './binding_limit';
+import { countOf, makeOutput, type Operand, partsOf, runShader } from './shader';
+import type { WebGpuBackend } from './webgpu_backend';
+
+const LANES = 256;
+
+/** Whether a tensor of so many numbers is above what one binding holds. */
+function isLarge(backend: WebGpuBackend, count: number): boolean {
+  return 4 * count > bindingLimit(backend.device);
+}
+
+/** y[i] = expression of x0[i], x1[i] ..., where a tensor of one number stands for any number of them. */
+function elementwise(backend: WebGpuBackend, name: string, expression: string, inputs: readonly tf.TensorInfo[], shape: readonly number[]): tf.TensorInfo {
+  const y = makeOutput(backend, shape);
+  const count = sizeOf(shape);
+  for (const { begin, end } of partsOf(backend.device, count)) {
+    const part = (tensor: tf.TensorInfo): Operand => (countOf(tensor) === 1 ? tensor : { tensor, begin, end });
+    const isOne = inputs.map((tensor) => countOf(tensor) === 1);
+    runShader(backend, {
+      name: `large ${name} ${isOne.join(' ')}`,
+      reads: Object.fromEntries(inputs.map((tensor, i) => [`in${i}`, part(tensor)])),
+      writes: { y: { tensor: y, begin, end } },
+      integers: { count: end - begin },
+      workgroupSize: LANES,
+      workgroups: Math.ceil((end - begin) / LANES),
+      body: `
+        let i = group * ${LANES}u + lane;
+        if (i >= u.count) { return; }
+        ${inputs.map((_, at) => `let x${at} = in${at}[${isOne[at] ? '0' : 'i'}];`).join('\n')}
+        y[i] = ${expression};`,
+    });
+  }
+  return y;
+}
+
+/** Sets all numbers of a tensor; of two values, one and the other in turn. */
+export function fillTensor(backend: WebGpuBackend, tensor: tf.TensorInfo, even: number, odd = even): void {
+  for (const { begin, end } of partsOf(backend.device, countOf(tensor))) {
+    runShader(backend, {
+      name: `fill ${tensor.dtype}`,
+      reads: {},
+      writes: { numbers: { tensor, begin, end } },
+      integers: { count: end - begin },
+      floats: { even, odd },
+      workgroupSize: LANES,
+      workgroups: Math.ceil((end - begin) / LANES),
+      body: `
+        let i = group * ${LANES}u + lane;
+        if (i < u.count) { numbers[i] = ${tensor.dtype === 'int32' ? 'i32' : 'f32'}(select(u.even, u.odd, i % 2u == 1u)); }`,
+    });
+  }
+}
+
+/** Sum of all numbers, in an order of its own that is the same each time. */
+function sumOfAll(backend: WebGpuBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
+  const groups = 256;
+  const partial = makeOutput(backend, [groups]);
+  const reduce = `
+    sums[lane] = sum;
+    workgroupBarrier();
+    for (var span = ${LANES / 2}u; span > 0u; span /= 2u) {
+      if (lane < span) { sums[lane] += sums[lane + span]; }
+      workgroupBarrier();
+    }`;
+  const declarations = `var<workgroup> sums: array<f32, ${LANES}>;`;
+  for (const { begin, end } of partsOf(backend.device, countOf(x))) {
+    runShader(backend, {
+      name: 'large sum',
+      reads: { x: { tensor: x, begin, end } },
+      writes: { partial },
+      integers: { count: end - begin, is_first: begin === 0 ? 1 : 0 },
+      workgroupSize: LANES,
+      workgroups: groups,
+      declarations,
+      body: `
+        var sum = 0.0;
+        for (var i = group * ${LANES}u + lane; i < u.count; i += ${groups * LANES}u) { sum += x[i]; }
+        ${reduce}
+        if (lane == 0u) {
+          if (u.is_first == 0u) { sum = partial[group]; } else { sum = 0.0; }
+          partial[group] = sum + sums[0];
+        }`,
+    });
+  }
+  const total = makeOutput(backend, shape);
+  runShader(backend, {
+    name: 'large sum of partial sums',
+    reads: { partial },
+    writes: { total },
+    workgroupSize: LANES,
+    workgroups: 1,
+    declarations,
+    body: `
+      var sum = partial[lane];
+      ${reduce}
+      if (lane == 0u) { total[0] = sums[0]; }`,
+  });
+  backend.disposeData(partial.dataId);
+  return total;
+}
+
+type Compute = (backend: WebGpuBackend, inputs: readonly tf.TensorInfo[], attrs: tf.NamedAttrMap) => tf.TensorInfo | null;
+
+/**
+ * One of tfjs's kernels, which gives zeros for a tensor that no binding holds, with another in its place for such tensors alone.
+ *
+ * @param otherwise what stands for tfjs's kernel where all tensors fit; default itself.
+ */
+function forLarge(kernelName: string, compute: Compute, otherwise?: KernelReplacement): KernelReplacement {
+  return {
+    kernelName,
+    create: (tfjs) => {
+      const usual = otherwise === undefined ? tfjs : otherwise.create(tfjs);
+      if (usual === undefined) return undefined;
+      return (call) => {
+        const backend = call.backend as WebGpuBackend;
+        const inputs = Object.values(call.inputs as Record<string, tf.TensorInfo>);
+        const { shape = [] } = (call.attrs ?? {}) as { shape?: number[] };
+        if (!isLarge(backend, Math.max(sizeOf(shape), ...inputs.map(countOf)))) return usual(call);
+        const result = inputs.every(({ dtype }) => dtype === 'float32') ? compute(backend, inputs, call.attrs ?? {}) : null;
+        if (result !== null) return result;
+        const shapes = inputs.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' and ');
+        throw new Error(`${kernelName}: above the ${bindingLimit(backend.device)} bytes of a binding on this adapter it takes float32 of one shape, or one number, got ${shapes}`);
+      };
+    },
+  };
+}
+
+function binary(kernelName: string, expression: string): KernelReplacement {
+  return forLarge(kernelName, (backend, inputs) => {
+    const [a, b] = inputs;
+    const larger = countOf(a) >= countOf(b) ? a : b;
+    const fits = inputs.every((tensor) => countOf(tensor) === 1 || tensor.shape.join() === larger.shape.join());
+    return fits ? elementwise(backend, kernelName, expression, inputs, larger.shape) : null;
+  });
+}
+
+function unary(kernelName: string, expression: string): KernelReplacement {
+  return forLarge(kernelName, (backend, inputs) => elementwise(backend, kernelName, expression, inputs, inputs[0].shape));
+}
+
+function filled(backend: WebGpuBackend, shape: readonly number[], dtype: tf.DataType | undefined, value: number): tf.TensorInfo | null {
+  if (dtype !== 'float32' && dtype !== 'int32') return null;
+  const y = makeOutput(backend, shape, dtype);
+  fillTensor(backend, y, value);
+  return y;
+}
+
+/** What a training step does with a weight, its gradient and its moments, for tensors that no binding holds, such as the head of a large vocabulary. */
+export const webgpuLargeElementwise: readonly KernelReplacement[] = [
+  forLarge('Fill', (backend, _, { shape, dtype = 'float32', value }) => filled(backend, shape as number[], dtype as tf.DataType, value as number)),
+  forLarge('ZerosLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 0)),
+  forLarge('OnesLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 1)),
+  ...[binary('Add', 'x0 + x1'), binary('Sub', 'x0 - x1'), binary('Multiply', 'x0 * x1'), binary('RealDiv', 'x0 / x1')],
+  ...[unary('Square', 'x0 * x0'), unary('Sqrt', 'sqrt(x0)'), unary('Neg', '-x0')],
+  forLarge('AddN', (backend, inputs) => {
+    const [first, ...others] = inputs;
+    if (others.some(({ shape }) => shape.join() !== first.shape.join())) return null;
+    let sum = first;
+    for (const tensor of others) {
+      const next = elementwise(backend, 'Add', 'x0 + x1', [sum, tensor], first.shape);
+      if (sum !== first) backend.disposeData(sum.dataId);
+      sum = next;
+    }
+    return sum === first ? elementwise(backend, 'Copy', 'x0', [first], first.shape) : sum;
+  }, addN),
+  forLarge('Sum', (backend, [x], { axis, keepDims }) => {
+    const axes = new Set(([axis ?? []].flat() as number[]).map((at) => (at + x.shape.length) % x.shape.length));
+    if (axes.size > 0 && axes.size < x.shape.length) return null;
+    return sumOfAll(backend, x, keepDims === true ? x.shape.map(() => 1) : []);
+  }),
+];

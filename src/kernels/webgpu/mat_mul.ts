@@ -1,0 +1,122 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { input, sizeOf, type KernelReplacement } from '../wasm/wasm_backend';
+import { type Layout, lanesOf, matMulProgram, type Tiling } from './mat_mul_program';
+import { clear, countOf, makeOutput, runShader } from './shader';
+import type { WebGpuBackend } from './webgpu_backend';
+
+/** Products of any layout and any number of batches, also of a batch that is broadcast against another; messages about wrong shapes are tfjs's. */
+export const webgpuBatchMatMul: KernelReplacement = {
+  kernelName: 'BatchMatMul',
+  create: (stock) => {
+    if (stock === undefined) return undefined;
+    return (call) => {
+      const [a, b] = [input(call.inputs, 'a'), input(call.inputs, 'b')];
+      return matMul(call.backend as WebGpuBackend, a, b, call.attrs?.transposeA === true, call.attrs?.transposeB === true) ?? stock(call);
+    };
+  },
+};
+
+const LARGE: Tiling = { name: 'large', rows: 64, columns: 64, ownRows: 4, ownColumns: 8, step: 16 };
+const SMALL: Tiling = { name: 'small', rows: 32, columns: 32, ownRows: 4, ownColumns: 4, step: 32 };
+/** For few rows, as in generation. */
+const FLAT: Tiling = { name: 'flat', rows: 8, columns: 128, ownRows: 4, ownColumns: 4, step: 16 };
+
+/** Workgroups below which a device has idle cores: smaller tiles are taken, then parts of the inner axis. */
+const ENOUGH_GROUPS = 64;
+/** Inner numbers of a part, at least. */
+const MIN_PART = 256;
+
+/** op(a) · op(b), [..., M, N]; null where the operands do not fit, are not float32 or have more than three batch axes. */
+export function matMul(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, transposeB: boolean): tf.TensorInfo | null {
+  const [m, inner] = lastTwo(a, transposeA);
+  const [innerB, n] = lastTwo(b, transposeB);
+  if (a.dtype !== 'float32' || b.dtype !== 'float32' || inner !== innerB || Math.max(a.shape.length, b.shape.length) > 5) return null;
+  const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
+  const batch = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
+  const product = makeOutput(backend, [...batch, m, n]);
+  if (countOf(product) === 0) return product;
+  if (inner === 0) {
+    clear(backend, product);
+    return product;
+  }
+  const rowsJoin = !transposeA && sizeOf(batchB) === 1; // the batch of a joins its rows
+  const shape = rowsJoin ? { m: sizeOf(batch) * m, n, inner, batch: [] } : { m, n, inner, batch };
+  const places = rowsJoin ? { a: [], b: [] } : { a: batchA, b: batchB };
+  const layouts = [
+    { transposed: transposeA, fours: a.shape[a.shape.length - 1] % 4 === 0 },
+    { transposed: transposeB, fours: b.shape[b.shape.length - 1] % 4 === 0 },
+  ];
+  runProduct(backend, a, b, product, shape, places, layouts[0], layouts[1]);
+  return product;
+}
+
+interface ProductShape {
+  readonly m: number;
+  readonly n: number;
+  readonly inner: number;
+  readonly batch: readonly number[];
+}
+
+function runProduct(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInfo, product: tf.TensorInfo, shape: ProductShape, own: { a: readonly number[]; b: readonly number[] }, layoutA: Layout, layoutB: Layout): void {
+  const { m, n, inner } = shape;
+  const batches = sizeOf(shape.batch);
+  const groupsOf = ({ rows, columns }: Tiling): number => batches * Math.ceil(m / rows) * Math.ceil(n / columns);
+  const tiling = m <= FLAT.rows ? FLAT : groupsOf(LARGE) >= ENOUGH_GROUPS ? LARGE : SMALL;
+  const wanted = Math.max(1, Math.min(Math.ceil(ENOUGH_GROUPS / groupsOf(tiling)), Math.floor(inner / MIN_PART)));
+  const perPart = Math.ceil(inner / wanted / tiling.step) * tiling.step;
+  const parts = Math.ceil(inner / perPart);
+  const to = parts === 1 ? product : makeOutput(backend, [parts, ...product.shape]);
+  const fours = n % 4 === 0;
+  const [sizes, placesA, placesB] = [shape.batch, placesOf(own.a, shape.batch), placesOf(own.b, shape.batch)].map(padded);
+  runShader(backend, {
+    name: `matMul ${tiling.name} ${[layoutA, layoutB].map(({ transposed, fours }) => `${transposed} ${fours}`).join(' ')} ${fours}`,
+    reads: { a: { tensor: a, fours: layoutA.fours }, b: { tensor: b, fours: layoutB.fours } },
+    writes: { product: { tensor: to, fours } },
+    integers: {
+      ...{ m, n, inner, batches, parts, perPart, groups: groupsOf(tiling) * parts, tilesM: Math.ceil(m / tiling.rows), tilesN: Math.ceil(n / tiling.columns) },
+      ...{ size1: sizes[1], size2: sizes[2], a0: placesA[0], a1: placesA[1], a2: placesA[2], b0: placesB[0], b1: placesB[1], b2: placesB[2] },
+    },
+    workgroupSize: lanesOf(tiling),
+    workgroups: groupsOf(tiling) * parts,
+    ...matMulProgram(tiling, layoutA, layoutB, fours),
+  });
+  if (parts === 1) return;
+  addParts(backend, to, product, parts);
+  backend.disposeData(to.dataId);
+}
+
+/** Always in the same order; tfjs adds its parts atomically. */
+function addParts(backend: WebGpuBackend, terms: tf.TensorInfo, sum: tf.TensorInfo, parts: number): void {
+  const count = countOf(sum);
+  runShader(backend, {
+    name: 'addParts',
+    reads: { terms },
+    writes: { sum },
+    integers: { count, parts },
+    workgroupSize: 64,
+    workgroups: Math.ceil(count / 64),
+    body: `
+      let i = group * 64 + lane;
+      if (i >= u.count) { return; }
+      var total = 0.0;
+      for (var part = 0u; part < u.parts; part++) { total += terms[part * u.count + i]; }
+      sum[i] = total;`,
+  });
+}
+
+/** How many matrices of an operand a step along each axis of the broadcast batch goes on: none where it has a single one. */
+function placesOf(own: readonly number[], batch: readonly number[]): number[] {
+  const sizes = [...new Array<number>(batch.length - own.length).fill(1), ...own];
+  return sizes.map((size, axis) => (size === 1 ? 0 : sizeOf(sizes.slice(axis + 1))));
+}
+
+/** Three numbers, ones before those given. */
+function padded(numbers: readonly number[]): number[] {
+  return [...new Array<number>(3 - numbers.length).fill(1), ...numbers];
+}
+
+/** The last two sizes of a tensor, as the product reads them. */
+function lastTwo({ shape }: tf.TensorInfo, transposed: boolean): [number, number] {
+  const [first, second] = shape.slice(-2);
+  return transposed ? [second, first] : [first, second];
+}

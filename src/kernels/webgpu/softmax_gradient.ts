@@ -1,0 +1,29 @@
+import { fused, rowsOf } from './fused_kernel';
+import { lanesFor, rowReductions } from './row_reductions';
+import { makeOutput, runShader } from './shader';
+
+/** dx = y (dy - sum y dy), a row per workgroup. */
+export const webgpuSoftmaxGradient = fused('ILRecSoftmaxGrad', ({ backend, input }) => {
+  const y = input('y');
+  const [rows, n] = rowsOf(y);
+  const dx = makeOutput(backend, y.shape);
+  if (rows === 0) return dx;
+  const lanes = lanesFor(n);
+  runShader(backend, {
+    name: `softmaxGradient ${lanes}`,
+    reads: { y, dy: input('dy') },
+    writes: { dx },
+    integers: { rows, n },
+    workgroupSize: lanes,
+    workgroups: rows,
+    declarations: rowReductions(lanes),
+    body: `
+      if (group >= u.rows) { return; }
+      let start = group * u.n;
+      var products = 0.0;
+      for (var i = lane; i < u.n; i += ${lanes}) { products += y[start + i] * dy[start + i]; }
+      let total = rowSum(lane, products);
+      for (var i = lane; i < u.n; i += ${lanes}) { dx[start + i] = y[start + i] * (dy[start + i] - total); }`,
+  });
+  return dx;
+});
