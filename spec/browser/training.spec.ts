@@ -49,10 +49,8 @@ describe('in Chromium', function () {
           if (whole === undefined) this.skip(); // the training before it failed
           await watched.page.goto(chromium.origin + page);
           const [resumed] = await play(watched, place, { part: 'after', backend: 'webgpu', run: 'shop' });
-          expect([resumed.backend, resumed.step, resumed.losses.length]).to.deep.equal(['webgpu', 4, 1]);
-          expect(furthest(resumed.state, whole.state)).to.be.below(1e-5); // tfjs adds up an embedding's gradient in no fixed order there
-          expect(furthest(resumed.scores, whole.scores)).to.be.below(1e-4);
-          expect(resumed.items).to.deep.equal(whole.items);
+          expect(resumed).to.deep.equal({ ...whole, losses: resumed.losses }); // bit for bit
+          expect(resumed.losses).to.have.length(1);
         });
       }
     }
