@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
 import { missingPackages, useBackend } from '../../src/backends/use_backend_node';
-import { findAdapter, isSoftware } from '../../src/backends/webgpu_device';
+import { findAdapter, type GpuAdapter, isSoftware } from '../../src/backends/webgpu_device';
 import { IlrecError } from '../../src/errors';
 import '../support/backends';
 
@@ -25,10 +25,15 @@ function useBackendElsewhere(backend: string): string[] {
   return output.trim().split('\n');
 }
 
-const adapter = await findAdapter(); // of spec/support/backends
-const hasGpu = adapter !== null && !isSoftware(adapter);
-
 describe('useBackend', () => {
+  let adapter: GpuAdapter | null;
+  let hasGpu: boolean;
+
+  before(async () => {
+    adapter = await findAdapter(); // of Dawn, which spec/support has opened
+    hasGpu = adapter !== null && !isSoftware(adapter);
+  });
+
   for (const backend of ['cpu', 'wasm'] as const) {
     it(`sets ${backend} and names it`, async () => {
       expect(await useBackend(backend)).to.equal(backend);
