@@ -1,7 +1,7 @@
-import { fused, rowsOf } from './fused_kernel';
+import { fused } from './fused_kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { clear, makeOutput, runShader } from './shader';
-import type { KernelReplacement } from '../wasm/wasm_backend';
+import { type KernelReplacement, rowsOf } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 import type * as tf from '@tensorflow/tfjs-core';
 

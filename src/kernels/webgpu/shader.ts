@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { sizeOf } from '../wasm/wasm_backend';
+import { sizeOf } from '../kernel';
 import { bindingLimit } from './binding_limit';
 import type { Buffer, BufferRange, Device, Pipeline, TensorData, WebGpuBackend } from './webgpu_backend';
 

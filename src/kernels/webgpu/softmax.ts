@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement } from '../wasm/wasm_backend';
-import { rowsOf } from './fused_kernel';
+import { input, type KernelReplacement, rowsOf } from '../kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';

@@ -1,4 +1,5 @@
-import { fused, rowsOf } from './fused_kernel';
+import { rowsOf } from '../kernel';
+import { fused } from './fused_kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { makeOutput, runShader } from './shader';
 
