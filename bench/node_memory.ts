@@ -33,7 +33,7 @@ for (let step = 1; step <= STEPS; step++) {
     globalThis.gc?.(); // what JavaScript has not collected yet is no growth
     if (step > WARMUP) samples.push([step / 1000, megabytes()]);
   }
-  if (step % EVERY === 0) console.log(`step ${step}: ${megabytes().toFixed(1)} MB resident, ${tf.memory().numTensors} tensors`);
+  if (step % EVERY === 0) console.log(`step ${step}: ${megabytes().toFixed(1)} MB resident, ${(process.memoryUsage().heapUsed / 2 ** 20).toFixed(2)} MB of them JavaScript's heap, ${tf.memory().numTensors} tensors`);
 }
 const { slope, halfWidth } = slopeOf(samples);
 console.log(`${backend}${kernels === undefined ? '' : `, ${kernels} kernels`}: ${slope.toFixed(2)} MB per 1,000 steps after ${WARMUP}, 95 % interval ${(slope - halfWidth).toFixed(2)} to ${(slope + halfWidth).toFixed(2)}`);

@@ -13,10 +13,11 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   return (error as IlrecError).message;
 }
 
-/** Loads TensorFlow in a process of its own: once there, it stays every later spec's first choice. */
-function useBackendElsewhere(backend: string): string[] {
+/** Loads a backend in a process of its own: once there, TensorFlow stays every later spec's first choice. @param before run first. */
+function useBackendElsewhere(backend: string, before = ''): string[] {
   const program = `(async () => {
     const tf = await import('@tensorflow/tfjs-core');
+    ${before}
     const { useBackend } = await import('./src/backends/use_backend_node');
     const name = await useBackend('${backend}', { onSkip: (reason) => console.log('passed over: ' + reason) });
     console.log([name, tf.getBackend(), (await tf.matMul([[1, 2]], [[3], [4]]).data())[0]].join(' '));
@@ -54,6 +55,15 @@ describe('useBackend', () => {
     if (adapter === null) this.skip(); // the package webgpu finds no adapter
     this.timeout(60_000);
     expect(useBackendElsewhere('webgpu')).to.deep.equal(['webgpu webgpu 11']);
+  });
+
+  it('says that the backend package was imported too early, before Dawn', function () {
+    if (adapter === null) this.skip(); // the package webgpu finds no adapter
+    this.timeout(60_000);
+    const caught = "process.on('unhandledRejection', (error) => { console.log(error.message); process.exit(); }); await import('@tensorflow/tfjs-backend-webgpu');";
+    expect(useBackendElsewhere('webgpu', caught)).to.deep.equal([
+      "useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it",
+    ]);
   });
 
   it('passes over a software adapter by itself, and says why', function () {

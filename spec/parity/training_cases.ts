@@ -8,6 +8,9 @@ import { ilrec } from '../../src/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
 import { markovScorer } from '../../src/models/markov';
+import { sasrec } from '../../src/models/sasrec';
+import { sasrecBatch, sasrecRows } from '../../src/models/sasrec_batch';
+import { sasrecLoss } from '../../src/models/sasrec_loss';
 import { trieReward } from '../../src/rewards/trie_reward';
 import { SemanticIdTokenizer } from '../../src/tokenizers/semantic_id_tokenizer';
 import { AdamW } from '../../src/training/adamw';
@@ -56,6 +59,30 @@ const fiftySteps: ParityCase = {
   },
 };
 
+/** SASRec, whose loss reads the items seen from the labels: the loss of each of ten steps, and the weights after them. */
+const sasrecSteps: ParityCase = {
+  group: 'training',
+  name: '10 steps of SASRec with its repeat bias and dropout',
+  tolerance: 1e-4,
+  async compute() {
+    const { train, numItems } = shop();
+    const model = sasrec({ numItems, hiddenSize: 12, maxHistory: 8, hiddenDropout: 0.2, attentionDropout: 0.2 });
+    const [optimizer, loss] = [tf.train.adam(1e-2), sasrecLoss(model)];
+    const rows = train.flatMap((history) => sasrecRows(history, 8)).slice(0, 80);
+    const losses: number[] = [];
+    for (let step = 0; step < 10; step++) {
+      const { xs, ys } = sasrecBatch(rows.slice(8 * step, 8 * step + 8));
+      const value = optimizer.minimize(() => loss(ys, model.apply(xs, { training: true }) as tf.Tensor) as tf.Scalar, true) as tf.Scalar;
+      losses.push(...(await numbersOf([value])));
+      tf.dispose([xs, ys]);
+    }
+    const weights = await numbersOf(model.getWeights().map((weight) => tf.clone(weight)));
+    model.dispose();
+    optimizer.dispose();
+    return [...losses, ...weights];
+  },
+};
+
 /** Rankings of an untrained model whose weights are spread out: items in order, exactly. */
 async function lists(): Promise<{ items: number[]; scores: number[] }> {
   const { tokenizer, train } = shop();
@@ -68,6 +95,7 @@ async function lists(): Promise<{ items: number[]; scores: number[] }> {
 
 export const trainingCases: readonly ParityCase[] = [
   fiftySteps,
+  sasrecSteps,
   { group: 'beam search', name: `the same ${LIST_LENGTH} items in the same order for ${USERS} users`, tolerance: 0, compute: async () => (await lists()).items },
   { group: 'beam search', name: 'their scores', tolerance: 2e-5, compute: async () => (await lists()).scores },
 ];

@@ -60,6 +60,7 @@ async function start(name: BackendName): Promise<BackendName> {
     // eslint-disable-next-line no-restricted-syntax -- the one place where a user asks for it
     isSet = await tf.setBackend(entry.tfjsName);
   } catch (error) {
+    if (error instanceof IlrecError) throw error;
     const [reason] = String(error instanceof Error ? error.message : error).split('\n');
     throw new IlrecError(`useBackend: backend '${name}' must load, got "${reason}"; ${entry.repair}`, { cause: error });
   }
@@ -83,5 +84,9 @@ async function load(name: BackendName): Promise<void> {
   }
   for (const found of BACKENDS[name].packages.map(findPackage)) await importPackage(found as OptionalPackage);
   if (name === 'wasm') await locateWasm();
-  if (name === 'webgpu') registerWebGpu();
+  if (name !== 'webgpu') return;
+  if (tf.findBackendFactory('webgpu') == null) {
+    throw new IlrecError("useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it");
+  }
+  registerWebGpu();
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement } from './wasm/wasm_backend';
+import { input, type KernelReplacement } from './kernel';
 
 /** Counts a negative axis from the end; with one, tfjs's cpu kernel gives no values and its wasm kernel writes out of bounds. */
 export const cumsum: KernelReplacement = {

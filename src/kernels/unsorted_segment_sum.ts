@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { addressOf, simdOf } from './wasm/simd_module';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm/wasm_backend';
+import { input, sizeOf, type KernelReplacement } from './kernel';
+import type { WasmBackend } from './wasm/wasm_backend';
 
 type Numbers = Float32Array | Int32Array | Uint8Array;
 

@@ -11,7 +11,6 @@ export type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Ten
  * Cross-entropy over all items at every labelled position, the strong form of SASRec's loss. Scores are made for labelled positions only.
  *
  * The items seen before a position are read from the labels before it in the row, as `sasrecRows` lays them out; they carry the repeat bias.
- * On webgpu, where labels cannot be read synchronously, all positions are scored and the repeat bias is left as it is.
  *
  * @param model made by `sasrec`; the loss reads its table of items and its repeat bias, and sends gradient into them.
  * @returns loss of labels int32 [B, T] (item numbers, negative where there is no target) and hidden states [B, T, D]: a scalar, mean over labelled positions, 0 when there are none.
@@ -24,7 +23,6 @@ export function sasrecLoss(model: tfl.LayersModel): LossFunction {
       const table = embedding.itemTable(); // [N, D]
       const hidden = tf.reshape(predictions, [-1, hiddenSize]) as tf.Tensor2D; // [B*T, D]
       const targets = tf.reshape(tf.cast(labels, 'int32'), [-1]) as tf.Tensor1D; // [B*T]
-      if (tf.getBackend() === 'webgpu') return tiedCrossEntropy(hidden, table, targets);
       const { positions, seen } = labelledPositions(targets.dataSync(), predictions.shape[1] as number, embedding.numItems); // [P]
       if (positions.length === 0) return tf.scalar(0);
       const bias = embedding.repeatBias();

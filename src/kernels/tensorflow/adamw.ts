@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { sizeOf } from '../wasm/wasm_backend';
+import { sizeOf } from '../kernel';
 import { type Ops, rawKernel, type TensorFlowBackend, type Value } from './tensorflow_backend';
 
 /** TensorFlow's variables that its update works on, one set for all weights: weight, first and second moment. */

@@ -1,4 +1,4 @@
-import type { KernelReplacement } from '../wasm/wasm_backend';
+import type { KernelReplacement } from '../kernel';
 import { adamw } from './adamw';
 import { rowKernels } from './rows';
 

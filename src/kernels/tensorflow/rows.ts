@@ -1,4 +1,4 @@
-import type { KernelReplacement } from '../wasm/wasm_backend';
+import { halfOf, type KernelReplacement } from '../kernel';
 import { kernel, type Ops, type Value } from './tensorflow_backend';
 
 const rmsNorm = kernel('ILRecRmsNorm', (ops) => {
@@ -56,13 +56,6 @@ const onlineSoftmax = kernel('ILRecOnlineSoftmax', (ops) => {
 
 function exponential(ops: Ops, x: Value, largest: Value): Value {
   return ops.run('Exp', [ops.sub(x, largest)]);
-}
-
-/** Half of the last size. */
-function halfOf({ shape }: Value, name: string): number {
-  const n = shape[shape.length - 1];
-  if (n % 2 !== 0) throw new Error(`${name}: the last size must be even, got [${shape.join(', ')}]`);
-  return n / 2;
 }
 
 /** Norms, rotations, gates and a softmax that comes in parts; of the gradient of a whole softmax TensorFlow's ops under tfjs are as fast. */

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, type KernelReplacement } from '../kernel';
 
 /** The part of tfjs-node's backend that the kernels here use; the package itself is an optional peer and never imported. */
 export interface TensorFlowBackend {

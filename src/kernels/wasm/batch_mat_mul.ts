@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { rearrangedMatMul } from './rearranged_mat_mul';
 import { addressOf, type Simd, simdOf } from './simd_module';
-import { input, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import type { WasmBackend } from './wasm_backend';
 
 /**
  * Products of any layout by the SIMD kernel of assembly/gemm.ts: plain, transposed and batched ones run alike, also a batch that is broadcast against

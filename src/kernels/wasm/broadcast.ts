@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, withShape, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { input, sizeOf, withShape, type KernelReplacement } from '../kernel';
+import type { WasmBackend } from './wasm_backend';
 import { tileOnHeap } from './tile';
 
 /** Element-wise kernels of two operands that broadcast a column at 50 to 100 ns a number; those of elementwise.ts do so for integers only. */

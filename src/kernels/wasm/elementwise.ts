@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type KernelReplacement, sizeOf } from '../kernel';
 import { broadcastFirst } from './broadcast';
 import { BINARY, UNARY } from './simd_module';
 import { simdReplacement } from './simd_replacement';
-import { type KernelReplacement, sizeOf } from './wasm_backend';
 
 const unaryKernels: Readonly<Record<string, number>> = {
   Exp: UNARY.exp,

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { halfOf, input, rowsOf, sizeOf, type KernelReplacement } from '../kernel';
 import { addressOf, type Simd, type SimdKernels, simdOf } from './simd_module';
-import { input, sharing, sizeOf, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { sharing, type WasmBackend } from './wasm_backend';
 
 /** What a fused kernel works with. */
 interface Call {
@@ -38,19 +39,6 @@ function copyOf(wasm: WasmBackend, info: tf.TensorInfo): tf.TensorInfo {
   const copy = wasm.makeOutput([...info.shape], info.dtype);
   wasm.typedArrayFromHeap(copy).set(wasm.typedArrayFromHeap(info));
   return copy;
-}
-
-/** Rows and their length. */
-function rowsOf({ shape }: tf.TensorInfo): [number, number] {
-  const n = shape[shape.length - 1];
-  return [n === 0 ? 0 : sizeOf(shape) / n, n];
-}
-
-/** Half of the last size. */
-function halfOf({ shape }: tf.TensorInfo, name: string): number {
-  const n = shape[shape.length - 1];
-  if (n % 2 !== 0) throw new Error(`${name}: the last size must be even, got [${shape.join(', ')}]`);
-  return n / 2;
 }
 
 const rmsNorm = fused('ILRecRmsNorm', ({ kernels, input, address, output, attr }) => {

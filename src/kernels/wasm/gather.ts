@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { addressOf, simdOf } from './simd_module';
-import { input, sizeOf, type HeapView, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import type { HeapView, WasmBackend } from './wasm_backend';
 
 /** Below this many numbers a loop is faster than a block copy. */
 const minBlock = 16;

@@ -1,4 +1,5 @@
-import { input, sharing, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { input, type KernelReplacement } from '../kernel';
+import { sharing, type WasmBackend } from './wasm_backend';
 
 /** Replaces tfjs's identity, which copies: `tf.clone` and every value kept for a gradient share their memory, as on the other backends. */
 export const wasmIdentity: KernelReplacement = {

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { sizeOf } from '../kernel';
 import type { SimdKernels } from './simd_module';
 import { simdReplacement } from './simd_replacement';
-import { sharing, sizeOf } from './wasm_backend';
+import { sharing } from './wasm_backend';
 
 /** Bytes of one number on the heap; null of types that are not kept there. */
 function bytesOf(dtype: tf.DataType): number | null {

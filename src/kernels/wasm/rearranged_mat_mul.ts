@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { input, sizeOf, withShape } from '../kernel';
 import { expand } from './broadcast';
-import { input, sizeOf, withShape, type WasmBackend } from './wasm_backend';
+import type { WasmBackend } from './wasm_backend';
 
 /** Multiply-adds of one product of a batch from which XNNPACK's set-up (about 4 µs) pays. */
 const minBatchedWork = 8192;

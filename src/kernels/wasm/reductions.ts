@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { type KernelReplacement, sizeOf } from '../kernel';
 import type { SimdKernels } from './simd_module';
 import { simdReplacement } from './simd_replacement';
-import { type KernelReplacement, sizeOf } from './wasm_backend';
 
 /** A tensor as [groups, reduced, inner], where the middle axis is summed over. */
 interface Reduction {

@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
+import { input, type KernelReplacement } from '../kernel';
 import { addressOf, type SimdKernels, simdOf } from './simd_module';
-import { input, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import type { WasmBackend } from './wasm_backend';
 
 /** What a SIMD kernel works with. */
 export interface SimdCall {

@@ -1,5 +1,5 @@
+import { sizeOf } from '../kernel';
 import { simdReplacement } from './simd_replacement';
-import { sizeOf } from './wasm_backend';
 
 /** Softmax of rows of float32 in SIMD. */
 export const wasmSoftmax = simdReplacement('Softmax', ({ wasm, kernels, input, address }) => {

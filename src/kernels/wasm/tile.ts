@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, type HeapView, type KernelReplacement, type WasmBackend } from './wasm_backend';
+import { input, sizeOf, type KernelReplacement } from '../kernel';
+import type { HeapView, WasmBackend } from './wasm_backend';
 
 /** Replaces tfjs's tile, which computes every output index (34 ns a number); this one doubles blocks. `where` and `broadcastTo` use it. */
 export const wasmTile: KernelReplacement = {

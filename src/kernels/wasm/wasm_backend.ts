@@ -23,33 +23,8 @@ export interface WasmBackend {
 
 export type HeapView = Float32Array | Int32Array | Uint8Array;
 
-/**
- * A kernel of ours for one backend. `create` is given the backend package's own kernel function, undefined where it has none,
- * and returns undefined to leave things as they are.
- */
-export interface KernelReplacement {
-  readonly kernelName: string;
-  readonly create: (stock: tf.KernelFunc | undefined) => tf.KernelFunc | undefined;
-}
-
-/** Reads an input that the op always gives. */
-export function input(inputs: { [name: string]: tf.TensorInfo | undefined }, name: string): tf.TensorInfo {
-  const info = inputs[name];
-  if (info === undefined) throw new Error(`input: the kernel needs input '${name}', got none`);
-  return info;
-}
-
-/** The same data under another shape, without a copy and without a reference of its own: never dispose it. */
-export function withShape(info: tf.TensorInfo, shape: number[]): tf.TensorInfo {
-  return { dataId: info.dataId, dtype: info.dtype, shape };
-}
-
 /** One more tensor of the same data. */
 export function sharing(wasm: WasmBackend, { dataId, shape, dtype }: tf.TensorInfo): tf.TensorInfo {
   wasm.incRef(dataId);
   return { dataId, shape: [...shape], dtype };
-}
-
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, n) => product * n, 1);
 }

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { KernelReplacement } from '../wasm/wasm_backend';
+import type { KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /** Adds any number of tensors: tfjs's kernel binds all of them at once, and beyond the device's limit gives an invalid pipeline. */

@@ -1,4 +1,4 @@
-import { sizeOf } from '../wasm/wasm_backend';
+import { sizeOf } from '../kernel';
 import { addWeighted, attentionSizes, each, eachRow, LOWEST, maskOrContinue, products, sharingOf, TILE, tileDeclarations, WEIGHTS_ROW } from './attention_tiles';
 import { fused } from './fused_kernel';
 import { makeOutput, runShader } from './shader';

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { sizeOf } from '../wasm/wasm_backend';
+import { sizeOf } from '../kernel';
 
 /** Queries and keys of a tile. */
 export const TILE = 32;

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, type KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /** What a kernel of ours works with. */
@@ -15,17 +15,4 @@ export function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo
     kernelName,
     create: () => ({ inputs, attrs, backend }) => compute({ backend: backend as WebGpuBackend, input: (name) => input(inputs, name), attr: (name) => attrs?.[name] as number }),
   };
-}
-
-/** Rows and their length. */
-export function rowsOf({ shape }: tf.TensorInfo): [number, number] {
-  const n = shape[shape.length - 1];
-  return [n === 0 ? 0 : sizeOf(shape) / n, n];
-}
-
-/** Half of the last size. */
-export function halfOf({ shape }: tf.TensorInfo, name: string): number {
-  const n = shape[shape.length - 1];
-  if (n % 2 !== 0) throw new Error(`${name}: the last size must be even, got [${shape.join(', ')}]`);
-  return n / 2;
 }

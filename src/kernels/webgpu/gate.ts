@@ -1,5 +1,5 @@
-import type { KernelReplacement } from '../wasm/wasm_backend';
-import { fused, halfOf, rowsOf } from './fused_kernel';
+import { halfOf, type KernelReplacement, rowsOf } from '../kernel';
+import { fused } from './fused_kernel';
 import { countOf, makeOutput, runShader } from './shader';
 
 /** By the exponential of a number that is never positive, as a program may not count on infinities. */

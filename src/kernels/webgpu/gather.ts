@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { bindingLimit } from './binding_limit';
 import { countOf, makeOutput, partsOf, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';

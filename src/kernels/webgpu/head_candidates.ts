@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { blendedAt, blendedIntegers, type TileRows } from './head_softmax';
-import { LOWEST, ROW_LANES, rowRanks, rowReductions } from './head_reductions';
+import { ROW_LANES, rowRanks } from './row_ranks';
+import { LOWEST, rowReductions } from './row_reductions';
 import { fillTensor } from './large_elementwise';
 import { makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
@@ -46,7 +47,8 @@ export function collectCandidates(backend: WebGpuBackend, logits: tf.TensorInfo,
     floats: { log_scale: rule.logScale },
     workgroupSize: ROW_LANES,
     workgroups: rows.numBlended,
-    declarations: `${rowReductions}${rowRanks}${blendedAt}
+    enable: rowReductions(backend.device, ROW_LANES).enable,
+    declarations: `${rowReductions(backend.device, ROW_LANES).declarations}${rowRanks}${blendedAt}
       var<workgroup> cutoff_here: f32;
       var<workgroup> count_here: u32;
       fn normaliser_of(row: u32) -> f32 { return softmax[3u * row] + log(softmax[3u * row + 1u]); }`,

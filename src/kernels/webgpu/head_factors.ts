@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { KNOWN, NEGATIVES, penaltyFunctions, type DevicePenalty } from './head_penalised';
-import { ROW_LANES } from './head_reductions';
+import { ROW_LANES } from './row_ranks';
 import { runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, type KernelReplacement } from '../kernel';
 import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
 import { headGradient } from './head_gradient';
 import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';

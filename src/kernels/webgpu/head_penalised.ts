@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type { ListedRows } from './head_tile';
-import { ROW_LANES, rowReductions } from './head_reductions';
+import { ROW_LANES } from './row_ranks';
+import { rowReductions } from './row_reductions';
 import { runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 
@@ -30,7 +31,8 @@ export function countNegatives(backend: WebGpuBackend, logits: tf.TensorInfo, { 
     integers: { start, size, kind: 0, num_rows: numRows },
     workgroupSize: ROW_LANES,
     workgroups: numRows,
-    declarations: `${rowReductions}${penaltyFunctions}`,
+    enable: rowReductions(backend.device, ROW_LANES).enable,
+    declarations: `${rowReductions(backend.device, ROW_LANES).declarations}${penaltyFunctions}`,
     body: `
       let count = u32(list[0]);
       if (group >= count) { return; }
@@ -77,7 +79,8 @@ export function penaliseTile(backend: WebGpuBackend, logits: tf.TensorInfo, { li
     floats: { penalty_weight: penalty.weight },
     workgroupSize: ROW_LANES,
     workgroups: numRows,
-    declarations: `${rowReductions}${penaltyFunctions}
+    enable: rowReductions(backend.device, ROW_LANES).enable,
+    declarations: `${rowReductions(backend.device, ROW_LANES).declarations}${penaltyFunctions}
       // z' and dz' / dz
       fn raised_at(row: vec4f, scale: f32, z: f32, z_ensemble: f32, token: u32) -> vec2f {
         if (!is_negative(row, z_ensemble, token)) { return vec2f(z, 1.0); }

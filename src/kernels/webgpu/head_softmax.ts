@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { ROW_LANES, rowReductions } from './head_reductions';
+import { ROW_LANES } from './row_ranks';
+import { rowReductions } from './row_reductions';
 import { runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 
@@ -41,7 +42,8 @@ export function addToSoftmax(backend: WebGpuBackend, logits: tf.TensorInfo, soft
     integers: { ...blendedIntegers(rows, size), num_direct: rows.numDirect, count, is_first: isFirst ? 1 : 0 },
     workgroupSize: ROW_LANES,
     workgroups: count,
-    declarations: `${rowReductions}${blendedAt}
+    enable: rowReductions(backend.device, ROW_LANES).enable,
+    declarations: `${rowReductions(backend.device, ROW_LANES).declarations}${blendedAt}
       fn value_at(row: u32, v: u32) -> f32 {
         if (row < u.num_direct) { return logits[row * u.size + v]; }
         return blended_at(row - u.num_direct, v);

@@ -1,4 +1,4 @@
-import type { KernelReplacement } from '../wasm/wasm_backend';
+import type { KernelReplacement } from '../kernel';
 import { webgpuAdamw } from './adamw';
 import { webgpuAttention } from './attention';
 import { webgpuAttentionGradient } from './attention_gradient';

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type KernelReplacement, sizeOf } from '../wasm/wasm_backend';
+import { type KernelReplacement, sizeOf } from '../kernel';
 import { addN } from './add_n';
 import { bindingLimit } from './binding_limit';
 import { countOf, makeOutput, type Operand, partsOf, runShader } from './shader';

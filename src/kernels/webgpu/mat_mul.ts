@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, sizeOf, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { type Layout, lanesOf, matMulProgram, type Tiling } from './mat_mul_program';
 import { clear, countOf, makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, type KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
 type Numbers = Float32Array | Int32Array;

@@ -1,7 +1,7 @@
-import { fused, rowsOf } from './fused_kernel';
+import { fused } from './fused_kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { clear, makeOutput, runShader } from './shader';
-import type { KernelReplacement } from '../wasm/wasm_backend';
+import { type KernelReplacement, rowsOf } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 import type * as tf from '@tensorflow/tfjs-core';
 
@@ -19,13 +19,13 @@ const rmsNorm = fused('ILRecRmsNorm', ({ backend, input, attr }) => {
     floats: { epsilon: attr('epsilon') },
     workgroupSize: lanes,
     workgroups: rows,
-    declarations: rowReductions(lanes),
+    ...rowReductions(backend.device, lanes),
     body: `
       if (group >= u.rows) { return; }
       let start = group * u.n;
       var squares = 0.0;
       for (var i = lane; i < u.n; i += ${lanes}) { squares += x[start + i] * x[start + i]; }
-      let r = inverseSqrt(rowSum(lane, squares) / f32(u.n) + u.epsilon);
+      let r = inverseSqrt(sum_of(lane, squares) / f32(u.n) + u.epsilon);
       if (lane == 0) { inverse[group] = r; }
       for (var i = lane; i < u.n; i += ${lanes}) { y[start + i] = x[start + i] * r * weight[i]; }`,
   });
@@ -49,14 +49,14 @@ const rmsNormGradient = fused('ILRecRmsNormGrad', ({ backend, input }) => {
     integers: { rows, n },
     workgroupSize: lanes,
     workgroups: rows,
-    declarations: rowReductions(lanes),
+    ...rowReductions(backend.device, lanes),
     body: `
       if (group >= u.rows) { return; }
       let start = group * u.n;
       let r = inverse[group];
       var products = 0.0;
       for (var i = lane; i < u.n; i += ${lanes}) { products += weight[i] * dy[start + i] * x[start + i]; }
-      let mean = rowSum(lane, products) * r * r / f32(u.n);
+      let mean = sum_of(lane, products) * r * r / f32(u.n);
       for (var i = lane; i < u.n; i += ${lanes}) { dx[start + i] = r * (weight[i] * dy[start + i] - x[start + i] * mean); }`,
   });
   return [dx, weightGradient(backend, x, inverse, dy)];

@@ -1,5 +1,5 @@
-import { sizeOf } from '../wasm/wasm_backend';
-import { fused, halfOf } from './fused_kernel';
+import { halfOf, sizeOf } from '../kernel';
+import { fused } from './fused_kernel';
 import { makeOutput, runShader } from './shader';
 
 /** Tables [tables, R, F] are each read several times in a row; an invocation turns one pair. */

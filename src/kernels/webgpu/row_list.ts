@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { ROW_LANES, rowRanks } from './head_reductions';
+import { ROW_LANES, rowRanks } from './row_ranks';
 import { makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 

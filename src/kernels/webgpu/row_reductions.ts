@@ -1,24 +1,59 @@
+import { hasSubgroups } from './subgroups';
+import type { Device } from './webgpu_backend';
+
+/** Below every logit; WGSL has no infinity that one can rely on. */
+export const LOWEST = -3e38;
+
 /** Invocations that share a row of n numbers. */
 export function lanesFor(n: number): number {
   return n > 512 ? 256 : 64;
 }
 
+/** What a program that reduces rows declares and asks for. */
+export interface RowReductions {
+  readonly declarations: string;
+  readonly enable: readonly string[];
+}
+
 /**
- * WGSL `rowSum(lane, value)` and `rowMax(lane, value)`: of the values of a workgroup's invocations, in the same order each time; all of them must call it.
+ * WGSL `sum_of(lane, value)` and `largest_of(lane, value)`: of the values of a workgroup's invocations, in the same order each time and the same for all of
+ * them; all of them must call it. Where the device has subgroups, each reduces its own values without a barrier first.
  */
-export function rowReductions(lanes: number): string {
-  const reduction = (name: string, both: string): string => `
+export function rowReductions(device: Device, lanes: number): RowReductions {
+  const reduction = hasSubgroups(device) ? bySubgroups : byHalves;
+  const sum = reduction(lanes, 'sum_of', 'subgroupAdd', (a, b) => `${a} + ${b}`);
+  const largest = reduction(lanes, 'largest_of', 'subgroupMax', (a, b) => `max(${a}, ${b})`);
+  const declarations = `const LOWEST = ${LOWEST};\nvar<workgroup> partial: array<f32, ${lanes}>;\n${sum}\n${largest}`;
+  return { declarations, enable: hasSubgroups(device) ? ['subgroups'] : [] };
+}
+
+type Both = (a: string, b: string) => string;
+
+function byHalves(lanes: number, name: string, _: string, both: Both): string {
+  return `
     fn ${name}(lane: u32, value: f32) -> f32 {
       partial[lane] = value;
       workgroupBarrier();
       for (var reach = ${lanes / 2}u; reach > 0u; reach /= 2u) {
-        if (lane < reach) { partial[lane] = ${both}; }
+        if (lane < reach) { partial[lane] = ${both('partial[lane]', 'partial[lane + reach]')}; }
         workgroupBarrier();
       }
-      let result = partial[0];
-      workgroupBarrier(); // before the next call writes
-      return result;
+      return workgroupUniformLoad(&partial[0]);
     }`;
-  const [own, other] = ['partial[lane]', 'partial[lane + reach]'];
-  return [`var<workgroup> partial: array<f32, ${lanes}>;`, reduction('rowSum', `${own} + ${other}`), reduction('rowMax', `max(${own}, ${other})`)].join('\n');
+}
+
+/** A workgroup has few subgroups: their results are put together by one invocation. */
+function bySubgroups(_: number, name: string, builtin: string, both: Both): string {
+  return `
+    fn ${name}(lane: u32, value: f32) -> f32 {
+      let own = ${builtin}(value);
+      if (subgroup_lane == 0u) { partial[subgroup_number] = own; }
+      workgroupBarrier();
+      if (lane == 0u) {
+        var result = partial[0];
+        for (var i = 1u; i < subgroup_count; i++) { result = ${both('result', 'partial[i]')}; }
+        partial[0] = result;
+      }
+      return workgroupUniformLoad(&partial[0]);
+    }`;
 }

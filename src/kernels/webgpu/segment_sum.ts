@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { planSegmentSum } from '../unsorted_segment_sum';
-import { input, sizeOf, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { clear, countOf, makeOutput, partsOf, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
 

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { sizeOf } from '../wasm/wasm_backend';
+import { sizeOf } from '../kernel';
 import { bindingLimit } from './binding_limit';
 import type { Buffer, BufferRange, Device, Pipeline, TensorData, WebGpuBackend } from './webgpu_backend';
 
@@ -26,7 +26,7 @@ export interface ShaderRun {
   readonly integers?: Readonly<Record<string, number>>;
   /** Values known as `u.name`: f32. */
   readonly floats?: Readonly<Record<string, number>>;
-  /** Extensions that the program asks for, such as `subgroups`; the device must have them. */
+  /** Extensions that the program asks for; the device must have them. With `subgroups` it knows `subgroup_lane`, `subgroup_number` and `subgroup_count`, of its workgroup. */
   readonly enable?: readonly string[];
   /** Invocations of a workgroup. */
   readonly workgroupSize: number;
@@ -163,11 +163,12 @@ const pipelines = new WeakMap<Device, Map<string, Pipeline>>();
 function pipelineOf(device: Device, run: ShaderRun): Pipeline {
   let known = pipelines.get(device);
   if (known === undefined) pipelines.set(device, (known = new Map()));
-  let pipeline = known.get(run.name);
+  const name = [run.name, ...(run.enable ?? [])].join(' with ');
+  let pipeline = known.get(name);
   if (pipeline === undefined) {
-    const module = device.createShaderModule({ code: sourceOf(run), label: run.name });
-    pipeline = device.createComputePipeline({ compute: { module, entryPoint: 'main' }, label: run.name, layout: 'auto' });
-    known.set(run.name, pipeline);
+    const module = device.createShaderModule({ code: sourceOf(run), label: name });
+    pipeline = device.createComputePipeline({ compute: { module, entryPoint: 'main' }, label: name, layout: 'auto' });
+    known.set(name, pipeline);
   }
   return pipeline;
 }
@@ -178,14 +179,19 @@ function sourceOf({ reads, writes, integers = {}, floats = {}, enable = [], work
     const number = tensorOf(operand).dtype === 'float32' ? 'f32' : 'i32';
     return 'tensor' in operand && operand.fours === true ? `vec4<${number}>` : number;
   };
+  const usesSubgroups = enable.includes('subgroups');
   const fields = [...Object.keys(integers).map((name) => `${name}: u32`), ...Object.keys(floats).map((name) => `${name}: f32`)];
   return [
     ...enable.map((extension) => `enable ${extension};`),
     ...arrays.map(({ name, operand, access }, i) => `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${typeOf(operand)}>;`),
     ...(fields.length === 0 ? [] : [`struct Uniforms { ${fields.join(', ')} }`, `@group(0) @binding(${arrays.length}) var<uniform> u: Uniforms;`]),
+    ...(usesSubgroups ? ['var<private> subgroup_lane: u32; var<private> subgroup_number: u32; var<private> subgroup_count: u32;'] : []),
     declarations,
     `@compute @workgroup_size(${workgroupSize})`,
-    'fn main(@builtin(workgroup_id) group_id: vec3u, @builtin(num_workgroups) group_count: vec3u, @builtin(local_invocation_index) lane: u32) {',
+    'fn main(@builtin(workgroup_id) group_id: vec3u, @builtin(num_workgroups) group_count: vec3u, @builtin(local_invocation_index) lane: u32',
+    ...(usesSubgroups ? [', @builtin(subgroup_invocation_id) lane_in_subgroup: u32, @builtin(subgroup_id) own_subgroup: u32, @builtin(num_subgroups) subgroups_here: u32'] : []),
+    ') {',
+    ...(usesSubgroups ? ['subgroup_lane = lane_in_subgroup; subgroup_number = own_subgroup; subgroup_count = subgroups_here;'] : []),
     'let group = (group_id.z * group_count.y + group_id.y) * group_count.x + group_id.x;',
     body,
     '}',

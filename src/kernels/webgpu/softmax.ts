@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { input, type KernelReplacement } from '../wasm/wasm_backend';
-import { rowsOf } from './fused_kernel';
+import { input, type KernelReplacement, rowsOf } from '../kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
@@ -31,16 +30,16 @@ function softmaxOfRows(backend: WebGpuBackend, x: tf.TensorInfo): tf.TensorInfo 
     integers: { rows, n },
     workgroupSize: lanes,
     workgroups: rows,
-    declarations: rowReductions(lanes),
+    ...rowReductions(backend.device, lanes),
     body: `
       if (group >= u.rows) { return; }
       let start = group * u.n;
       var most = x[start];
       for (var i = lane; i < u.n; i += ${lanes}) { most = max(most, x[start + i]); }
-      let largest = rowMax(lane, most);
+      let largest = largest_of(lane, most);
       var own = 0.0;
       for (var i = lane; i < u.n; i += ${lanes}) { own += exp(x[start + i] - largest); }
-      let total = rowSum(lane, own);
+      let total = sum_of(lane, own);
       for (var i = lane; i < u.n; i += ${lanes}) { y[start + i] = exp(x[start + i] - largest) / total; }`,
   });
   return y;

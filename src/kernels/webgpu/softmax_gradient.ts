@@ -1,4 +1,5 @@
-import { fused, rowsOf } from './fused_kernel';
+import { rowsOf } from '../kernel';
+import { fused } from './fused_kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { makeOutput, runShader } from './shader';
 
@@ -16,13 +17,13 @@ export const webgpuSoftmaxGradient = fused('ILRecSoftmaxGrad', ({ backend, input
     integers: { rows, n },
     workgroupSize: lanes,
     workgroups: rows,
-    declarations: rowReductions(lanes),
+    ...rowReductions(backend.device, lanes),
     body: `
       if (group >= u.rows) { return; }
       let start = group * u.n;
       var products = 0.0;
       for (var i = lane; i < u.n; i += ${lanes}) { products += y[start + i] * dy[start + i]; }
-      let total = rowSum(lane, products);
+      let total = sum_of(lane, products);
       for (var i = lane; i < u.n; i += ${lanes}) { dx[start + i] = y[start + i] * (dy[start + i] - total); }`,
   });
   return dx;

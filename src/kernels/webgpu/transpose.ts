@@ -1,4 +1,4 @@
-import { input, type KernelReplacement } from '../wasm/wasm_backend';
+import { input, type KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /**
