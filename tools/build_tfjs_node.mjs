@@ -26,8 +26,7 @@ function run(command, args, folder = project) {
     execFileSync(command, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CI: '' } });
   } catch (error) {
     const output = `${error.stdout ?? ''}${error.stderr ?? ''}`.trim().split('\n').slice(-30).join('\n');
-    console.error(`${output}\nbuild_tfjs_node: "${[command, ...args].join(' ')}" must succeed, got ${error.status ?? error.code}; the lines above say why`);
-    process.exit(1);
+    throw new Error(`${output}\nbuild_tfjs_node: "${[command, ...args].join(' ')}" must succeed, got ${error.status ?? error.code}; the lines above say why`);
   }
 }
 
@@ -43,6 +42,11 @@ function make(folder, fill) {
     rmSync(aside, { recursive: true, force: true });
   }
 }
+
+process.on('uncaughtException', ({ message }) => {
+  console.error(message);
+  process.exitCode = 1;
+});
 
 make(tensorflow, (folder) => {
   const wheel = join(folder, 'wheel');

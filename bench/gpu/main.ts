@@ -40,6 +40,12 @@ print(`  ${own.shape}: ${share(stock.gigaflops)}, ${share(own.gigaflops)}`);
 print('training with AdamW on all weights, tokens/s (share of the ceiling): SFT, ILRec');
 const asked = options.models?.split(',');
 const training: object[] = [];
+const names = modelSizes(isSmall).map(({ name }) => name.split(' ')[0]);
+const strange = asked?.filter((name) => !names.includes(name)) ?? [];
+if (strange.length > 0) {
+  process.stderr.write(`gpu bench: --models must be among ${names.join(',')}, got ${strange.join(',')}\n`);
+  process.exit(1);
+}
 for (const size of modelSizes(isSmall).filter(({ name }) => asked?.includes(name.split(' ')[0]) ?? true)) {
   try {
     const speed = await measureTraining(device.backend, size, ceiling.gigaflops, isSmall ? 3 : 8);

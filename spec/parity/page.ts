@@ -1,4 +1,4 @@
-/** Runs the parity cases in a page: `window.runParity('wasm')`. */
+/** Runs the parity cases in a page: `window.runParity('wasm', false)`. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
@@ -10,10 +10,10 @@ import { runCases } from './run_cases';
 
 setWasmPaths('/packages/@tensorflow/tfjs-backend-wasm/dist/');
 
-async function runParity(backend: 'wasm' | 'webgpu'): Promise<PlatformRun> {
+async function runParity(backend: 'wasm' | 'webgpu', timed: boolean): Promise<PlatformRun> {
   await useBackend(backend);
   tf.env().set('WEBGPU_CPU_FORWARD', false); // else tiny tensors never reach a shader
-  return await runCases();
+  return await runCases(timed);
 }
 
 Object.assign(globalThis, { runParity });

@@ -17,8 +17,8 @@ export interface PlatformRun {
   readonly numbers: Readonly<Record<string, readonly number[]>>;
   /** Cases that threw, with the message. */
   readonly errors: Readonly<Record<string, string>>;
-  /** Training steps of the demo's model in a second. */
-  readonly stepsPerSecond: number;
+  /** Training steps of the demo's model in a second; null where it was not timed. */
+  readonly stepsPerSecond: number | null;
 }
 
 /** The numbers of tensors one after the other; disposes the tensors. */

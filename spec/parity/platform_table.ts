@@ -8,9 +8,9 @@ export interface PlatformResult {
   readonly platform: string;
   /** Cases that passed, of how many. */
   readonly passed: Readonly<Record<string, readonly [number, number]>>;
-  /** Largest difference of any case over its tolerance; 1 is the limit. */
-  readonly largestShare: number;
-  readonly stepsPerSecond: number;
+  /** Largest difference of any case over its tolerance; 1 is the limit. Null where a case gave no numbers, or other ones where they must be equal. */
+  readonly largestShare: number | null;
+  readonly stepsPerSecond: number | null;
 }
 
 export const RESULTS_FILE = fileURLToPath(new URL('../../docs/platforms.json', import.meta.url));
@@ -19,8 +19,8 @@ const [BEGIN, END] = ['<!-- platforms:begin -->', '<!-- platforms:end -->'];
 
 /** What nothing here can run, said as it is. */
 const UNTESTED: readonly (readonly [string, string])[] = [
-  ['tfjs-node-gpu (CUDA)', 'the same JavaScript and addon as tfjs-node; no machine of this project has a CUDA device'],
-  ['WebGPU on a real GPU', 'the software adapters above run the same shaders; `bench/gpu.ts` is there to check one'],
+  ['tfjs-node-gpu (CUDA)', 'the same JavaScript and addon as tfjs-node; not run on a CUDA device'],
+  ['WebGPU on a real GPU', 'the software adapters above run the same shaders; `npm run bench:gpu` is there to check one'],
   ['Firefox, Safari', 'not tried'],
   ['webgl', 'not supported for training: its weights drift'],
 ];
@@ -35,7 +35,8 @@ export function resultOf(platform: string, run: PlatformRun, reference: Platform
     return [group, [cases.filter((each) => shareOf(each) <= 1).length, cases.length]] as const;
   });
   const largest = Math.max(...parityCases.map(shareOf));
-  return { platform, passed: Object.fromEntries(passed), largestShare: Number(largest.toPrecision(2)), stepsPerSecond: Number(run.stepsPerSecond.toPrecision(2)) };
+  const rounded = (value: number | null): number | null => (value === null || !Number.isFinite(value) ? null : Number(value.toPrecision(2)));
+  return { platform, passed: Object.fromEntries(passed), largestShare: rounded(largest), stepsPerSecond: rounded(run.stepsPerSecond) };
 }
 
 /** The README's table. */
@@ -44,7 +45,7 @@ export function platformTable(results: readonly PlatformResult[]): string {
   return [
     `| Platform | ${GROUPS.join(' | ')} | largest difference / tolerance | steps/s |`,
     `|---|${GROUPS.map(() => '---|').join('')}---|---|`,
-    ...results.map(({ platform, passed, largestShare, stepsPerSecond }) => `| ${platform} | ${GROUPS.map((group) => mark(passed[group])).join(' | ')} | ${largestShare === 0 ? 'reference' : largestShare} | ${stepsPerSecond} |`),
+    ...results.map(({ platform, passed, largestShare, stepsPerSecond }) => `| ${platform} | ${GROUPS.map((group) => mark(passed[group])).join(' | ')} | ${largestShare === 0 ? 'reference' : (largestShare ?? '✘')} | ${stepsPerSecond ?? ''} |`),
     ...UNTESTED.map(([platform, why]) => `| ${platform} | ✘ | ✘ | ✘ | ✘ | ${why} | |`),
   ].join('\n');
 }

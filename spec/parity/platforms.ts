@@ -13,8 +13,8 @@ export interface Platform {
   readonly name: string;
   /** Why it cannot run here; null where it can. */
   readonly missing: string | null;
-  /** Called in a suite, whose hooks it may use. @returns what runs the cases. */
-  open(): () => Promise<PlatformRun>;
+  /** Called in a suite, whose hooks it may use. @returns what runs the cases; see `runCases`. */
+  open(): (timed: boolean) => Promise<PlatformRun>;
 }
 
 /** The cpu backend in Node, which all others are held against. */
@@ -32,10 +32,10 @@ function inNode(name: string, backend: BackendName, missing: string): Platform {
   return {
     name,
     missing: presentBackends.includes(backend) ? null : missing,
-    open: () => async () => {
+    open: () => async (timed) => {
       await tf.setBackend(backend);
       await tf.ready();
-      return await runCases();
+      return await runCases(timed);
     },
   };
 }
@@ -51,9 +51,9 @@ function inBrowser(name: string, backend: 'wasm' | 'webgpu'): Platform {
         return { '/parity/': folder };
       });
       after(() => rmSync(folder, { recursive: true, force: true }));
-      return async () => {
+      return async (timed) => {
         const { page } = await chromium.open('/parity/index.html');
-        return await page.evaluate((asked) => (globalThis as unknown as { runParity(backend: string): Promise<PlatformRun> }).runParity(asked), backend);
+        return await page.evaluate(([name, isTimed]) => (globalThis as unknown as { runParity(...given: unknown[]): Promise<PlatformRun> }).runParity(name, isTimed), [backend, timed]);
       };
     },
   };

@@ -14,8 +14,8 @@ import { trainingCases } from './training_cases';
 
 export const parityCases: readonly ParityCase[] = [...lossCases, ...layerCases, ...trainingCases];
 
-/** Computes every case on the current backend, and times the demo's model. */
-export async function runCases(): Promise<PlatformRun> {
+/** Computes every case on the current backend. @param timed whether the demo's model is timed too, which takes minutes on a slow platform. */
+export async function runCases(timed: boolean): Promise<PlatformRun> {
   const numbers: Record<string, number[]> = {};
   const errors: Record<string, string> = {};
   for (const { name, compute } of parityCases) {
@@ -25,7 +25,7 @@ export async function runCases(): Promise<PlatformRun> {
       errors[name] = String(error instanceof Error ? error.message : error).split('\n')[0];
     }
   }
-  return { numbers, errors, stepsPerSecond: await stepsPerSecond() };
+  return { numbers, errors, stepsPerSecond: timed ? await stepsPerSecond() : null };
 }
 
 /** Steps in a second of ILRec on a model and batches of the demo's sizes, after a first one. */

@@ -37,8 +37,12 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
   let server: StaticServer;
   let opened: (WatchedPage & { kept: boolean })[] = [];
 
+  if (executablePath === undefined) it.skip('needs chromium, chromium-browser or google-chrome on PATH, or its path in CHROMIUM');
   before(async function () {
-    if (executablePath === undefined) this.skip(); // no chromium, chromium-browser or google-chrome on PATH; CHROMIUM may name one
+    if (executablePath === undefined) {
+      if (process.env.ILREC_SPEC_REQUIRED?.includes('chromium')) throw new Error('specs: chromium is required, and no chromium, chromium-browser or google-chrome is on PATH');
+      this.skip();
+    }
     this.timeout(180_000); // builds where nobody has
     buildWhereOld();
     server = await serveFolders({
