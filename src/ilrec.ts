@@ -7,7 +7,7 @@ import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingO
 import { isStreamed } from './ops/vocabulary_tiles';
 import { responsePositions, type ResponsePositions } from './ops/response_rows';
 import { stopGradient } from './ops/stop_gradient';
-import { checkTokens, labelsOf, rowsAt } from './ops/response_labels';
+import { checkItemTokens, checkTokens, labelsOf, rowsAt } from './ops/response_labels';
 import { type VocabularyProjection, vocabSizeOf } from './ops/vocabulary_projection';
 import { canStream, rewardEntries } from './rewards/reward_entries';
 import { type Capture, compiledFunctions, findTaps, ModelTaps, requireModel, type RowsOf, trainedModel } from './taps';
@@ -188,8 +188,10 @@ class Ilrec implements IlrecMethod {
   async diagnostics(): Promise<IlrecDiagnostics | null> {
     const { last } = this;
     if (last === null) return null;
-    const values = await Promise.all(METRIC_NAMES.map(async (name) => [name, (await last[name].data())[0]] as const));
-    return { ...(Object.fromEntries(values) as Record<(typeof METRIC_NAMES)[number], number>), klPerLayer: [...(await last.klPerLayer.data())] };
+    const own = [...METRIC_NAMES, 'klPerLayer' as const].map((name) => tf.clone<tf.Tensor>(last[name])); // the next step disposes the others
+    const values = await Promise.all(own.map((tensor) => tensor.data())).finally(() => tf.dispose(own));
+    const metrics = METRIC_NAMES.map((name, i) => [name, values[i][0]] as const);
+    return { ...(Object.fromEntries(metrics) as Record<(typeof METRIC_NAMES)[number], number>), klPerLayer: [...values[METRIC_NAMES.length]] };
   }
 
   private terms(taps: ModelTaps, found: ResponsePositions, labels: tf.Tensor, capture: Capture): IlrecTerms {
@@ -217,6 +219,7 @@ class Ilrec implements IlrecMethod {
   private denseTerms({ taps, found, labels, capture, rowsOf, hidden }: ResponseBatch, coefficients: IlrecObjectiveOptions): IlrecTerms {
     const finalLogits = taps.finalLogits(capture, rowsOf); // [P, V]
     checkTokens(found, finalLogits.shape[1], this.options.ignoreIndex);
+    checkItemTokens(this.options.itemTokens, finalLogits.shape[1]);
     const logits = hidden === null ? null : taps.earlyExitLogits(hidden, capture, rowsOf); // [S * P, V]
     const ensembleLogits = logits === null ? null : tf.mean<tf.Tensor2D>(tf.reshape(stopGradient(logits), [capture.hiddenStates.length, found.positions.length, -1]), 0); // [P, V]
     const reward = coefficients.rewardWeight === 0 ? null : this.reward(found, labels, capture.inputIds, finalLogits.shape[1], (reward, context) => reward(context)); // [P, V]
@@ -228,6 +231,7 @@ class Ilrec implements IlrecMethod {
   private streamedTerms({ taps, found, labels, capture, rowsOf, hidden }: ResponseBatch, head: VocabularyProjection, coefficients: IlrecObjectiveOptions): IlrecTerms {
     const vocabSize = vocabSizeOf(head);
     checkTokens(found, vocabSize, this.options.ignoreIndex);
+    checkItemTokens(this.options.itemTokens, vocabSize);
     const reward = coefficients.rewardWeight === 0 ? null : this.reward(found, labels, capture.inputIds, vocabSize, rewardEntries);
     const intermediateHidden = hidden === null ? null : taps.headInputs(hidden, capture, rowsOf); // [S * P, D]
     return streamingObjective({ finalHidden: rowsOf(capture.headInput) as tf.Tensor2D, intermediateHidden, head, labels: found.positions.map((at) => found.allLabels[at]), reward }, coefficients);

@@ -16,6 +16,7 @@ import { wasmSoftmax } from './wasm/softmax';
 import { wasmTile } from './wasm/tile';
 import type { KernelReplacement } from './kernel';
 import type { WasmBackend } from './wasm/wasm_backend';
+import { keepCopiesTrue } from './webgpu/cpu_copies';
 import { webgpuFused, webgpuReplacements } from './webgpu/kernels';
 import { keepIntegersReadable } from './webgpu/readable_integers';
 import type { WebGpuBackend } from './webgpu/webgpu_backend';
@@ -57,7 +58,7 @@ export function registerKernels(): void {
         },
       });
     }
-    installKernels(backendName, tf.getBackend() === backendName ? (tf.backend() as unknown as WasmBackend) : undefined);
+    installKernels(backendName, tf.engine().registry[backendName] as unknown as WasmBackend | undefined);
   }
 }
 
@@ -80,7 +81,10 @@ export function unregisterKernels(): void {
 /** Replaces what the backend's package has registered so far. */
 function installKernels(backendName: string, backend: WasmBackend | undefined): void {
   if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return; // the backend's package is not there
-  if (backendName === 'webgpu' && backend !== undefined) keepIntegersReadable(backend as unknown as WebGpuBackend);
+  if (backendName === 'webgpu' && backend !== undefined) {
+    keepCopiesTrue(backend as unknown as WebGpuBackend);
+    keepIntegersReadable(backend as unknown as WebGpuBackend, () => !switchedOff.has(backendName));
+  }
   const lacksSimd = backendName === 'wasm' && (backend === undefined || simdOf(backend) === null);
   for (const { kernelName, create } of [...replacements[backendName], ...(lacksSimd ? [] : fused[backendName])]) {
     const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;

@@ -12,9 +12,9 @@ const MAX_HEAD_SIZE = 128;
  * @returns null where the backend has no kernel for it or not for these sizes.
  */
 export function fusedAttention(query: tf.Tensor4D, key: tf.Tensor4D, value: tf.Tensor4D, mask: tf.Tensor): tf.Tensor4D | null {
-  const [, heads, length, size] = query.shape;
+  const [batch, heads, length, size] = query.shape;
   const forward = ownKernel('ILRecAttention');
-  const fits = size % 4 === 0 && size <= MAX_HEAD_SIZE && heads % key.shape[1] === 0;
+  const fits = size % 4 === 0 && size <= MAX_HEAD_SIZE && heads % key.shape[1] === 0 && isMaskOf(mask, [batch, heads, length, key.shape[2]]);
   const isFloat = [query, key, value, mask].every(({ dtype }) => dtype === 'float32');
   if (forward === null || !fits || !isFloat || length < MIN_QUERIES || query.size === 0 || key.size === 0) return null;
   const attend = tf.customGrad((...given) => {
@@ -24,6 +24,11 @@ export function fusedAttention(query: tf.Tensor4D, key: tf.Tensor4D, value: tf.T
     return { value: context, gradFunc: (dy, saved) => backward(saved, dy as tf.Tensor) };
   });
   return attend(query, key, value) as tf.Tensor4D;
+}
+
+/** Whether the mask can be broadcast to the scores. */
+function isMaskOf({ shape }: tf.Tensor, scores: readonly number[]): boolean {
+  return shape.length <= 4 && shape.every((n, i) => n === 1 || n === scores[4 - shape.length + i]);
 }
 
 function backward([query, key, value, mask, context, rows]: tf.Tensor[], gradient: tf.Tensor): tf.Tensor[] {

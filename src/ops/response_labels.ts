@@ -29,3 +29,9 @@ export function checkTokens(found: ResponsePositions, vocabSize: number, ignoreI
   if (at === undefined) return;
   throw new IlrecError(`ilrec: labels must be tokens below the ${vocabSize} of the model's vocabulary, or ${ignoreIndex}, got ${found.allLabels[at]}`);
 }
+
+/** @throws IlrecError when a token of the slice is none of the vocabulary. */
+export function checkItemTokens(itemTokens: ArrayLike<number> | undefined, vocabSize: number): void {
+  const wrong = Array.from(itemTokens ?? []).find((token) => !(token >= 0 && token < vocabSize));
+  if (wrong !== undefined) throw new IlrecError(`ilrec: itemTokens must be tokens below the ${vocabSize} of the model's vocabulary, got ${wrong}`);
+}

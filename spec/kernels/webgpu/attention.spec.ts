@@ -55,6 +55,17 @@ describe('attention', function () {
       for (const [H, K] of [[6, 3], [3, 1]]) await expectSameOnBoth(compute({ H, K, T: 37, F: 8 }, () => causalMask(37)), TOLERANCE);
     });
 
+    it('takes the lowest float as a mask, in rows that see no key too', async () => {
+      const lowest = -3.4028234663852886e38;
+      for (const T of [32, 37]) await expectSameOnBoth(compute({ T, F: 8 }, () => tf.fill([T, T], lowest)), TOLERANCE);
+      await expectSameOnBoth(compute({ T: 33, F: 8 }, () => tf.mul(causalMask(33), 1e29)), TOLERANCE);
+    });
+
+    it('leaves a mask of another size to the composed form, which refuses it', () => {
+      const [query, key, value] = [1, 2, 3].map((seed) => floats([1, 1, 9, 4], seed) as tf.Tensor4D);
+      expect(() => attention(query, key, value, tf.zeros([8, 8]))).to.throw('could not be broadcast together');
+    });
+
     it('takes other numbers of keys than of queries, and every way to broadcast a mask', async () => {
       for (const shape of [[], [43], [37, 43], [37, 1], [1, 43], [2, 1, 1, 43], [2, 1, 37, 43], [1, 1, 37, 43], [2, 3, 37, 43], [1, 3, 1, 1]]) {
         await expectSameOnBoth(compute({ H: 3, T: 37, S: 43, F: 8 }, () => floats(shape, 7)), TOLERANCE);

@@ -35,6 +35,17 @@ async function expectSame(compute: (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor
 
 describe('webgpuLargeElementwise', () => {
   onWebGpu(() => {
+    it('gives the shape of the broadcast, and refuses one whose result alone is above the limit', async () => {
+      await tf.setBackend('webgpu');
+      lowerBindingLimit(1024);
+      try {
+        expect(tf.mul(tf.ones([331]), tf.ones([1, 1])).shape).to.deep.equal([1, 331]);
+        expect(() => tf.add(tf.ones([70, 1]), tf.ones([1, 10]))).to.throw('Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [70, 1] and [1, 10]');
+      } finally {
+        lowerBindingLimit(Infinity);
+      }
+    });
+
     it('computes tensors above the limit of a binding in parts', async () => {
       for (const op of [tf.add, tf.sub, tf.mul, tf.div]) {
         await expectSame((a, b) => op(a, b));

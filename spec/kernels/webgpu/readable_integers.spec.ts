@@ -25,6 +25,28 @@ describe('integers on WebGPU', () => {
       });
     });
 
+    it('are read as they are after a kernel of tfjs has written over its copy of them', async () => {
+      const changed = tf.tensorScatterUpdate(tf.tensor1d([1, 2, 3, 4], 'int32'), tf.tensor2d([[1]], [1, 1], 'int32'), tf.tensor1d([9], 'int32'));
+      expect([...(await changed.data())]).to.deep.equal([1, 9, 3, 4]);
+      changed.dispose();
+    });
+
+    it('are their own, whatever a program does with the array that it gave or got', async () => {
+      const given = Int32Array.of(2, 0, 1);
+      const ids = tf.tensor1d(given, 'int32');
+      const table = tf.tensor2d([[1], [3], [5]]);
+      tf.gather(table, ids).dispose(); // uploads them
+      given.fill(0);
+      expect([...ids.dataSync()]).to.deep.equal([2, 0, 1]);
+      const product = tf.mul(tf.tensor1d([3, 1, 2]), 1);
+      (await product.data()).sort();
+      expect([...(await tf.slice(product, 0, 1).data())]).to.deep.equal([3]);
+    });
+
+    it('refuse a part that is not there, as tfjs does', () => {
+      expect(() => tf.slice(tf.tensor1d([1, 2, 3, 4, 5, 6]), 3, 5)).to.throw('Error in slice1D: begin[0] + size[0] (8) would overflow input.shape[0] (6)');
+    });
+
     it('let fit cut its batches and evaluate read its labels', async () => {
       const [vocabSize, T] = [11, 5];
       const model = causalLM({ vocabSize, numHiddenLayers: 2, hiddenSize: 8, numAttentionHeads: 2 });

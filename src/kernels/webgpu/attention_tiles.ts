@@ -9,6 +9,8 @@ const [CHUNK, ROW] = [8, 9];
 export const WEIGHTS_ROW = TILE + 1;
 /** Stands for minus infinity, which a program may not count on. */
 export const LOWEST = '-3e38';
+/** Masks below this count as it, so that none comes near `LOWEST`: some are the lowest float. */
+const LEAST_MASK = '-1e30';
 /** A key whose mask is this far below the largest score of a row has probability 0 exactly. */
 const OUT_OF_SIGHT = '1e8';
 
@@ -117,7 +119,7 @@ export function maskOrContinue(sharing: Sharing, query: (at: { row: string; colu
     workgroupBarrier();
     var sees = false;
     ${each(sharing, ({ r, c, ...at }) => `
-      let mask${r}_${c} = mask[maskStart + min(${query(at)}, u.queries - 1) * u.mask2 + min(${key(at)}, u.keys - 1) * u.mask3];
+      let mask${r}_${c} = max(${LEAST_MASK}, mask[maskStart + min(${query(at)}, u.queries - 1) * u.mask2 + min(${key(at)}, u.keys - 1) * u.mask3]);
       sees = sees || (${query(at)} < u.queries && ${key(at)} < u.keys && !(mask${r}_${c} < ${largest(at)} - ${OUT_OF_SIGHT}));`)}
     if (sees) { atomicStore(&seen, 1u); }
     workgroupBarrier();

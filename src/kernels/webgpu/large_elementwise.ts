@@ -1,4 +1,4 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { type KernelReplacement, sizeOf } from '../kernel';
 import { addN } from './add_n';
 import { bindingLimit } from './binding_limit';
@@ -108,8 +108,9 @@ type Compute = (backend: WebGpuBackend, inputs: readonly tf.TensorInfo[], attrs:
  * One of tfjs's kernels, which gives zeros for a tensor that no binding holds, with another in its place for such tensors alone.
  *
  * @param otherwise what stands for tfjs's kernel where all tensors fit; default itself.
+ * @param resultOf the shape of the result, where it may be larger than all inputs.
  */
-function forLarge(kernelName: string, compute: Compute, otherwise?: KernelReplacement): KernelReplacement {
+function forLarge(kernelName: string, compute: Compute, { otherwise, resultOf }: { otherwise?: KernelReplacement; resultOf?: (inputs: readonly tf.TensorInfo[]) => number[] } = {}): KernelReplacement {
   return {
     kernelName,
     create: (tfjs) => {
@@ -119,7 +120,7 @@ function forLarge(kernelName: string, compute: Compute, otherwise?: KernelReplac
         const backend = call.backend as WebGpuBackend;
         const inputs = Object.values(call.inputs as Record<string, tf.TensorInfo>);
         const { shape = [] } = (call.attrs ?? {}) as { shape?: number[] };
-        if (!isLarge(backend, Math.max(sizeOf(shape), ...inputs.map(countOf)))) return usual(call);
+        if (!isLarge(backend, Math.max(sizeOf(resultOf?.(inputs) ?? shape), ...inputs.map(countOf)))) return usual(call);
         const result = inputs.every(({ dtype }) => dtype === 'float32') ? compute(backend, inputs, call.attrs ?? {}) : null;
         if (result !== null) return result;
         const shapes = inputs.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' and ');
@@ -129,13 +130,16 @@ function forLarge(kernelName: string, compute: Compute, otherwise?: KernelReplac
   };
 }
 
+function broadcast([a, b]: readonly tf.TensorInfo[]): number[] {
+  return tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
+}
+
 function binary(kernelName: string, expression: string): KernelReplacement {
   return forLarge(kernelName, (backend, inputs) => {
-    const [a, b] = inputs;
-    const larger = countOf(a) >= countOf(b) ? a : b;
-    const fits = inputs.every((tensor) => countOf(tensor) === 1 || tensor.shape.join() === larger.shape.join());
-    return fits ? elementwise(backend, kernelName, expression, inputs, larger.shape) : null;
-  });
+    const shape = broadcast(inputs);
+    const fits = inputs.every((tensor) => countOf(tensor) === 1 || countOf(tensor) === sizeOf(shape));
+    return fits ? elementwise(backend, kernelName, expression, inputs, shape) : null;
+  }, { resultOf: broadcast });
 }
 
 function unary(kernelName: string, expression: string): KernelReplacement {
@@ -166,7 +170,7 @@ export const webgpuLargeElementwise: readonly KernelReplacement[] = [
       sum = next;
     }
     return sum === first ? elementwise(backend, 'Copy', 'x0', [first], first.shape) : sum;
-  }, addN),
+  }, { otherwise: addN }),
   forLarge('Sum', (backend, [x], { axis, keepDims }) => {
     const axes = new Set(([axis ?? []].flat() as number[]).map((at) => (at + x.shape.length) % x.shape.length));
     if (axes.size > 0 && axes.size < x.shape.length) return null;

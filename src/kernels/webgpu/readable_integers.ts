@@ -16,23 +16,25 @@ const done = new WeakSet<object>();
  * Lets integers that came from the CPU be read at once, as the loss reads its labels and the reward its token ids: tfjs's webgpu backend forgets them
  * when they are uploaded, and can only await what is on the device. What is computed of such integers alone (the batches that `fit` cuts out) is computed
  * on the CPU, which also passes by tfjs's shaders that are wrong for int32.
+ *
+ * @param isOn whether it is switched on.
  */
-export function keepIntegersReadable(backend: WebGpuBackend): void {
+export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean): void {
   if (done.has(backend)) return;
   done.add(backend);
   const upload = backend.uploadToGPU.bind(backend);
   backend.uploadToGPU = (dataId) => {
     const data = backend.tensorMap.get(dataId);
-    const { values } = data;
+    const own = isOn() && data.dtype === 'int32' ? data.values?.slice() : null; // the array may be a program's, which fills it anew
     upload(dataId);
-    if (data.dtype === 'int32') data.values = values;
+    if (own != null) data.values = own;
   };
   const isReadable = ({ dtype, dataId }: tf.TensorInfo): boolean => dtype === 'int32' && backend.tensorMap.get(dataId).values != null;
   const runsOnCpu = backend.shouldExecuteOnCPU.bind(backend);
-  backend.shouldExecuteOnCPU = (inputs, sizeThreshold) => inputs.every(isReadable) || runsOnCpu(inputs, sizeThreshold);
+  backend.shouldExecuteOnCPU = (inputs, sizeThreshold) => (isOn() && inputs.every(isReadable)) || runsOnCpu(inputs, sizeThreshold);
 }
 
-/** A kernel that gives a result on the CPU where `compute` finds its input's numbers there, and null otherwise. */
+/** A kernel that gives a result on the CPU where its input's numbers are there alone, and tfjs's where they are on the device or `compute` gives null. */
 function onCpu(kernelName: string, compute: (x: tf.TensorInfo, values: Numbers, attrs: Record<string, unknown>) => Result | null): KernelReplacement {
   return {
     kernelName,
@@ -42,19 +44,20 @@ function onCpu(kernelName: string, compute: (x: tf.TensorInfo, values: Numbers, 
         : (call) => {
             const backend = call.backend as unknown as WebGpuBackend;
             const x = input(call.inputs, 'x');
-            const { values } = backend.tensorMap.get(x.dataId);
-            const result = values == null ? null : compute(x, values, call.attrs ?? {});
+            const { values, resource } = backend.tensorMap.get(x.dataId);
+            const result = values == null || resource != null ? null : compute(x, values, call.attrs ?? {});
             return result === null ? stock(call) : backend.makeTensorInfo(result.shape, result.dtype, result.values);
           },
   };
 }
 
-/** The numbers of rows that `fit` takes are a part of a vector of floats, made integers. */
+/** Parts of vectors, and integers of floats: the numbers of the rows that `fit` takes are a part of a vector of floats, made integers. */
 export const readableIndices: readonly KernelReplacement[] = [
   onCpu('Cast', (x, values, { dtype }) => (dtype === 'int32' && x.dtype === 'float32' ? { shape: [...x.shape], dtype, values: Int32Array.from(values) } : null)),
   onCpu('Slice', (x, values, { begin, size }) => {
     if (x.shape.length !== 1 || x.dtype !== 'float32') return null;
     const [[from], shape] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin as number[], size as number[]);
+    tf.slice_util.assertParamsValid(x as tf.Tensor, [from], shape);
     return { shape, dtype: 'float32', values: values.slice(from, from + shape[0]) };
   }),
 ];

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../kernel';
 import { bindingLimit } from './binding_limit';
+import { noteWrite } from './cpu_copies';
 import type { Buffer, BufferRange, Device, Pipeline, TensorData, WebGpuBackend } from './webgpu_backend';
 
 /** A tensor that a shader reads or writes, or a part of it. */
@@ -71,7 +72,7 @@ function record(backend: WebGpuBackend, run: ShaderRun): void {
     backend.uploadToGPU(dataId);
     backend.commandQueueOwnedIds.add(dataId);
   }
-  for (const operand of Object.values(run.writes)) dataOf(backend, tensorOf(operand)).values = null; // a copy that was read before is out of date
+  for (const operand of Object.values(run.writes)) noteWrite(backend, tensorOf(operand).dataId);
   const pipeline = pipelineOf(backend.device, run);
   const ranges = operands.map((operand) => rangeOf(backend, operand));
   const uniforms = uniformsOf(backend, run);

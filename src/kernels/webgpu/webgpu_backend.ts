@@ -16,6 +16,10 @@ export interface WebGpuBackend {
   makeTensorInfo(shape: number[], dtype: tf.DataType, values?: ArrayLike<number>): tf.TensorInfo;
   /** Gives the data a buffer on the device, filled where it has values. */
   uploadToGPU(dataId: object): void;
+  /** One of tfjs's own programs. @param output written over where it is given. */
+  runWebGPUProgram(program: object, inputs: tf.TensorInfo[], dtype: tf.DataType, uniforms?: object[], output?: tf.TensorInfo): tf.TensorInfo;
+  /** Awaits the numbers of a tensor and keeps them on the CPU. */
+  read(dataId: object): Promise<unknown>;
   /** Whether a kernel of tfjs computes on the CPU. */
   shouldExecuteOnCPU(inputs: tf.TensorInfo[], sizeThreshold?: number): boolean;
   disposeData(dataId: object): boolean;

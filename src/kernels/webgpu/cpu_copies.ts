@@ -1,0 +1,30 @@
+import type { WebGpuBackend } from './webgpu_backend';
+
+/** How often a tensor's numbers have been written on the device. */
+const writes = new WeakMap<object, number>();
+const done = new WeakSet<object>();
+
+/** Says that a program writes a tensor: what the CPU has of it is out of date. */
+export function noteWrite(backend: WebGpuBackend, dataId: object): void {
+  writes.set(dataId, (writes.get(dataId) ?? 0) + 1);
+  backend.tensorMap.get(dataId).values = null;
+}
+
+/** Has tfjs forget what it keeps of a tensor on the CPU when the tensor is written in place, also while it is being read: the read gets the numbers of its time, the next one the new ones. */
+export function keepCopiesTrue(backend: WebGpuBackend): void {
+  if (done.has(backend)) return;
+  done.add(backend);
+  const run = backend.runWebGPUProgram.bind(backend);
+  backend.runWebGPUProgram = (program, inputs, dtype, uniforms, output) => {
+    const result = run(program, inputs, dtype, uniforms, output);
+    if (output !== undefined && output.shape.every((n) => n > 0)) noteWrite(backend, output.dataId);
+    return result;
+  };
+  const read = backend.read.bind(backend);
+  backend.read = async (dataId) => {
+    const before = writes.get(dataId);
+    const values = await read(dataId);
+    if (writes.get(dataId) !== before && backend.tensorMap.has(dataId)) backend.tensorMap.get(dataId).values = null;
+    return values;
+  };
+}
