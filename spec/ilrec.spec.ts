@@ -167,6 +167,27 @@ describe('ilrec', () => {
       method.detach();
     });
 
+    it('tells the terms of the step that it was asked after, whatever comes next', async () => {
+      const { method, model } = compiled();
+      method.attach(model);
+      const losses: number[] = [];
+      const told: ReturnType<typeof method.diagnostics>[] = [];
+      for (let step = 0; step < 2; step++) {
+        losses.push(((await model.trainOnBatch(inputIds(), targets())) as number[])[1 + METRIC_NAMES.indexOf('crossEntropy')]);
+        told.push(method.diagnostics());
+      }
+      expect((await Promise.all(told)).map((each) => each?.crossEntropy)).to.deep.equal(losses);
+      method.detach();
+    });
+
+    it('refuses items that are no tokens of the model', async () => {
+      const { method, model } = compiled({ ...objective, itemTokens: [2, V] });
+      method.attach(model);
+      const message = await model.trainOnBatch(inputIds(), targets()).then(String, (error: Error) => error.message);
+      expect(message).to.equal(`ilrec: itemTokens must be tokens below the ${V} of the model's vocabulary, got ${V}`);
+      method.detach();
+    });
+
     it('takes a batch of one, one response position, and a k larger than L - 1', async () => {
       const { method, model } = compiled({ ...objective, numNegativeLayers: 50 });
       method.attach(model);
