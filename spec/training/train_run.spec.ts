@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { readLog } from '../../src/checkpoints/jsonl_log_node';
-import { type MethodName, runPaths } from '../../src/checkpoints/run_directory_node';
+import { type MethodName, runPaths, writeManifest } from '../../src/checkpoints/run_directory_node';
 import type { TrainConfigInput } from '../../src/config/train_config';
 import { evaluateRun } from '../../src/training/evaluate_run_node';
 import { loadRun } from '../../src/training/load_run_node';
@@ -93,6 +93,19 @@ describe('trainRun', () => {
     expect(rest.manifest.validation).to.deep.equal(whole.manifest.validation);
   });
 
+  it('makes the last step, of fewer batches, after being killed between the last checkpoint and the model', async () => {
+    for (const clipNorm of [0, 1]) {
+      const name = `clipped by ${clipNorm}`;
+      const { run: out, manifest } = await run('sft', { name, config: accumulated(clipNorm) });
+      expect(manifest.steps).to.equal(14); // three and a half steps of the optimizer
+      const whole = await weights(out);
+      await rm(runPaths(out).model, { recursive: true });
+      await writeManifest(out, { ...manifest, status: 'running' });
+      expect((await run('sft', { name, resume: true, config: accumulated(clipNorm) })).manifest.status).to.equal('done');
+      expect(await weights(out)).to.deep.equal(whole);
+    }
+  });
+
   it('starts from the weights of another run', async () => {
     const first = await run('sft');
     const { run: out } = await run('ilrec', { config: { training: { initialWeights: first.run, learningRate: 1e-12, epochs: 1 } } });
@@ -161,6 +174,10 @@ describe('trainRun', () => {
     expect((await run('sft', { name: 'begun', resume: true, config: { training: { epochs: 1 } } })).manifest.status).to.equal('done');
   });
 });
+
+function accumulated(clipNorm: number): TrainConfigInput {
+  return { training: { gradientAccumulation: 4, validationUsers: 0, clipNorm } };
+}
 
 async function losses(out: string): Promise<number[]> {
   return (await readLog(runPaths(out).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));

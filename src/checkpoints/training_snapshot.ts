@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
+import type { AccumulatedOptimizer } from '../training/gradient_accumulation';
 import type { TensorData, TensorFile } from './safetensors';
 
 /** All that a run needs to go on: tensors in a file's form, and where it stood. */
@@ -57,6 +58,7 @@ export async function restoreSnapshot(model: tfl.LayersModel, optimizer: tf.Opti
   writeWeights(model, listOf(file, MODEL_PREFIX));
   const state = listOf(file, OPTIMIZER_PREFIX).map(({ data, shape }, i) => ({ name: String(i), tensor: tf.tensor(data, [...shape]) }));
   await optimizer.setWeights(state);
+  if ('trains' in optimizer) (optimizer as AccumulatedOptimizer).trains(model);
   tf.dispose(state.map(({ tensor }) => tensor));
 }
 
