@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { readLog } from '../../src/checkpoints/jsonl_log_node';
-import { type MethodName, runPaths, writeManifest } from '../../src/checkpoints/run_directory_node';
+import { type MethodName, readManifest, runPaths, writeManifest } from '../../src/checkpoints/run_directory_node';
 import type { TrainConfigInput } from '../../src/config/train_config';
 import { evaluateRun } from '../../src/training/evaluate_run_node';
 import { loadRun } from '../../src/training/load_run_node';
@@ -99,8 +99,7 @@ describe('trainRun', () => {
       const { run: out, manifest } = await run('sft', { name, config: accumulated(clipNorm) });
       expect(manifest.steps).to.equal(14); // three and a half steps of the optimizer
       const whole = await weights(out);
-      await rm(runPaths(out).model, { recursive: true });
-      await writeManifest(out, { ...manifest, status: 'running' });
+      await loseModel(out);
       expect((await run('sft', { name, resume: true, config: accumulated(clipNorm) })).manifest.status).to.equal('done');
       expect(await weights(out)).to.deep.equal(whole);
     }
@@ -114,9 +113,14 @@ describe('trainRun', () => {
   });
 
   it('ends early, and keeps the best weights, where validation gets no better', async () => {
-    const { manifest } = await run('sft', { config: { training: { epochs: 9, patience: 1, learningRate: 1e-12 } } });
+    const config: TrainConfigInput = { training: { epochs: 9, patience: 1, learningRate: 1e-12, gradientAccumulation: 4 } };
+    const { run: out, manifest } = await run('sft', { config });
     expect(manifest).to.deep.include({ status: 'done', steps: 14 }); // the second evaluation is like the first
     expect(manifest.validation?.bestStep).to.equal(7);
+    const best = await weights(out);
+    await loseModel(out);
+    expect((await run('sft', { resume: true, config })).manifest).to.deep.include({ status: 'done', steps: 14, validation: manifest.validation });
+    expect(await weights(out)).to.deep.equal(best);
   });
 
   it('trains SASRec for the reward inside the run where no finished one is named', async () => {
@@ -177,6 +181,12 @@ describe('trainRun', () => {
 
 function accumulated(clipNorm: number): TrainConfigInput {
   return { training: { gradientAccumulation: 4, validationUsers: 0, clipNorm } };
+}
+
+/** As after being killed between the last checkpoint and the model. */
+async function loseModel(out: string): Promise<void> {
+  await rm(runPaths(out).model, { recursive: true });
+  await writeManifest(out, { ...(await readManifest(out)), status: 'running' });
 }
 
 async function losses(out: string): Promise<number[]> {
