@@ -138,6 +138,24 @@ describe('trainRun', () => {
     );
   });
 
+  it('refuses to go on with an unfinished run on another backend, and takes a finished one as it is', async () => {
+    const controller = new AbortController();
+    const { run: out, manifest } = await run('sft', { signal: controller.signal, callbacks: () => [{ onStep: () => controller.abort() }] });
+    expect(manifest.status).to.equal('interrupted');
+    await tf.setBackend('cpu');
+    try {
+      expect(await messageOf(run('sft', { resume: true }))).to.equal(`trainRun: --resume needs the backend that ${out} was begun on, wasm, got cpu; use --backend wasm, or choose another --out`);
+      await writeManifest(out, { ...manifest, backend: 'tensorflow' });
+      expect(await messageOf(run('sft', { resume: true }))).to.match(/, tensorflow, got cpu; use --backend node-gpu or node, or choose another --out$/);
+      await writeManifest(out, { ...manifest, status: 'done' });
+      expect((await run('sft', { resume: true })).manifest.backend).to.equal('wasm');
+    } finally {
+      await tf.setBackend('wasm');
+    }
+    await writeManifest(out, manifest);
+    expect((await run('sft', { resume: true })).manifest).to.deep.include({ status: 'done', backend: 'wasm' });
+  });
+
   it('leaves alone a folder that is no run', async () => {
     const out = join(folder.path, 'mine');
     await mkdir(join(out, 'model'), { recursive: true });
