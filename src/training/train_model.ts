@@ -69,7 +69,7 @@ export interface TrainingCallback {
 export interface TrainModelOptions {
   model: tfl.LayersModel;
   method: TrainingMethod;
-  optimizer: tf.Optimizer & { learningRate?: number };
+  optimizer: tf.Optimizer;
   batches: Batches;
   /** Epochs of the whole run, those before a resume included. */
   epochs: number;
