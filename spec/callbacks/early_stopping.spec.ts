@@ -25,6 +25,10 @@ describe('EarlyStopping', () => {
     });
   });
 
+  it('has not finished before the first evaluation, whatever the patience', () => {
+    expect(new EarlyStopping({ evaluate: async () => ({}), patience: 0 }).finished).to.equal(false);
+  });
+
   it('wants the metric it decides by', async () => {
     const early = new EarlyStopping({ evaluate: async () => ({ hr: 1 }) });
     expect(await messageOf(early.onEpochEnd({ epoch: 0, epochs: 1, step: 1 } as TrainingState))).to.equal('EarlyStopping: evaluate must return "ndcg@10", got hr');

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -30,6 +31,23 @@ describe('CheckpointStore', () => {
     await truncate(join(folder.path, 'step-000000002.safetensors'), 50);
     await writeFile(join(folder.path, 'step-000000003.safetensors.partial-1'), 'half');
     expect((await store.loadLatest())?.step).to.equal(1);
+  });
+
+  it('removes what killed processes have left half written, and leaves alone what a living one is writing', async () => {
+    const store = new CheckpointStore(folder.path);
+    const living = process.ppid;
+    const { pid: dead } = spawnSync(process.execPath, ['--version']);
+    const ids = [dead, living, process.pid]; // an earlier process may have had our id
+    for (const id of ids) await writeFile(join(folder.path, `step-000000003.safetensors.partial-${id}`), 'half');
+    await writeFile(join(folder.path, `best-000000002.safetensors.partial-${dead}`), 'half');
+    await Promise.all([store.save(snapshot(4)), store.saveBest(4, [weight(4)])]); // neither takes the other's
+    await store.save(snapshot(5));
+    expect((await readdir(folder.path)).sort()).to.deep.equal([
+      'best-000000004.safetensors',
+      `step-000000003.safetensors.partial-${living}`,
+      'step-000000004.safetensors',
+      'step-000000005.safetensors',
+    ]);
   });
 
   it('says so where every checkpoint is damaged', async () => {

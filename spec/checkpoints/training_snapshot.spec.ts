@@ -5,6 +5,7 @@ import { decodeSafetensors, encodeSafetensors } from '../../src/checkpoints/safe
 import { readWeights, restoreSnapshot, snapshotOf, takeSnapshot, writeWeights } from '../../src/checkpoints/training_snapshot';
 import { AdamW } from '../../src/training/adamw';
 import { forEachBackend } from '../support/backends';
+import { messageOf } from '../support/folders';
 
 describe('a training snapshot', () => {
   forEachBackend(() => {
@@ -20,6 +21,22 @@ describe('a training snapshot', () => {
       oneStep(model, optimizer);
       oneStep(other, restored);
       expect(await readWeights(other)).to.deep.equal(await readWeights(model));
+    });
+
+    it('goes on with the same numbers with each of tfjs\'s optimizers that have a state, and says so where one has none', async () => {
+      const makers = [tf.train.sgd, tf.train.adagrad, tf.train.adadelta, tf.train.adam, tf.train.rmsprop].map((make) => () => make(0.1));
+      for (const make of [...makers, () => tf.train.momentum(0.1, 0.9)]) {
+        const [model, other, optimizer, restored] = [dense(3), dense(3), make(), make()];
+        oneStep(model, optimizer);
+        await restoreSnapshot(other, restored, await takeSnapshot(model, optimizer, 1));
+        oneStep(model, optimizer);
+        oneStep(other, restored);
+        expect(await readWeights(other), optimizer.getClassName()).to.deep.equal(await readWeights(model));
+      }
+      const [model, adamax] = [dense(3), tf.train.adamax(0.1)];
+      const unsavable = 'checkpointing: the optimizer must be one whose state can be saved, got Adamax; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train';
+      expect(await messageOf(takeSnapshot(model, adamax, 1))).to.equal(unsavable);
+      expect(await messageOf(restoreSnapshot(model, adamax, await takeSnapshot(model, tf.train.sgd(0.1), 1)))).to.equal(unsavable);
     });
 
     it('refuses the weights of another model, and leaves nothing behind', async () => {
@@ -41,7 +58,7 @@ function dense(units: number): tfl.LayersModel {
   return tfl.sequential({ layers: [tfl.layers.dense({ units, inputShape: [2] })] });
 }
 
-function oneStep(model: tfl.LayersModel, optimizer: AdamW): void {
+function oneStep(model: tfl.LayersModel, optimizer: tf.Optimizer): void {
   const variables = model.getWeights() as tf.Variable[];
   optimizer.minimize(() => tf.addN(variables.map((variable) => tf.sum(tf.square(tf.sub(variable, 1))))) as tf.Scalar, false, variables);
 }

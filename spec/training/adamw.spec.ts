@@ -60,6 +60,16 @@ describe('AdamW', () => {
       optimizer.dispose();
     });
 
+    it('makes a step of no gradient at all, clipped or not', () => {
+      const x = variable([1, 2]);
+      const optimizer = new AdamW({ learningRate: 1, clipNorm: 1 });
+      optimizer.applyGradients([]);
+      optimizer.applyGradients([{ name: x.name, tensor: null as unknown as tf.Tensor }]); // as `minimize` hands on a weight without a gradient
+      expectClose(x, [1, 2]);
+      expect(optimizer.iterations).to.equal(2);
+      optimizer.dispose();
+    });
+
     it('follows a schedule', () => {
       const x = variable([0]);
       const optimizer = new AdamW({ learningRate: { kind: 'constant', learningRate: 0.4, warmupSteps: 4, totalSteps: 10 }, weightDecay: 0 });

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { ilrec } from '../../src/ilrec';
 import { crossEntropy } from '../../src/losses';
 import { causalLM } from '../../src/models/causal_lm';
-import { restoreSnapshot, takeSnapshot } from '../../src/checkpoints/training_snapshot';
+import { readWeights, restoreSnapshot, takeSnapshot } from '../../src/checkpoints/training_snapshot';
 import { AdamW } from '../../src/training/adamw';
 import { accumulateGradients, AccumulatedOptimizer } from '../../src/training/gradient_accumulation';
 import { forEachBackend } from '../support/backends';
@@ -133,6 +133,21 @@ describe('accumulateGradients', () => {
       expect(difference(await trained(second, loss, batches.slice(4), resumed), whole)).to.equal(0);
     });
 
+    it('makes the last step of a snapshot whose batches are all done, with the same numbers', async () => {
+      const { loss, last } = responseLoss();
+      const make = (): AccumulatedOptimizer => accumulateGradients(adamW(), { steps: 3, weight: () => last.positions });
+      const [first, stopped] = [make(), model()];
+      await trained(first, loss, [[0, 1], [1, 3], [3, 6], [0, 2], [2, 5]], stopped);
+      const snapshot = await takeSnapshot(stopped, first, 5, {});
+      const [second, resumed] = [make(), model()];
+      await restoreSnapshot(resumed, second, snapshot);
+      const before = await readWeights(resumed);
+      first.flush();
+      second.flush();
+      expect(await readWeights(resumed)).to.deep.equal(await readWeights(stopped)).and.not.deep.equal(before);
+      expect(second.iterations).to.equal(2);
+    });
+
     it('is saved with a model and loaded with it', async () => {
       tf.serialization.registerClass(AccumulatedOptimizer);
       for (const inner of [new AdamW({ learningRate: 0.5, clipNorm: 2 }), tf.train.adam(0.25)]) {
@@ -171,6 +186,19 @@ describe('accumulateGradients', () => {
       expect(await messageOf(optimizer.setWeights([{ name: 'iter', tensor: tf.scalar(1, 'int32') }])))
         .to.equal('AccumulatedOptimizer.setWeights: needs the state of an accumulated optimizer, got 1 tensors; resume with the optimizer that the state came from');
       tf.dispose([x, y]);
+    });
+
+    it('refuses to step along restored gradients whose weights it does not know', async () => {
+      const make = (): AccumulatedOptimizer => accumulateGradients(new AdamW({ learningRate: 0.5 }), { steps: 2 });
+      const [first, second, x] = [make(), make(), tf.tidy(() => tf.variable(tf.ones([2])))];
+      first.applyGradients({ [x.name]: tf.ones([2]) });
+      await second.setWeights(await first.getWeights());
+      second.trains(tfl.sequential({ layers: [tfl.layers.dense({ units: 3, inputShape: [2] })] })); // two weights
+      expect(() => second.flush())
+        .to.throw('AccumulatedOptimizer.flush: the weights of the 1 restored gradients must be known, got none; resume with the model the state came from, and call trains(model) after setWeights');
+      second.applyGradients({ [x.name]: tf.ones([2]) });
+      expect([...x.dataSync()]).to.deep.equal([0.5, 0.5]);
+      x.dispose();
     });
 
     it('refuses options out of range', () => {

@@ -39,9 +39,10 @@ describe('trainModel', () => {
       expect(rest.events).to.deep.equal(['begin', 'epoch 0 at 5', 'epoch 1 at 10', 'end']);
     });
 
-    it('does nothing where all steps are done', async () => {
-      const { records } = await train({ epochs: 2, startStep: 10 });
+    it('trains nothing where all steps are done, and says so to the callbacks', async () => {
+      const { records, events } = await train({ epochs: 2, startStep: 10 });
       expect(records).to.deep.equal([]);
+      expect(events).to.deep.equal(['begin', 'end']);
     });
 
     it('stops with a sentence, and takes the taps away, where the loss is not finite', async () => {

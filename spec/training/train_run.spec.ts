@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { readLog } from '../../src/checkpoints/jsonl_log_node';
-import { type MethodName, runPaths } from '../../src/checkpoints/run_directory_node';
+import { type MethodName, readManifest, runPaths, writeManifest } from '../../src/checkpoints/run_directory_node';
 import type { TrainConfigInput } from '../../src/config/train_config';
 import { evaluateRun } from '../../src/training/evaluate_run_node';
 import { loadRun } from '../../src/training/load_run_node';
@@ -93,6 +93,18 @@ describe('trainRun', () => {
     expect(rest.manifest.validation).to.deep.equal(whole.manifest.validation);
   });
 
+  it('makes the last step, of fewer batches, after being killed between the last checkpoint and the model', async () => {
+    for (const clipNorm of [0, 1]) {
+      const name = `clipped by ${clipNorm}`;
+      const { run: out, manifest } = await run('sft', { name, config: accumulated(clipNorm) });
+      expect(manifest.steps).to.equal(14); // three and a half steps of the optimizer
+      const whole = await weights(out);
+      await loseModel(out);
+      expect((await run('sft', { name, resume: true, config: accumulated(clipNorm) })).manifest.status).to.equal('done');
+      expect(await weights(out)).to.deep.equal(whole);
+    }
+  });
+
   it('starts from the weights of another run', async () => {
     const first = await run('sft');
     const { run: out } = await run('ilrec', { config: { training: { initialWeights: first.run, learningRate: 1e-12, epochs: 1 } } });
@@ -101,9 +113,14 @@ describe('trainRun', () => {
   });
 
   it('ends early, and keeps the best weights, where validation gets no better', async () => {
-    const { manifest } = await run('sft', { config: { training: { epochs: 9, patience: 1, learningRate: 1e-12 } } });
+    const config: TrainConfigInput = { training: { epochs: 9, patience: 1, learningRate: 1e-12, gradientAccumulation: 4 } };
+    const { run: out, manifest } = await run('sft', { config });
     expect(manifest).to.deep.include({ status: 'done', steps: 14 }); // the second evaluation is like the first
     expect(manifest.validation?.bestStep).to.equal(7);
+    const best = await weights(out);
+    await loseModel(out);
+    expect((await run('sft', { resume: true, config })).manifest).to.deep.include({ status: 'done', steps: 14, validation: manifest.validation });
+    expect(await weights(out)).to.deep.equal(best);
   });
 
   it('trains SASRec for the reward inside the run where no finished one is named', async () => {
@@ -119,6 +136,24 @@ describe('trainRun', () => {
     expect(await messageOf(run('sft', { resume: true, epochs: 3 }))).to.equal(
       `trainRun: --resume needs the config that ${out} was begun with, got other values in training; use its config.json, or choose another --out`,
     );
+  });
+
+  it('refuses to go on with an unfinished run on another backend, and takes a finished one as it is', async () => {
+    const controller = new AbortController();
+    const { run: out, manifest } = await run('sft', { signal: controller.signal, callbacks: () => [{ onStep: () => controller.abort() }] });
+    expect(manifest.status).to.equal('interrupted');
+    await tf.setBackend('cpu');
+    try {
+      expect(await messageOf(run('sft', { resume: true }))).to.equal(`trainRun: --resume needs the backend that ${out} was begun on, wasm, got cpu; use --backend wasm, or choose another --out`);
+      await writeManifest(out, { ...manifest, backend: 'tensorflow' });
+      expect(await messageOf(run('sft', { resume: true }))).to.match(/, tensorflow, got cpu; use --backend node-gpu or node, or choose another --out$/);
+      await writeManifest(out, { ...manifest, status: 'done' });
+      expect((await run('sft', { resume: true })).manifest.backend).to.equal('wasm');
+    } finally {
+      await tf.setBackend('wasm');
+    }
+    await writeManifest(out, manifest);
+    expect((await run('sft', { resume: true })).manifest).to.deep.include({ status: 'done', backend: 'wasm' });
   });
 
   it('leaves alone a folder that is no run', async () => {
@@ -161,6 +196,16 @@ describe('trainRun', () => {
     expect((await run('sft', { name: 'begun', resume: true, config: { training: { epochs: 1 } } })).manifest.status).to.equal('done');
   });
 });
+
+function accumulated(clipNorm: number): TrainConfigInput {
+  return { training: { gradientAccumulation: 4, validationUsers: 0, clipNorm } };
+}
+
+/** As after being killed between the last checkpoint and the model. */
+async function loseModel(out: string): Promise<void> {
+  await rm(runPaths(out).model, { recursive: true });
+  await writeManifest(out, { ...(await readManifest(out)), status: 'running' });
+}
 
 async function losses(out: string): Promise<number[]> {
   return (await readLog(runPaths(out).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));

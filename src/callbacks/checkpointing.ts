@@ -1,4 +1,5 @@
 import type { SnapshotStore } from '../checkpoints/snapshot_store';
+import { refuseUnsavable } from '../checkpoints/optimizer_state';
 import { takeSnapshot } from '../checkpoints/training_snapshot';
 import type { TrainingCallback, TrainingState } from '../training/train_model';
 import { EARLY_STOPPING_KEY, type EarlyStopping } from './early_stopping';
@@ -15,7 +16,8 @@ export interface CheckpointOptions {
 
 /**
  * Writes checkpoints. Give it after early stopping: the checkpoint of a whole epoch then includes that epoch's evaluation, and no other checkpoint stands
- * between an epoch's last step and its evaluation, so that a resumed run evaluates exactly as often.
+ * between an epoch's last step and its evaluation, so that a resumed run evaluates exactly as often. Training throws at its begin where the optimizer's
+ * state cannot be saved, as that of `tf.train.adamax`.
  */
 export function checkpointing({ store, everySeconds = 60, earlyStopping, signal }: CheckpointOptions): TrainingCallback {
   let savedAt = performance.now();
@@ -32,6 +34,9 @@ export function checkpointing({ store, everySeconds = 60, earlyStopping, signal 
   }
 
   return {
+    async onTrainBegin({ optimizer }) {
+      await refuseUnsavable(optimizer);
+    },
     async onStep(_, state) {
       if (state.step % state.stepsPerEpoch === 0) return; // onEpochEnd follows
       const aborted = signal?.aborted === true;

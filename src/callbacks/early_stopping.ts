@@ -55,7 +55,7 @@ export class EarlyStopping implements TrainingCallback {
 
   /** Whether the patience is used up. */
   get finished(): boolean {
-    return this.state.waited >= this.patience;
+    return this.state.best !== null && this.state.waited >= this.patience;
   }
 
   async onEpochEnd(training: TrainingState): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IlrecError } from '../errors';
-import { writeFileAtomically } from './atomic_file_node';
+import { removeAbandoned, writeFileAtomically } from './atomic_file_node';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from './safetensors';
 import { outdated, type SnapshotStore } from './snapshot_store';
 import { fileOfWeights, snapshotOf, type TrainingSnapshot, weightsOf } from './training_snapshot';
@@ -53,6 +53,7 @@ export class CheckpointStore implements SnapshotStore {
   }
 
   private async clean(): Promise<void> {
+    await removeAbandoned(this.folder); // each as large as a checkpoint
     const old = outdated(await this.stepsOf('step'), await this.stepsOf('best'), this.keep);
     const removed = [...old.steps.map((step) => nameOf('step', step)), ...old.bests.map((step) => nameOf('best', step))];
     await Promise.all(removed.map((name) => rm(join(this.folder, name), { force: true })));

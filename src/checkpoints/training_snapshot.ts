@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
+import { optimizerState, restoreOptimizer } from './optimizer_state';
 import type { TensorData, TensorFile } from './safetensors';
 
 /** All that a run needs to go on: tensors in a file's form, and where it stood. */
@@ -42,22 +43,28 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
   weights.forEach(({ data, shape }, i) => tf.tidy(() => void variables[i].write(tf.tensor(data, [...shape]))));
 }
 
-/** Takes model, optimizer and callbacks into one snapshot. */
+/**
+ * Takes model, optimizer and callbacks into one snapshot.
+ *
+ * @throws IlrecError when the optimizer's state cannot be saved.
+ */
 export async function takeSnapshot(model: tfl.LayersModel, optimizer: tf.Optimizer, step: number, callbacks: Record<string, unknown> = {}): Promise<TrainingSnapshot> {
   const tensors = new Map<string, TensorData>();
   (await readWeights(model)).forEach((weight, i) => tensors.set(`${MODEL_PREFIX}${i}`, weight));
-  const [iterations, ...moments] = await optimizer.getWeights();
+  const [iterations, ...moments] = await optimizerState(optimizer);
   for (const [i, { tensor }] of [iterations, ...moments].entries()) tensors.set(`${OPTIMIZER_PREFIX}${i}`, await readTensor(tensor));
   iterations.tensor.dispose();
   return { step, callbacks, file: { tensors, metadata: { [STATE_KEY]: JSON.stringify({ step, callbacks }) } } };
 }
 
-/** Puts a snapshot's weights and optimizer state back. */
+/**
+ * Puts a snapshot's weights and optimizer state back.
+ *
+ * @throws IlrecError when they do not fit.
+ */
 export async function restoreSnapshot(model: tfl.LayersModel, optimizer: tf.Optimizer, { file }: TrainingSnapshot): Promise<void> {
   writeWeights(model, listOf(file, MODEL_PREFIX));
-  const state = listOf(file, OPTIMIZER_PREFIX).map(({ data, shape }, i) => ({ name: String(i), tensor: tf.tensor(data, [...shape]) }));
-  await optimizer.setWeights(state);
-  tf.dispose(state.map(({ tensor }) => tensor));
+  await restoreOptimizer(optimizer, model, listOf(file, OPTIMIZER_PREFIX));
 }
 
 /** @throws IlrecError when the file is no snapshot. */

@@ -158,6 +158,7 @@ function hasRankTwo(variable: tf.Variable): boolean {
 /** Scales all gradients by min(1, clipNorm / global norm), on the device. */
 function clipByGlobalNorm(gradients: tf.Tensor[], clipNorm: number): tf.Tensor[] {
   const present = gradients.filter((gradient) => gradient != null);
+  if (present.length === 0) return gradients;
   const norm = tf.sqrt(tf.sum(tf.stack(present.map((gradient) => tf.sum(tf.square(gradient)))))); // scalar; tfjs's addN of many tensors fails on webgpu
   const scale = tf.minimum(1, tf.div(clipNorm, tf.add(norm, 1e-6)));
   return gradients.map((gradient) => (gradient == null ? gradient : tf.mul(gradient, scale)));

@@ -59,16 +59,11 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
     return { status, steps, stepsPerEpoch: batches.stepsPerEpoch, parameters: countNumbers(model), bestStep, best: evaluations.find(({ step }) => step === bestStep) ?? null };
   };
   try {
-    let steps = startStep;
-    if (!early.finished) {
-      const state = await trainModel({ model, method: arm.method, optimizer, batches, epochs: training.epochs, startStep, callbacks: watchers });
-      steps = state.step;
-      if (steps < state.totalSteps && !early.finished) return outcome('interrupted', steps);
-      if ('flush' in optimizer) optimizer.flush(); // the last batches may be fewer than a step takes
-    }
-    if (early.bestWeights !== null) writeWeights(model, early.bestWeights);
+    const { step, totalSteps } = await trainModel({ model, method: arm.method, optimizer, batches, epochs: training.epochs, startStep, callbacks: watchers });
+    if (step < totalSteps && !early.finished) return outcome('interrupted', step);
+    if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush(); // the last batches may be fewer than a step takes; the best weights are there already
     await (arm.save?.(out) ?? saveModel(model, paths.model));
-    return outcome('done', steps);
+    return outcome('done', step);
   } finally {
     log.close();
     optimizer.dispose();

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 
 /** tfjs-core does not export this type by name. */
@@ -81,9 +82,16 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     if (this.batches >= this.steps) this.flush();
   }
 
-  /** Makes a step from what is accumulated; does nothing where nothing is. */
+  /**
+   * Makes a step from what is accumulated; does nothing where nothing is.
+   *
+   * @throws IlrecError when the gradients come from a state, and neither `trains` nor a batch has said yet whose they are.
+   */
   flush(): void {
     if (this.batches === 0) return;
+    if (this.names.length !== this.sums.length) {
+      throw new IlrecError(`AccumulatedOptimizer.flush: the weights of the ${this.sums.length} restored gradients must be known, got none; resume with the model the state came from, and call trains(model) after setWeights`);
+    }
     const scale = this.totalWeight > 0 ? 1 / this.totalWeight : 1;
     const mean = this.names.map((name, i) => {
       const sum = this.sums[i];
@@ -122,6 +130,15 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     this.sums = rest.slice(numInner).map(({ tensor }) => (tensor.size === 0 ? null : tf.tidy(() => tf.variable(tf.clone(tensor), false))));
     this.batches = batches;
     this.totalWeight = totalWeight;
+  }
+
+  /**
+   * Says after `setWeights` which model the accumulated gradients are of, as a state knows weights by their order alone; `resumeFrom` and
+   * `restoreSnapshot` do. Where the model trains another number of weights, the next batch says it.
+   */
+  trains(model: tfl.LayersModel): void {
+    const names = model.trainableWeights.map((variable) => (variable.read() as tf.Variable).name);
+    if (names.length === this.sums.length) this.names = names;
   }
 
   override getConfig(): tf.serialization.ConfigDict {

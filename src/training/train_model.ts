@@ -56,6 +56,8 @@ export interface TrainingState {
 
 /** What watches a run. Callbacks are awaited one after the other, in the order given. */
 export interface TrainingCallback {
+  /** Whether the run is at its end, as a resumed early stopping may find: then nothing is trained between begin and end. */
+  readonly finished?: boolean;
   onTrainBegin?(state: TrainingState): void | Promise<void>;
   onStep?(record: StepRecord, state: TrainingState): void | Promise<void>;
   /** Only after whole epochs: not where a stop cuts one short. */
@@ -67,7 +69,7 @@ export interface TrainingCallback {
 export interface TrainModelOptions {
   model: tfl.LayersModel;
   method: TrainingMethod;
-  optimizer: tf.Optimizer & { learningRate?: number };
+  optimizer: tf.Optimizer;
   batches: Batches;
   /** Epochs of the whole run, those before a resume included. */
   epochs: number;
@@ -81,6 +83,7 @@ const YIELD_EVERY_MS = 100;
 
 /**
  * Compiles the model and trains it with `fitDataset`; the same options give the same losses, from `startStep` on as from the beginning.
+ * Where all steps are done, or a callback has finished, the callbacks see a begin and an end alone.
  *
  * @returns where the run ended.
  * @throws IlrecError when the loss is not finite.
@@ -96,7 +99,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
     stepsPerEpoch,
     totalSteps: epochs * stepsPerEpoch,
     step: startStep,
-    epoch: Math.floor(startStep / stepsPerEpoch),
+    epoch: Math.min(Math.floor(startStep / stepsPerEpoch), epochs - 1),
     stopped: false,
     stop: () => {
       state.stopped = true;
@@ -106,7 +109,13 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
   model.compile({ optimizer, loss: method.loss as LossFunction, metrics: method.metrics as LossFunction[] | undefined });
   setDropoutStep(model, startStep);
   if (method.step !== undefined) method.step = startStep;
-  if (state.step >= state.totalSteps) return state;
+  const finished = callbacks.some((callback) => callback.finished === true);
+  if (finished || state.step >= state.totalSteps) {
+    if (finished) state.stop();
+    for (const callback of callbacks) await callback.onTrainBegin?.(state);
+    for (const callback of callbacks) await callback.onTrainEnd?.(state);
+    return state;
+  }
 
   const shown = { numTokens: 0 };
   const dataset = batchDataset(batches, { startStep, onBatch: ({ numTokens }) => (shown.numTokens = numTokens) });

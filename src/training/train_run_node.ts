@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { BACKENDS } from '../backends/backend_table_node';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { writeJsonAtomically } from '../checkpoints/atomic_file_node';
 import { abandonRun, claimRunFolder } from '../checkpoints/run_folder_node';
@@ -56,7 +57,7 @@ export interface TrainRunResult {
  *
  * Runs on the backend that is set. A run killed at any moment goes on with `resume` and the same losses.
  * An error before the first checkpoint leaves nothing at `out`.
- * @throws IlrecError when `out` holds a run and `resume` is not set, the run there has another method, config or dataset, or `out` holds anything else.
+ * @throws IlrecError when `out` holds a run and `resume` is not set, the run there has another method, config, dataset or, where it is not done, backend, or `out` holds anything else.
  */
 export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult> {
   const { out, method, resume = false } = options;
@@ -67,6 +68,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     if (!resume) throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`);
     await checkSameRun(out, earlier, method, config, prepared);
     if (earlier.status === 'done') return { run: out, manifest: earlier };
+    checkSameBackend(out, earlier);
   }
   const data = trainingData(prepared);
   const begun: RunManifest = { ...(earlier ?? newManifest(options, config, prepared)), status: 'running' };
@@ -228,6 +230,13 @@ function newManifest({ data, method }: TrainRunOptions, config: TrainConfig, pre
     startedAt: new Date().toISOString(),
     validation: null,
   };
+}
+
+/** Backends differ in the last digits: half a run on each has the losses of neither. */
+function checkSameBackend(out: string, { backend }: RunManifest): void {
+  if (backend === tf.getBackend()) return;
+  const names = Object.entries(BACKENDS).flatMap(([name, { tfjsName }]) => (tfjsName === backend ? name : []));
+  throw new IlrecError(`trainRun: --resume needs the backend that ${out} was begun on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`);
 }
 
 /** A resumed run must be the run that was begun. */
