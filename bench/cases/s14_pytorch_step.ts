@@ -6,22 +6,19 @@ import { AdamW, type CausalLMConfig, ilrec } from 'tfjs-ilrec';
 import { savePretrained } from 'tfjs-ilrec/node';
 import { llamaConfigJson } from '../../src/models/llama/config';
 import { disposeModel } from '../../src/training/dispose_model';
-import { type BenchCase, type BenchRow, ceiling, MIN_RUNS, row } from '../harness';
+import { type BenchCase, type BenchRow, ceiling, row } from '../harness';
 import { type BatchSizes, benchModel, randomBatch, trainingStep } from '../models';
 import { pairedWithPython, PythonServer, type PythonTime, threadsOf } from '../python_server';
 
-interface Setting {
-  readonly model: CausalLMConfig & { readonly hiddenSize: number; readonly numHiddenLayers: number };
-  /** Pairs that are timed. */
-  readonly runs: number;
-}
+type Decoder = CausalLMConfig & { readonly hiddenSize: number; readonly numHiddenLayers: number };
 
 const SIZES: BatchSizes = { batchSize: 4, sequenceLength: 128, response: 20 };
-const WARMUPS = 2;
-/** Half as many key-value heads as query heads in both; the losses of the first are compared over 50 steps. */
-const SETTINGS: readonly Setting[] = [
-  { model: { vocabSize: 8000, hiddenSize: 128, numHiddenLayers: 4, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: true }, runs: 50 - WARMUPS },
-  { model: { vocabSize: 32_000, hiddenSize: 256, numHiddenLayers: 6, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: false }, runs: MIN_RUNS },
+/** Steps whose losses are compared; all but the first two are timed. */
+const [STEPS, WARMUPS] = [50, 2];
+/** Half as many key-value heads as query heads in both. */
+const DECODERS: readonly Decoder[] = [
+  { vocabSize: 8000, hiddenSize: 128, numHiddenLayers: 4, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: true },
+  { vocabSize: 32_000, hiddenSize: 256, numHiddenLayers: 6, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: false },
 ];
 const METHODS = { SFT: { penaltyWeight: 0, distillationWeight: 0 }, ILRec: { penaltyWeight: 0.1, distillationWeight: 0.1 } } as const;
 const OPTIMIZER = { learningRate: 1e-3, weightDecay: 0.01 };
@@ -37,7 +34,7 @@ export const benchCase: BenchCase = {
     if (python === null) return [];
     try {
       const rows: BenchRow[] = [];
-      for (const setting of SETTINGS) for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) rows.push(await measure(backend, python, setting, method));
+      for (const decoder of DECODERS) for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) rows.push(await measure(backend, python, decoder, method));
       return rows;
     } finally {
       await python.stop();
@@ -46,7 +43,7 @@ export const benchCase: BenchCase = {
 };
 
 /** Both sides train the same weights on the same batches, in turn; PyTorch reads the weights from a checkpoint that is written here. */
-async function measure(backend: string, python: PythonServer, { model: config, runs }: Setting, methodName: keyof typeof METHODS): Promise<BenchRow> {
+async function measure(backend: string, python: PythonServer, config: Decoder, methodName: keyof typeof METHODS): Promise<BenchRow> {
   const threads = threadsOf(backend);
   const numNegativeLayers = Math.min(K, config.numHiddenLayers - 1);
   const model = benchModel(config);
@@ -73,7 +70,7 @@ async function measure(backend: string, python: PythonServer, { model: config, r
       losses[1].push(answer.loss);
       return answer;
     },
-    { runs, warmups: WARMUPS },
+    { runs: STEPS - WARMUPS, warmups: WARMUPS },
   );
   method.detach();
   optimizer.dispose();
@@ -90,7 +87,7 @@ async function measure(backend: string, python: PythonServer, { model: config, r
       setting: `D ${config.hiddenSize}, L ${config.numHiddenLayers}, V ${config.vocabSize.toLocaleString('en')}, T ${SIZES.sequenceLength}, B ${SIZES.batchSize}, ${config.tieWordEmbeddings === true ? 'tied' : 'untied'} head, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
       ...{ ours: times.ours, other: times.other, ratio: 1 / times.ratio, quartiles: [1 / high, 1 / low] as const },
       ...(backend === 'node' ? { goal: ['<=', 1.5], stretch: ['<=', 1] } : { goal: ['<=', 5] }),
-      note: `PyTorch is ${python.torchVersion}, eager, with its fused attention, RMS norm and AdamW, its time taken inside Python, as installed; error: the largest difference of the losses of both sides, over 50 steps at D 128 and ${MIN_RUNS + WARMUPS} at D 256.`,
+      note: `PyTorch is ${python.torchVersion}, eager, with its fused attention, RMS norm and AdamW, its time taken inside Python, as installed; error: the largest difference of the losses of both sides, over ${STEPS} steps.`,
     }),
     threads,
   };
