@@ -19,7 +19,7 @@ export async function openDevice(): Promise<OpenDevice> {
   const adapter = await findAdapter();
   if (adapter === null) throw new Error('gpu bench: needs a WebGPU adapter, got none; install a Vulkan, Metal or Direct3D 12 driver');
   await import('@tensorflow/tfjs-backend-webgpu');
-  registerWebGpu();
+  await registerWebGpu();
   await tf.setBackend('webgpu');
   await tf.ready();
   const backend = tf.backend() as unknown as WebGpuBackend;

@@ -61,7 +61,7 @@ async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
   if (tf.findBackendFactory(name) == null) {
     throw new IlrecError(`useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its package is loaded, got none; open the page over https or localhost, in a browser that has it`);
   }
-  if (name === 'webgpu') registerWebGpu();
+  if (name === 'webgpu') await registerWebGpu();
   const failure = await setBackend(name);
   if (failure !== null) throw new IlrecError(`useBackend: backend '${name}' must start, got "${failure}"; ${REPAIRS[name]}`);
   await tf.ready();

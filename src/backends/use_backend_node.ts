@@ -88,5 +88,5 @@ async function load(name: BackendName): Promise<void> {
   if (tf.findBackendFactory('webgpu') == null) {
     throw new IlrecError("useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it");
   }
-  registerWebGpu();
+  await registerWebGpu();
 }
