@@ -2,13 +2,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
 import { shadow } from '../shadow';
 
-/** The part of a GPUAdapter that is used here. */
-export interface GpuAdapter {
-  readonly features: { has(name: string): boolean };
-  readonly limits: Readonly<Record<string, unknown>>;
+/** What an adapter tells of itself. */
+export interface AdapterFacts {
   readonly info?: { readonly vendor: string; readonly architecture: string; readonly description?: string; readonly isFallbackAdapter?: boolean };
   /** Where browsers told it before `info` did. */
   readonly isFallbackAdapter?: boolean;
+}
+
+/** The part of a GPUAdapter that is used here. */
+export interface GpuAdapter extends AdapterFacts {
+  readonly features: { has(name: string): boolean };
+  readonly limits: Readonly<Record<string, unknown>>;
   requestDevice(descriptor: { requiredFeatures: string[]; requiredLimits: Record<string, number> }): Promise<GpuDevice>;
 }
 
@@ -49,13 +53,13 @@ export async function findAdapter(): Promise<GpuAdapter | null> {
 }
 
 /** Whether an adapter is a program on the CPU, which is slower than wasm. */
-export function isSoftware({ info, isFallbackAdapter }: GpuAdapter): boolean {
+export function isSoftware({ info, isFallbackAdapter }: AdapterFacts): boolean {
   return (info?.isFallbackAdapter ?? isFallbackAdapter) === true || /swiftshader|software|llvmpipe|lavapipe/i.test(`${info?.architecture} ${info?.description}`);
 }
 
 /** What a person would call the adapter. */
-export function nameOf({ info }: GpuAdapter): string {
-  return info?.description || `${info?.vendor} ${info?.architecture}`.trim();
+export function nameOf({ info }: AdapterFacts): string {
+  return info?.description || `${info?.vendor ?? ''} ${info?.architecture ?? ''}`.trim() || 'without a name';
 }
 
 /**
