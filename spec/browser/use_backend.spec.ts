@@ -46,6 +46,13 @@ describe('useBackend in Chromium', function () {
     const reason = "useBackend: backend 'webgpu' must start, got \"no adapter\"; turn on hardware acceleration in the browser, or update the driver";
     expect(await ask()).to.deep.equal(['wasm', reason]);
     expect(await ask('webgpu')).to.deep.equal([`IlrecError: ${reason}`]);
+    expect(await watched.page.evaluate(async () => [tf.getBackend(), (await tf.matMul([[1, 2]], [[3], [4]]).data())[0]])).to.deep.equal(['wasm', 11]); // as before
+  });
+
+  it('makes one change after the other, where several are asked for at once', async () => {
+    await open('scripts.html');
+    const used = await watched.page.evaluate(async () => [...(await Promise.all((['wasm', 'wasm', 'cpu', 'wasm'] as const).map(async (name) => await ilrec.useBackend(name)))), tf.getBackend()]);
+    expect(used).to.deep.equal(['wasm', 'wasm', 'cpu', 'wasm', 'wasm']);
   });
 
   it('says so where the page has no navigator.gpu', async () => {
