@@ -13,28 +13,30 @@ const trie = ilrec.buildPrefixTrie(tokenizer.itemTokens);
 const store = ilrec.indexedDbStore('web');
 
 let model = null;
+let isBusy = false;
 let abort = new AbortController();
 let curve = [];
 let history = [];
 
 /** Trains from nothing, or from the checkpoint. */
 async function run(isResumed) {
-  setBusy(true);
-  const skipped = [];
+  abort = new AbortController(); // first of all: Stop counts from now on
+  let optimizer = null;
   try {
+    const skipped = [];
     const backend = await ilrec.useBackend(element('backend').value, { onSkip: (reason) => skipped.push(reason) });
     element('skipped').replaceChildren(...skipped.map((reason) => textElement('li', reason)));
-    const status = (text) => (element('status').textContent = `${backend}: ${text}`);
+    const status = (text) => say(`${backend}: ${text}`);
     if (!isResumed) await store.clear();
 
+    releaseModel();
     model = ilrec.causalLM({ vocabSize: tokenizer.vocabSize, hiddenSize: 32, numHiddenLayers: 4, hiddenDropout: 0.1 });
     const method = ilrec.ilrec({ numNegativeLayers: 2, penaltyWeight: 0.1 });
-    const optimizer = new ilrec.AdamW({ learningRate: 3e-3, clipNorm: 1 });
+    optimizer = new ilrec.AdamW({ learningRate: 3e-3, clipNorm: 1 });
     const startStep = await ilrec.resumeFrom(store, { model, optimizer, method });
     curve = startStep === 0 ? [] : JSON.parse(localStorage.getItem(CURVE_KEY) ?? '[]').slice(0, startStep);
     status('the first step compiles …');
 
-    abort = new AbortController();
     const show = {
       onStep({ step, metrics, tokensPerSecond }, { totalSteps }) {
         curve[step - 1] = metrics.crossEntropy;
@@ -48,16 +50,20 @@ async function run(isResumed) {
     const checkpoints = ilrec.checkpointing({ store, everySeconds: 10, signal: abort.signal });
     const { step, totalSteps } = await ilrec.trainModel({ model, method, optimizer, batches, epochs: EPOCHS, startStep, callbacks: [show, checkpoints] });
     localStorage.setItem(CURVE_KEY, JSON.stringify(curve));
-    optimizer.dispose();
     drawCurve(element('curve'), curve, totalSteps);
     status(step < totalSteps ? `stopped and saved at step ${step} of ${totalSteps}` : `done after ${step} steps`);
     await recommend();
-  } catch (error) {
-    element('status').textContent = error.message;
-    if (error.name !== 'IlrecError') throw error;
   } finally {
-    setBusy(false);
+    optimizer?.dispose();
   }
+}
+
+/** Frees the former model, the weights of layers that are used twice too, such as a tied embedding: dispose() alone leaves those. */
+function releaseModel() {
+  const weights = model?.getWeights() ?? [];
+  model?.dispose();
+  for (const weight of weights) if (!weight.isDisposed) weight.dispose();
+  model = null;
 }
 
 async function recommend() {
@@ -93,28 +99,55 @@ function setHistory(items) {
   element('found').replaceChildren();
 }
 
+/** Does one thing that takes a while, and says what went wrong. */
+async function act(work) {
+  setBusy(true);
+  try {
+    await work();
+  } catch (error) {
+    sayError(error);
+  } finally {
+    rest();
+  }
+}
+
+function rest() {
+  setBusy(false);
+  showCheckpoint().catch(sayError);
+}
+
 function setBusy(busy) {
+  isBusy = busy;
   for (const id of ['train', 'backend']) element(id).disabled = busy;
   element('stop').disabled = !busy;
   element('recommend').disabled = busy || model === null;
   element('resume').disabled = true;
-  if (!busy) void showCheckpoint();
 }
 
 async function showCheckpoint() {
   const step = (await store.loadLatest())?.step ?? 0;
-  element('resume').disabled = step === 0;
+  element('resume').disabled = step === 0 || isBusy;
   element('resume').textContent = step === 0 ? 'Resume' : `Resume from step ${step}`;
+}
+
+function say(text) {
+  element('status').textContent = text;
+}
+
+/** Says what a user can mend; anything else goes to the console too. */
+function sayError(error) {
+  say(error.message);
+  if (error.name !== 'IlrecError') throw error;
 }
 
 function textElement(kind, text, className = '') {
   return Object.assign(document.createElement(kind), { textContent: text, className });
 }
 
-element('train').onclick = () => run(false);
-element('resume').onclick = () => run(true);
+element('train').onclick = () => act(() => run(false));
+element('resume').onclick = () => act(() => run(true));
 element('stop').onclick = () => abort.abort();
-element('recommend').onclick = () => recommend();
+element('recommend').onclick = () => act(recommend);
 element('titles').append(...data.titles.map((title) => Object.assign(document.createElement('option'), { value: title })));
 element('item').onchange = ({ target }) => {
   const item = data.titles.indexOf(target.value);
@@ -126,4 +159,4 @@ element('customer').append(...data.userIds.slice(0, 50).map((id, user) => Object
 element('customer').onchange = ({ target }) => setHistory([...data.sequences[target.value].slice(0, -1)].slice(-6));
 element('customer').onchange({ target: { value: 0 } });
 drawCurve(element('curve'), [], 1);
-setBusy(false);
+rest();

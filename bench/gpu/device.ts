@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { create, globals } from 'webgpu';
+import { placeDawn } from '../../src/backends/dawn';
 import { findAdapter, isSoftware, nameOf, registerWebGpu } from '../../src/backends/webgpu_device';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu_backend';
 
@@ -13,13 +14,11 @@ export interface OpenDevice {
 
 /** Starts tfjs's webgpu backend on Dawn, which must be `navigator.gpu` before the backend's package is loaded. */
 export async function openDevice(): Promise<OpenDevice> {
-  Object.assign(globalThis, globals);
-  if (globalThis.navigator === undefined) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
-  Object.defineProperty(globalThis.navigator, 'gpu', { value: create([]), configurable: true });
+  placeDawn({ create, globals });
   const adapter = await findAdapter();
   if (adapter === null) throw new Error('gpu bench: needs a WebGPU adapter, got none; install a Vulkan, Metal or Direct3D 12 driver');
   await import('@tensorflow/tfjs-backend-webgpu');
-  registerWebGpu();
+  await registerWebGpu();
   await tf.setBackend('webgpu');
   await tf.ready();
   const backend = tf.backend() as unknown as WebGpuBackend;

@@ -4,6 +4,7 @@ import { BACKENDS } from '../../src/backends/backend_table_node';
 import { doctorReport, formatDoctorReport, type DoctorReport } from '../../src/backends/doctor_node';
 import { nodeVersionProblem, restoreOldUtil } from '../../src/backends/node_runtime_node';
 import { findPackage } from '../../src/backends/optional_package_node';
+import { findAdapter, isSoftware, nameOf } from '../../src/backends/webgpu_device';
 import '../support/backends';
 
 describe('doctorReport', () => {
@@ -49,6 +50,12 @@ describe('doctorReport', () => {
     const text = formatDoctorReport({ ...report, auto: 'wasm', backends: report.backends.map((each) => (each.backend === 'webgpu' ? software : each)) });
     expect(text).to.include('1 GFLOP/s on lava, a software adapter').and.to.include('; webgpu has a software adapter here, slower than wasm, and is used only when asked for');
     if (webgpu.adapter?.isSoftware === true) expect(report.auto).to.not.equal('webgpu');
+  });
+
+  it('judges the adapter as useBackend does', async function () {
+    const adapter = await findAdapter(); // of Dawn, which spec/support has opened
+    if (adapter === null) this.skip(); // the package webgpu finds no adapter, or was not asked for
+    expect(report.backends.find(({ backend }) => backend === 'webgpu')?.adapter).to.deep.equal({ name: nameOf(adapter), isSoftware: isSoftware(adapter) });
   });
 
   it('looks at one backend alone where asked', async () => {

@@ -12,8 +12,8 @@ const PROGRAM = `(async () => {
   const tf = await import('@tensorflow/tfjs-core');
   await import('@tensorflow/tfjs-backend-webgpu');
   const { registerWebGpu } = await import('./src/backends/webgpu_device');
-  registerWebGpu();
-  registerWebGpu(); // once is enough
+  await registerWebGpu();
+  await registerWebGpu(); // once is enough
   const set = await tf.setBackend('webgpu');
   const { device } = tf.backend();
   const missing = [];
@@ -23,7 +23,11 @@ const PROGRAM = `(async () => {
   const before = (await tf.square(sum).data())[0];
   device.destroy();
   const after = await sum.data().then(String, (error) => error.message);
-  console.log(JSON.stringify({ set, missing, before, after }));
+  await registerWebGpu();
+  const again = await tf.setBackend('webgpu');
+  const others = [tf.backend().device !== device, (await tf.square(tf.range(0, 100)).data())[99], await sum.data().then(String, (error) => error.message)];
+  sum.dispose();
+  console.log(JSON.stringify({ set, missing, before, after, again, others }));
   process.exit(0);
 })();`;
 
@@ -31,11 +35,12 @@ describe('registerWebGpu in Node', function () {
   this.timeout(60_000);
 
   it('starts tfjs on a device with all that the adapter has, and says what a lost one means', async function () {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM]).catch(() => ({ stdout: 'null' }));
-    const found = JSON.parse(stdout) as { set: boolean; missing: string[]; before: number; after: string } | null;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM]);
+    const found = JSON.parse(stdout) as { set: boolean; missing: string[]; before: number; after: string; again: boolean; others: unknown[] } | null;
     if (found === null) this.skip(); // the package webgpu finds no adapter here
     expect([found.set, found.missing, found.before]).to.deep.equal([true, [], Math.fround(12_497_500 ** 2)]);
-    expect(found.after).to.match(/^webgpu: reading needs the device, got it lost \(destroyed: .+\); start again and resume training from the last checkpoint$/);
+    expect(found.after).to.match(/^webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/);
+    expect([found.again, ...found.others]).to.deep.equal([true, true, 99 ** 2, found.after]); // what the lost device held stays lost
   });
 });
 

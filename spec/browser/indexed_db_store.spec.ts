@@ -32,6 +32,17 @@ describe('indexedDbStore in Chromium', function () {
     expect(await keysOf(page)).to.deep.equal([['shop', 'step', 12], ['shop', 'step', 100]]);
   });
 
+  it('drops the later checkpoints and best weights of a run that was started again', async () => {
+    const latest = await page.evaluate(async () => {
+      const store = ilrec.indexedDbStore('shop');
+      await store.saveBest(490, [{ shape: [1], data: Float32Array.of(490) }]);
+      for (const step of [480, 500, 10, 20, 30]) await store.save(snapshot(step));
+      return (await store.loadLatest())?.step;
+    });
+    expect(latest).to.equal(30);
+    expect(await keysOf(page)).to.deep.equal([['shop', 'step', 20], ['shop', 'step', 30]]);
+  });
+
   it('keeps the best weights that a kept checkpoint speaks of', async () => {
     const [best, missing] = await page.evaluate(async () => {
       const store = ilrec.indexedDbStore('shop');
@@ -73,6 +84,27 @@ describe('indexedDbStore in Chromium', function () {
       return await messageOf(ilrec.indexedDbStore('shop').save(snapshot(1)));
     });
     expect(message).to.equal('IlrecError: indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; free space, or clear() the runs that are done');
+  });
+
+  it('says so in a sandboxed frame, whose origin may keep nothing', async () => {
+    await page.evaluate(async () => {
+      const frame = Object.assign(document.createElement('iframe'), { src: location.href });
+      frame.sandbox.add('allow-scripts');
+      await new Promise((resolve) => {
+        frame.onload = resolve;
+        document.body.append(frame);
+      });
+    });
+    const message = await page.frames()[1].evaluate(async () => await messageOf(ilrec.indexedDbStore('shop').loadLatest()));
+    expect(message).to.match(/^IlrecError: indexedDbStore: the browser must keep the checkpoint, got SecurityError: .+; give a sandboxed frame allow-same-origin, or open the page by itself$/);
+  });
+
+  it('says so where there is no IndexedDB', async () => {
+    const message = await page.evaluate(async () => {
+      Object.defineProperty(globalThis, 'indexedDB', { value: null });
+      return await messageOf(ilrec.indexedDbStore('shop').loadLatest());
+    });
+    expect(message).to.equal('IlrecError: indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it');
   });
 
   it('refuses to keep none', async () => {

@@ -46,6 +46,13 @@ describe('useBackend in Chromium', function () {
     const reason = "useBackend: backend 'webgpu' must start, got \"no adapter\"; turn on hardware acceleration in the browser, or update the driver";
     expect(await ask()).to.deep.equal(['wasm', reason]);
     expect(await ask('webgpu')).to.deep.equal([`IlrecError: ${reason}`]);
+    expect(await watched.page.evaluate(async () => [tf.getBackend(), (await tf.matMul([[1, 2]], [[3], [4]]).data())[0]])).to.deep.equal(['wasm', 11]); // as before
+  });
+
+  it('makes one change after the other, where several are asked for at once', async () => {
+    await open('scripts.html');
+    const used = await watched.page.evaluate(async () => [...(await Promise.all((['wasm', 'wasm', 'cpu', 'wasm'] as const).map(async (name) => await ilrec.useBackend(name)))), tf.getBackend()]);
+    expect(used).to.deep.equal(['wasm', 'wasm', 'cpu', 'wasm', 'wasm']);
   });
 
   it('says so where the page has no navigator.gpu', async () => {
@@ -101,8 +108,18 @@ describe('useBackend in Chromium', function () {
       });
       expect(told[0]).to.equal(12_497_500);
       for (const message of told.slice(1)) {
-        expect(message).to.match(/^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .+\); start again and resume training from the last checkpoint$/);
+        expect(message).to.match(/^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/);
       }
+    });
+
+    it('is replaced by the next call once it is lost', async () => {
+      const [isOther, used, sum] = await watched.page.evaluate(async () => {
+        const { device } = tf.backend() as unknown as { device: { destroy(): void } };
+        device.destroy();
+        const used = await ilrec.useBackend('webgpu');
+        return [(tf.backend() as unknown as { device: object }).device !== device, used, (await tf.sum(tf.range(0, 5000)).data())[0]];
+      });
+      expect([isOther, used, sum]).to.deep.equal([true, 'webgpu', 12_497_500]);
     });
 
     it('rejects the next read after a command that failed unseen', async () => {
@@ -135,7 +152,7 @@ describe('useBackend in Chromium', function () {
       const session = await watched.page.context().browser()?.newBrowserCDPSession();
       const { processInfo } = (await session?.send('SystemInfo.getProcessInfo')) ?? { processInfo: [] };
       process.kill(processInfo.find(({ type }) => type === 'GPU')?.id as number, 'SIGKILL');
-      expect(await messageOf(reading)).to.match(/IlrecError: webgpu: reading needs the device, got it lost \(unknown: .+\); start again and resume training from the last checkpoint/);
+      expect(await messageOf(reading)).to.match(/IlrecError: webgpu: reading needs the device, got it lost \(unknown: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint/);
       await watched.page.reload();
       expect(await ask('webgpu')).to.deep.equal(['webgpu']);
     });

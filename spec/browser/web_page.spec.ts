@@ -1,7 +1,12 @@
 import { expect } from 'chai';
 import { join } from 'node:path';
+import type * as tfc from '@tensorflow/tfjs-core';
+import type { Page } from 'playwright-core';
 import { inChromium } from '../support/browser';
 import { repository } from '../support/installed_package';
+
+declare const tf: typeof tfc;
+declare const ilrec: { constrainedBeamSearch: () => Promise<never> };
 
 describe('the page of web/ in Chromium', function () {
   this.timeout(60_000);
@@ -11,7 +16,7 @@ describe('the page of web/ in Chromium', function () {
     const { page } = await chromium.open('/web/index.html');
     const status = page.locator('#status');
     await page.click('#train');
-    await page.waitForFunction(() => /step [5-9] of/.test(document.querySelector('#status')?.textContent ?? ''));
+    await page.waitForFunction(() => Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]) >= 5);
     await page.click('#stop');
     await page.waitForFunction(() => /stopped/.test(document.querySelector('#status')?.textContent ?? ''));
     const [, stoppedAt] = /^wasm: stopped and saved at step (\d+) of 240$/.exec((await status.textContent()) ?? '') ?? [];
@@ -27,5 +32,47 @@ describe('the page of web/ in Chromium', function () {
     await page.waitForFunction(() => /stopped/.test(document.querySelector('#status')?.textContent ?? ''));
     const points = ((await page.locator('#curve .steps').getAttribute('d')) ?? '').split(/[ML]/).length - 1;
     expect(points).to.be.above(Number(stoppedAt)); // those before the reload too
+  });
+
+  /** Trains, with a click on Stop before anything has begun. */
+  const stopAtOnce = async (page: Page): Promise<void> => {
+    await page.evaluate(() => ['#train', '#stop'].forEach((name) => document.querySelector<HTMLElement>(name)?.click()));
+    await page.waitForSelector('#train:enabled');
+  };
+
+  it('stops where it was asked before the first step, and a second training leaves no tensor of the first', async () => {
+    const { page } = await chromium.open('/web/index.html');
+    const numTensors: number[] = [];
+    for (let i = 0; i < 2; i++) {
+      await stopAtOnce(page);
+      expect(await page.locator('#status').textContent()).to.equal('wasm: stopped and saved at step 1 of 240');
+      numTensors.push(await page.evaluate(() => tf.memory().numTensors));
+    }
+    expect(numTensors[1]).to.equal(numTensors[0]);
+  });
+
+  it('says what went wrong, in training, in recommending and where the checkpoint is looked for, and leaves no tensor of the optimizer', async () => {
+    const { page } = await chromium.open('/web/index.html');
+    await stopAtOnce(page);
+    const before = await page.evaluate(() => tf.memory().numTensors);
+    await page.evaluate(() => {
+      ilrec.constrainedBeamSearch = async () => {
+        throw Object.assign(new Error('no room to search'), { name: 'IlrecError' });
+      };
+    });
+    await page.click('#recommend');
+    await page.waitForSelector('#status:has-text("no room to search")');
+
+    await page.evaluate(() => {
+      IDBObjectStore.prototype.put = () => {
+        throw new DOMException('full', 'QuotaExceededError');
+      };
+    });
+    await stopAtOnce(page);
+    expect(await page.locator('#status').textContent()).to.match(/^indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; /);
+    expect(await page.evaluate(() => tf.memory().numTensors)).to.be.below(before + 10); // tfjs leaves the batch whose callback threw; the optimizer had two for each of the weights
+
+    const { page: other } = await chromium.open('/web/index.html', { prepare: async (page) => await page.addInitScript('Object.defineProperty(globalThis, "indexedDB", { value: null })') });
+    await other.waitForSelector('#status:has-text("the page must have IndexedDB, got none")');
   });
 });

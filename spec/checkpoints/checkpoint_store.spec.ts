@@ -24,6 +24,14 @@ describe('CheckpointStore', () => {
     expect(loaded?.file.tensors.get('model.0')?.data).to.deep.equal(Float32Array.of(100));
   });
 
+  it('drops the later checkpoints and best weights of a run that was started again', async () => {
+    const store = new CheckpointStore(folder.path);
+    await store.saveBest(490, [weight(490)]);
+    for (const step of [480, 500, 10, 20, 30]) await store.save(snapshot(step));
+    expect((await readdir(folder.path)).sort()).to.deep.equal(['step-000000020.safetensors', 'step-000000030.safetensors']);
+    expect((await store.loadLatest())?.step).to.equal(30);
+  });
+
   it('falls back to the one before where the newest is damaged, and passes over what was never renamed', async () => {
     const store = new CheckpointStore(folder.path);
     await store.save(snapshot(1));

@@ -3,6 +3,8 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
+import { missingPackages } from '../../src/backends/use_backend_node';
 import { ilrecCommand, type Ran } from '../support/command_line';
 import { temporaryFolder } from '../support/folders';
 import { smallConfig } from '../support/small_shop';
@@ -59,6 +61,15 @@ describe('ilrec', () => {
       expect(message).to.match(expected);
       expect(rest).to.deep.equal([]);
     }
+  });
+
+  it('examines one backend, and exits with 1 where it is not ready', async function () {
+    expect((await ilrecCommand('doctor', '--backend', 'cpu')).status).to.equal(0);
+    const absent = (Object.keys(BACKENDS) as BackendName[]).find((backend) => missingPackages(backend).length > 0);
+    if (absent === undefined) this.skip(); // every backend's packages are installed
+    const { status, stdout } = await ilrecCommand('doctor', '--backend', absent);
+    expect(stdout).to.match(new RegExp(`^✘ ${absent}  not installed: `, 'm'));
+    expect(status).to.equal(1);
   });
 
   it('says which option is missing', async () => {

@@ -25,7 +25,7 @@ export async function openWebGpu(): Promise<WebGpu | null> {
   const { gpu } = globalThis.navigator as unknown as { gpu: Gpu };
   if ((await gpu.requestAdapter()) === null) return null;
   await importPackage(backendPackage);
-  registerWebGpu();
+  await registerWebGpu();
   tf.env().set('WEBGPU_CPU_FORWARD', false); // else tiny tensors never reach a shader
   const found: string[] = [];
   let device: DeviceEvents | null = null;

@@ -27,12 +27,17 @@ describe('a WebGPU device that is lost while it trains', function () {
     return (await readLog(runPaths(join(folder.path, name)).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));
   }
 
-  it('ends training with one sentence, and a resumed run has the losses of one that lost nothing', async () => {
+  it('ends training with one sentence, and a resumed run has the losses of one that lost nothing, on another device of the process too', async () => {
+    const sentence = /^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .*\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/;
     expect(await train('whole')).to.equal('done');
-    expect(await train('lost', '5')).to.match(/^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .*\); start again and resume training from the last checkpoint$/);
+    expect(await train('lost', '5')).to.match(sentence);
     expect(await train('lost')).to.equal('done');
-    const [whole, resumed] = [await losses('whole'), await losses('lost')];
+    const [loss, rest] = (await train('replaced', '5', 'again')).split('\n');
+    expect(loss).to.match(sentence);
+    expect(rest).to.equal('done');
+    const whole = await losses('whole');
     expect(whole).to.have.length.above(5);
-    expect(resumed).to.deep.equal(whole);
+    expect(await losses('lost')).to.deep.equal(whole);
+    expect(await losses('replaced')).to.deep.equal(whole);
   });
 });

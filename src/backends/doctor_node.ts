@@ -9,7 +9,14 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
 import { nodeVersionProblem } from './node_runtime_node';
 import { findPackage } from './optional_package_node';
-import { type Adapter, PROBE, type ProbeRequest, type ProbeResult } from './probe_node';
+import { PROBE, type ProbeRequest, type ProbeResult } from './probe_node';
+import { isSoftware, nameOf } from './webgpu_device';
+
+/** What WebGPU runs on. */
+export interface Adapter {
+  readonly name: string;
+  readonly isSoftware: boolean;
+}
 
 export interface BackendReport {
   readonly backend: BackendName;
@@ -81,8 +88,8 @@ export function formatDoctorReport(report: DoctorReport): string {
 /** Why `auto` takes what it takes. */
 function choiceOf({ auto, backends }: DoctorReport): string {
   const order = AUTO_ORDER.map((name) => (name === 'webgpu' ? 'webgpu on a GPU' : name)).join(', ');
-  const isSoftware = backends.some(({ adapter }) => adapter?.isSoftware === true);
-  const passedOver = isSoftware && auto !== 'node-gpu' ? '; webgpu has a software adapter here, slower than wasm, and is used only when asked for' : '';
+  const hasSoftware = backends.some(({ adapter }) => adapter?.isSoftware === true);
+  const passedOver = hasSoftware && auto !== 'node-gpu' ? '; webgpu has a software adapter here, slower than wasm, and is used only when asked for' : '';
   return `the first that is ready of ${order}${passedOver}`;
 }
 
@@ -93,7 +100,10 @@ async function examine(backend: BackendName): Promise<BackendReport> {
   const missing = names.filter((_, i) => found[i] === undefined);
   if (missing.length > 0) return { backend, ready: false, packages, problem: `not installed: ${missing.join(', ')}; run "${install}"` };
   const result = await probe(backend);
-  if ('gigaflops' in result) return { backend, ready: true, packages, ...result };
+  if ('gigaflops' in result) {
+    const { gigaflops, adapter } = result;
+    return { backend, ready: true, packages, gigaflops, ...(adapter === undefined ? {} : { adapter: { name: nameOf(adapter), isSoftware: isSoftware(adapter) } }) };
+  }
   return { backend, ready: false, packages, problem: `installed but not working (${result.error}); ${repair}` };
 }
 

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { type Dawn, placeDawn } from './dawn';
 import { findPackage, importPackage } from './optional_package_node';
 
 /** The first Node release without the functions that tfjs-node still calls. */
@@ -21,21 +22,22 @@ export function restoreOldUtil(): void {
   util.isArray ??= Array.isArray;
 }
 
-/** Makes the `webgpu` package (Dawn) the process's `navigator.gpu`, as tfjs's backend looks there when it is imported. */
-export async function installDawn(): Promise<void> {
-  const scope = globalThis as { navigator?: object };
-  if (scope.navigator !== undefined && 'gpu' in scope.navigator) return;
+/**
+ * Makes the `webgpu` package (Dawn) the process's `navigator.gpu`, as tfjs's backend looks there when it is imported.
+ *
+ * @returns whether it did: not where there is a `navigator.gpu`, or no package.
+ */
+export async function installDawn(): Promise<boolean> {
+  if ('gpu' in (globalThis.navigator ?? {})) return false;
   const found = findPackage('webgpu');
-  if (found === undefined) return;
-  const { create, globals } = await importPackage<{ create(options: string[]): object; globals: object }>(found);
-  Object.assign(globalThis, globals);
-  if (scope.navigator === undefined) Object.defineProperty(scope, 'navigator', { value: {}, configurable: true });
-  Object.defineProperty(scope.navigator, 'gpu', { value: create([]), configurable: true });
+  if (found === undefined) return false;
+  placeDawn(await importPackage<Dawn>(found));
+  return true;
 }
 
-/** Takes `installDawn`'s instance away, where its adapter is not wanted: a process that holds one ends later. */
+/** Takes away what `installDawn` has put there, where its adapter is not wanted: a process that holds one ends later. */
 export function removeDawn(): void {
-  delete (globalThis.navigator as { gpu?: object } | undefined)?.gpu;
+  delete (globalThis.navigator as { gpu?: object }).gpu;
 }
 
 /** Tells tfjs's wasm backend where its binaries are. */
@@ -45,4 +47,3 @@ export async function locateWasm(): Promise<void> {
   const { setWasmPaths } = await importPackage<{ setWasmPaths(folder: string): void }>(found);
   setWasmPaths(join(found.folder, 'dist') + '/');
 }
-

@@ -1,4 +1,6 @@
 import type { BackendName } from './backend_table_node';
+import { placeDawn } from './dawn';
+import type { AdapterFacts } from './webgpu_device';
 
 /** What the probe is told, as JSON in the environment variable ILREC_PROBE. */
 export interface ProbeRequest {
@@ -12,17 +14,12 @@ export interface ProbeRequest {
 }
 
 /** What it prints as its last line. */
-export type ProbeResult = { readonly gigaflops: number; readonly adapter?: Adapter } | { readonly error: string };
-
-/** What WebGPU runs on. */
-export interface Adapter {
-  readonly name: string;
-  readonly isSoftware: boolean;
-}
+export type ProbeResult = { readonly gigaflops: number; /** Of WebGPU. */ readonly adapter?: AdapterFacts } | { readonly error: string };
 
 /** A program of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the first line of what went wrong. */
 export const PROBE = `
 const { backend, tfjsName, core, entries, wasmFolder } = JSON.parse(process.env.ILREC_PROBE);
+const placeDawn = ${String(placeDawn)};
 const load = async (url) => { const module = await import(url); return { ...module, ...module.default }; };
 const answer = (result) => process.stdout.write('\\n' + JSON.stringify(result), () => process.exit(0));
 try {
@@ -33,18 +30,17 @@ try {
   for (const entry of entries) {
     const module = await load(entry);
     if (module.setWasmPaths) module.setWasmPaths(wasmFolder);
-    if (module.create && module.globals) {
-      Object.assign(globalThis, module.globals);
-      if (globalThis.navigator === undefined) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
-      Object.defineProperty(globalThis.navigator, 'gpu', { value: module.create([]), configurable: true });
-    }
+    if (module.create && module.globals) placeDawn(module);
   }
   if (!(await tf.setBackend(tfjsName))) throw new Error('tfjs refuses to start it');
   await tf.ready();
   if (backend === 'node-gpu' && !tf.backend().isUsingGpuDevice) throw new Error('TensorFlow sees no GPU');
-  const { info } = (backend === 'webgpu' && (await navigator.gpu.requestAdapter())) || {};
-  const name = info && (info.description || info.device || info.vendor);
-  const adapter = info && { name, isSoftware: info.isFallbackAdapter || /swiftshader|software|llvmpipe|lavapipe/i.test(info.architecture + name) };
+  let adapter;
+  if (backend === 'webgpu') {
+    const { info = {}, isFallbackAdapter } = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
+    const { vendor, architecture, description, isFallbackAdapter: isFallback } = info; // getters of the prototype, which JSON leaves out
+    adapter = { info: { vendor, architecture, description, isFallbackAdapter: isFallback }, isFallbackAdapter };
+  }
   const size = 512;
   const a = tf.fill([size, size], 0.5);
   let best = Infinity;

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
+import { changeBackend, setBackend } from './set_backend';
 import { findAdapter, isSoftware, registerWebGpu } from './webgpu_device';
 
 /** A backend that trains in a browser. */
@@ -19,14 +20,18 @@ const REPAIRS: Readonly<Record<BrowserBackendName, string>> = {
 const NAMES = Object.keys(REPAIRS) as BrowserBackendName[];
 
 /**
- * Sets a backend whose package the page or worker has loaded, and waits until it is ready.
+ * Sets a backend whose package the page or worker has loaded, and waits until it is ready. Calls run one after the other; one that throws leaves the backend
+ * that was set.
  *
  * @param backend `auto` takes the first of webgpu, wasm and cpu that is loaded and starts; webgpu on a software adapter only where nothing else is.
  * @returns the backend now in use.
  * @throws IlrecError with the import or the script tag when its package is not loaded, or with the repair when it does not start.
  */
 export async function useBackend(backend: BrowserBackendName | 'auto' = 'auto', { onSkip }: UseBackendOptions = {}): Promise<BrowserBackendName> {
-  if (backend !== 'auto') return await start(backend);
+  return await changeBackend(() => (backend === 'auto' ? startFastest(onSkip) : start(backend)));
+}
+
+async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<BrowserBackendName> {
   let hasSoftware = false;
   for (const name of NAMES.filter(isLoaded)) {
     try {
@@ -61,32 +66,10 @@ async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
   if (tf.findBackendFactory(name) == null) {
     throw new IlrecError(`useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its package is loaded, got none; open the page over https or localhost, in a browser that has it`);
   }
-  if (name === 'webgpu') registerWebGpu();
+  if (name === 'webgpu') await registerWebGpu();
   const failure = await setBackend(name);
   if (failure !== null) throw new IlrecError(`useBackend: backend '${name}' must start, got "${failure}"; ${REPAIRS[name]}`);
-  await tf.ready();
   return name;
-}
-
-/** @returns null, or why the backend does not start: tfjs tells only the console, so the factory is listened to. */
-async function setBackend(name: BrowserBackendName): Promise<string | null> {
-  const entry = tf.engine().registryFactory[name];
-  const { factory } = entry;
-  let failure: unknown = 'a refusal from tfjs';
-  entry.factory = () => {
-    const made = factory();
-    if ('then' in made) made.catch((error: unknown) => (failure = error));
-    return made;
-  };
-  try {
-    // eslint-disable-next-line no-restricted-syntax -- the one place where a user asks for it
-    if (await tf.setBackend(name)) return null;
-  } catch (error) {
-    failure = error;
-  } finally {
-    entry.factory = factory;
-  }
-  return String(failure instanceof Error ? failure.message : failure).split('\n')[0];
 }
 
 /** What adds a package. */

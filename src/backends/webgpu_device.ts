@@ -2,13 +2,17 @@ import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
 import { shadow } from '../shadow';
 
-/** The part of a GPUAdapter that is used here. */
-export interface GpuAdapter {
-  readonly features: { has(name: string): boolean };
-  readonly limits: Readonly<Record<string, unknown>>;
+/** What an adapter tells of itself. */
+export interface AdapterFacts {
   readonly info?: { readonly vendor: string; readonly architecture: string; readonly description?: string; readonly isFallbackAdapter?: boolean };
   /** Where browsers told it before `info` did. */
   readonly isFallbackAdapter?: boolean;
+}
+
+/** The part of a GPUAdapter that is used here. */
+export interface GpuAdapter extends AdapterFacts {
+  readonly features: { has(name: string): boolean };
+  readonly limits: Readonly<Record<string, unknown>>;
   requestDevice(descriptor: { requiredFeatures: string[]; requiredLimits: Record<string, number> }): Promise<GpuDevice>;
 }
 
@@ -36,8 +40,11 @@ const PRIORITY = 3;
 /** The news of a loss may come after the reads that fail of it. */
 const LOSS_WAIT_MS = 200;
 
-const ourFactories = new WeakSet<object>();
-const guarded = new WeakSet<object>();
+type Factory = () => Promise<tf.KernelBackend>;
+
+const ourFactories = new WeakSet<Factory>();
+/** What becomes of each backend's device: resolves when it is lost. */
+const losses = new WeakMap<GuardedBackend, Promise<void>>();
 
 /** The adapter that tfjs would take; null where there is none. */
 export async function findAdapter(): Promise<GpuAdapter | null> {
@@ -46,28 +53,36 @@ export async function findAdapter(): Promise<GpuAdapter | null> {
 }
 
 /** Whether an adapter is a program on the CPU, which is slower than wasm. */
-export function isSoftware({ info, isFallbackAdapter }: GpuAdapter): boolean {
+export function isSoftware({ info, isFallbackAdapter }: AdapterFacts): boolean {
   return (info?.isFallbackAdapter ?? isFallbackAdapter) === true || /swiftshader|software|llvmpipe|lavapipe/i.test(`${info?.architecture} ${info?.description}`);
 }
 
 /** What a person would call the adapter. */
-export function nameOf({ info }: GpuAdapter): string {
-  return info?.description || `${info?.vendor} ${info?.architecture}`.trim();
+export function nameOf({ info }: AdapterFacts): string {
+  return info?.description || `${info?.vendor ?? ''} ${info?.architecture ?? ''}`.trim() || 'without a name';
 }
 
 /**
  * Has tfjs start its webgpu backend on a device with every limit of the adapter and the optional features that kernels use; call it when the backend's
  * package is loaded and before the backend starts. A device that is lost, or an error that nothing has captured, then rejects the reads that follow with
- * one sentence. A backend that has started keeps its device and is watched from now on.
+ * one sentence. A backend that has started keeps its device and is watched from now on; one whose device is lost is removed, and its tensors are gone: tfjs
+ * starts another when it is set again.
  */
-export function registerWebGpu(): void {
-  const stock = tf.findBackendFactory('webgpu') as (() => Promise<tf.KernelBackend>) | null | undefined;
-  if (stock == null || ourFactories.has(stock)) return;
-  const started = tf.engine().registry.webgpu as tf.KernelBackend | undefined;
+export async function registerWebGpu(): Promise<void> {
+  const registered = tf.findBackendFactory('webgpu') as Factory | null | undefined;
+  if (registered == null) return;
+  const started = tf.engine().registry.webgpu as unknown as GuardedBackend | undefined;
   if (started !== undefined) {
-    guard(started as unknown as GuardedBackend, false);
+    guard(started, false);
+    if (!(await isLost(started))) return;
+  } else if (ourFactories.has(registered)) {
     return;
   }
+  tf.removeBackend('webgpu');
+  tf.registerBackend('webgpu', ourFactories.has(registered) ? registered : factoryOver(registered), PRIORITY);
+}
+
+function factoryOver(stock: Factory): Factory {
   const factory = async (): Promise<tf.KernelBackend> => {
     const adapter = await findAdapter();
     if (adapter === null) throw new Error('no adapter');
@@ -77,8 +92,14 @@ export function registerWebGpu(): void {
     return backend;
   };
   ourFactories.add(factory);
-  tf.removeBackend('webgpu');
-  tf.registerBackend('webgpu', factory, PRIORITY);
+  return factory;
+}
+
+async function isLost(backend: GuardedBackend): Promise<boolean> {
+  return await Promise.race([
+    losses.get(backend)?.then(() => true) ?? false,
+    new Promise<boolean>((resolve) => setTimeout(() => resolve(false), LOSS_WAIT_MS)),
+  ]);
 }
 
 function gpuOf(): Gpu | undefined {
@@ -92,7 +113,7 @@ function everythingOf({ features, limits }: GpuAdapter): { requiredFeatures: str
 }
 
 /** Calls tfjs's factory, which asks for an adapter at once and for a device of it later: it gets ours. */
-function onDevice(stock: () => Promise<tf.KernelBackend>, { features, limits, info }: GpuAdapter, device: GpuDevice): Promise<tf.KernelBackend> {
+function onDevice(stock: Factory, { features, limits, info }: GpuAdapter, device: GpuDevice): Promise<tf.KernelBackend> {
   const restore = shadow(gpuOf() as Gpu, 'requestAdapter', () => async () => ({ features, limits, info, requestDevice: async () => device }));
   try {
     return stock();
@@ -103,13 +124,13 @@ function onDevice(stock: () => Promise<tf.KernelBackend>, { features, limits, in
 
 /** Wraps the backend's reads, so that nothing is read of a device that is lost or has failed. @param software whether reading at once would end the browser's GPU process. */
 function guard(backend: GuardedBackend, software: boolean): void {
-  if (guarded.has(backend)) return;
-  guarded.add(backend);
+  if (losses.has(backend)) return;
   let loss: IlrecError | null = null;
   let failure: IlrecError | null = null;
   const lost = backend.device.lost.then(({ reason, message }) => {
-    loss = new IlrecError(`webgpu: reading needs the device, got it lost (${reason}: ${oneLine(message)}); start again and resume training from the last checkpoint`);
+    loss = new IlrecError(`webgpu: reading needs the device, got it lost (${reason}: ${oneLine(message)}) with every tensor on it; useBackend('webgpu') starts another: make the model again and resume training from the last checkpoint`);
   });
+  losses.set(backend, lost);
   backend.device.addEventListener('uncapturederror', ({ error }) => {
     failure ??= new IlrecError(`webgpu: every command must succeed, got "${oneLine(error.message)}"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out`);
   });

@@ -11,10 +11,10 @@ export class CheckpointStore implements SnapshotStore {
   /** @param keep how many checkpoints stay; the newest ones. Default 2: the last good one survives a damaged newest. */
   constructor(private readonly folder: string, private readonly keep = 2) {}
 
-  /** Writes a checkpoint; older ones go only after it is on the disk. */
+  /** Writes a checkpoint; older ones go only after it is on the disk, and with them those of later steps, which a run that was started again has left. */
   async save(snapshot: TrainingSnapshot): Promise<void> {
     await writeFileAtomically(join(this.folder, nameOf('step', snapshot.step)), encodeSafetensors(snapshot.file));
-    await this.clean();
+    await this.clean(snapshot.step);
   }
 
   /** The newest checkpoint that can be read, or null where there is none. */
@@ -52,9 +52,9 @@ export class CheckpointStore implements SnapshotStore {
     await rm(this.folder, { recursive: true, force: true });
   }
 
-  private async clean(): Promise<void> {
+  private async clean(saved: number): Promise<void> {
     await removeAbandoned(this.folder); // each as large as a checkpoint
-    const old = outdated(await this.stepsOf('step'), await this.stepsOf('best'), this.keep);
+    const old = outdated(await this.stepsOf('step'), await this.stepsOf('best'), this.keep, saved);
     const removed = [...old.steps.map((step) => nameOf('step', step)), ...old.bests.map((step) => nameOf('best', step))];
     await Promise.all(removed.map((name) => rm(join(this.folder, name), { force: true })));
   }

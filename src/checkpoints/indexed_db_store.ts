@@ -35,7 +35,7 @@ export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions 
     save: (snapshot) =>
       transact('readwrite', async (checkpoints) => {
         await answerOf(checkpoints.put(snapshot, keyOf('step', snapshot.step)));
-        const old = outdated(await stepsOf(checkpoints, 'step'), await stepsOf(checkpoints, 'best'), keep);
+        const old = outdated(await stepsOf(checkpoints, 'step'), await stepsOf(checkpoints, 'best'), keep, snapshot.step);
         for (const step of old.steps) checkpoints.delete(keyOf('step', step));
         for (const step of old.bests) checkpoints.delete(keyOf('best', step));
       }),
@@ -81,17 +81,27 @@ async function transact<T>(mode: IDBTransactionMode, work: (checkpoints: IDBObje
 }
 
 async function openDatabase(): Promise<IDBDatabase> {
-  if (typeof indexedDB === 'undefined') throw new IlrecError('indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it');
-  const request = indexedDB.open(DATABASE, VERSION);
-  request.onupgradeneeded = () => void request.result.createObjectStore(CHECKPOINTS);
-  return await answerOf(request).catch((error: unknown) => {
-    throw refusal(error);
-  });
+  try {
+    if ((globalThis.indexedDB as IDBFactory | null | undefined) == null) {
+      throw new IlrecError('indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it');
+    }
+    const request = indexedDB.open(DATABASE, VERSION); // throws by itself where the origin is opaque
+    request.onupgradeneeded = () => void request.result.createObjectStore(CHECKPOINTS);
+    return await answerOf(request);
+  } catch (error) {
+    throw error instanceof IlrecError ? error : refusal(error);
+  }
 }
+
+/** What mends an error of the browser's, by its name. */
+const REPAIRS: Readonly<Record<string, string>> = {
+  QuotaExceededError: 'free space, or clear() the runs that are done',
+  SecurityError: 'give a sandboxed frame allow-same-origin, or open the page by itself',
+};
 
 function refusal(cause: unknown): IlrecError {
   const { name, message } = cause as DOMException;
-  const step = name === 'QuotaExceededError' ? 'free space, or clear() the runs that are done' : 'check that the site may keep data in this browser';
+  const step = REPAIRS[name] ?? 'check that the site may keep data in this browser';
   return new IlrecError(`indexedDbStore: the browser must keep the checkpoint, got ${name}: ${message}; ${step}`, { cause });
 }
 

@@ -14,7 +14,7 @@ export function demoCommand(): Command {
     .description('Generate a small shop, train popularity, Markov, SASRec, SFT and ILRec on it, and compare them.')
     .option('--out <dir>', 'where data, runs and report.html go', 'runs/demo')
     .option('--quick', 'a shorter form')
-    .addOption(backendOption().default('wasm'))
+    .addOption(backendOption('where to compute; the numbers in README.md are those of wasm').default('wasm'))
     .option('--json', 'print one JSON object')
     .action(async ({ out, quick, backend, json }: { out: string; quick?: boolean; backend: string; json?: boolean }) => {
       await startBackend(backend);

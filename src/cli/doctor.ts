@@ -8,10 +8,11 @@ import { printResult } from './output';
 export function doctorCommand(): Command {
   return new Command('doctor')
     .description('Say which backends are there, which are missing and how to add them.')
-    .addOption(backendOption('examine this one alone'))
+    .addOption(backendOption('examine this one alone, and exit with 1 where it is not ready'))
     .option('--json', 'print one JSON object')
     .action(async ({ backend, json }: { backend: BackendName | 'auto'; json?: boolean }) => {
       const report = await doctorReport(backend === 'auto' ? undefined : [backend]);
       printResult(json, report, formatDoctorReport(report));
+      if (backend !== 'auto' && !report.backends[0].ready) process.exitCode = 1;
     });
 }
