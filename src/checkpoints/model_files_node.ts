@@ -22,7 +22,8 @@ export async function saveModel(model: tfl.LayersModel, folder: string): Promise
 
 /** @throws IlrecError when a file is missing. */
 export async function loadModel(folder: string): Promise<tfl.LayersModel> {
-  const [json, weights] = await Promise.all([MODEL_FILE, WEIGHTS_FILE].map((name) => readOrExplain(join(folder, name))));
+  const json = await readOrExplain(join(folder, MODEL_FILE)); // alone, so that an empty folder is always told by this name
+  const weights = await readOrExplain(join(folder, WEIGHTS_FILE));
   const { modelTopology, weightsManifest } = JSON.parse(json.toString('utf8')) as tf.io.ModelJSON;
   const weightSpecs = weightsManifest.flatMap((group) => group.weights);
   const weightData = weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength) as ArrayBuffer;
