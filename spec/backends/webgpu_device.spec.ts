@@ -21,13 +21,15 @@ const PROGRAM = `(async () => {
   for (const name of ['subgroups', 'shader-f16', 'timestamp-query']) if (adapter.features.has(name) && !device.features.has(name)) missing.push(name);
   const sum = tf.sum(tf.range(0, 5000));
   const before = (await tf.square(sum).data())[0];
+  let atOnce = '';
+  try { sum.dataSync(); } catch (error) { atOnce = error.message; }
   device.destroy();
   const after = await sum.data().then(String, (error) => error.message);
   await registerWebGpu();
   const again = await tf.setBackend('webgpu');
   const others = [tf.backend().device !== device, (await tf.square(tf.range(0, 100)).data())[99], await sum.data().then(String, (error) => error.message)];
   sum.dispose();
-  console.log(JSON.stringify({ set, missing, before, after, again, others }));
+  console.log(JSON.stringify({ set, missing, before, atOnce, after, again, others }));
   process.exit(0);
 })();`;
 
@@ -36,9 +38,10 @@ describe('registerWebGpu in Node', function () {
 
   it('starts tfjs on a device with all that the adapter has, and says what a lost one means', async function () {
     const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM]);
-    const found = JSON.parse(stdout) as { set: boolean; missing: string[]; before: number; after: string; again: boolean; others: unknown[] } | null;
+    const found = JSON.parse(stdout) as { set: boolean; missing: string[]; before: number; atOnce: string; after: string; again: boolean; others: unknown[] } | null;
     if (found === null) this.skip(); // the package webgpu finds no adapter here
     expect([found.set, found.missing, found.before]).to.deep.equal([true, [], Math.fround(12_497_500 ** 2)]);
+    expect(found.atOnce).to.equal('webgpu: a tensor on the device must be read with await data() here, got dataSync(), which needs a canvas');
     expect(found.after).to.match(/^webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/);
     expect([found.again, ...found.others]).to.deep.equal([true, true, 99 ** 2, found.after]); // what the lost device held stays lost
   });

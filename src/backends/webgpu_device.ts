@@ -153,9 +153,9 @@ function guard(backend: GuardedBackend, software: boolean): void {
   });
   shadow(backend, 'readSync', (readSync) => (dataId) => {
     refuse();
-    if (software && backend.tensorMap.has(dataId) && backend.tensorMap.get(dataId).values == null) {
-      throw new IlrecError('webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process');
-    }
+    const isReadable = backend.tensorMap.has(dataId) && backend.tensorMap.get(dataId).values != null;
+    if (globalThis.OffscreenCanvas === undefined && !isReadable) throw new IlrecError('webgpu: a tensor on the device must be read with await data() here, got dataSync(), which needs a canvas');
+    if (software && !isReadable) throw new IlrecError('webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process');
     return readSync(dataId);
   });
 }
