@@ -21,7 +21,8 @@ const DECODERS: readonly Decoder[] = [
   { vocabSize: 32_000, hiddenSize: 256, numHiddenLayers: 6, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: false },
 ];
 const METHODS = { SFT: { penaltyWeight: 0, distillationWeight: 0 }, ILRec: { penaltyWeight: 0.1, distillationWeight: 0.1 } } as const;
-const OPTIMIZER = { learningRate: 1e-3, weightDecay: 0.01 };
+/** At 1e-3 the larger decoder's training multiplies rounding: two backends of ours are 2e-3 apart at step 50. */
+const OPTIMIZER = { learningRate: 2e-4, weightDecay: 0.01 };
 const [K, NUM_BATCHES] = [4, 5];
 /** Losses that are the same to four decimals differ by less. */
 const LOSS_BOUND = 1e-4;
