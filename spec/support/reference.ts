@@ -16,15 +16,19 @@ export interface ReferenceTerms {
   penaltyMass: number;
 }
 
+function largest(z: readonly number[]): number {
+  return z.reduce((most, value) => Math.max(most, value), -Infinity); // a vocabulary is too many arguments
+}
+
 export function softmax(z: readonly number[]): number[] {
-  const max = Math.max(...z);
+  const max = largest(z);
   const exponentials = z.map((value) => Math.exp(value - max));
   const total = exponentials.reduce((a, b) => a + b);
   return exponentials.map((value) => value / total);
 }
 
 export function logSumExp(z: readonly number[]): number {
-  const max = Math.max(...z);
+  const max = largest(z);
   return max + Math.log(z.reduce((sum, value) => sum + Math.exp(value - max), 0));
 }
 
