@@ -14,7 +14,7 @@ interface Limits {
 const LIMITS: Limits = { dense: 2 ** 20, tile: 2 ** 18 };
 /** Where the tile's part of the head is cut out: 2 MiB, of that part too. */
 const CUT_LIMITS: Limits = { ...LIMITS, tile: 2 ** 19 };
-/** On TensorFlow, where each further reading of the vocabulary costs more: a step of ILRec of up to 16 MiB of logits is a fifth faster with all of them at once, of which it holds about eight times as much at its peak. */
+/** On TensorFlow, where each further reading of the vocabulary costs more: up to 16 MiB of logits at once, of which a step holds about eight times as much at its peak. */
 const TENSORFLOW_LIMITS: Limits = { ...CUT_LIMITS, dense: 2 ** 22 };
 /** On a device, where more tiles are more programs to run. */
 const DEVICE_LIMITS: Limits = { ...LIMITS, tile: 2 ** 20 };

@@ -5,5 +5,5 @@ import { rowKernels } from './rows';
 /** Kernels that stand for tfjs-node's. */
 export const tensorflowReplacements: readonly KernelReplacement[] = [];
 
-/** Kernels that tfjs does not have: AdamW in a quarter of the time of composed ops, the others, of the same ops of TensorFlow without tensors of tfjs between them, in .6 to .95 of it. */
+/** Kernels that tfjs does not have: TensorFlow's own Adam, and ops of TensorFlow without tensors of tfjs between them. */
 export const tensorflowFused: readonly KernelReplacement[] = [...rowKernels, adamw];

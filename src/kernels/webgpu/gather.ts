@@ -22,7 +22,7 @@ export const webgpuGather: KernelReplacement = {
 };
 
 /** Zeros for an index that is out of range, as tfjs gives on this backend. */
-export function gatherRows(backend: WebGpuBackend, table: tf.TensorInfo, indices: tf.TensorInfo): tf.TensorInfo {
+function gatherRows(backend: WebGpuBackend, table: tf.TensorInfo, indices: tf.TensorInfo): tf.TensorInfo {
   const inner = sizeOf(table.shape.slice(1));
   const rows = makeOutput(backend, [...indices.shape, ...table.shape.slice(1)], table.dtype as 'float32' | 'int32');
   const count = countOf(rows);
