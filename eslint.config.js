@@ -1,30 +1,66 @@
 import js from '@eslint/js';
+import prettier from 'eslint-config-prettier';
 import importX from 'eslint-plugin-import-x';
 import ts from 'typescript-eslint';
 
-/** Which folders a folder of src must not reach: ops <- layers <- models <- training <- cli. */
-const FORBIDDEN = {
-  ops: ['layers', 'losses', 'models', 'taps', 'callbacks', 'training', 'generation', 'evaluation', 'data'],
-  kernels: ['ops', 'layers', 'losses', 'models', 'taps', 'callbacks', 'training', 'generation', 'evaluation', 'data'],
-  layers: ['losses', 'models', 'taps', 'callbacks', 'training', 'generation', 'evaluation', 'data'],
-  losses: ['layers', 'models', 'taps', 'callbacks', 'training', 'generation', 'evaluation', 'data', 'kernels'],
-  taps: ['losses', 'models', 'callbacks', 'training', 'generation', 'evaluation', 'data'],
-  models: ['training', 'callbacks', 'evaluation', 'data', 'taps'],
-  generation: ['layers', 'losses', 'training', 'callbacks', 'data', 'taps'],
-  evaluation: ['layers', 'losses', 'training', 'callbacks', 'taps'],
-  data: ['layers', 'losses', 'models', 'training', 'callbacks', 'taps', 'generation'],
-  rewards: ['layers', 'losses', 'training', 'callbacks', 'taps', 'evaluation', 'data'],
-  tokenizers: ['layers', 'losses', 'models', 'training', 'callbacks', 'taps', 'generation', 'data'],
-  prompts: ['losses', 'training', 'callbacks', 'taps', 'evaluation', 'generation', 'rewards'],
-  pretrained: ['losses', 'callbacks', 'taps', 'evaluation', 'generation', 'rewards', 'prompts'],
-  lora: ['losses', 'models', 'training', 'callbacks', 'evaluation', 'generation', 'data', 'rewards', 'prompts', 'pretrained'],
-  semantic_ids: ['layers', 'losses', 'models', 'training', 'callbacks', 'taps', 'generation'],
+/** Files that every room may import. */
+const BASE = ['errors.ts', 'random.ts', 'shadow.ts', 'version.ts'];
+
+/**
+ * The rooms of src from the ground up, each with the rooms that it may import; nothing else is allowed. A room names only rooms above it in this
+ * list, so there is no circle of rooms.
+ */
+export const ROOMS = {
+  kernels: [],
+  ops: [],
+  files: [],
+  tokenizers: [],
+  generation: [],
+  config: [],
+  backends: [],
+  safetensors: ['files'],
+  layers: ['ops'],
+  vocabulary: ['ops'],
+  optimizers: ['ops'],
+  data: ['files'],
+  taps: ['ops', 'layers', 'vocabulary'],
+  losses: ['ops', 'vocabulary'],
+  semantic_ids: ['data'],
+  checkpoints: ['files', 'optimizers', 'safetensors'],
+  preparation: ['data', 'files', 'semantic_ids'],
+  models: ['ops', 'layers', 'vocabulary', 'generation'],
+  lora: ['ops', 'files', 'layers', 'safetensors', 'taps'],
+  rewards: ['ops', 'generation', 'losses', 'models'],
+  evaluation: ['data', 'generation', 'models'],
+  pretrained: ['ops', 'files', 'layers', 'vocabulary', 'models', 'safetensors', 'tokenizers'],
+  prompts: ['ops', 'files', 'layers', 'tokenizers', 'pretrained'],
+  training: ['ops', 'layers', 'taps', 'prompts'],
+  callbacks: ['checkpoints', 'layers', 'safetensors', 'training'],
+  ilrec: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'callbacks'],
+  // prettier-ignore
+  methods: ['config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'tokenizers', 'training', 'checkpoints', 'optimizers'],
+  // prettier-ignore
+  runs: ['backends', 'callbacks', 'checkpoints', 'config', 'data', 'evaluation', 'files', 'generation', 'methods', 'models', 'optimizers', 'prompts', 'preparation', 'pretrained', 'training', 'layers', 'tokenizers'],
+  report: ['evaluation', 'methods', 'runs'],
+  cli: [
+    'backends',
+    'callbacks',
+    'config',
+    'evaluation',
+    'files',
+    'methods',
+    'preparation',
+    'report',
+    'runs',
+    'training',
+  ],
 };
 
-const zones = Object.entries(FORBIDDEN).map(([folder, from]) => ({
-  target: `./src/${folder}`,
-  from: from.map((name) => `./src/${name}`),
-  message: 'imports run ops <- layers <- models <- training <- cli; losses import ops only.',
+const zones = Object.entries(ROOMS).map(([room, allowed]) => ({
+  target: `./src/${room}`,
+  from: './src',
+  except: [...BASE, room, ...allowed].map((name) => `./${name}`),
+  message: `src/${room} may import ${[...BASE, ...allowed].join(', ')}; ROOMS in eslint.config.js is the list.`,
 }));
 
 const nodeOnly = ['src/node.ts', 'src/cli/**', 'src/**/*_node.ts'];
@@ -33,6 +69,7 @@ export default ts.config(
   { ignores: ['dist/', 'node_modules/', 'runs/', 'docs/'] },
   js.configs.recommended,
   ...ts.configs.recommended,
+  prettier,
   {
     files: ['src/**/*.ts'],
     plugins: { 'import-x': importX },
@@ -40,10 +77,13 @@ export default ts.config(
     rules: {
       '@typescript-eslint/explicit-function-return-type': ['error', { allowExpressions: true }],
       '@typescript-eslint/no-explicit-any': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
       '@typescript-eslint/consistent-type-imports': 'error',
       'import-x/no-cycle': 'error',
-      'import-x/no-restricted-paths': ['error', { zones: [...zones, { target: './src/!(cli)/**', from: './src/cli', message: 'nothing imports the command line.' }] }],
+      'import-x/no-restricted-paths': ['error', { zones }],
       'no-console': 'error',
     },
   },
@@ -51,20 +91,46 @@ export default ts.config(
     files: ['src/**/*.ts'],
     ignores: nodeOnly,
     rules: {
-      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [
-        { group: ['node:*'], allowTypeImports: true, message: 'browser-safe code never reaches node:; put it into a file that ends in _node.ts.' },
-        { group: ['**/*_node'], allowTypeImports: true, message: 'browser-safe code never reaches a _node file.' },
-        { group: ['@tensorflow/*/dist/*'], message: 'no deep imports from another package.' },
-      ] }],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['node:*'],
+              allowTypeImports: true,
+              message: 'browser-safe code never reaches node:; put it into a file that ends in _node.ts.',
+            },
+            {
+              group: ['**/*_node'],
+              allowTypeImports: true,
+              message: 'browser-safe code never reaches a _node file.',
+            },
+            { group: ['@tensorflow/*/dist/*'], message: 'no deep imports from another package.' },
+          ],
+        },
+      ],
     },
   },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/register.ts', 'src/index.ts', 'src/node.ts', 'src/cli/**'],
     rules: {
-      'no-restricted-syntax': ['error', { selector: 'CallExpression[callee.property.name="setBackend"]', message: 'library code never sets the backend; useBackend does, when a user calls it.' }],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'CallExpression[callee.property.name="setBackend"]',
+          message: 'library code never sets the backend; useBackend does, when a user calls it.',
+        },
+      ],
     },
   },
   { files: ['src/cli/**'], rules: { 'no-console': 'off' } },
-  { files: ['spec/**/*.ts'], rules: { '@typescript-eslint/no-unused-expressions': 'off', '@typescript-eslint/no-explicit-any': 'error', '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }] } },
+  {
+    files: ['spec/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-unused-expressions': 'off',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+    },
+  },
 );

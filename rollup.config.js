@@ -12,8 +12,17 @@ const isInstalled = (id) => id.startsWith('node:') || isOneOf(dependencies)(id) 
 
 const entries = { index: 'src/index.ts', node: 'src/node.ts' };
 const typescript = () => esbuild({ target: 'es2022' });
-const files = (ending) => ({ dir: 'dist', entryFileNames: `[name]${ending}`, chunkFileNames: `chunks/[name]-[hash]${ending}` });
-const umd = { format: 'umd', name: 'ilrec', globals: { '@tensorflow/tfjs-core': 'tf', '@tensorflow/tfjs-layers': 'tf' }, sourcemap: true };
+const files = (ending) => ({
+  dir: 'dist',
+  entryFileNames: `[name]${ending}`,
+  chunkFileNames: `chunks/[name]-[hash]${ending}`,
+});
+const umd = {
+  format: 'umd',
+  name: 'ilrec',
+  globals: { '@tensorflow/tfjs-core': 'tf', '@tensorflow/tfjs-layers': 'tf' },
+  sourcemap: true,
+};
 
 export default [
   {

@@ -11,7 +11,8 @@ export function rmsNorm(rows: i32, n: i32, x: usize, weight: usize, epsilon: f32
     store<f32>(inverse, r);
     const by = f32x4.splat(r);
     let at: usize = 0;
-    for (; at + 16 <= line; at += 16) v128.store(y + at, f32x4.mul(f32x4.mul(v128.load(x + at), by), v128.load(weight + at)));
+    for (; at + 16 <= line; at += 16)
+      v128.store(y + at, f32x4.mul(f32x4.mul(v128.load(x + at), by), v128.load(weight + at)));
     for (; at < line; at += 4) store<f32>(y + at, load<f32>(x + at) * r * load<f32>(weight + at));
     x += line;
     y += line;
@@ -20,7 +21,16 @@ export function rmsNorm(rows: i32, n: i32, x: usize, weight: usize, epsilon: f32
 }
 
 /** dx = r (w dy - x r^2 mean(w dy x)), dw = sum over the rows of dy x r. */
-export function rmsNormGradient(rows: i32, n: i32, x: usize, weight: usize, inverse: usize, dy: usize, dx: usize, dw: usize): void {
+export function rmsNormGradient(
+  rows: i32,
+  n: i32,
+  x: usize,
+  weight: usize,
+  inverse: usize,
+  dy: usize,
+  dx: usize,
+  dw: usize,
+): void {
   const line: usize = 4 * <usize>n;
   memory.fill(dw, 0, line);
   for (let row = 0; row < rows; row++) {
@@ -48,7 +58,8 @@ export function rmsNormGradient(rows: i32, n: i32, x: usize, weight: usize, inve
       const weighted = f32x4.mul(v128.load(dy + at), v128.load(weight + at));
       v128.store(dx + at, f32x4.mul(f32x4.sub(weighted, f32x4.mul(v128.load(x + at), by2)), by));
     }
-    for (; at < line; at += 4) store<f32>(dx + at, (load<f32>(dy + at) * load<f32>(weight + at) - load<f32>(x + at) * mean * r) * r);
+    for (; at < line; at += 4)
+      store<f32>(dx + at, (load<f32>(dy + at) * load<f32>(weight + at) - load<f32>(x + at) * mean * r) * r);
     x += line;
     dy += line;
     dx += line;
@@ -62,7 +73,17 @@ export function rmsNormGradient(rows: i32, n: i32, x: usize, weight: usize, inve
  * @param x `groups` groups of `rows` rows of `size` numbers.
  * @param cos [tableGroups, rows, size]; as many groups follow one another in x for each of the tables.
  */
-export function rotate(groups: i32, tableGroups: i32, rows: i32, size: i32, x: usize, cos: usize, sin: usize, sign: f32, y: usize): void {
+export function rotate(
+  groups: i32,
+  tableGroups: i32,
+  rows: i32,
+  size: i32,
+  x: usize,
+  cos: usize,
+  sin: usize,
+  sign: f32,
+  y: usize,
+): void {
   const half: usize = 2 * <usize>size;
   const line: usize = 4 * <usize>size;
   const perTable = groups / tableGroups;
@@ -76,8 +97,17 @@ export function rotate(groups: i32, tableGroups: i32, rows: i32, size: i32, x: u
       for (; at + 16 <= half; at += 16) {
         const first = v128.load(x + at);
         const second = v128.load(x + half + at);
-        v128.store(y + at, f32x4.sub(f32x4.mul(first, v128.load(c + at)), f32x4.mul(second, f32x4.mul(by, v128.load(s + at)))));
-        v128.store(y + half + at, f32x4.add(f32x4.mul(second, v128.load(c + half + at)), f32x4.mul(first, f32x4.mul(by, v128.load(s + half + at)))));
+        v128.store(
+          y + at,
+          f32x4.sub(f32x4.mul(first, v128.load(c + at)), f32x4.mul(second, f32x4.mul(by, v128.load(s + at)))),
+        );
+        v128.store(
+          y + half + at,
+          f32x4.add(
+            f32x4.mul(second, v128.load(c + half + at)),
+            f32x4.mul(first, f32x4.mul(by, v128.load(s + half + at))),
+          ),
+        );
       }
       for (; at < half; at += 4) {
         const first = load<f32>(x + at);

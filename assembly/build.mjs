@@ -6,7 +6,18 @@ import asc from 'assemblyscript/asc';
 
 const source = fileURLToPath(new URL('index.ts', import.meta.url));
 const target = fileURLToPath(new URL('../src/kernels/wasm/simd_binary.ts', import.meta.url));
-const COMMON = ['--runtime', 'stub', '--importMemory', '--noAssert', '--optimizeLevel', '3', '--enable', 'simd', '--disableWarning', '112'];
+const COMMON = [
+  '--runtime',
+  'stub',
+  '--importMemory',
+  '--noAssert',
+  '--optimizeLevel',
+  '3',
+  '--enable',
+  'simd',
+  '--disableWarning',
+  '112',
+];
 const SHARED = ['--enable', 'threads', '--sharedMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
 const RELAXED = ['--enable', 'relaxed-simd'];
 const FORMS = { plain: [], relaxed: RELAXED, shared: SHARED, sharedRelaxed: [...SHARED, ...RELAXED] };
@@ -30,7 +41,11 @@ function read(name) {
   }
 }
 
-const lines = ['// Written by assembly/build.mjs from assembly/*.ts; do not edit.', '/** The SIMD kernels as WebAssembly, base64. */', 'export const SIMD_BINARIES = {'];
+const lines = [
+  '// Written by assembly/build.mjs from assembly/*.ts; do not edit.',
+  '/** The SIMD kernels as WebAssembly, base64. */',
+  'export const SIMD_BINARIES = {',
+];
 for (const [form, options] of Object.entries(FORMS)) lines.push(`  ${form}: '${await compile(options)}',`);
 writeFileSync(`${target}.tmp`, [...lines, '} as const;', ''].join('\n'));
 renameSync(`${target}.tmp`, target);

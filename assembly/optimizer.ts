@@ -4,8 +4,20 @@
  * m = b1 m + c1 g, v = b2 v + c2 g^2, both in place; out = w keep - stepSize m / (sqrt(v secondScale) + epsilon).
  */
 export function adamw(
-  n: i32, w: usize, m: usize, v: usize, gradient: usize, out: usize,
-  b1: f32, c1: f32, b2: f32, c2: f32, stepSize: f32, secondScale: f32, epsilon: f32, keep: f32,
+  n: i32,
+  w: usize,
+  m: usize,
+  v: usize,
+  gradient: usize,
+  out: usize,
+  b1: f32,
+  c1: f32,
+  b2: f32,
+  c2: f32,
+  stepSize: f32,
+  secondScale: f32,
+  epsilon: f32,
+  keep: f32,
 ): void {
   let i = 0;
   for (; i + 4 <= n; i += 4) {

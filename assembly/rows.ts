@@ -55,7 +55,8 @@ export function expOfRow(x: usize, y: usize, n: i32, shift: f32): f32 {
   if (i < n) {
     const e = exp4(f32x4.sub(loadPart(x, n - i, -Infinity), by));
     storePart(y, n - i, e);
-    for (let j = 0; j < n - i; j++) sum = f32x4.add(sum, f32x4.replace_lane(f32x4.splat(0), 0, load<f32>(y + 4 * <usize>j)));
+    for (let j = 0; j < n - i; j++)
+      sum = f32x4.add(sum, f32x4.replace_lane(f32x4.splat(0), 0, load<f32>(y + 4 * <usize>j)));
   }
   return sumOf(sum);
 }
@@ -206,7 +207,17 @@ export function addTo(to: usize, from: usize, n: i32): void {
  * @param largest [rows], the largest number so far, and sums [rows], of e^(x - largest); newLargest and newSums are the same after this piece.
  * @param factors [rows]: e^(largest - newLargest), by which everything summed so far must be multiplied.
  */
-export function onlineSoftmax(rows: i32, n: i32, x: usize, largest: usize, sums: usize, e: usize, newLargest: usize, newSums: usize, factors: usize): void {
+export function onlineSoftmax(
+  rows: i32,
+  n: i32,
+  x: usize,
+  largest: usize,
+  sums: usize,
+  e: usize,
+  newLargest: usize,
+  newSums: usize,
+  factors: usize,
+): void {
   for (let r = 0; r < rows; r++) {
     const at = 4 * <usize>r;
     const known = load<f32>(largest + at);

@@ -23,7 +23,13 @@ const model = causalLM({ vocabSize: V });
 const method = ilrec();
 method.attach(model);
 const optimizer = new AdamW({ learningRate: 1e-3 });
-const stepAt = (sequenceLength: number): (() => number) => trainingStep({ model, loss: method.loss, optimizer, batch: randomBatch(V, { batchSize: 4, sequenceLength, response: 20 }) });
+const stepAt = (sequenceLength: number): (() => number) =>
+  trainingStep({
+    model,
+    loss: method.loss,
+    optimizer,
+    batch: randomBatch(V, { batchSize: 4, sequenceLength, response: 20 }),
+  });
 const firstAndSteady = async (step: () => number): Promise<[number, number]> => {
   const first = await timeOf(step);
   const later: number[] = [];

@@ -52,7 +52,11 @@ export interface Paired {
 export const MIN_RUNS = 7;
 
 /** Runs both, in turn, `runs` times after `warmups` runs of each that do not count. Each run must end with its result on the CPU. */
-export async function paired(ours: () => unknown, other: () => unknown, { runs = MIN_RUNS, warmups = 2 }: { runs?: number; warmups?: number } = {}): Promise<Paired> {
+export async function paired(
+  ours: () => unknown,
+  other: () => unknown,
+  { runs = MIN_RUNS, warmups = 2 }: { runs?: number; warmups?: number } = {},
+): Promise<Paired> {
   for (let i = 0; i < warmups; i++) {
     await ours();
     await other();
@@ -60,7 +64,12 @@ export async function paired(ours: () => unknown, other: () => unknown, { runs =
   const times: [number, number][] = [];
   for (let i = 0; i < runs; i++) times.push([await timeOf(ours), await timeOf(other)]);
   const ratios = times.map(([a, b]) => a / b);
-  return { ours: median(times.map(([a]) => a)), other: median(times.map(([, b]) => b)), ratio: median(ratios), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
+  return {
+    ours: median(times.map(([a]) => a)),
+    other: median(times.map(([, b]) => b)),
+    ratio: median(ratios),
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+  };
 }
 
 /** Milliseconds of one run. */
@@ -82,7 +91,10 @@ export function quantile(values: readonly number[], share: number): number {
 /** GFLOP/s of the current backend's plain product of 512 x 512 matrices: what the arithmetic could cost at best here. */
 export function ceiling(): number {
   const size = 512;
-  const [a, b] = [tf.randomNormal([size, size], 0, 1, 'float32', 1), tf.randomNormal([size, size], 0, 1, 'float32', 2)] as [tf.Tensor2D, tf.Tensor2D];
+  const [a, b] = [
+    tf.randomNormal([size, size], 0, 1, 'float32', 1),
+    tf.randomNormal([size, size], 0, 1, 'float32', 2),
+  ] as [tf.Tensor2D, tf.Tensor2D];
   const once = (): void => tf.tidy(() => void tf.slice(tf.matMul(a, b), [0, 0], [1, 1]).dataSync());
   once();
   const times = Array.from({ length: MIN_RUNS }, () => {
@@ -101,7 +113,10 @@ export function meets(ratio: number, comparison: Comparison, value: number): boo
 
 /** The row of a measurement, with its verdict. */
 export function row(
-  given: Omit<BenchRow, 'goal' | 'stretch' | 'met' | 'stretchMet' | 'machine' | 'threads'> & { goal: readonly [Comparison, number]; stretch?: readonly [Comparison, number] },
+  given: Omit<BenchRow, 'goal' | 'stretch' | 'met' | 'stretchMet' | 'machine' | 'threads'> & {
+    goal: readonly [Comparison, number];
+    stretch?: readonly [Comparison, number];
+  },
 ): BenchRow {
   const { goal, stretch, ...rest } = given;
   return {

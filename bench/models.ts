@@ -1,8 +1,18 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { AdamW, type CausalLMConfig, causalLM, createRandom, ilrec, type IlrecMethod, type IlrecOptions, RMSNorm, TokenEmbedding } from 'tfjs-ilrec';
+import {
+  AdamW,
+  type CausalLMConfig,
+  causalLM,
+  createRandom,
+  ilrec,
+  type IlrecMethod,
+  type IlrecOptions,
+  RMSNorm,
+  TokenEmbedding,
+} from 'tfjs-ilrec';
 import { peakBytes } from '../spec/support/peak_memory';
-import { disposeModel } from '../src/training/dispose_model';
+import { disposeModel } from '../src/models/dispose_model';
 
 export type Loss = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
 
@@ -23,7 +33,8 @@ export interface Batch {
 }
 
 /** Response-only cross-entropy. */
-export const sft = (options: IlrecOptions = {}): IlrecMethod => ilrec({ penaltyWeight: 0, distillationWeight: 0, ...options });
+export const sft = (options: IlrecOptions = {}): IlrecMethod =>
+  ilrec({ penaltyWeight: 0, distillationWeight: 0, ...options });
 
 /** A decoder whose matrices are random with the usual deviation; tfjs's normal numbers take a minute for a vocabulary of 256k. */
 export function benchModel(config: CausalLMConfig): tfl.LayersModel {
@@ -49,10 +60,21 @@ function writeUniform(weight: tfl.LayerVariable, seed: number): void {
 /** Rows of random tokens; what follows in each is fixed, so that a model can learn it. */
 export function randomBatch(vocabSize: number, { batchSize, sequenceLength, response }: BatchSizes, seed = 1): Batch {
   const random = createRandom(seed);
-  const rows = Array.from({ length: batchSize }, () => Int32Array.from({ length: sequenceLength + 1 }, () => random.int(vocabSize)));
+  const rows = Array.from({ length: batchSize }, () =>
+    Int32Array.from({ length: sequenceLength + 1 }, () => random.int(vocabSize)),
+  );
   const make = (token: (row: Int32Array, at: number) => number): tf.Tensor2D =>
-    tf.tensor2d(Int32Array.from({ length: batchSize * sequenceLength }, (_, i) => token(rows[Math.floor(i / sequenceLength)], i % sequenceLength)), [batchSize, sequenceLength], 'int32');
-  return { ids: make((row, at) => row[at]), labels: make((row, at) => (at < sequenceLength - response ? -100 : row[at + 1])) };
+    tf.tensor2d(
+      Int32Array.from({ length: batchSize * sequenceLength }, (_, i) =>
+        token(rows[Math.floor(i / sequenceLength)], i % sequenceLength),
+      ),
+      [batchSize, sequenceLength],
+      'int32',
+    );
+  return {
+    ids: make((row, at) => row[at]),
+    labels: make((row, at) => (at < sequenceLength - response ? -100 : row[at + 1])),
+  };
 }
 
 export interface TrainingStep {
@@ -66,7 +88,10 @@ export interface TrainingStep {
 export function trainingStep({ model, loss, batch: { ids, labels }, optimizer }: TrainingStep): () => number {
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   return () => {
-    const { value, grads } = tf.variableGrads(() => loss(labels, model.apply(ids, { training: true }) as tf.Tensor), variables);
+    const { value, grads } = tf.variableGrads(
+      () => loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
+      variables,
+    );
     optimizer.applyGradients(grads);
     const [result] = value.dataSync();
     firstNumber(variables[0]);
@@ -84,7 +109,11 @@ export function firstNumber(tensor: tf.Tensor): number {
 export const standingOptimizer = (): AdamW => new AdamW({ learningRate: 0 });
 
 /** Trains all weights on the batch, until a label's probability is far from 1 / V: about one over the number of different labels. @returns the last cross-entropy. */
-export function learn(model: tfl.LayersModel, batch: Batch, { steps = 12, learningRate = 3e-3 }: { steps?: number; learningRate?: number } = {}): number {
+export function learn(
+  model: tfl.LayersModel,
+  batch: Batch,
+  { steps = 12, learningRate = 3e-3 }: { steps?: number; learningRate?: number } = {},
+): number {
   const method = sft();
   method.attach(model);
   const optimizer = new AdamW({ learningRate });
@@ -113,7 +142,11 @@ class Shift extends tfl.layers.Layer {
   private bias!: tfl.LayerVariable;
 
   override build(inputShape: tfl.Shape): void {
-    const initializer = tfl.initializers.randomNormal({ mean: 0, stddev: 0.02, seed: Number(this.name.replace(/\D/g, '')) });
+    const initializer = tfl.initializers.randomNormal({
+      mean: 0,
+      stddev: 0.02,
+      seed: Number(this.name.replace(/\D/g, '')),
+    });
     this.bias = this.addWeight('bias', [inputShape[inputShape.length - 1]], 'float32', initializer);
     this.built = true;
   }
@@ -150,7 +183,8 @@ export function lossOfRows({ vocabSize, hiddenSize, numNegativeLayers, ...batchS
   const embedding = new TokenEmbedding({ name: 'embed_tokens', vocabSize, hiddenSize, initializerRange: 0 });
   const input = tfl.input({ shape: [null], dtype: 'int32' }); // [B, T]
   let hidden = embedding.apply(input) as tfl.SymbolicTensor; // [B, T, D]
-  for (let layer = 0; layer <= numNegativeLayers; layer++) hidden = new Shift({ name: `shift_${layer}` }).apply(hidden) as tfl.SymbolicTensor;
+  for (let layer = 0; layer <= numNegativeLayers; layer++)
+    hidden = new Shift({ name: `shift_${layer}` }).apply(hidden) as tfl.SymbolicTensor;
   const normed = new RMSNorm({ name: 'norm', trainable: false }).apply(hidden);
   const model = tfl.model({ inputs: input, outputs: embedding.apply(normed) as tfl.SymbolicTensor });
   writeUniform(embedding.weights[0], 1);
@@ -159,15 +193,30 @@ export function lossOfRows({ vocabSize, hiddenSize, numNegativeLayers, ...batchS
   method.attach(model);
   const batch = randomBatch(vocabSize, batchSizes);
   const loss = (): tf.Scalar => method.loss(batch.labels, model.apply(batch.ids, { training: true }) as tf.Tensor);
-  return rowLoss(model, batch, loss, () => tf.tidy(() => void model.apply(batch.ids, { training: true })), () => method.detach());
+  return rowLoss(
+    model,
+    batch,
+    loss,
+    () => tf.tidy(() => void model.apply(batch.ids, { training: true })),
+    () => method.detach(),
+  );
 }
 
 /** @param forward what the loss starts from, alone. */
-export function rowLoss(model: tfl.LayersModel, batch: Batch, loss: () => tf.Scalar, forward: () => void, detach: () => void): RowLoss {
+export function rowLoss(
+  model: tfl.LayersModel,
+  batch: Batch,
+  loss: () => tf.Scalar,
+  forward: () => void,
+  detach: () => void,
+): RowLoss {
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const run: RowLoss['run'] = () => {
     const { value, grads } = tf.variableGrads(loss, variables);
-    const result = { loss: value.dataSync()[0], gradients: variables.map(({ name }) => grads[name].dataSync<'float32'>()) };
+    const result = {
+      loss: value.dataSync()[0],
+      gradients: variables.map(({ name }) => grads[name].dataSync<'float32'>()),
+    };
     tf.dispose([value, grads]);
     return result;
   };

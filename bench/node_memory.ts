@@ -23,7 +23,14 @@ const model = benchModel(config);
 const method = ilrec({ numNegativeLayers: 2 });
 method.attach(model);
 const optimizer = new AdamW({ learningRate: 1e-3 });
-const steps = Array.from({ length: NUM_BATCHES }, (_, i) => trainingStep({ model, loss: method.loss, batch: randomBatch(config.vocabSize, { batchSize: 4, sequenceLength: 32, response: 5 }, i + 1), optimizer }));
+const steps = Array.from({ length: NUM_BATCHES }, (_, i) =>
+  trainingStep({
+    model,
+    loss: method.loss,
+    batch: randomBatch(config.vocabSize, { batchSize: 4, sequenceLength: 32, response: 5 }, i + 1),
+    optimizer,
+  }),
+);
 
 const megabytes = (): number => process.memoryUsage.rss() / 2 ** 20;
 const samples: [step: number, rss: number][] = [];
@@ -33,10 +40,15 @@ for (let step = 1; step <= STEPS; step++) {
     globalThis.gc?.(); // what JavaScript has not collected yet is no growth
     if (step > WARMUP) samples.push([step / 1000, megabytes()]);
   }
-  if (step % EVERY === 0) console.log(`step ${step}: ${megabytes().toFixed(1)} MB resident, ${(process.memoryUsage().heapUsed / 2 ** 20).toFixed(2)} MB of them JavaScript's heap, ${tf.memory().numTensors} tensors`);
+  if (step % EVERY === 0)
+    console.log(
+      `step ${step}: ${megabytes().toFixed(1)} MB resident, ${(process.memoryUsage().heapUsed / 2 ** 20).toFixed(2)} MB of them JavaScript's heap, ${tf.memory().numTensors} tensors`,
+    );
 }
 const { slope, halfWidth } = slopeOf(samples);
-console.log(`${backend}${kernels === undefined ? '' : `, ${kernels} kernels`}: ${slope.toFixed(2)} MB per 1,000 steps after ${WARMUP}, 95 % interval ${(slope - halfWidth).toFixed(2)} to ${(slope + halfWidth).toFixed(2)}`);
+console.log(
+  `${backend}${kernels === undefined ? '' : `, ${kernels} kernels`}: ${slope.toFixed(2)} MB per 1,000 steps after ${WARMUP}, 95 % interval ${(slope - halfWidth).toFixed(2)} to ${(slope + halfWidth).toFixed(2)}`,
+);
 process.exit(0);
 
 /** Least squares; neighbouring samples depend on each other, so that the interval is a little too narrow. */
@@ -45,6 +57,7 @@ function slopeOf(points: readonly (readonly [number, number])[]): { slope: numbe
   const [x, y] = [mean(points.map(([at]) => at)), mean(points.map(([, value]) => value))];
   const spread = points.reduce((sum, [at]) => sum + (at - x) ** 2, 0);
   const slope = points.reduce((sum, [at, value]) => sum + (at - x) * (value - y), 0) / spread;
-  const residual = points.reduce((sum, [at, value]) => sum + (value - y - slope * (at - x)) ** 2, 0) / (points.length - 2);
+  const residual =
+    points.reduce((sum, [at, value]) => sum + (value - y - slope * (at - x)) ** 2, 0) / (points.length - 2);
   return { slope, halfWidth: 1.99 * Math.sqrt(residual / spread) };
 }

@@ -33,13 +33,18 @@ export class PythonServer {
     const child = spawn(PYTHON, [fileURLToPath(new URL(`pytorch/${script}`, import.meta.url))]);
     let errors = '';
     child.stderr.on('data', (text: Buffer) => (errors = (errors + text.toString()).slice(-4000)));
-    const started = await once(child, 'spawn').then(() => true, (error: Error) => ((errors = error.message), false));
+    const started = await once(child, 'spawn').then(
+      () => true,
+      (error: Error) => ((errors = error.message), false),
+    );
     child.on('error', () => undefined); // a killed server shows as the end of its lines
     child.stdin.on('error', () => undefined);
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const hello = started ? ((await nextLine(lines)) as { ready?: string; missing?: string } | null) : null;
     if (hello?.ready !== undefined) return new PythonServer(child, lines, () => errors, hello.ready);
-    console.error(`bench: ${name} skips PyTorch, as ${PYTHON} must import torch, got "${hello?.missing ?? errors.trim()}"; set PYTHON to a Python that has it`);
+    console.error(
+      `bench: ${name} skips PyTorch, as ${PYTHON} must import torch, got "${hello?.missing ?? errors.trim()}"; set PYTHON to a Python that has it`,
+    );
     return null;
   }
 
@@ -48,7 +53,9 @@ export class PythonServer {
     const answer = (await nextLine(this.lines)) as (T & { error?: string }) | null;
     if (answer === null) {
       if (this.child.exitCode === null && this.child.signalCode === null) await once(this.child, 'close');
-      throw new Error(`PythonServer.request: ${command.op} must be answered, got the end of the process (${this.child.signalCode ?? this.child.exitCode}): ${this.errors().trim()}`);
+      throw new Error(
+        `PythonServer.request: ${command.op} must be answered, got the end of the process (${this.child.signalCode ?? this.child.exitCode}): ${this.errors().trim()}`,
+      );
     }
     if (answer.error !== undefined) throw new Error(`PythonServer.request: ${answer.error}`);
     return answer;
@@ -73,14 +80,23 @@ export function threadsOf(backend: string): number {
 }
 
 /** As `paired`, with PyTorch's time taken inside Python and the ratio the other way round: PyTorch's time / ours. */
-export async function pairedWithPython(ours: () => unknown, python: () => Promise<PythonTime>, { runs = MIN_RUNS, warmups = 2 }: { runs?: number; warmups?: number } = {}): Promise<Paired> {
+export async function pairedWithPython(
+  ours: () => unknown,
+  python: () => Promise<PythonTime>,
+  { runs = MIN_RUNS, warmups = 2 }: { runs?: number; warmups?: number } = {},
+): Promise<Paired> {
   const times: [number, number][] = [];
   for (let i = -warmups; i < runs; i++) {
     const pair: [number, number] = [await timeOf(ours), (await python()).ms];
     if (i >= 0) times.push(pair);
   }
   const ratios = times.map(([mine, theirs]) => theirs / mine);
-  return { ours: median(times.map(([mine]) => mine)), other: median(times.map(([, theirs]) => theirs)), ratio: median(ratios), quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)] };
+  return {
+    ours: median(times.map(([mine]) => mine)),
+    other: median(times.map(([, theirs]) => theirs)),
+    ratio: median(ratios),
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
+  };
 }
 
 /** Relative difference of two numbers that must be the same. */

@@ -6,7 +6,9 @@ const [BEGIN, END] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
 export function withSpeedSection(text: string, rows: readonly BenchRow[]): string {
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   const section = `${BEGIN}\n${speedSection(rows)}\n${END}`;
-  return begin < 0 || end < 0 ? `${text.trimEnd()}\n\n${section}\n` : text.slice(0, begin) + section + text.slice(end + END.length);
+  return begin < 0 || end < 0
+    ? `${text.trimEnd()}\n\n${section}\n`
+    : text.slice(0, begin) + section + text.slice(end + END.length);
 }
 
 function speedSection(rows: readonly BenchRow[]): string {
@@ -15,12 +17,14 @@ function speedSection(rows: readonly BenchRow[]): string {
     (row) =>
       `| ${row.name} | ${row.what} | ${row.backend} | ${row.setting} | ${figure(row.ours, row.unit)} | ${figure(row.other, row.unit)} | **${row.ratio.toPrecision(3)}** ${spread(row)} | ${row.goal}${row.stretch === undefined ? '' : ` (${row.stretch})`} | ${verdict(row)} | ${row.ceiling?.toFixed(0) ?? ''} | ${row.error?.toExponential(0) ?? ''} |`,
   );
-  const notes = [...new Set(rows.filter(({ note }) => note !== undefined).map(({ name, note }) => `- **${name}** ${note}`))];
+  const notes = [
+    ...new Set(rows.filter(({ note }) => note !== undefined).map(({ name, note }) => `- **${name}** ${note}`)),
+  ];
   return [
     '# Speed and memory',
     '',
     `\`npm run bench\` on ${machines.join('; ')}. Each ratio is measured side by side in one process, interleaved, median of at least 7 pairs, quartiles in brackets; \`ceiling\` is the backend's own product of`,
-    "512 x 512 in that run (GFLOP/s), `error` the largest relative difference from the float64 reference in that run. Goals in parentheses are the stretch.",
+    '512 x 512 in that run (GFLOP/s), `error` the largest relative difference from the float64 reference in that run. Goals in parentheses are the stretch.',
     '',
     '| | ratio of | backend | sizes | ours | other | ratio | goal | met | ceiling | error |',
     '|---|---|---|---|---|---|---|---|---|---|---|',

@@ -18,7 +18,9 @@ const folder = fileURLToPath(new URL('.', import.meta.url));
 const [jsonPath, reportPath] = [join(folder, 'results.json'), join(folder, 'RESULTS.md')];
 const wanted = process.argv.slice(2).map((name) => name.toUpperCase());
 
-const files = readdirSync(join(folder, 'cases')).filter((name) => name.endsWith('.ts')).sort();
+const files = readdirSync(join(folder, 'cases'))
+  .filter((name) => name.endsWith('.ts'))
+  .sort();
 const known: string[] = [];
 let rows: BenchRow[] = existsSync(jsonPath) ? (JSON.parse(readFileSync(jsonPath, 'utf8')) as BenchRow[]) : [];
 const scratch = mkdtempSync(join(tmpdir(), 'bench-'));
@@ -31,7 +33,11 @@ try {
     for (const backend of benchCase.backends) {
       const out = join(scratch, 'rows.json');
       rmSync(out, { force: true });
-      const { status } = spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', join(folder, 'run_case.ts'), file, backend, out], { stdio: 'inherit' });
+      const { status } = spawnSync(
+        process.execPath,
+        ['--expose-gc', '--import', 'tsx', join(folder, 'run_case.ts'), file, backend, out],
+        { stdio: 'inherit' },
+      );
       if (status !== 0) throw new Error(`bench: ${basename(file)} on ${backend} must end with status 0, got ${status}`);
       if (!existsSync(out)) continue; // the backend is not installed; it has said so
       const measured = JSON.parse(readFileSync(out, 'utf8')) as BenchRow[];
@@ -53,7 +59,10 @@ if (strange.length > 0) {
 function save(): void {
   const place = (name: string): number => Number(name.slice(1));
   rows.sort((a, b) => place(a.name) - place(b.name) || b.backend.localeCompare(a.backend));
-  for (const [path, text] of [[jsonPath, `${JSON.stringify(rows, null, 1)}\n`], [reportPath, withSpeedSection(readFileSync(reportPath, 'utf8'), rows)]] as const) {
+  for (const [path, text] of [
+    [jsonPath, `${JSON.stringify(rows, null, 1)}\n`],
+    [reportPath, withSpeedSection(readFileSync(reportPath, 'utf8'), rows)],
+  ] as const) {
     writeFileSync(`${path}.tmp`, text);
     renameSync(`${path}.tmp`, path);
   }

@@ -12,6 +12,7 @@ try {
 }
 const { benchCase } = (await import(`./cases/${file}`)) as { benchCase: BenchCase };
 const rows = await benchCase.run(backend);
-for (const { name, setting, ratio, goal, met } of rows) console.error(`${name} ${backend}, ${setting}: ${ratio.toPrecision(3)} (goal ${goal}: ${met ? 'met' : 'not met'})`);
+for (const { name, setting, ratio, goal, met } of rows)
+  console.error(`${name} ${backend}, ${setting}: ${ratio.toPrecision(3)} (goal ${goal}: ${met ? 'met' : 'not met'})`);
 writeFileSync(out, JSON.stringify(rows));
 process.exit(0);

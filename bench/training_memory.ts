@@ -13,11 +13,24 @@ const SHAPE = { vocabSize: V, hiddenSize: 128, numHiddenLayers: 8, numAttentionH
 const STEPS = 7;
 
 await useBackend('wasm');
-const ids = tf.tensor2d(Int32Array.from({ length: B * T }, (_, i) => (i * 7919) % V), [B, T], 'int32');
-const labels = tf.tensor2d(Int32Array.from({ length: B * T }, (_, i) => (i % T >= T - P ? (i * 104729) % V : -100)), [B, T], 'int32'); // P of each row
+const ids = tf.tensor2d(
+  Int32Array.from({ length: B * T }, (_, i) => (i * 7919) % V),
+  [B, T],
+  'int32',
+);
+const labels = tf.tensor2d(
+  Int32Array.from({ length: B * T }, (_, i) => (i % T >= T - P ? (i * 104729) % V : -100)),
+  [B, T],
+  'int32',
+); // P of each row
 
 console.log('| | peak above the weights, MiB | median step, ms | quartiles |\n|---|---|---|---|');
-for (const [name, checkpointing, lora] of [['plain', false, false], ['gradient checkpointing', true, false], ['LoRA, rank 8, all projections', false, true], ['both', true, true]] as const) {
+for (const [name, checkpointing, lora] of [
+  ['plain', false, false],
+  ['gradient checkpointing', true, false],
+  ['LoRA, rank 8, all projections', false, true],
+  ['both', true, true],
+] as const) {
   const model = causalLM(SHAPE);
   if (lora) addLora(model, { rank: 8, targets: /^layers_\d+\// });
   if (checkpointing) gradientCheckpointing(model);
@@ -26,7 +39,10 @@ for (const [name, checkpointing, lora] of [['plain', false, false], ['gradient c
   const optimizer = new AdamW({ learningRate: 1e-3 });
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const step = (): void => {
-    const { value, grads } = tf.variableGrads(() => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor), variables);
+    const { value, grads } = tf.variableGrads(
+      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
+      variables,
+    );
     optimizer.applyGradients(grads);
     tf.dispose([value, grads]);
   };

@@ -1,7 +1,20 @@
 /** ILRec on a pretrained checkpoint, with a LoRA adapter: items are named by their titles. `npx tsx examples/pretrained_folder.ts FOLDER` takes another one. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
-import { addLora, AdamW, batchDataset, buildPrefixTrie, constrainedBeamSearch, createCausalDecoder, demoCatalogue, ilrec, leaveOneOut, prepareInteractions, promptBatches, titleLanguage } from 'tfjs-ilrec';
+import {
+  addLora,
+  AdamW,
+  batchDataset,
+  buildPrefixTrie,
+  constrainedBeamSearch,
+  createCausalDecoder,
+  demoCatalogue,
+  ilrec,
+  leaveOneOut,
+  prepareInteractions,
+  promptBatches,
+  titleLanguage,
+} from 'tfjs-ilrec';
 import { loadPretrained } from 'tfjs-ilrec/node';
 
 await tf.setBackend('wasm');
@@ -13,10 +26,23 @@ const language = titleLanguage({ tokenizer, titles: data.titles ?? [], maxHistor
 const adapter = addLora(model, { rank: 4, alpha: 8, targets: ['q_proj', 'v_proj', 'down_proj'] }); // the base is frozen
 const method = ilrec({ numNegativeLayers: 1 });
 model.compile({ optimizer: new AdamW({ learningRate: 1e-2 }), loss: method.loss, metrics: method.metrics });
-const batches = promptBatches({ examples: (epoch) => language.examples(leaveOneOut(data).train, { epoch }), padTokenId: language.padTokenId, batchSize: 32 });
-const { history } = await model.fitDataset(batchDataset(batches), { epochs: 2, callbacks: [method.callback], verbose: 0 });
+const batches = promptBatches({
+  examples: (epoch) => language.examples(leaveOneOut(data).train, { epoch }),
+  padTokenId: language.padTokenId,
+  batchSize: 32,
+});
+const { history } = await model.fitDataset(batchDataset(batches), {
+  epochs: 2,
+  callbacks: [method.callback],
+  verbose: 0,
+});
 console.log(`${adapter.numParameters} numbers trained; cross-entropy per epoch:`, history.crossEntropy.join(' → '));
 
 const trie = buildPrefixTrie(language.itemTokens); // an answer that is no item is impossible
-const [{ items }] = await constrainedBeamSearch(createCausalDecoder(model), trie, [language.prompt(data.sequences[0])], { beamWidth: 10, numItems: 3 });
+const [{ items }] = await constrainedBeamSearch(
+  createCausalDecoder(model),
+  trie,
+  [language.prompt(data.sequences[0])],
+  { beamWidth: 10, numItems: 3 },
+);
 console.log('next:', Array.from(items, (item) => language.titles[item]).join('; '));

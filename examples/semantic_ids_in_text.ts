@@ -1,7 +1,17 @@
 /** LC-Rec's way to name items: their semantic-id tokens are added to a pretrained tokenizer and embedding; prompts mix text and ids. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
-import { addItemTokens, AdamW, batchDataset, demoCatalogue, ilrec, lcRecLanguage, leaveOneOut, prepareInteractions, promptBatches } from 'tfjs-ilrec';
+import {
+  addItemTokens,
+  AdamW,
+  batchDataset,
+  demoCatalogue,
+  ilrec,
+  lcRecLanguage,
+  leaveOneOut,
+  prepareInteractions,
+  promptBatches,
+} from 'tfjs-ilrec';
 import { loadPretrained, savePretrained } from 'tfjs-ilrec/node';
 
 await tf.setBackend('wasm');
@@ -14,7 +24,16 @@ const model = await addItemTokens(base, language, { strategy: 'titles' }); // a 
 const method = ilrec({ numNegativeLayers: 1, itemTokens: language.responseTokens });
 model.compile({ optimizer: new AdamW({ learningRate: 3e-3 }), loss: method.loss, metrics: method.metrics });
 const { train } = leaveOneOut({ userIds, sequences });
-const batches = promptBatches({ examples: (epoch) => language.examples(train, { epoch }), padTokenId: language.padTokenId, batchSize: 32 }); // five tasks
-const { history } = await model.fitDataset(batchDataset(batches), { epochs: 2, callbacks: [method.callback], verbose: 0 });
-if (process.argv[2] !== undefined) await savePretrained(process.argv[2], { model, config, tokenizer: language.tokenizer }); // transformers loads it
+const batches = promptBatches({
+  examples: (epoch) => language.examples(train, { epoch }),
+  padTokenId: language.padTokenId,
+  batchSize: 32,
+}); // five tasks
+const { history } = await model.fitDataset(batchDataset(batches), {
+  epochs: 2,
+  callbacks: [method.callback],
+  verbose: 0,
+});
+if (process.argv[2] !== undefined)
+  await savePretrained(process.argv[2], { model, config, tokenizer: language.tokenizer }); // transformers loads it
 console.log('cross-entropy per epoch:', history.crossEntropy.join(' → '));

@@ -1,7 +1,17 @@
 /** A training loop by hand: attach, tf.variableGrads, applyGradients, detach. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
-import { AdamW, causalLM, createBatches, demoCatalogue, ilrec, leaveOneOut, prepareInteractions, SemanticIdTokenizer, toTensors } from 'tfjs-ilrec';
+import {
+  AdamW,
+  causalLM,
+  createBatches,
+  demoCatalogue,
+  ilrec,
+  leaveOneOut,
+  prepareInteractions,
+  SemanticIdTokenizer,
+  toTensors,
+} from 'tfjs-ilrec';
 
 await tf.setBackend('wasm');
 const data = prepareInteractions(demoCatalogue({ numItems: 80, numUsers: 200 }));

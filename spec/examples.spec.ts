@@ -22,7 +22,9 @@ describe('examples', () => {
 
   for (const [name, lastLine] of Object.entries(lastLines)) {
     it(`runs ${name}`, async () => {
-      const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', join('examples', name)], { cwd: repository });
+      const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', join('examples', name)], {
+        cwd: repository,
+      });
       expect(stdout.trim().split('\n').at(-1)).to.match(lastLine);
     });
   }

@@ -53,27 +53,56 @@ describe('the package, packed and installed into an empty folder', function () {
     });
   }
 
-  it('runs the README\'s programs of a model of stock layers and of a pretrained folder', async () => {
+  it("runs the README's programs of a model of stock layers and of a pretrained folder", async () => {
     const [, own, pretrained] = readmePrograms();
     installed.write('own.mjs', own);
     const ownLosses = JSON.parse(await installed.node('own.mjs')) as number[];
     expect(ownLosses).to.have.length(3);
     expect(ownLosses[2]).to.be.below(ownLosses[0] - 0.05);
-    cpSync(join(repository, 'spec/golden/checkpoints/smollm2'), join(installed.folder, 'SmolLM2-135M'), { recursive: true });
+    cpSync(join(repository, 'spec/golden/checkpoints/smollm2'), join(installed.folder, 'SmolLM2-135M'), {
+      recursive: true,
+    });
     installed.write('pretrained.mjs', pretrained);
     const losses = JSON.parse(await installed.node('pretrained.mjs')) as number[];
     expect(losses[1]).to.be.below(losses[0] - 0.5);
-    expect(readdirSync(join(installed.folder, 'shop-adapter')).sort()).to.deep.equal(['adapter_config.json', 'adapter_model.safetensors']);
+    expect(readdirSync(join(installed.folder, 'shop-adapter')).sort()).to.deep.equal([
+      'adapter_config.json',
+      'adapter_model.safetensors',
+    ]);
   });
 
   it('gives the same functions to import and require, from both entries', async () => {
     const entries = ['tfjs-ilrec', 'tfjs-ilrec/node'];
-    installed.write('exports.mjs', entries.map((entry, i) => `import * as e${i} from '${entry}'; console.log(Object.keys(e${i}).sort().join());`).join('\n'));
-    installed.write('exports.cjs', entries.map((entry) => `console.log(Object.keys(require('${entry}')).sort().join());`).join('\n'));
+    installed.write(
+      'exports.mjs',
+      entries
+        .map((entry, i) => `import * as e${i} from '${entry}'; console.log(Object.keys(e${i}).sort().join());`)
+        .join('\n'),
+    );
+    installed.write(
+      'exports.cjs',
+      entries.map((entry) => `console.log(Object.keys(require('${entry}')).sort().join());`).join('\n'),
+    );
     const imported = await installed.node('exports.mjs');
     expect(await installed.node('exports.cjs')).to.equal(imported);
-    expect(imported.split('\n')[0].split(',')).to.include.members(['ilrec', 'causalLM', 'crossEntropy', 'trieReward', 'constrainedBeamSearch', 'SemanticIdTokenizer']);
-    expect(imported.split('\n')[1].split(',')).to.include.members(['ilrec', 'prepareData', 'trainRun', 'evaluateRun', 'recommend', 'compareMethods', 'doctorReport', 'useBackend']);
+    expect(imported.split('\n')[0].split(',')).to.include.members([
+      'ilrec',
+      'causalLM',
+      'crossEntropy',
+      'trieReward',
+      'constrainedBeamSearch',
+      'SemanticIdTokenizer',
+    ]);
+    expect(imported.split('\n')[1].split(',')).to.include.members([
+      'ilrec',
+      'prepareData',
+      'trainRun',
+      'evaluateRun',
+      'recommend',
+      'compareMethods',
+      'doctorReport',
+      'useBackend',
+    ]);
   });
 
   it('never reaches node: from the browser entry, and imports nothing but its peers and three small packages', () => {
@@ -82,20 +111,29 @@ describe('the package, packed and installed into an empty folder', function () {
     for (const file of files) {
       const code = readFileSync(file, 'utf8');
       expect(code, file).to.not.match(/['"`]node:|\brequire\(|\bprocess\./);
-      for (const [, from] of code.matchAll(/^(?:import|export)\b[^;]*?['"]([^'"]+)['"];$|\bimport\(['"]([^'"]+)['"]\)/gm)) {
+      for (const [, from] of code.matchAll(
+        /^(?:import|export)\b[^;]*?['"]([^'"]+)['"];$|\bimport\(['"]([^'"]+)['"]\)/gm,
+      )) {
         if (!from.startsWith('.')) packages.add(from.replace(/^(pure-rand)\/.*/, '$1'));
         else if (!files.includes(join(dirname(file), from))) files.push(join(dirname(file), from));
       }
     }
     expect(files.length).to.be.above(1);
-    expect([...packages].sort()).to.deep.equal(['@huggingface/tokenizers', '@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', 'pure-rand', 'zod']);
+    expect([...packages].sort()).to.deep.equal([
+      '@huggingface/tokenizers',
+      '@tensorflow/tfjs-core',
+      '@tensorflow/tfjs-layers',
+      'pure-rand',
+      'zod',
+    ]);
   });
 
   for (const bundle of ['tfjs-ilrec.umd.js', 'tfjs-ilrec.umd.min.js']) {
     it(`trains with ${bundle} as a script beside tf.min.js`, async () => {
       const tfjs = join(repository, 'node_modules/@tensorflow/tfjs/dist/tf.min.js');
       const context = createContext({ setTimeout, performance, TextEncoder, TextDecoder, WorkerGlobalScope: class {} }); // a web worker, to tfjs
-      for (const script of [tfjs, join(installed.root, 'dist', bundle)]) runInContext(readFileSync(script, 'utf8'), context);
+      for (const script of [tfjs, join(installed.root, 'dist', bundle)])
+        runInContext(readFileSync(script, 'utf8'), context);
       const [first, second] = (await runInContext(workerScript, context)) as number[];
       expect(first).to.be.closeTo(Math.log(7), 0.3);
       expect(second).to.be.below(first);
@@ -103,16 +141,31 @@ describe('the package, packed and installed into an empty folder', function () {
   }
 
   for (const { resolution, module, files } of [
-    { resolution: ts.ModuleResolutionKind.Node16, module: ts.ModuleKind.Node16, files: ['consumer.mts', 'consumer.cts'] },
+    {
+      resolution: ts.ModuleResolutionKind.Node16,
+      module: ts.ModuleKind.Node16,
+      files: ['consumer.mts', 'consumer.cts'],
+    },
     { resolution: ts.ModuleResolutionKind.Bundler, module: ts.ModuleKind.ESNext, files: ['consumer.ts'] },
   ]) {
     it(`has types for ${files.join(' and ')} under moduleResolution ${ts.ModuleResolutionKind[resolution].toLowerCase()}`, () => {
       for (const file of files) installed.write(file, consumer);
-      const program = ts.createProgram(files.map((file) => join(installed.folder, file)), {
-        module, moduleResolution: resolution, target: ts.ScriptTarget.ES2022, strict: true, noEmit: true, skipLibCheck: true, types: [],
-        lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
-      });
-      const messages = ts.getPreEmitDiagnostics(program).map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
+      const program = ts.createProgram(
+        files.map((file) => join(installed.folder, file)),
+        {
+          module,
+          moduleResolution: resolution,
+          target: ts.ScriptTarget.ES2022,
+          strict: true,
+          noEmit: true,
+          skipLibCheck: true,
+          types: [],
+          lib: ['lib.es2022.d.ts', 'lib.dom.d.ts'],
+        },
+      );
+      const messages = ts
+        .getPreEmitDiagnostics(program)
+        .map(({ file, messageText }) => `${file?.fileName}: ${ts.flattenDiagnosticMessageText(messageText, ' ')}`);
       expect(messages).to.deep.equal([]);
     });
   }
@@ -121,7 +174,9 @@ describe('the package, packed and installed into an empty folder', function () {
     const bin = join(installed.root, 'dist/cli.js');
     expect(readFileSync(bin, 'utf8')).to.match(/^#!\/usr\/bin\/env node\n(?!#!)/);
     expect(await installed.node(bin, '--version')).to.equal(`${VERSION}\n`);
-    expect(await installed.node(bin, '--help')).to.match(/^ {2}prepare .*^ {2}train .*^ {2}evaluate .*^ {2}recommend .*^ {2}compare .*^ {2}doctor /ms);
+    expect(await installed.node(bin, '--help')).to.match(
+      /^ {2}prepare .*^ {2}train .*^ {2}evaluate .*^ {2}recommend .*^ {2}compare .*^ {2}doctor /ms,
+    );
   });
 
   it('says the version of its package.json', () => {

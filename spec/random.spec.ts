@@ -5,7 +5,10 @@ import { forEachBackend } from './support/backends';
 
 describe('createRandom', () => {
   it('gives the same numbers for the same seed and others for another', () => {
-    const draw = (seed: number): number[] => { const r = createRandom(seed); return [r.next(), r.int(1000), r.normal()]; };
+    const draw = (seed: number): number[] => {
+      const r = createRandom(seed);
+      return [r.next(), r.int(1000), r.normal()];
+    };
     expect(draw(3)).to.deep.equal(draw(3));
     expect(draw(3)).to.not.deep.equal(draw(4));
   });

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { AdamW } from '../src/training/adamw';
+import { AdamW } from '../src/optimizers/adamw';
 import { causalLM } from '../src/models/causal_lm';
 import { forEachBackend } from './support/backends';
 
@@ -24,7 +24,8 @@ describe('importing the package', () => {
       });
       await model.save(handler, { includeOptimizer: true });
       const loaded = await tfl.loadLayersModel(tf.io.fromMemory(artifacts as tf.io.ModelArtifacts));
-      const next = async (of: tfl.LayersModel): Promise<unknown> => (await of.fit(xs, ys, { epochs: 2, verbose: 0 })).history.loss;
+      const next = async (of: tfl.LayersModel): Promise<unknown> =>
+        (await of.fit(xs, ys, { epochs: 2, verbose: 0 })).history.loss;
       expect(await next(loaded)).to.deep.equal(await next(model));
     });
   });

@@ -27,7 +27,14 @@ describe('shadow', () => {
   });
 
   it('lets wrappers be taken away in any order', () => {
-    for (const order of [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]) {
+    for (const order of [
+      [0, 1, 2],
+      [0, 2, 1],
+      [1, 0, 2],
+      [1, 2, 0],
+      [2, 0, 1],
+      [2, 1, 0],
+    ]) {
       const target = new Target();
       const letters = ['a', 'b', 'c'];
       const restores = letters.map((letter) => wrap(target, letter));

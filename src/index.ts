@@ -1,18 +1,26 @@
 import './register';
 
-export { ilrec, METRIC_NAMES, type Coefficient, type IlrecDiagnostics, type IlrecMethod, type IlrecMetric, type IlrecOptions } from './ilrec';
+export {
+  ilrec,
+  METRIC_NAMES,
+  type Coefficient,
+  type IlrecDiagnostics,
+  type IlrecMethod,
+  type IlrecMetric,
+  type IlrecOptions,
+} from './ilrec/ilrec';
 export * from './losses';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';
-export type { Reward, RewardContext, RewardEntries } from './types';
+export type { Reward, RewardContext, RewardEntries } from './losses/reward';
 
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
-export { FAMILIES, familyOf, type CheckpointWeight, type ModelFamily } from './models/family';
-export { gpt2 } from './models/gpt2/model';
-export type { GPT2Config } from './models/gpt2/config';
+export { FAMILIES, familyOf } from './models/families';
+export type { CheckpointWeight, ModelFamily } from './models/model_family';
+export { gpt2, type GPT2Config } from './models/gpt2';
 export type { HuggingFaceConfig } from './models/hugging_face_config';
-export { llamaConfigJson } from './models/llama/config';
+export { llamaConfigJson } from './models/llama';
 export { createCausalDecoder } from './models/causal_lm_decoder';
 export { scorePrefixes, type ItemScorer } from './models/item_scorer';
 export { markovScorer, type MarkovOptions } from './models/markov';
@@ -25,15 +33,31 @@ export * from './layers';
 
 export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
-export { AdamW, type AdamWOptions } from './training/adamw';
-export { accumulateGradients, type AccumulatedOptimizer, type GradientAccumulationOptions } from './training/gradient_accumulation';
+export { AdamW, type AdamWOptions } from './optimizers/adamw';
+export {
+  accumulateGradients,
+  type AccumulatedOptimizer,
+  type GradientAccumulationOptions,
+} from './optimizers/gradient_accumulation';
 export { gradientCheckpointing, type GradientCheckpointingOptions } from './training/gradient_checkpointing';
 export { promptBatches, type PromptBatchOptions } from './training/prompt_batches';
-export { createSchedule, type Schedule, type ScheduleOptions } from './training/schedules';
-export { trainModel, type StepRecord, type TrainingCallback, type TrainingMethod, type TrainingState, type TrainModelOptions } from './training/train_model';
-export { resumeFrom, type ResumeFromOptions } from './training/resume_from';
+export { createSchedule, type Schedule, type ScheduleOptions } from './optimizers/schedules';
+export {
+  trainModel,
+  type StepRecord,
+  type TrainingCallback,
+  type TrainingMethod,
+  type TrainingState,
+  type TrainModelOptions,
+} from './training/train_model';
+export { resumeFrom, type ResumeFromOptions } from './callbacks/resume_from';
 export { checkpointing, type CheckpointOptions } from './callbacks/checkpointing';
-export { EarlyStopping, type EarlyStoppingOptions, type Evaluation, type EvaluationRecord } from './callbacks/early_stopping';
+export {
+  EarlyStopping,
+  type EarlyStoppingOptions,
+  type Evaluation,
+  type EvaluationRecord,
+} from './callbacks/early_stopping';
 
 export * from './generation';
 export * from './evaluation';
@@ -42,11 +66,16 @@ export { indexedDbStore, type IndexedDbStoreOptions } from './checkpoints/indexe
 export type { SnapshotStore } from './checkpoints/snapshot_store';
 export { restoreSnapshot, takeSnapshot, type TrainingSnapshot } from './checkpoints/training_snapshot';
 export { useBackend, type BrowserBackendName, type UseBackendOptions } from './backends/use_backend';
-export { directorySource } from './checkpoints/directory_source';
-export { fetchSource, type FetchSourceOptions } from './checkpoints/fetch_source';
-export type { FileSource } from './checkpoints/file_source';
-export { encodeSafetensors, type TensorData, type TensorFile } from './checkpoints/safetensors';
-export { openSafetensors, openSafetensorsFile, type CheckpointReader, type TensorEntry } from './checkpoints/safetensors_reader';
+export { directorySource } from './files/directory_source';
+export { fetchSource, type FetchSourceOptions } from './files/fetch_source';
+export type { FileSource } from './files/file_source';
+export { encodeSafetensors, type TensorData, type TensorFile } from './safetensors/safetensors';
+export {
+  openSafetensors,
+  openSafetensorsFile,
+  type CheckpointReader,
+  type TensorEntry,
+} from './safetensors/safetensors_reader';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
 export { estimateMemory, type LoraSize, type MemoryEstimate, type MemoryRequest } from './pretrained/memory_estimate';
 export { memoryLimit, type MemoryLimit, type MemoryLimitOptions } from './pretrained/memory_limit';
@@ -57,7 +86,13 @@ export * from './prompts';
 
 export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
 export { encodeTitles, type EncodeTitlesOptions, normalizeTitle } from './tokenizers/item_titles';
-export { TextTokenizer, type AddTokensOptions, type DecodeTextOptions, type EncodeTextOptions, type TokenizerJson } from './tokenizers/text_tokenizer';
+export {
+  TextTokenizer,
+  type AddTokensOptions,
+  type DecodeTextOptions,
+  type EncodeTextOptions,
+  type TokenizerJson,
+} from './tokenizers/text_tokenizer';
 export { SemanticIdTokenizer, type SemanticIdTokenizerJson } from './tokenizers/semantic_id_tokenizer';
 export { makeSemanticIds, type MakeSemanticIdsOptions } from './semantic_ids/make_semantic_ids';
 export { makeItemVectors, type ItemVectors } from './semantic_ids/make_item_vectors';
@@ -67,8 +102,8 @@ export { readLcRec, type LcRecFiles } from './data/lc_rec';
 export { leaveOneOut } from './data/leave_one_out';
 export { readMiniOneRec, type MiniOneRecFiles } from './data/minionerec';
 export { readPlain, type PlainFiles } from './data/plain';
-export { prepareInteractions, type PrepareOptions } from './data/prepare';
-export { formatPrepareReport } from './data/prepare_report';
+export { prepareInteractions, type PrepareOptions } from './preparation/prepare';
+export { formatPrepareReport } from './preparation/prepare_report';
 export { readRecBole, type RecBoleFiles } from './data/recbole';
 export type { TextFile } from './data/text_file';
 export type { InteractionData, LeaveOneOut, PreparedData, PrepareReport, SemanticIdReport } from './data/types';

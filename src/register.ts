@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { registerKernels } from './kernels/register_kernels';
 import { registerLayers } from './layers/register_layers';
-import { AdamW } from './training/adamw';
-import { AccumulatedOptimizer } from './training/gradient_accumulation';
+import { AdamW } from './optimizers/adamw';
+import { AccumulatedOptimizer } from './optimizers/gradient_accumulation';
 
 registerKernels();
 registerLayers();

@@ -28,7 +28,12 @@ const shadowed = new WeakMap<object, Map<PropertyKey, Shadows>>();
  * @param level Default 'tap', the outermost.
  * @returns restores the instance; with the last wrapper the object is as it was before the first.
  */
-export function shadow<T extends object, K extends keyof T>(target: T, method: K, wrap: (original: T[K]) => T[K], level: ShadowLevel = 'tap'): () => void {
+export function shadow<T extends object, K extends keyof T>(
+  target: T,
+  method: K,
+  wrap: (original: T[K]) => T[K],
+  level: ShadowLevel = 'tap',
+): () => void {
   const methods = shadowed.get(target) ?? new Map<PropertyKey, Shadows>();
   shadowed.set(target, methods);
   const shadows = methods.get(method) ?? install(target, method);
@@ -53,13 +58,19 @@ export function shadow<T extends object, K extends keyof T>(target: T, method: K
 
 /** Whether a method of the object has a wrapper of this level. */
 export function isShadowed(target: object, method: PropertyKey, level: ShadowLevel): boolean {
-  return shadowed.get(target)?.get(method)?.wrappers.some((wrapper) => wrapper.level === LEVELS[level]) ?? false;
+  return (
+    shadowed
+      .get(target)
+      ?.get(method)
+      ?.wrappers.some((wrapper) => wrapper.level === LEVELS[level]) ?? false
+  );
 }
 
 function install<T extends object>(target: T, method: keyof T): Shadows {
   const own = Object.getOwnPropertyDescriptor(target, method);
   const original = target[method];
-  if (typeof original !== 'function') throw new Error(`shadow: ${String(method)} must be a method, got ${typeof original}`);
+  if (typeof original !== 'function')
+    throw new Error(`shadow: ${String(method)} must be a method, got ${typeof original}`);
   const bare = original.bind(target) as Method;
   const wrappers: Wrapper[] = [];
   const value: Method = (...args) => (wrappers[wrappers.length - 1]?.call ?? bare)(...args);

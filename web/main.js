@@ -8,7 +8,12 @@ const element = (id) => document.getElementById(id);
 const data = ilrec.prepareInteractions(ilrec.demoCatalogue({ numItems: 120, numUsers: 400 }));
 const tokenizer = ilrec.SemanticIdTokenizer.fromSemanticIds(data.semanticIds);
 const { train, test } = ilrec.leaveOneOut(data);
-const batches = ilrec.createBatches({ sequences: train, itemTokens: tokenizer.itemTokens, batchSize: 50, bucketTokens: 64 }); // one length: WebGPU compiles per shape
+const batches = ilrec.createBatches({
+  sequences: train,
+  itemTokens: tokenizer.itemTokens,
+  batchSize: 50,
+  bucketTokens: 64,
+}); // one length: WebGPU compiles per shape
 const trie = ilrec.buildPrefixTrie(tokenizer.itemTokens);
 const store = ilrec.indexedDbStore('web');
 
@@ -41,14 +46,23 @@ async function run(isResumed) {
       onStep({ step, metrics, tokensPerSecond }, { totalSteps }) {
         curve[step - 1] = metrics.crossEntropy;
         drawCurve(element('curve'), curve, totalSteps);
-        for (const name of ['crossEntropy', 'numNegatives', 'penaltyMass']) element(name).textContent = metrics[name].toFixed(name === 'numNegatives' ? 1 : 3);
+        for (const name of ['crossEntropy', 'numNegatives', 'penaltyMass'])
+          element(name).textContent = metrics[name].toFixed(name === 'numNegatives' ? 1 : 3);
         element('tokensPerSecond').textContent = Math.round(tokensPerSecond).toLocaleString('en');
         status(`step ${step} of ${totalSteps}`);
       },
       onEpochEnd: () => localStorage.setItem(CURVE_KEY, JSON.stringify(curve)),
     };
     const checkpoints = ilrec.checkpointing({ store, everySeconds: 10, signal: abort.signal });
-    const { step, totalSteps } = await ilrec.trainModel({ model, method, optimizer, batches, epochs: EPOCHS, startStep, callbacks: [show, checkpoints] });
+    const { step, totalSteps } = await ilrec.trainModel({
+      model,
+      method,
+      optimizer,
+      batches,
+      epochs: EPOCHS,
+      startStep,
+      callbacks: [show, checkpoints],
+    });
     localStorage.setItem(CURVE_KEY, JSON.stringify(curve));
     drawCurve(element('curve'), curve, totalSteps);
     status(step < totalSteps ? `stopped and saved at step ${step} of ${totalSteps}` : `done after ${step} steps`);
@@ -68,16 +82,24 @@ function releaseModel() {
 
 async function recommend() {
   const prompts = [ilrec.historyPrompt(tokenizer, history, 20)];
-  const [{ items, scores }] = await ilrec.constrainedBeamSearch(ilrec.createCausalDecoder(model), trie, prompts, { numItems: 8, exclude: [new Set(history)], renormalize: true });
+  const [{ items, scores }] = await ilrec.constrainedBeamSearch(ilrec.createCausalDecoder(model), trie, prompts, {
+    numItems: 8,
+    exclude: [new Set(history)],
+    renormalize: true,
+  });
   const bought = test[Number(element('customer').value)];
   element('found').replaceChildren(
     ...Array.from(items, (item, rank) => {
       const row = document.createElement('li');
-      row.append(textElement(item === bought ? 'b' : 'span', data.titles[item]), textElement('span', `${(100 * Math.exp(scores[rank])).toFixed(1)} %`, 'share'));
+      row.append(
+        textElement(item === bought ? 'b' : 'span', data.titles[item]),
+        textElement('span', `${(100 * Math.exp(scores[rank])).toFixed(1)} %`, 'share'),
+      );
       return row;
     }),
   );
-  element('hint').textContent = 'Probability of each item, of all items of the shop. Blue: what the customer really ordered next, which training has not seen.';
+  element('hint').textContent =
+    'Probability of each item, of all items of the shop. Blue: what the customer really ordered next, which training has not seen.';
 }
 
 function showHistory() {
@@ -148,14 +170,18 @@ element('train').onclick = () => act(() => run(false));
 element('resume').onclick = () => act(() => run(true));
 element('stop').onclick = () => abort.abort();
 element('recommend').onclick = () => act(recommend);
-element('titles').append(...data.titles.map((title) => Object.assign(document.createElement('option'), { value: title })));
+element('titles').append(
+  ...data.titles.map((title) => Object.assign(document.createElement('option'), { value: title })),
+);
 element('item').onchange = ({ target }) => {
   const item = data.titles.indexOf(target.value);
   if (item < 0) return;
   setHistory([...history, item]);
   target.value = '';
 };
-element('customer').append(...data.userIds.slice(0, 50).map((id, user) => Object.assign(textElement('option', id), { value: user })));
+element('customer').append(
+  ...data.userIds.slice(0, 50).map((id, user) => Object.assign(textElement('option', id), { value: user })),
+);
 element('customer').onchange = ({ target }) => setHistory([...data.sequences[target.value].slice(0, -1)].slice(-6));
 element('customer').onchange({ target: { value: 0 } });
 drawCurve(element('curve'), [], 1);

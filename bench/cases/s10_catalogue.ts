@@ -1,4 +1,11 @@
-import { buildPrefixTrie, type CausalDecoder, constrainedBeamSearch, createCausalDecoder, type DecoderState, type PrefixTrie } from 'tfjs-ilrec';
+import {
+  buildPrefixTrie,
+  type CausalDecoder,
+  constrainedBeamSearch,
+  createCausalDecoder,
+  type DecoderState,
+  type PrefixTrie,
+} from 'tfjs-ilrec';
 import { type Beams, type Continuation, expandBeams, type Search } from '../../src/generation/beam_expansion';
 import { allowedTokens, readTokenScores } from '../../src/generation/token_scores';
 import { TopK } from '../../src/generation/top_k';
@@ -54,8 +61,22 @@ async function measure(vocabSize: number, backend: string): Promise<BenchRow[]> 
   const rows: BenchRow[] = [];
   for (const size of SIZES.slice(1)) {
     const measured: StepTimes[] = [];
-    const times = await pairedSteps(decoder, prompt, tries.get(size) as PrefixTrie, tries.get(SMALLEST) as PrefixTrie, measured);
-    rows.push(row({ ...common, what: `decode step, ${size} items / ${SMALLEST}`, ...times, goal: ['<=', 1.1], stretch: ['<=', 1.03] }));
+    const times = await pairedSteps(
+      decoder,
+      prompt,
+      tries.get(size) as PrefixTrie,
+      tries.get(SMALLEST) as PrefixTrie,
+      measured,
+    );
+    rows.push(
+      row({
+        ...common,
+        what: `decode step, ${size} items / ${SMALLEST}`,
+        ...times,
+        goal: ['<=', 1.1],
+        stretch: ['<=', 1.03],
+      }),
+    );
     if (size !== LARGEST) continue;
     const shares = measured.map(({ total, trie }) => trie / total);
     rows.push(
@@ -72,15 +93,30 @@ async function measure(vocabSize: number, backend: string): Promise<BenchRow[]> 
       }),
     );
   }
-  const search = (size: number) => () => constrainedBeamSearch(decoder, tries.get(size) as PrefixTrie, [prompt], { beamWidth: BEAMS });
+  const search = (size: number) => () =>
+    constrainedBeamSearch(decoder, tries.get(size) as PrefixTrie, [prompt], { beamWidth: BEAMS });
   const whole = await paired(search(LARGEST), search(SMALLEST), { runs: RUNS });
-  rows.push(row({ ...common, what: `whole search, ${LARGEST} items / ${SMALLEST}`, ...whole, goal: ['<=', 1.1], stretch: ['<=', 1.03] }));
+  rows.push(
+    row({
+      ...common,
+      what: `whole search, ${LARGEST} items / ${SMALLEST}`,
+      ...whole,
+      goal: ['<=', 1.1],
+      stretch: ['<=', 1.03],
+    }),
+  );
   model.dispose();
   return rows;
 }
 
 /** Decode steps alone: the prompts are run before. @returns medians of one step. @param measured gets the times of the large catalogue's searches. */
-async function pairedSteps(decoder: CausalDecoder, prompt: readonly number[], large: PrefixTrie, small: PrefixTrie, measured: StepTimes[]) {
+async function pairedSteps(
+  decoder: CausalDecoder,
+  prompt: readonly number[],
+  large: PrefixTrie,
+  small: PrefixTrie,
+  measured: StepTimes[],
+) {
   const prepare = async (trie: PrefixTrie): Promise<Started[]> => {
     const started: Started[] = [];
     for (let i = 0; i < (RUNS + WARMUPS) * SEARCHES; i++) started.push(await start(decoder, trie, prompt));
@@ -90,7 +126,11 @@ async function pairedSteps(decoder: CausalDecoder, prompt: readonly number[], la
   const decode = async (started: Started[], times: StepTimes[]): Promise<void> => {
     for (const one of started.splice(0, SEARCHES)) times.push(await decodeSteps(decoder, one));
   };
-  const { ours, other, ...ratio } = await paired(() => decode(ofLarge, measured), () => decode(ofSmall, []), { runs: RUNS, warmups: WARMUPS });
+  const { ours, other, ...ratio } = await paired(
+    () => decode(ofLarge, measured),
+    () => decode(ofSmall, []),
+    { runs: RUNS, warmups: WARMUPS },
+  );
   measured.splice(0, WARMUPS * SEARCHES);
   return { ours: ours / SEARCHES / STEPS, other: other / SEARCHES / STEPS, ...ratio };
 }
@@ -100,7 +140,11 @@ async function start(decoder: CausalDecoder, trie: PrefixTrie, prompt: readonly 
   const search: Search = { trie, width: BEAMS, excluded: [], complete: [new TopK(BEAMS)], unfinished: new TopK(BEAMS) };
   const root: Beams = { width: 1, depth: 0, nodes: new Int32Array(1), scores: new Float64Array(1) };
   const state = decoder.prefill([prompt], BEAMS);
-  const next = expandBeams(search, root, await readTokenScores(decoder, decoder.hidden(state), trie, root.nodes, { renormalize: false }));
+  const next = expandBeams(
+    search,
+    root,
+    await readTokenScores(decoder, decoder.hidden(state), trie, root.nodes, { renormalize: false }),
+  );
   return { search, state, next: next as Continuation };
 }
 
@@ -108,14 +152,17 @@ async function start(decoder: CausalDecoder, trie: PrefixTrie, prompt: readonly 
 async function decodeSteps(decoder: CausalDecoder, { search, state, next: first }: Started): Promise<StepTimes> {
   let [trie, extra] = [0, 0];
   const began = performance.now();
-  for (let next: Continuation | null = first; next !== null; ) {
+  for (let next: Continuation | null = first; next !== null;) {
     const { beams, tokens, parents } = next;
     decoder.step(state, tokens, parents);
-    const tokenScores = await readTokenScores(decoder, decoder.hidden(state), search.trie, beams.nodes, { renormalize: false });
+    const tokenScores = await readTokenScores(decoder, decoder.hidden(state), search.trie, beams.nodes, {
+      renormalize: false,
+    });
     const read = performance.now();
     next = expandBeams(search, beams, tokenScores);
     trie += performance.now() - read;
-    if (tokenScores.columnOf !== null) extra += await timeOf(() => allowedTokens(search.trie, beams.nodes, decoder.vocabSize)); // once more, alone
+    if (tokenScores.columnOf !== null)
+      extra += await timeOf(() => allowedTokens(search.trie, beams.nodes, decoder.vocabSize)); // once more, alone
   }
   const total = performance.now() - began - extra;
   decoder.dispose(state);

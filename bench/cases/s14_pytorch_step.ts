@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { AdamW, type CausalLMConfig, ilrec } from 'tfjs-ilrec';
 import { savePretrained } from 'tfjs-ilrec/node';
-import { llamaConfigJson } from '../../src/models/llama/config';
-import { disposeModel } from '../../src/training/dispose_model';
+import { llamaConfigJson } from '../../src/models/llama';
+import { disposeModel } from '../../src/models/dispose_model';
 import { type BenchCase, type BenchRow, ceiling, row } from '../harness';
 import { type BatchSizes, benchModel, randomBatch, trainingStep } from '../models';
 import { pairedWithPython, PythonServer, type PythonTime, threadsOf } from '../python_server';
@@ -17,10 +17,27 @@ const SIZES: BatchSizes = { batchSize: 4, sequenceLength: 128, response: 20 };
 const [STEPS, WARMUPS] = [50, 2];
 /** Half as many key-value heads as query heads in both. */
 const DECODERS: readonly Decoder[] = [
-  { vocabSize: 8000, hiddenSize: 128, numHiddenLayers: 4, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: true },
-  { vocabSize: 32_000, hiddenSize: 256, numHiddenLayers: 6, numAttentionHeads: 4, numKeyValueHeads: 2, tieWordEmbeddings: false },
+  {
+    vocabSize: 8000,
+    hiddenSize: 128,
+    numHiddenLayers: 4,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    tieWordEmbeddings: true,
+  },
+  {
+    vocabSize: 32_000,
+    hiddenSize: 256,
+    numHiddenLayers: 6,
+    numAttentionHeads: 4,
+    numKeyValueHeads: 2,
+    tieWordEmbeddings: false,
+  },
 ];
-const METHODS = { SFT: { penaltyWeight: 0, distillationWeight: 0 }, ILRec: { penaltyWeight: 0.1, distillationWeight: 0.1 } } as const;
+const METHODS = {
+  SFT: { penaltyWeight: 0, distillationWeight: 0 },
+  ILRec: { penaltyWeight: 0.1, distillationWeight: 0.1 },
+} as const;
 /** At 1e-3 the larger decoder's training multiplies rounding: two backends of ours are 2e-3 apart at step 50. */
 const OPTIMIZER = { learningRate: 2e-4, weightDecay: 0.01 };
 const [K, NUM_BATCHES] = [4, 5];
@@ -35,7 +52,9 @@ export const benchCase: BenchCase = {
     if (python === null) return [];
     try {
       const rows: BenchRow[] = [];
-      for (const decoder of DECODERS) for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[]) rows.push(await measure(backend, python, decoder, method));
+      for (const decoder of DECODERS)
+        for (const method of Object.keys(METHODS) as (keyof typeof METHODS)[])
+          rows.push(await measure(backend, python, decoder, method));
       return rows;
     } finally {
       await python.stop();
@@ -44,7 +63,12 @@ export const benchCase: BenchCase = {
 };
 
 /** Both sides train the same weights on the same batches, in turn; PyTorch reads the weights from a checkpoint that is written here. */
-async function measure(backend: string, python: PythonServer, config: Decoder, methodName: keyof typeof METHODS): Promise<BenchRow> {
+async function measure(
+  backend: string,
+  python: PythonServer,
+  config: Decoder,
+  methodName: keyof typeof METHODS,
+): Promise<BenchRow> {
   const threads = threadsOf(backend);
   const numNegativeLayers = Math.min(K, config.numHiddenLayers - 1);
   const model = benchModel(config);
@@ -79,12 +103,24 @@ async function measure(backend: string, python: PythonServer, config: Decoder, m
   tf.dispose(batches.map(({ ids, labels }) => [ids, labels]));
   const differences = losses[0].map((loss, i) => Math.abs(loss - losses[1][i]));
   const largest = Math.max(...differences);
-  console.error(`S14 ${backend}, ${methodName}, D ${config.hiddenSize}: losses of ${differences.length} steps, ${losses[0][0].toFixed(4)} to ${losses[0].at(-1)?.toFixed(4)}, differ by at most ${largest.toExponential(1)}`);
-  if (!(largest < LOSS_BOUND)) throw new Error(`bench: the losses of both sides must differ by less than ${LOSS_BOUND}, got ${largest} at step ${differences.indexOf(largest) + 1}`);
+  console.error(
+    `S14 ${backend}, ${methodName}, D ${config.hiddenSize}: losses of ${differences.length} steps, ${losses[0][0].toFixed(4)} to ${losses[0].at(-1)?.toFixed(4)}, differ by at most ${largest.toExponential(1)}`,
+  );
+  if (!(largest < LOSS_BOUND))
+    throw new Error(
+      `bench: the losses of both sides must differ by less than ${LOSS_BOUND}, got ${largest} at step ${differences.indexOf(largest) + 1}`,
+    );
   const [low, high] = times.quartiles;
   return {
     ...row({
-      ...{ name: 'S14', what: `${methodName} step / the same in PyTorch`, backend, unit: 'ms', ceiling: peak, error: largest },
+      ...{
+        name: 'S14',
+        what: `${methodName} step / the same in PyTorch`,
+        backend,
+        unit: 'ms',
+        ceiling: peak,
+        error: largest,
+      },
       setting: `D ${config.hiddenSize}, L ${config.numHiddenLayers}, V ${config.vocabSize.toLocaleString('en')}, T ${SIZES.sequenceLength}, B ${SIZES.batchSize}, ${config.tieWordEmbeddings === true ? 'tied' : 'untied'} head, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
       ...{ ours: times.ours, other: times.other, ratio: 1 / times.ratio, quartiles: [1 / high, 1 / low] as const },
       ...(backend === 'node' ? { goal: ['<=', 1.5], stretch: ['<=', 1] } : { goal: ['<=', 5] }),

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { addLora, ilrec } from 'tfjs-ilrec';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { type BenchCase, type BenchRow, ceiling, paired, row } from '../harness';
 import { benchModel, fullLogitLoss, randomBatch, sft, standingOptimizer, trainingStep } from '../models';
 
@@ -12,7 +12,12 @@ export const benchCase: BenchCase = {
   backends: ['wasm', 'node'],
   async run(backend) {
     const rows: BenchRow[] = [];
-    for (const [vocabSize, isAdapted] of [[32_000, true], [32_000, false], [128_000, true]] as const) rows.push(await measure(backend, vocabSize, isAdapted));
+    for (const [vocabSize, isAdapted] of [
+      [32_000, true],
+      [32_000, false],
+      [128_000, true],
+    ] as const)
+      rows.push(await measure(backend, vocabSize, isAdapted));
     return rows;
   },
 };
@@ -40,8 +45,16 @@ async function measure(backend: string, vocabSize: number, isAdapted: boolean): 
   models.forEach(disposeModel);
   tf.dispose([batch.ids, batch.labels]);
   return row({
-    name: 'S2', what: 'ILRec step / SFT step that makes all logits', setting: `V ${vocabSize / 1000}k, B ${B}, T ${T}, D ${D}, L ${L}, ${RESPONSE} response tokens, ${isAdapted ? `LoRA of rank ${RANK}` : 'all weights'}`, backend,
-    ...times, unit: 'ms', goal: ['<', 1], stretch: ['<=', 0.5], ceiling: ceiling(), error,
+    name: 'S2',
+    what: 'ILRec step / SFT step that makes all logits',
+    setting: `V ${vocabSize / 1000}k, B ${B}, T ${T}, D ${D}, L ${L}, ${RESPONSE} response tokens, ${isAdapted ? `LoRA of rank ${RANK}` : 'all weights'}`,
+    backend,
+    ...times,
+    unit: 'ms',
+    goal: ['<', 1],
+    stretch: ['<=', 0.5],
+    ceiling: ceiling(),
+    error,
     note: 'error: cross-entropy of the response rows alone against that of all logits with a mask',
   });
 }

@@ -19,10 +19,25 @@ export interface Sizes {
   readonly signal: number;
 }
 
-export const OPTIONS: IlrecObjectiveOptions = { penaltyWeight: 0.1, penalty: 'scale', thresholdScale: 1, thresholdReference: 'final', distillationWeight: 0.1, rewardWeight: 0 };
+export const OPTIONS: IlrecObjectiveOptions = {
+  penaltyWeight: 0.1,
+  penalty: 'scale',
+  thresholdScale: 1,
+  thresholdReference: 'final',
+  distillationWeight: 0.1,
+  rewardWeight: 0,
+};
 const [SEED, K, D] = [1, 4, 256];
 const [LEARNT, UNTRAINED] = [2, 0];
-const SMALL: Sizes = { vocabSize: 211, hiddenSize: 13, layers: K, rows: 7, responseRows: firstOf(7), seed: SEED, signal: LEARNT };
+const SMALL: Sizes = {
+  vocabSize: 211,
+  hiddenSize: 13,
+  layers: K,
+  rows: 7,
+  responseRows: firstOf(7),
+  seed: SEED,
+  signal: LEARNT,
+};
 
 export const benchCase: BenchCase = {
   names: ['S4'],
@@ -37,11 +52,27 @@ export const benchCase: BenchCase = {
       const rows: BenchRow[] = [];
       for (const vocabSize of [32_000, 128_000]) {
         for (const P of [40, 160]) {
-          const sizes: Sizes = { vocabSize, hiddenSize: D, layers: K, rows: P, responseRows: firstOf(P), seed: SEED, signal: LEARNT };
+          const sizes: Sizes = {
+            vocabSize,
+            hiddenSize: D,
+            layers: K,
+            rows: P,
+            responseRows: firstOf(P),
+            seed: SEED,
+            signal: LEARNT,
+          };
           rows.push(...(await measure(backend, python, threads, sizes, [0.1, 0], small, peak)));
         }
       }
-      const untrained: Sizes = { vocabSize: 32_000, hiddenSize: D, layers: K, rows: 40, responseRows: firstOf(40), seed: SEED, signal: UNTRAINED };
+      const untrained: Sizes = {
+        vocabSize: 32_000,
+        hiddenSize: D,
+        layers: K,
+        rows: 40,
+        responseRows: firstOf(40),
+        seed: SEED,
+        signal: UNTRAINED,
+      };
       return [...rows, ...(await measure(backend, python, threads, untrained, [0.1], small, peak))];
     } finally {
       await python.stop();
@@ -50,7 +81,15 @@ export const benchCase: BenchCase = {
 };
 
 /** A row for each weight of CPD at these sizes. */
-async function measure(backend: string, python: PythonServer, threads: number, sizes: Sizes, weights: readonly number[], small: number, peak: number): Promise<BenchRow[]> {
+async function measure(
+  backend: string,
+  python: PythonServer,
+  threads: number,
+  sizes: Sizes,
+  weights: readonly number[],
+  small: number,
+  peak: number,
+): Promise<BenchRow[]> {
   await python.request({ op: 'setup', ...sizes, threads });
   const problem = new Problem(sizes);
   const rows: BenchRow[] = [];
@@ -67,7 +106,16 @@ async function measure(backend: string, python: PythonServer, threads: number, s
     ].join(', ');
     rows.push({
       ...row({
-        ...{ name: 'S4', setting, what: 'PyTorch, loss forward + backward / ours', backend, unit: 'ms', ceiling: peak, error: Math.max(error, small), ...times },
+        ...{
+          name: 'S4',
+          setting,
+          what: 'PyTorch, loss forward + backward / ours',
+          backend,
+          unit: 'ms',
+          ceiling: peak,
+          error: Math.max(error, small),
+          ...times,
+        },
         note: `PyTorch is ${python.torchVersion}, eager, vectorised, its time taken inside Python, as installed; the head is frozen on both sides.`,
         goal: ['>=', backend === 'node' ? 1 : 0.5],
         ...(backend === 'node' ? {} : { stretch: ['>=', 1] as const }),
@@ -83,13 +131,19 @@ async function measure(backend: string, python: PythonServer, threads: number, s
 async function referenceError(python: PythonServer, threads: number): Promise<number> {
   await python.request({ op: 'setup', ...SMALL, threads });
   const problem = new Problem(SMALL);
-  const logits = problem.layers.map((hidden) => hidden.map((h) => problem.headRows.map((w) => w.reduce((sum, value, d) => sum + value * h[d], 0))));
+  const logits = problem.layers.map((hidden) =>
+    hidden.map((h) => problem.headRows.map((w) => w.reduce((sum, value, d) => sum + value * h[d], 0))),
+  );
   const errors: number[] = [];
   for (const distillationWeight of [0.1, 0]) {
     const options = { ...OPTIONS, distillationWeight };
     const { total } = referenceObjective(logits[0], logits.slice(1), problem.labels, null, options);
     const [ours, theirs] = [problem.check(options), await python.request<PythonStep>({ op: 's4', ...options })];
-    errors.push(compare(ours, theirs, distillationWeight > 0).error, agreement('our loss and the reference', ours.loss, total), agreement("PyTorch's loss and the reference", theirs.loss, total));
+    errors.push(
+      compare(ours, theirs, distillationWeight > 0).error,
+      agreement('our loss and the reference', ours.loss, total),
+      agreement("PyTorch's loss and the reference", theirs.loss, total),
+    );
   }
   problem.dispose();
   return Math.max(...errors);
@@ -102,8 +156,12 @@ interface Checked {
 }
 
 function compare(ours: Checked, theirs: PythonStep, isDistilled: boolean): { error: number; numNegatives: number } {
-  const errors = [agreement('the loss', ours.loss, theirs.loss), agreement("the final layer's gradient norm", ours.gradNorms[0], theirs.gradNorms[0])];
-  if (isDistilled) errors.push(agreement("the intermediate layers' gradient norm", ours.gradNorms[1], theirs.gradNorms[1]));
+  const errors = [
+    agreement('the loss', ours.loss, theirs.loss),
+    agreement("the final layer's gradient norm", ours.gradNorms[0], theirs.gradNorms[0]),
+  ];
+  if (isDistilled)
+    errors.push(agreement("the intermediate layers' gradient norm", ours.gradNorms[1], theirs.gradNorms[1]));
   return { error: Math.max(...errors), numNegatives: ours.numNegatives };
 }
 
@@ -125,7 +183,12 @@ export class Problem {
     const shape: [number, number] = [vocabSize, hiddenSize];
     this.head = tf.tidy(() => tf.variable(tf.tensor2d(this.numbers, shape), false)); // frozen: no gradient is made for it
     this.final = tf.tensor2d(this.hidden[0], [responseRows.length, hiddenSize]);
-    this.intermediate = tf.tidy(() => tf.concat(this.hidden.slice(1).map((rows) => tf.tensor2d(rows, [responseRows.length, hiddenSize])), 0));
+    this.intermediate = tf.tidy(() =>
+      tf.concat(
+        this.hidden.slice(1).map((rows) => tf.tensor2d(rows, [responseRows.length, hiddenSize])),
+        0,
+      ),
+    );
   }
 
   get headRows(): number[][] {
@@ -149,8 +212,12 @@ export class Problem {
   check(options: IlrecObjectiveOptions): Checked & { cpo: number } {
     const seen = { numNegatives: NaN, cpo: NaN };
     return tf.tidy(() => {
-      const { value, grads } = this.run(options, ({ numNegatives, cpo }) => Object.assign(seen, { numNegatives: numNegatives.dataSync()[0], cpo: cpo.dataSync()[0] }));
-      const gradNorms = grads.map((gradient) => Math.sqrt(gradient.dataSync<'float32'>().reduce((sum, x) => sum + x * x, 0)));
+      const { value, grads } = this.run(options, ({ numNegatives, cpo }) =>
+        Object.assign(seen, { numNegatives: numNegatives.dataSync()[0], cpo: cpo.dataSync()[0] }),
+      );
+      const gradNorms = grads.map((gradient) =>
+        Math.sqrt(gradient.dataSync<'float32'>().reduce((sum, x) => sum + x * x, 0)),
+      );
       return { loss: value.dataSync()[0], gradNorms, ...seen };
     });
   }
@@ -160,15 +227,23 @@ export class Problem {
   }
 
   /** `see` gets the terms while they are there. */
-  private run(options: IlrecObjectiveOptions, see?: (terms: IlrecTerms) => void): { value: tf.Tensor; grads: tf.Tensor[] } {
+  private run(
+    options: IlrecObjectiveOptions,
+    see?: (terms: IlrecTerms) => void,
+  ): { value: tf.Tensor; grads: tf.Tensor[] } {
     const head = { weight: this.head as tf.Tensor2D, layout: 'rows', bias: null } as const;
     const lossOf = (finalHidden: tf.Tensor2D, intermediateHidden: tf.Tensor2D): tf.Scalar => {
-      const terms = streamingObjective({ finalHidden, intermediateHidden, head, labels: this.labels, reward: null }, options);
+      const terms = streamingObjective(
+        { finalHidden, intermediateHidden, head, labels: this.labels, reward: null },
+        options,
+      );
       see?.(terms);
       return terms.total;
     };
     const leaves = options.distillationWeight === 0 ? [this.final] : [this.final, this.intermediate]; // without CPD nothing flows into the others
-    return tf.valueAndGrads((...given) => lossOf(given[0] as tf.Tensor2D, (given[1] ?? this.intermediate) as tf.Tensor2D))(leaves);
+    return tf.valueAndGrads((...given) =>
+      lossOf(given[0] as tf.Tensor2D, (given[1] ?? this.intermediate) as tf.Tensor2D),
+    )(leaves);
   }
 
   /** What bench/pytorch/inputs.py makes, the response rows of it. */
@@ -179,7 +254,9 @@ export class Problem {
     responseRows.forEach((position, p) => {
       for (let d = 0; d < hiddenSize; d++) {
         const at = position * hiddenSize + d;
-        const towardsLabel = Math.fround(Math.fround(this.numbers[this.labels[p] * hiddenSize + d] * signal) * (layer === 0 ? 1 : 0.5));
+        const towardsLabel = Math.fround(
+          Math.fround(this.numbers[this.labels[p] * hiddenSize + d] * signal) * (layer === 0 ? 1 : 0.5),
+        );
         out[p * hiddenSize + d] = Math.fround(Math.fround(Math.fround(common[at] * 1.375) + own[at]) + towardsLabel);
       }
     });

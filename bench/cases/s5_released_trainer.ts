@@ -32,8 +32,19 @@ export const benchCase: BenchCase = {
       const [threads, peak] = [threadsOf(backend), ceiling()];
       const rows: BenchRow[] = [];
       for (const { B, response, goal, nativeStretch } of SETTINGS) {
-        const responseRows = Array.from({ length: B * response }, (_, i) => Math.floor(i / response) * T + T - response + (i % response)); // the last of each row
-        const sizes: Sizes = { vocabSize: V, hiddenSize: D, layers: K, rows: B * T, responseRows, seed: 1, signal: LEARNT };
+        const responseRows = Array.from(
+          { length: B * response },
+          (_, i) => Math.floor(i / response) * T + T - response + (i % response),
+        ); // the last of each row
+        const sizes: Sizes = {
+          vocabSize: V,
+          hiddenSize: D,
+          layers: K,
+          rows: B * T,
+          responseRows,
+          seed: 1,
+          signal: LEARNT,
+        };
         await python.request({ op: 'setup', ...sizes, threads });
         const problem = new Problem(sizes);
         const theirs = (): Promise<PythonStep> => python.request({ op: 's5', penaltyWeight: OPTIONS.penaltyWeight });
@@ -42,7 +53,15 @@ export const benchCase: BenchCase = {
           const times = await pairedWithPython(() => problem.step(options), theirs, { warmups: 1 });
           rows.push({
             ...row({
-              ...{ name: 'S5', what: "the released trainer's way / ours", backend, unit: 'ms', ceiling: peak, error, ...times },
+              ...{
+                name: 'S5',
+                what: "the released trainer's way / ours",
+                backend,
+                unit: 'ms',
+                ceiling: peak,
+                error,
+                ...times,
+              },
               setting: `${response} response tokens a row, B ${B}, T ${T}, k ${K}, D ${D}, V ${V.toLocaleString('en')}, ${name}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`,
               note: `The released way is written anew in eager PyTorch ${python.torchVersion} from a description of it, with the cheaper choice wherever that leaves one.`,
               goal: ['>=', goal],

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { AdamW, type CausalLMConfig, registerKernels, unregisterKernels } from 'tfjs-ilrec';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { type BenchCase, type BenchRow, ceiling, paired, row } from '../harness';
 import { benchModel, fullLogitLoss, randomBatch, sft, trainingStep } from '../models';
 
@@ -12,7 +12,8 @@ export const benchCase: BenchCase = {
   backends: ['wasm'],
   async run(backend) {
     const rows: BenchRow[] = [];
-    for (const hiddenSize of [128, 256]) for (const side of ['same', 'usual'] as const) rows.push(await measure(backend, hiddenSize, side));
+    for (const hiddenSize of [128, 256])
+      for (const side of ['same', 'usual'] as const) rows.push(await measure(backend, hiddenSize, side));
     registerKernels();
     return rows;
   },
@@ -28,12 +29,18 @@ async function measure(backend: string, hiddenSize: number, side: 'same' | 'usua
   const batch = randomBatch(V, { batchSize: B, sequenceLength: T, response: RESPONSE });
   const models = [benchModel(config), benchModel(config)];
   const methods = [sft(), sft()];
-  const adamW = (): tf.Optimizer => new AdamW({ learningRate: LEARNING_RATE, epsilon: tf.backend().epsilon(), weightDecay: 0 }); // tf.train.adam's arithmetic
+  const adamW = (): tf.Optimizer =>
+    new AdamW({ learningRate: LEARNING_RATE, epsilon: tf.backend().epsilon(), weightDecay: 0 }); // tf.train.adam's arithmetic
   const optimizers = [adamW(), side === 'same' ? adamW() : tf.train.adam(LEARNING_RATE)];
   methods[0].attach(models[0]);
   if (side === 'same') methods[1].attach(models[1]);
   const ours = trainingStep({ model: models[0], loss: methods[0].loss, batch, optimizer: optimizers[0] });
-  const stock = trainingStep({ model: models[1], loss: side === 'same' ? methods[1].loss : fullLogitLoss, batch, optimizer: optimizers[1] });
+  const stock = trainingStep({
+    model: models[1],
+    loss: side === 'same' ? methods[1].loss : fullLogitLoss,
+    batch,
+    optimizer: optimizers[1],
+  });
 
   const losses: [number[], number[]] = [[], []];
   const times = await paired(
@@ -54,9 +61,21 @@ async function measure(backend: string, hiddenSize: number, side: 'same' | 'usua
   models.forEach(disposeModel);
   tf.dispose([batch.ids, batch.labels]);
   return row({
-    name: 'S7', backend, what: side === 'same' ? 'step on tfjs’s own kernels / ours, same loss and optimizer' : 'step as a user of tfjs writes it / ours', unit: 'ms',
+    name: 'S7',
+    backend,
+    what:
+      side === 'same'
+        ? 'step on tfjs’s own kernels / ours, same loss and optimizer'
+        : 'step as a user of tfjs writes it / ours',
+    unit: 'ms',
     setting: `D ${hiddenSize}, T ${T}, B ${B}, L ${L}, V ${V}, ${RESPONSE} response tokens a row`,
-    ours: times.other, other: times.ours, ratio: times.ratio, quartiles: times.quartiles, goal: ['>=', 4], stretch: ['>=', 10], ceiling: peak,
+    ours: times.other,
+    other: times.ours,
+    ratio: times.ratio,
+    quartiles: times.quartiles,
+    goal: ['>=', 4],
+    stretch: ['>=', 10],
+    ceiling: peak,
     error: Math.max(...losses[0].map((loss, i) => Math.abs(loss / losses[1][i] - 1))),
     note: 'tfjs’s own kernels with UnsortedSegmentSum, which it lacks, from here; error: losses of both sides, step by step from the same weights',
   });

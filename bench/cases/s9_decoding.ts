@@ -1,6 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { buildPrefixTrie, causalLM, type CausalLMConfig, constrainedBeamSearch, createCausalDecoder, createRandom, itemsEndingAt, type PrefixTrie, type RankedItems } from 'tfjs-ilrec';
+import {
+  buildPrefixTrie,
+  causalLM,
+  type CausalLMConfig,
+  constrainedBeamSearch,
+  createCausalDecoder,
+  createRandom,
+  itemsEndingAt,
+  type PrefixTrie,
+  type RankedItems,
+} from 'tfjs-ilrec';
 import { type BenchCase, type BenchRow, ceiling, MIN_RUNS, paired, row } from '../harness';
 
 export const BEAMS = 20;
@@ -43,13 +53,17 @@ async function measure({ config, promptLength, naive }: Setting, backend: string
   const decoder = createCausalDecoder(model);
   const trie = buildPrefixTrie(randomItems(NUM_ITEMS, vocabSize));
   const prompts = Array.from({ length: WARMUPS + MIN_RUNS }, (_, seed) => randomPrompt(promptLength, vocabSize, seed));
-  const lastLogits: LastLogits = naive === 'every position' ? (sequences) => predictLast(model, sequences) : (sequences) => prefillLast(decoder, sequences);
+  const lastLogits: LastLogits =
+    naive === 'every position'
+      ? (sequences) => predictLast(model, sequences)
+      : (sequences) => prefillLast(decoder, sequences);
 
   const slow: RankedItems[] = [];
   const fast: RankedItems[] = [];
   const times = await paired(
     async () => slow.push(await naiveSearch(lastLogits, trie, prompts[slow.length])),
-    async () => fast.push(...(await constrainedBeamSearch(decoder, trie, [prompts[fast.length]], { beamWidth: BEAMS }))),
+    async () =>
+      fast.push(...(await constrainedBeamSearch(decoder, trie, [prompts[fast.length]], { beamWidth: BEAMS }))),
     { warmups: WARMUPS },
   );
   model.dispose();
@@ -75,7 +89,10 @@ async function measure({ config, promptLength, naive }: Setting, backend: string
 function largestDifference(lists: readonly RankedItems[], expected: readonly RankedItems[]): number {
   let largest = 0;
   lists.forEach(({ items, scores }, at) => {
-    if (items.join() !== expected[at].items.join()) throw new Error(`S9: both searches must give the same list, got ${items.join()} and ${expected[at].items.join()} for prompt ${at}`);
+    if (items.join() !== expected[at].items.join())
+      throw new Error(
+        `S9: both searches must give the same list, got ${items.join()} and ${expected[at].items.join()} for prompt ${at}`,
+      );
     scores.forEach((score, rank) => (largest = Math.max(largest, Math.abs(score / expected[at].scores[rank] - 1))));
   });
   return largest;
@@ -92,21 +109,34 @@ async function naiveSearch(lastLogits: LastLogits, trie: PrefixTrie, prompt: rea
     logProbabilities.dispose();
     const candidates: { edge: number; score: number; beam: number }[] = [];
     beams.forEach(({ node, score }, beam) => {
-      for (let edge = childStart[node]; edge < childStart[node + 1]; edge++) candidates.push({ edge, score: score + values[beam * vocabSize + childToken[edge]], beam });
+      for (let edge = childStart[node]; edge < childStart[node + 1]; edge++)
+        candidates.push({ edge, score: score + values[beam * vocabSize + childToken[edge]], beam });
     });
     candidates.sort((a, b) => b.score - a.score || a.edge - b.edge);
-    beams = candidates.slice(0, BEAMS).map(({ edge, score, beam }) => ({ node: edge + 1, score, sequence: [...beams[beam].sequence, childToken[edge]] }));
+    beams = candidates.slice(0, BEAMS).map(({ edge, score, beam }) => ({
+      node: edge + 1,
+      score,
+      sequence: [...beams[beam].sequence, childToken[edge]],
+    }));
   }
-  return { items: Int32Array.from(beams, ({ node }) => itemsEndingAt(trie, node)[0]), scores: Float32Array.from(beams, ({ score }) => score) };
+  return {
+    items: Int32Array.from(beams, ({ node }) => itemsEndingAt(trie, node)[0]),
+    scores: Float32Array.from(beams, ({ score }) => score),
+  };
 }
 
 function predictLast(model: tfl.LayersModel, sequences: readonly (readonly number[])[]): tf.Tensor2D {
   const [rows, length] = [sequences.length, sequences[0].length];
-  const logits = model.predict(tf.tensor2d(Int32Array.from(sequences.flat()), [rows, length], 'int32'), { batchSize: rows }) as tf.Tensor3D; // [R, T, V]
+  const logits = model.predict(tf.tensor2d(Int32Array.from(sequences.flat()), [rows, length], 'int32'), {
+    batchSize: rows,
+  }) as tf.Tensor3D; // [R, T, V]
   return tf.reshape(tf.slice(logits, [0, length - 1, 0], [rows, 1, -1]), [rows, -1]);
 }
 
-function prefillLast(decoder: ReturnType<typeof createCausalDecoder>, sequences: readonly (readonly number[])[]): tf.Tensor2D {
+function prefillLast(
+  decoder: ReturnType<typeof createCausalDecoder>,
+  sequences: readonly (readonly number[])[],
+): tf.Tensor2D {
   const state = decoder.prefill(sequences, 1);
   const logits = decoder.project(decoder.hidden(state));
   decoder.dispose(state);
@@ -124,7 +154,12 @@ export function randomItems(numItems: number, vocabSize: number): Int32Array[] {
   const codes = new Set<number>(); // one digit of base 256 per token
   while (codes.size < numItems) codes.add(random.int(NUM_CODES ** ID_LENGTH));
   const firstCode = vocabSize - ID_LENGTH * NUM_CODES;
-  return Array.from(codes, (code) => Int32Array.from({ length: ID_LENGTH }, (_, t) => firstCode + t * NUM_CODES + (Math.floor(code / NUM_CODES ** t) % NUM_CODES)));
+  return Array.from(codes, (code) =>
+    Int32Array.from(
+      { length: ID_LENGTH },
+      (_, t) => firstCode + t * NUM_CODES + (Math.floor(code / NUM_CODES ** t) % NUM_CODES),
+    ),
+  );
 }
 
 export function randomPrompt(length: number, vocabSize: number, seed: number): number[] {

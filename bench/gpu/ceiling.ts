@@ -40,9 +40,19 @@ export async function measureCeiling(backend: WebGpuBackend, seconds: number, is
   const from = tf.zeros([numbers]);
   const to = makeOutput(backend, [numbers]);
   const copy = (): void =>
-    runShader(backend, { name: 'benchCopy', reads: { source: from }, writes: { copied: to }, workgroupSize: GROUP, workgroups: numbers / GROUP, body: `let i = group * ${GROUP}u + lane; copied[i] = source[i];` });
+    runShader(backend, {
+      name: 'benchCopy',
+      reads: { source: from },
+      writes: { copied: to },
+      workgroupSize: GROUP,
+      workgroups: numbers / GROUP,
+      body: `let i = group * ${GROUP}u + lane; copied[i] = source[i];`,
+    });
   const copyTime = await timeEach(copy, seconds);
   from.dispose();
   backend.disposeData(to.dataId);
-  return { gigaflops: (groups * GROUP * passes * VECTORS * LANES * 2) / computeTime / 1e6, gigabytesPerSecond: (2 * 4 * numbers) / copyTime / 1e6 };
+  return {
+    gigaflops: (groups * GROUP * passes * VECTORS * LANES * 2) / computeTime / 1e6,
+    gigabytesPerSecond: (2 * 4 * numbers) / copyTime / 1e6,
+  };
 }

@@ -16,7 +16,8 @@ export interface OpenDevice {
 export async function openDevice(): Promise<OpenDevice> {
   placeDawn({ create, globals });
   const adapter = await findAdapter();
-  if (adapter === null) throw new Error('gpu bench: needs a WebGPU adapter, got none; install a Vulkan, Metal or Direct3D 12 driver');
+  if (adapter === null)
+    throw new Error('gpu bench: needs a WebGPU adapter, got none; install a Vulkan, Metal or Direct3D 12 driver');
   await import('@tensorflow/tfjs-backend-webgpu');
   await registerWebGpu();
   await tf.setBackend('webgpu');
@@ -28,7 +29,9 @@ export async function openDevice(): Promise<OpenDevice> {
 
 /** Waits until everything that was asked of the device is done. */
 export async function finish(): Promise<void> {
-  const backend = tf.backend() as unknown as WebGpuBackend & { readonly queue: { onSubmittedWorkDone(): Promise<void> } };
+  const backend = tf.backend() as unknown as WebGpuBackend & {
+    readonly queue: { onSubmittedWorkDone(): Promise<void> };
+  };
   backend.endComputePassEncoder();
   backend.ensureCommandEncoderReady();
   backend.submitQueue();

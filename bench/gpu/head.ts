@@ -20,5 +20,8 @@ export async function measureHead(seconds: number, isSmall: boolean): Promise<He
   }, seconds);
   rows.dispose();
   const numRows = batchSize * response;
-  return { shape: `P ${numRows}, V ${vocabSize}, D ${hiddenSize}, k ${numNegativeLayers}`, gigaflops: (4 * (1 + numNegativeLayers) * numRows * vocabSize * hiddenSize) / time / 1e6 };
+  return {
+    shape: `P ${numRows}, V ${vocabSize}, D ${hiddenSize}, k ${numNegativeLayers}`,
+    gigaflops: (4 * (1 + numNegativeLayers) * numRows * vocabSize * hiddenSize) / time / 1e6,
+  };
 }

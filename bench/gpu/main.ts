@@ -14,17 +14,24 @@ import { measureHead } from './head';
 import { measureProducts } from './products';
 import { measureTraining, modelSizes } from './training';
 
-const { values: options } = parseArgs({ options: { small: { type: 'boolean' }, models: { type: 'string' }, json: { type: 'string' } } });
+const { values: options } = parseArgs({
+  options: { small: { type: 'boolean' }, models: { type: 'string' }, json: { type: 'string' } },
+});
 const device = await openDevice();
 const isSmall = options.small ?? device.isSoftware;
 const seconds = isSmall ? 0.2 : 0.5;
 const print = (line: string): boolean => process.stdout.write(`${line}\n`);
 const shown = (value: number): string => value.toPrecision(3);
 
-print(`adapter: ${device.name}${device.isSoftware ? ' (software: these figures say nothing of a GPU)' : ''}; features: ${device.features.join(', ') || 'none'}`);
+print(
+  `adapter: ${device.name}${device.isSoftware ? ' (software: these figures say nothing of a GPU)' : ''}; features: ${device.features.join(', ') || 'none'}`,
+);
 const ceiling = await measureCeiling(device.backend, seconds, isSmall);
-print(`ceiling: ${shown(ceiling.gigaflops)} GFLOP/s of multiply-adds, ${shown(ceiling.gigabytesPerSecond)} GB/s of copying`);
-const share = (gigaflops: number): string => `${shown(gigaflops)} (${((100 * gigaflops) / ceiling.gigaflops).toFixed(0)} %)`;
+print(
+  `ceiling: ${shown(ceiling.gigaflops)} GFLOP/s of multiply-adds, ${shown(ceiling.gigabytesPerSecond)} GB/s of copying`,
+);
+const share = (gigaflops: number): string =>
+  `${shown(gigaflops)} (${((100 * gigaflops) / ceiling.gigaflops).toFixed(0)} %)`;
 
 print('products, GFLOP/s and share of the ceiling: tfjs, this package');
 const products = await measureProducts(seconds, isSmall);
@@ -51,12 +58,18 @@ for (const size of modelSizes(isSmall).filter(({ name }) => asked?.includes(name
     const speed = await measureTraining(device.backend, size, ceiling.gigaflops, isSmall ? 3 : 8);
     training.push(speed);
     const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
-    print(`  ${speed.model}, ${(speed.parameters / 1e6).toPrecision(3)} M weights: ${shown(speed.sft)} (${percent(speed.sftShare)}), ${shown(speed.ilrec)} (${percent(speed.ilrecShare)}); losses ${speed.losses.map(shown).join(', ')}`);
+    print(
+      `  ${speed.model}, ${(speed.parameters / 1e6).toPrecision(3)} M weights: ${shown(speed.sft)} (${percent(speed.sftShare)}), ${shown(speed.ilrec)} (${percent(speed.ilrecShare)}); losses ${speed.losses.map(shown).join(', ')}`,
+    );
   } catch (error) {
     const [reason] = String(error instanceof Error ? error.message : error).split('\n');
     training.push({ model: size.name, failed: reason });
     print(`  ${size.name}: failed (${reason})`);
   }
 }
-if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify({ adapter: device.name, isSoftware: device.isSoftware, features: device.features, ceiling, products, head: { stock, own }, training }, null, 2)}\n`);
+if (options.json !== undefined)
+  writeFileSync(
+    options.json,
+    `${JSON.stringify({ adapter: device.name, isSoftware: device.isSoftware, features: device.features, ceiling, products, head: { stock, own }, training }, null, 2)}\n`,
+  );
 process.exit(training.some((each) => 'failed' in each) ? 1 : 0);

@@ -11,7 +11,9 @@ import { build } from 'esbuild';
 
 const [out] = process.argv.slice(2);
 if (out === undefined || existsSync(out)) {
-  process.stderr.write(`pack: needs a folder that is not there yet, got ${out === undefined ? 'none' : `${out}, which is there`}\n`);
+  process.stderr.write(
+    `pack: needs a folder that is not there yet, got ${out === undefined ? 'none' : `${out}, which is there`}\n`,
+  );
   process.exit(1);
 }
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -30,10 +32,16 @@ await build({
   logLevel: 'error',
 });
 copyFileSync(process.execPath, join(out, 'node'));
-for (const part of ['package.json', 'index.js', 'LICENSE.md', binaries]) cpSync(join(dawn, part), join(out, 'node_modules/webgpu', part), { recursive: true });
-const loader = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib'].map((folder) => join(folder, 'libvulkan.so.1')).find((path) => existsSync(path));
+for (const part of ['package.json', 'index.js', 'LICENSE.md', binaries])
+  cpSync(join(dawn, part), join(out, 'node_modules/webgpu', part), { recursive: true });
+const loader = ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib64', '/usr/lib']
+  .map((folder) => join(folder, 'libvulkan.so.1'))
+  .find((path) => existsSync(path));
 if (loader !== undefined) copyFileSync(loader, join(out, 'lib', 'libvulkan.so.1'));
-const script = '#!/bin/sh\nhere=$(cd "$(dirname "$0")" && pwd)\nLD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/node" "$here/gpu.mjs" "$@"\n';
+const script =
+  '#!/bin/sh\nhere=$(cd "$(dirname "$0")" && pwd)\nLD_LIBRARY_PATH="$here/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}" exec "$here/node" "$here/gpu.mjs" "$@"\n';
 writeFileSync(join(out, 'run.sh'), script);
 chmodSync(join(out, 'run.sh'), 0o755);
-process.stdout.write(`${out}: copy it whole, then run ${join(out, 'run.sh')}${loader === undefined && process.platform === 'linux' ? '; libvulkan.so.1 was not found here and must be there' : ''}\n`);
+process.stdout.write(
+  `${out}: copy it whole, then run ${join(out, 'run.sh')}${loader === undefined && process.platform === 'linux' ? '; libvulkan.so.1 was not found here and must be there' : ''}\n`,
+);

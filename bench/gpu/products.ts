@@ -46,7 +46,10 @@ export async function measureProducts(seconds: number, isSmall: boolean): Promis
   return speeds;
 }
 
-async function speedOf({ batch = 1, m, k, n, transposeA = false, transposeB = false }: Product, seconds: number): Promise<number> {
+async function speedOf(
+  { batch = 1, m, k, n, transposeA = false, transposeB = false }: Product,
+  seconds: number,
+): Promise<number> {
   const a = tf.fill(transposeA ? [batch, k, m] : [batch, m, k], 0.5);
   const b = tf.fill(transposeB ? [batch, n, k] : [batch, k, n], 0.25);
   const time = await timeEach(() => tf.matMul(a, b, transposeA, transposeB).dispose(), seconds);

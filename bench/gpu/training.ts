@@ -3,7 +3,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { AdamW, type CausalLMConfig, causalLM, ilrec, type IlrecMethod } from 'tfjs-ilrec';
 import { runShader } from '../../src/kernels/webgpu/shader';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu_backend';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { bodyFlops, headFlops } from '../flops';
 import { median } from '../harness';
 import { type BatchSizes, randomBatch, sft } from '../models';
@@ -15,12 +15,65 @@ export interface ModelSize extends BatchSizes {
 
 /** Shapes of published decoders; the weights are random. */
 const LARGE: readonly ModelSize[] = [
-  { name: '10 M', model: { vocabSize: 8000, hiddenSize: 256, numHiddenLayers: 10, numAttentionHeads: 8, numKeyValueHeads: 4, intermediateSize: 704 }, batchSize: 16, sequenceLength: 256, response: 16 },
-  { name: '135 M (SmolLM2)', model: { vocabSize: 49152, hiddenSize: 576, numHiddenLayers: 30, numAttentionHeads: 9, numKeyValueHeads: 3, intermediateSize: 1536 }, batchSize: 8, sequenceLength: 256, response: 16 },
-  { name: '500 M (Qwen2.5)', model: { vocabSize: 151936, hiddenSize: 896, numHiddenLayers: 24, numAttentionHeads: 14, numKeyValueHeads: 2, intermediateSize: 4864, qkvBias: true }, batchSize: 4, sequenceLength: 256, response: 16 },
+  {
+    name: '10 M',
+    model: {
+      vocabSize: 8000,
+      hiddenSize: 256,
+      numHiddenLayers: 10,
+      numAttentionHeads: 8,
+      numKeyValueHeads: 4,
+      intermediateSize: 704,
+    },
+    batchSize: 16,
+    sequenceLength: 256,
+    response: 16,
+  },
+  {
+    name: '135 M (SmolLM2)',
+    model: {
+      vocabSize: 49152,
+      hiddenSize: 576,
+      numHiddenLayers: 30,
+      numAttentionHeads: 9,
+      numKeyValueHeads: 3,
+      intermediateSize: 1536,
+    },
+    batchSize: 8,
+    sequenceLength: 256,
+    response: 16,
+  },
+  {
+    name: '500 M (Qwen2.5)',
+    model: {
+      vocabSize: 151936,
+      hiddenSize: 896,
+      numHiddenLayers: 24,
+      numAttentionHeads: 14,
+      numKeyValueHeads: 2,
+      intermediateSize: 4864,
+      qkvBias: true,
+    },
+    batchSize: 4,
+    sequenceLength: 256,
+    response: 16,
+  },
 ];
 const SMALL: readonly ModelSize[] = [
-  { name: '0.7 M', model: { vocabSize: 8000, hiddenSize: 64, numHiddenLayers: 4, numAttentionHeads: 4, numKeyValueHeads: 2, intermediateSize: 176 }, batchSize: 4, sequenceLength: 64, response: 8 },
+  {
+    name: '0.7 M',
+    model: {
+      vocabSize: 8000,
+      hiddenSize: 64,
+      numHiddenLayers: 4,
+      numAttentionHeads: 4,
+      numKeyValueHeads: 2,
+      intermediateSize: 176,
+    },
+    batchSize: 4,
+    sequenceLength: 64,
+    response: 8,
+  },
 ];
 /** k of ILRec. */
 const NEGATIVE_LAYERS = 4;
@@ -41,7 +94,12 @@ export interface TrainingSpeed {
 export const modelSizes = (isSmall: boolean): readonly ModelSize[] => (isSmall ? SMALL : LARGE);
 
 /** Whole steps with AdamW on all weights, each ended by reading its loss. */
-export async function measureTraining(backend: WebGpuBackend, size: ModelSize, ceiling: number, steps: number): Promise<TrainingSpeed> {
+export async function measureTraining(
+  backend: WebGpuBackend,
+  size: ModelSize,
+  ceiling: number,
+  steps: number,
+): Promise<TrainingSpeed> {
   const model = causalLM({ ...size.model, initializerRange: 0 });
   model.weights.forEach((weight, i) => {
     if (weight.shape.length === 2) fillRandom(backend, weight.read(), i + 1);
@@ -52,7 +110,8 @@ export async function measureTraining(backend: WebGpuBackend, size: ModelSize, c
   const ours = await stepTime(model, ilrec({ numNegativeLayers: NEGATIVE_LAYERS }), size, steps);
   disposeModel(model);
   const flops = { ...size, rank: null };
-  const shareOf = (ms: number, layers: number): number => (bodyFlops(flops) + headFlops(flops, layers)) / ms / 1e6 / ceiling;
+  const shareOf = (ms: number, layers: number): number =>
+    (bodyFlops(flops) + headFlops(flops, layers)) / ms / 1e6 / ceiling;
   return {
     model: size.name,
     parameters,
@@ -64,7 +123,12 @@ export async function measureTraining(backend: WebGpuBackend, size: ModelSize, c
   };
 }
 
-async function stepTime(model: tfl.LayersModel, method: IlrecMethod, size: ModelSize, steps: number): Promise<{ ms: number; loss: number }> {
+async function stepTime(
+  model: tfl.LayersModel,
+  method: IlrecMethod,
+  size: ModelSize,
+  steps: number,
+): Promise<{ ms: number; loss: number }> {
   method.attach(model);
   const optimizer = new AdamW({ learningRate: 1e-4 });
   const { ids, labels } = randomBatch(size.model.vocabSize, size);
@@ -73,7 +137,10 @@ async function stepTime(model: tfl.LayersModel, method: IlrecMethod, size: Model
   let loss = NaN;
   for (let step = 0; step < steps + 2; step++) {
     const began = performance.now();
-    const { value, grads } = tf.variableGrads(() => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor), variables);
+    const { value, grads } = tf.variableGrads(
+      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
+      variables,
+    );
     optimizer.applyGradients(grads);
     [loss] = await value.data();
     const weight = tf.tidy(() => tf.slice(tf.reshape(variables[variables.length - 1], [-1]), 0, 1));

@@ -21,16 +21,22 @@ describe('doctorReport', () => {
   it('names every backend, its packages and their versions', () => {
     expect(report.backends.map(({ backend }) => backend)).to.deep.equal(Object.keys(BACKENDS));
     const wasm = report.backends.find(({ backend }) => backend === 'wasm');
-    expect(wasm?.packages).to.deep.equal({ '@tensorflow/tfjs-backend-wasm': findPackage('@tensorflow/tfjs-backend-wasm')?.version });
+    expect(wasm?.packages).to.deep.equal({
+      '@tensorflow/tfjs-backend-wasm': findPackage('@tensorflow/tfjs-backend-wasm')?.version,
+    });
   });
 
   it('measures what is ready and says how to add what is not', () => {
     for (const { backend, ready, gigaflops, packages, problem } of report.backends) {
       if (ready) expect(gigaflops, backend).to.be.greaterThan(0);
-      else if (Object.values(packages).includes(null)) expect(problem, backend).to.match(/^not installed: .+; run "npm install .+"$/);
+      else if (Object.values(packages).includes(null))
+        expect(problem, backend).to.match(/^not installed: .+; run "npm install .+"$/);
       else expect(problem, backend).to.match(/^installed but not working \(.+\); /);
     }
-    expect(report.backends.filter(({ ready }) => ready).map(({ backend }) => backend)).to.include.members(['wasm', 'cpu']);
+    expect(report.backends.filter(({ ready }) => ready).map(({ backend }) => backend)).to.include.members([
+      'wasm',
+      'cpu',
+    ]);
   });
 
   it('leaves the backend of this process as it was', () => {
@@ -41,21 +47,32 @@ describe('doctorReport', () => {
     const lines = formatDoctorReport(report).split('\n');
     expect(lines[0]).to.include(`Node ${process.version}`).and.to.include(`tfjs-core ${tf.version_core}`);
     expect(lines.slice(1, 6).map((line) => line.split(/\s+/)[1])).to.deep.equal(Object.keys(BACKENDS));
-    expect(lines[6]).to.match(new RegExp(`^auto: ${report.auto}, the first that is ready of node-gpu, webgpu on a GPU, node, wasm, cpu`));
+    expect(lines[6]).to.match(
+      new RegExp(`^auto: ${report.auto}, the first that is ready of node-gpu, webgpu on a GPU, node, wasm, cpu`),
+    );
   });
 
   it('never chooses a software adapter, and says so', () => {
     const [webgpu] = report.backends.filter(({ backend }) => backend === 'webgpu');
     const software = { ...webgpu, ready: true, gigaflops: 1, adapter: { name: 'lava', isSoftware: true } };
-    const text = formatDoctorReport({ ...report, auto: 'wasm', backends: report.backends.map((each) => (each.backend === 'webgpu' ? software : each)) });
-    expect(text).to.include('1 GFLOP/s on lava, a software adapter').and.to.include('; webgpu has a software adapter here, slower than wasm, and is used only when asked for');
+    const text = formatDoctorReport({
+      ...report,
+      auto: 'wasm',
+      backends: report.backends.map((each) => (each.backend === 'webgpu' ? software : each)),
+    });
+    expect(text)
+      .to.include('1 GFLOP/s on lava, a software adapter')
+      .and.to.include('; webgpu has a software adapter here, slower than wasm, and is used only when asked for');
     if (webgpu.adapter?.isSoftware === true) expect(report.auto).to.not.equal('webgpu');
   });
 
   it('judges the adapter as useBackend does', async function () {
     const adapter = await findAdapter(); // of Dawn, which spec/support has opened
     if (adapter === null) this.skip(); // the package webgpu finds no adapter, or was not asked for
-    expect(report.backends.find(({ backend }) => backend === 'webgpu')?.adapter).to.deep.equal({ name: nameOf(adapter), isSoftware: isSoftware(adapter) });
+    expect(report.backends.find(({ backend }) => backend === 'webgpu')?.adapter).to.deep.equal({
+      name: nameOf(adapter),
+      isSoftware: isSoftware(adapter),
+    });
   });
 
   it('looks at one backend alone where asked', async () => {
@@ -66,7 +83,10 @@ describe('doctorReport', () => {
 
   it('prints the command that adds a first backend', () => {
     const empty = { ...report, auto: null, backends: [], notes: ['note'] };
-    expect(formatDoctorReport(empty).split('\n').slice(1)).to.deep.equal(['auto: nothing is ready; run "npm install @tensorflow/tfjs-backend-wasm"', 'note']);
+    expect(formatDoctorReport(empty).split('\n').slice(1)).to.deep.equal([
+      'auto: nothing is ready; run "npm install @tensorflow/tfjs-backend-wasm"',
+      'note',
+    ]);
   });
 });
 
@@ -84,7 +104,9 @@ describe('tfjs-node on new releases of Node', () => {
 
   it('gets back the functions that Node removed', async () => {
     restoreOldUtil();
-    const { default: util } = (await import('node:util')) as unknown as { default: { isNullOrUndefined(x: unknown): boolean; isArray(x: unknown): boolean } };
+    const { default: util } = (await import('node:util')) as unknown as {
+      default: { isNullOrUndefined(x: unknown): boolean; isArray(x: unknown): boolean };
+    };
     expect([null, undefined, 0].map((value) => util.isNullOrUndefined(value))).to.deep.equal([true, true, false]);
     expect(util.isArray([])).to.equal(true);
   });

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { ilrec, METRIC_NAMES } from '../../src/ilrec';
+import { ilrec, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
-import { AdamW } from '../../src/training/adamw';
+import { AdamW } from '../../src/optimizers/adamw';
 import { onTensorFlow } from '../support/backends';
 import { temporaryFolder } from '../support/folders';
 import { integers } from '../support/random';
@@ -22,7 +22,12 @@ interface TfjsNode {
 }
 
 const inputIds = (): tf.Tensor2D => tf.tensor2d(integers(B * T, V, 1), [B, T], 'int32');
-const targets = (): tf.Tensor2D => tf.tensor2d(integers(B * T, V, 2).map((token, i) => (i % T < 4 ? -100 : token)), [B, T], 'int32');
+const targets = (): tf.Tensor2D =>
+  tf.tensor2d(
+    integers(B * T, V, 2).map((token, i) => (i % T < 4 ? -100 : token)),
+    [B, T],
+    'int32',
+  );
 
 describe('tfjs-node beside this package', () => {
   const folder = temporaryFolder();
@@ -44,15 +49,30 @@ describe('tfjs-node beside this package', () => {
           numTensors.push(tf.memory().numTensors);
         },
       });
-      const stopping = tfl.callbacks.earlyStopping({ monitor: 'crossEntropy', minDelta: 10, patience: EPOCHS - 3, mode: 'min' }); // never that much better
-      const { history } = await model.fitDataset(dataset, { epochs: EPOCHS, verbose: 0, validationData: dataset, callbacks: [method.callback, node.tensorBoard(logs, { updateFreq: 'batch' }), saving, stopping] });
+      const stopping = tfl.callbacks.earlyStopping({
+        monitor: 'crossEntropy',
+        minDelta: 10,
+        patience: EPOCHS - 3,
+        mode: 'min',
+      }); // never that much better
+      const { history } = await model.fitDataset(dataset, {
+        epochs: EPOCHS,
+        verbose: 0,
+        validationData: dataset,
+        callbacks: [method.callback, node.tensorBoard(logs, { updateFreq: 'batch' }), saving, stopping],
+      });
 
       const losses = history.loss as number[];
       expect(losses).to.have.length(EPOCHS - 2); // stopped
       expect(losses[losses.length - 1]).to.be.below(losses[0]);
       expect(numTensors[1]).to.equal(numTensors[0]);
-      const events = await Promise.all(['train', 'val'].map(async (part) => await readFile(join(logs, part, (await readdir(join(logs, part)))[0]), 'latin1')));
-      for (const name of ['loss', ...METRIC_NAMES]) for (const text of events) expect(text, name).to.include(`epoch_${name}`);
+      const events = await Promise.all(
+        ['train', 'val'].map(
+          async (part) => await readFile(join(logs, part, (await readdir(join(logs, part)))[0]), 'latin1'),
+        ),
+      );
+      for (const name of ['loss', ...METRIC_NAMES])
+        for (const text of events) expect(text, name).to.include(`epoch_${name}`);
       const loaded = await tf.io.getLoadHandlers(`file://${saved}/model.json`);
       const copy = await tfl.loadLayersModel((Array.isArray(loaded) ? loaded[0] : loaded) as tf.io.IOHandler);
       const [ours, theirs] = [model, copy].map((each) => (each.predict(inputIds()) as tf.Tensor).dataSync());

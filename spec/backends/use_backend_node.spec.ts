@@ -11,13 +11,19 @@ import '../support/backends';
 import { temporaryFolder } from '../support/folders';
 
 async function messageOf(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(() => undefined, (reason: unknown) => reason);
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
   expect(error).to.be.instanceOf(IlrecError);
   return (error as IlrecError).message;
 }
 
 /** Runs a program in a process of its own, with `tf`, `useBackend` and `ask`, which prints the backend or what the error says; gives the lines it prints. @param before runs before they are imported. */
-function elsewhere(program: string, { before = '', environment = {} }: { before?: string; environment?: Record<string, string> } = {}): string[] {
+function elsewhere(
+  program: string,
+  { before = '', environment = {} }: { before?: string; environment?: Record<string, string> } = {},
+): string[] {
   const whole = `(async () => {
     const tf = await import('@tensorflow/tfjs-core');
     ${before}
@@ -26,7 +32,11 @@ function elsewhere(program: string, { before = '', environment = {} }: { before?
     const multiply = async () => (await tf.matMul([[1, 2]], [[3], [4]]).data())[0];
     ${program}
   })();`;
-  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', whole], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
+  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', whole], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
   return output.trim().split('\n');
 }
 
@@ -75,7 +85,9 @@ describe('useBackend', () => {
   it('says that the backend package was imported too early, before Dawn', function () {
     if (adapter === null) this.skip(); // the package webgpu finds no adapter
     this.timeout(60_000);
-    expect(elsewhere("await ask('webgpu');", { before: "await import('@tensorflow/tfjs-backend-webgpu');" })).to.deep.equal([
+    expect(
+      elsewhere("await ask('webgpu');", { before: "await import('@tensorflow/tfjs-backend-webgpu');" }),
+    ).to.deep.equal([
       "useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it",
     ]);
   });
@@ -84,21 +96,36 @@ describe('useBackend', () => {
     if (adapter === null || hasGpu) this.skip(); // no software adapter here
     this.timeout(60_000);
     const [reason, used] = useBackendElsewhere('auto');
-    expect(reason).to.match(/^passed over: useBackend: backend 'webgpu' must have a GPU, got the software adapter .+, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name$/);
+    expect(reason).to.match(
+      /^passed over: useBackend: backend 'webgpu' must have a GPU, got the software adapter .+, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name$/,
+    );
     expect(used).to.match(/^(node|wasm)$/);
   });
 
   it('makes one change after the other, where several are asked for at once', function () {
     this.timeout(60_000);
-    expect(elsewhere("await Promise.all(['wasm', 'wasm', 'cpu', 'wasm'].map(ask)); console.log(tf.getBackend(), await multiply());")).to.deep.equal(['wasm', 'wasm', 'cpu', 'wasm', 'wasm 11']);
+    expect(
+      elsewhere(
+        "await Promise.all(['wasm', 'wasm', 'cpu', 'wasm'].map(ask)); console.log(tf.getBackend(), await multiply());",
+      ),
+    ).to.deep.equal(['wasm', 'wasm', 'cpu', 'wasm', 'wasm 11']);
   });
 
   it('leaves the backend that was set where another does not start', function () {
     if (missingPackages('webgpu').length > 0) this.skip(); // webgpu or @tensorflow/tfjs-backend-webgpu is not installed
     this.timeout(60_000);
-    const before = ownGpu("{ features: new Set(), limits: {}, requestDevice: async () => { throw new Error('no memory'); } }");
-    const lines = elsewhere("await ask('cpu'); await ask('webgpu'); console.log(tf.getBackend(), await multiply(), navigator.gpu === gpu);", { before });
-    expect(lines).to.deep.equal(['cpu', `useBackend: backend 'webgpu' must start, got "no memory"; ${BACKENDS.webgpu.repair}`, 'cpu 11 true']);
+    const before = ownGpu(
+      "{ features: new Set(), limits: {}, requestDevice: async () => { throw new Error('no memory'); } }",
+    );
+    const lines = elsewhere(
+      "await ask('cpu'); await ask('webgpu'); console.log(tf.getBackend(), await multiply(), navigator.gpu === gpu);",
+      { before },
+    );
+    expect(lines).to.deep.equal([
+      'cpu',
+      `useBackend: backend 'webgpu' must start, got "no memory"; ${BACKENDS.webgpu.repair}`,
+      'cpu 11 true',
+    ]);
   });
 
   it('leaves a navigator.gpu that is not its own, also where its adapter is not wanted', function () {
@@ -114,13 +141,21 @@ describe('useBackend', () => {
     if (missingPackages('webgpu').length > 0 || process.platform !== 'linux') this.skip(); // webgpu is not installed, or its driver cannot be hidden
     this.timeout(60_000);
     const noDriver = { VK_ICD_FILENAMES: '/nowhere.json', VK_DRIVER_FILES: '/nowhere.json' };
-    const lines = elsewhere("await ask('webgpu'); console.log('gpu' in (globalThis.navigator ?? {}));", { environment: noDriver });
-    expect(lines).to.deep.equal([`useBackend: backend 'webgpu' must load, got "no adapter"; ${BACKENDS.webgpu.repair}`, 'false']);
+    const lines = elsewhere("await ask('webgpu'); console.log('gpu' in (globalThis.navigator ?? {}));", {
+      environment: noDriver,
+    });
+    expect(lines).to.deep.equal([
+      `useBackend: backend 'webgpu' must load, got "no adapter"; ${BACKENDS.webgpu.repair}`,
+      'false',
+    ]);
   });
 
   describe('where both packages of TensorFlow are installed', () => {
     const folder = temporaryFolder();
-    const asking = (names: string, usesGpu: boolean): string[] => elsewhere(`globalThis.fake = { tf, usesGpu: ${usesGpu} }; process.chdir(${JSON.stringify(folder.path)}); for (const name of [${names}]) await ask(name); console.log(tf.getBackend());`);
+    const asking = (names: string, usesGpu: boolean): string[] =>
+      elsewhere(
+        `globalThis.fake = { tf, usesGpu: ${usesGpu} }; process.chdir(${JSON.stringify(folder.path)}); for (const name of [${names}]) await ask(name); console.log(tf.getBackend());`,
+      );
 
     beforeEach(async function () {
       if (missingPackages('node-gpu').length === 0) this.skip(); // the real one is installed
@@ -129,8 +164,14 @@ describe('useBackend', () => {
         const root = join(folder.path, 'node_modules/@tensorflow', name);
         const isGpu = name === 'tfjs-node-gpu';
         await mkdir(root, { recursive: true });
-        await writeFile(join(root, 'package.json'), JSON.stringify({ name: `@tensorflow/${name}`, version: '4.22.0', main: 'index.js' }));
-        await writeFile(join(root, 'index.js'), `const { tf, usesGpu } = globalThis.fake; tf.registerBackend('tensorflow', () => Object.assign(new tf.KernelBackend(), { isGPUPackage: ${isGpu}, isUsingGpuDevice: ${isGpu} && usesGpu }), 3);`);
+        await writeFile(
+          join(root, 'package.json'),
+          JSON.stringify({ name: `@tensorflow/${name}`, version: '4.22.0', main: 'index.js' }),
+        );
+        await writeFile(
+          join(root, 'index.js'),
+          `const { tf, usesGpu } = globalThis.fake; tf.registerBackend('tensorflow', () => Object.assign(new tf.KernelBackend(), { isGPUPackage: ${isGpu}, isUsingGpuDevice: ${isGpu} && usesGpu }), 3);`,
+        );
       }
     });
 
@@ -150,7 +191,8 @@ describe('useBackend', () => {
 
     it('takes tfjs-node-gpu for tfjs-node where it finds no GPU, and leaves the backend before it', function () {
       this.timeout(60_000);
-      const refusal = "useBackend: backend 'node-gpu' needs a GPU, got none that TensorFlow sees; check nvidia-smi and the CUDA libraries, or use 'node'";
+      const refusal =
+        "useBackend: backend 'node-gpu' needs a GPU, got none that TensorFlow sees; check nvidia-smi and the CUDA libraries, or use 'node'";
       expect(asking("'wasm', 'node-gpu'", false)).to.deep.equal(['wasm', refusal, 'wasm']);
       expect(asking("'node-gpu', 'node'", false)).to.deep.equal([refusal, 'node', 'tensorflow']);
     });

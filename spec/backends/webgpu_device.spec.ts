@@ -37,18 +37,37 @@ describe('registerWebGpu in Node', function () {
   this.timeout(60_000);
 
   it('starts tfjs on a device with all that the adapter has, and says what a lost one means', async function () {
-    const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', PROGRAM]);
-    const found = JSON.parse(stdout) as { set: boolean; missing: string[]; before: number; atOnce: string; after: string; again: boolean; others: unknown[] } | null;
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--import',
+      'tsx',
+      '--input-type=module',
+      '-e',
+      PROGRAM,
+    ]);
+    const found = JSON.parse(stdout) as {
+      set: boolean;
+      missing: string[];
+      before: number;
+      atOnce: string;
+      after: string;
+      again: boolean;
+      others: unknown[];
+    } | null;
     if (found === null) this.skip(); // the package webgpu finds no adapter here
     expect([found.set, found.missing, found.before]).to.deep.equal([true, [], Math.fround(12_497_500 ** 2)]);
-    expect(found.atOnce).to.equal('webgpu: a tensor on the device must be read with await data() here, got dataSync(), which needs a canvas');
-    expect(found.after).to.match(/^webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/);
+    expect(found.atOnce).to.equal(
+      'webgpu: a tensor on the device must be read with await data() here, got dataSync(), which needs a canvas',
+    );
+    expect(found.after).to.match(
+      /^webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/,
+    );
     expect([found.again, ...found.others]).to.deep.equal([true, true, 99 ** 2, found.after]); // what the lost device held stays lost
   });
 });
 
 describe('isSoftware', () => {
-  const adapter = (info: Partial<NonNullable<GpuAdapter['info']>>, rest: Partial<GpuAdapter> = {}): GpuAdapter => ({ info: { vendor: '', architecture: '', ...info }, ...rest }) as GpuAdapter;
+  const adapter = (info: Partial<NonNullable<GpuAdapter['info']>>, rest: Partial<GpuAdapter> = {}): GpuAdapter =>
+    ({ info: { vendor: '', architecture: '', ...info }, ...rest }) as GpuAdapter;
 
   it('goes by what the adapter says, and by the names of drivers', () => {
     expect(isSoftware(adapter({ isFallbackAdapter: true }))).to.equal(true);

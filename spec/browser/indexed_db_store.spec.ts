@@ -11,7 +11,9 @@ describe('indexedDbStore in Chromium', function () {
   let page: Page;
 
   beforeEach(async () => {
-    ({ page } = await chromium.open('/pages/no_backend.html', { prepare: async (page) => await page.addInitScript(defineHelpers) }));
+    ({ page } = await chromium.open('/pages/no_backend.html', {
+      prepare: async (page) => await page.addInitScript(defineHelpers),
+    }));
   });
 
   it('has nothing to load at first', async () => {
@@ -29,7 +31,10 @@ describe('indexedDbStore in Chromium', function () {
       return [latest?.step, latest?.callbacks, [...(latest?.file.tensors.get('model.0')?.data ?? [])]];
     });
     expect(loaded).to.deep.equal([100, { earlyStopping: { best: 100 } }, [100]]);
-    expect(await keysOf(page)).to.deep.equal([['shop', 'step', 12], ['shop', 'step', 100]]);
+    expect(await keysOf(page)).to.deep.equal([
+      ['shop', 'step', 12],
+      ['shop', 'step', 100],
+    ]);
   });
 
   it('drops the later checkpoints and best weights of a run that was started again', async () => {
@@ -40,13 +45,18 @@ describe('indexedDbStore in Chromium', function () {
       return (await store.loadLatest())?.step;
     });
     expect(latest).to.equal(30);
-    expect(await keysOf(page)).to.deep.equal([['shop', 'step', 20], ['shop', 'step', 30]]);
+    expect(await keysOf(page)).to.deep.equal([
+      ['shop', 'step', 20],
+      ['shop', 'step', 30],
+    ]);
   });
 
   it('keeps the best weights that a kept checkpoint speaks of', async () => {
     const [best, missing] = await page.evaluate(async () => {
       const store = ilrec.indexedDbStore('shop');
-      const weights = (value: number): Parameters<typeof store.saveBest>[1] => [{ shape: [1], data: Float32Array.of(value) }];
+      const weights = (value: number): Parameters<typeof store.saveBest>[1] => [
+        { shape: [1], data: Float32Array.of(value) },
+      ];
       await store.saveBest(2, weights(2));
       await store.save(snapshot(2));
       await store.saveBest(6, weights(6));
@@ -55,7 +65,9 @@ describe('indexedDbStore in Chromium', function () {
       return [[...(await store.loadBest(6))[0].data], await messageOf(store.loadBest(2))];
     });
     expect(best).to.deep.equal([6]);
-    expect(missing).to.equal('IlrecError: loadBest: the best weights of step 2 of "shop" must be there, as a checkpoint speaks of them, got none; clear() the run and train again');
+    expect(missing).to.equal(
+      'IlrecError: loadBest: the best weights of step 2 of "shop" must be there, as a checkpoint speaks of them, got none; clear() the run and train again',
+    );
   });
 
   it('clears its own run only', async () => {
@@ -72,7 +84,9 @@ describe('indexedDbStore in Chromium', function () {
       await store.save(snapshot(1));
       return await messageOf(store.save(snapshot(2, { progress: () => 0 })));
     });
-    expect(message).to.match(/^IlrecError: indexedDbStore: the browser must keep the checkpoint, got DataCloneError: .+; check that the site may keep data in this browser$/);
+    expect(message).to.match(
+      /^IlrecError: indexedDbStore: the browser must keep the checkpoint, got DataCloneError: .+; check that the site may keep data in this browser$/,
+    );
     expect(await keysOf(page)).to.deep.equal([['shop', 'step', 1]]);
   });
 
@@ -83,7 +97,9 @@ describe('indexedDbStore in Chromium', function () {
       };
       return await messageOf(ilrec.indexedDbStore('shop').save(snapshot(1)));
     });
-    expect(message).to.equal('IlrecError: indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; free space, or clear() the runs that are done');
+    expect(message).to.equal(
+      'IlrecError: indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; free space, or clear() the runs that are done',
+    );
   });
 
   it('says so in a sandboxed frame, whose origin may keep nothing', async () => {
@@ -95,8 +111,12 @@ describe('indexedDbStore in Chromium', function () {
         document.body.append(frame);
       });
     });
-    const message = await page.frames()[1].evaluate(async () => await messageOf(ilrec.indexedDbStore('shop').loadLatest()));
-    expect(message).to.match(/^IlrecError: indexedDbStore: the browser must keep the checkpoint, got SecurityError: .+; give a sandboxed frame allow-same-origin, or open the page by itself$/);
+    const message = await page
+      .frames()[1]
+      .evaluate(async () => await messageOf(ilrec.indexedDbStore('shop').loadLatest()));
+    expect(message).to.match(
+      /^IlrecError: indexedDbStore: the browser must keep the checkpoint, got SecurityError: .+; give a sandboxed frame allow-same-origin, or open the page by itself$/,
+    );
   });
 
   it('says so where there is no IndexedDB', async () => {
@@ -104,17 +124,26 @@ describe('indexedDbStore in Chromium', function () {
       Object.defineProperty(globalThis, 'indexedDB', { value: null });
       return await messageOf(ilrec.indexedDbStore('shop').loadLatest());
     });
-    expect(message).to.equal('IlrecError: indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it');
+    expect(message).to.equal(
+      'IlrecError: indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it',
+    );
   });
 
   it('refuses to keep none', async () => {
-    expect(await page.evaluate(async () => await messageOf((async () => ilrec.indexedDbStore('shop', { keep: 0 }))()))).to.equal('IlrecError: indexedDbStore: keep must be a positive integer, got 0');
+    expect(
+      await page.evaluate(async () => await messageOf((async () => ilrec.indexedDbStore('shop', { keep: 0 }))())),
+    ).to.equal('IlrecError: indexedDbStore: keep must be a positive integer, got 0');
   });
 });
 
 function defineHelpers(): void {
-  const snapshot = (step: number, callbacks: Record<string, unknown> = {}): Ilrec.TrainingSnapshot => ({ step, callbacks, file: { tensors: new Map([['model.0', { shape: [1], data: Float32Array.of(step) }]]), metadata: {} } });
-  const messageOf = async (promise: Promise<unknown>): Promise<string> => await promise.then(String, (error: Error) => `${error.name}: ${error.message}`);
+  const snapshot = (step: number, callbacks: Record<string, unknown> = {}): Ilrec.TrainingSnapshot => ({
+    step,
+    callbacks,
+    file: { tensors: new Map([['model.0', { shape: [1], data: Float32Array.of(step) }]]), metadata: {} },
+  });
+  const messageOf = async (promise: Promise<unknown>): Promise<string> =>
+    await promise.then(String, (error: Error) => `${error.name}: ${error.message}`);
   Object.assign(globalThis, { snapshot, messageOf });
 }
 declare function snapshot(step: number, callbacks?: Record<string, unknown>): Ilrec.TrainingSnapshot;

@@ -11,17 +11,29 @@ describe('the page of the README in Chromium', function () {
   const chromium = inChromium();
 
   it('trains, and has nothing left to do when it is opened again', async () => {
-    const [, program] = /^```html\n([\s\S]*)<\/script>\n```/m.exec(readFileSync(join(repository, 'README.md'), 'utf8')) ?? [];
+    const [, program] =
+      /^```html\n([\s\S]*)<\/script>\n```/m.exec(readFileSync(join(repository, 'README.md'), 'utf8')) ?? [];
     const steps: string[] = [];
     const { page } = await chromium.open('/pages/readme.html', {
       prepare: async (page) => {
         page.on('console', (message) => {
           if (message.type() === 'log') steps.push(message.text());
         });
-        await page.route('**/readme.html', (route) => route.fulfill({ contentType: 'text/html', body: `<!doctype html><link rel="icon" href="data:,">${program} window.done = true;</script>` }));
+        await page.route('**/readme.html', (route) =>
+          route.fulfill({
+            contentType: 'text/html',
+            body: `<!doctype html><link rel="icon" href="data:,">${program} window.done = true;</script>`,
+          }),
+        );
         await page.route(`${CDN}**`, async (route) => {
           const file = route.request().url().slice(CDN.length);
-          await route.fulfill({ path: join(repository, file.startsWith('tfjs-ilrec/') ? file.slice('tfjs-ilrec/'.length) : `node_modules/${file}`), headers: { 'access-control-allow-origin': '*' } });
+          await route.fulfill({
+            path: join(
+              repository,
+              file.startsWith('tfjs-ilrec/') ? file.slice('tfjs-ilrec/'.length) : `node_modules/${file}`,
+            ),
+            headers: { 'access-control-allow-origin': '*' },
+          });
         });
       },
     });

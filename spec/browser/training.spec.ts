@@ -60,10 +60,13 @@ describe('in Chromium', function () {
 /** Has a loaded page play a part. */
 async function play({ page }: WatchedPage, place: 'page' | 'worker', call: Call): Promise<Answer[]> {
   await page.waitForFunction('window.play !== undefined');
-  const answers = await page.evaluate(async ({ place, call }) => {
-    const { play } = window as unknown as { play: Record<string, (call: unknown) => Promise<unknown>> };
-    return JSON.stringify(await play[place](call));
-  }, { place, call });
+  const answers = await page.evaluate(
+    async ({ place, call }) => {
+      const { play } = window as unknown as { play: Record<string, (call: unknown) => Promise<unknown>> };
+      return JSON.stringify(await play[place](call));
+    },
+    { place, call },
+  );
   return JSON.parse(answers) as Answer[];
 }
 

@@ -15,13 +15,16 @@ describe('useBackend in Chromium', function () {
   this.timeout(60_000);
   const chromium = inChromium();
   let watched: WatchedPage;
-  const open = async (name: string, prepare?: (page: Page) => Promise<unknown>): Promise<void> => void (watched = await chromium.open(`/pages/${name}`, { prepare }));
+  const open = async (name: string, prepare?: (page: Page) => Promise<unknown>): Promise<void> =>
+    void (watched = await chromium.open(`/pages/${name}`, { prepare }));
 
   /** Asks for a backend: its name, or what the error says; then what was passed over. */
   async function ask(backend?: string): Promise<string[]> {
     return await watched.page.evaluate(async (name) => {
       const skipped: string[] = [];
-      const used = await ilrec.useBackend(name as Ilrec.BrowserBackendName, { onSkip: (reason) => skipped.push(reason) }).catch((error: Error) => `${error.name}: ${error.message}`);
+      const used = await ilrec
+        .useBackend(name as Ilrec.BrowserBackendName, { onSkip: (reason) => skipped.push(reason) })
+        .catch((error: Error) => `${error.name}: ${error.message}`);
       return [used, ...skipped];
     }, backend);
   }
@@ -36,28 +39,41 @@ describe('useBackend in Chromium', function () {
     await open('scripts.html', (page) => page.route('**/*.wasm', (route) => route.fulfill({ status: 404 })));
     const [used, webgpu, wasm] = await ask();
     expect([used, webgpu]).to.deep.equal(['cpu', SOFTWARE]);
-    expect(wasm).to.match(/^useBackend: backend 'wasm' must start, got ".+"; serve the \.wasm files of the package's dist folder beside the script, or name their folder with setWasmPaths$/);
+    expect(wasm).to.match(
+      /^useBackend: backend 'wasm' must start, got ".+"; serve the \.wasm files of the package's dist folder beside the script, or name their folder with setWasmPaths$/,
+    );
     expect(watched.complaints()).to.not.be.empty; // the browser's own, of the file
   });
 
   it('says so where the browser gives no adapter', async () => {
     await open('scripts.html');
     await watched.page.evaluate('navigator.gpu.requestAdapter = async () => null');
-    const reason = "useBackend: backend 'webgpu' must start, got \"no adapter\"; turn on hardware acceleration in the browser, or update the driver";
+    const reason =
+      'useBackend: backend \'webgpu\' must start, got "no adapter"; turn on hardware acceleration in the browser, or update the driver';
     expect(await ask()).to.deep.equal(['wasm', reason]);
     expect(await ask('webgpu')).to.deep.equal([`IlrecError: ${reason}`]);
-    expect(await watched.page.evaluate(async () => [tf.getBackend(), (await tf.matMul([[1, 2]], [[3], [4]]).data())[0]])).to.deep.equal(['wasm', 11]); // as before
+    expect(
+      await watched.page.evaluate(async () => [tf.getBackend(), (await tf.matMul([[1, 2]], [[3], [4]]).data())[0]]),
+    ).to.deep.equal(['wasm', 11]); // as before
   });
 
   it('makes one change after the other, where several are asked for at once', async () => {
     await open('scripts.html');
-    const used = await watched.page.evaluate(async () => [...(await Promise.all((['wasm', 'wasm', 'cpu', 'wasm'] as const).map(async (name) => await ilrec.useBackend(name)))), tf.getBackend()]);
+    const used = await watched.page.evaluate(async () => [
+      ...(await Promise.all(
+        (['wasm', 'wasm', 'cpu', 'wasm'] as const).map(async (name) => await ilrec.useBackend(name)),
+      )),
+      tf.getBackend(),
+    ]);
     expect(used).to.deep.equal(['wasm', 'wasm', 'cpu', 'wasm', 'wasm']);
   });
 
   it('says so where the page has no navigator.gpu', async () => {
-    await open('scripts.html', (page) => page.addInitScript('Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })'));
-    const reason = "useBackend: backend 'webgpu' needs navigator.gpu when its package is loaded, got none; open the page over https or localhost, in a browser that has it";
+    await open('scripts.html', (page) =>
+      page.addInitScript('Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })'),
+    );
+    const reason =
+      "useBackend: backend 'webgpu' needs navigator.gpu when its package is loaded, got none; open the page over https or localhost, in a browser that has it";
     expect(await ask()).to.deep.equal(['wasm', reason]);
   });
 
@@ -76,8 +92,12 @@ describe('useBackend in Chromium', function () {
 
   it('refuses webgl and names that it does not know', async () => {
     await open('scripts.html');
-    expect(await ask('webgl')).to.deep.equal(["IlrecError: useBackend: backend must not be 'webgl', got it: its weights drift in training; use 'webgpu' or 'wasm'"]);
-    expect(await ask('node')).to.deep.equal(["IlrecError: useBackend: backend must be one of auto, webgpu, wasm, cpu, got 'node'"]);
+    expect(await ask('webgl')).to.deep.equal([
+      "IlrecError: useBackend: backend must not be 'webgl', got it: its weights drift in training; use 'webgpu' or 'wasm'",
+    ]);
+    expect(await ask('node')).to.deep.equal([
+      "IlrecError: useBackend: backend must be one of auto, webgpu, wasm, cpu, got 'node'",
+    ]);
   });
 
   describe('the device of webgpu', () => {
@@ -88,11 +108,22 @@ describe('useBackend in Chromium', function () {
 
     it('has every limit of the adapter, and its optional features that kernels use', async () => {
       const missing = await watched.page.evaluate(async () => {
-        const adapter = await (navigator as unknown as { gpu: { requestAdapter(): Promise<{ limits: Record<string, number>; features: Set<string> }> } }).gpu.requestAdapter();
-        const { device } = tf.backend() as unknown as { device: { limits: Record<string, number>; features: Set<string> } };
+        const adapter = await (
+          navigator as unknown as {
+            gpu: { requestAdapter(): Promise<{ limits: Record<string, number>; features: Set<string> }> };
+          }
+        ).gpu.requestAdapter();
+        const { device } = tf.backend() as unknown as {
+          device: { limits: Record<string, number>; features: Set<string> };
+        };
         const limits: string[] = [];
         for (const name in adapter.limits) if (device.limits[name] !== adapter.limits[name]) limits.push(name);
-        return [...limits, ...['subgroups', 'shader-f16', 'timestamp-query'].filter((name) => adapter.features.has(name) && !device.features.has(name))];
+        return [
+          ...limits,
+          ...['subgroups', 'shader-f16', 'timestamp-query'].filter(
+            (name) => adapter.features.has(name) && !device.features.has(name),
+          ),
+        ];
       });
       expect(missing).to.deep.equal([]);
     });
@@ -104,11 +135,18 @@ describe('useBackend in Chromium', function () {
         const messageOf = (error: Error): string => `${error.name}: ${error.message}`;
         const inProgress = tf.square(sum).data().then(String, messageOf);
         (tf.backend() as unknown as { device: { destroy(): void } }).device.destroy();
-        return [before, await inProgress, await sum.data().then(String, messageOf), await tf.square(sum).data().then(String, messageOf)];
+        return [
+          before,
+          await inProgress,
+          await sum.data().then(String, messageOf),
+          await tf.square(sum).data().then(String, messageOf),
+        ];
       });
       expect(told[0]).to.equal(12_497_500);
       for (const message of told.slice(1)) {
-        expect(message).to.match(/^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/);
+        expect(message).to.match(
+          /^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/,
+        );
       }
     });
 
@@ -117,7 +155,11 @@ describe('useBackend in Chromium', function () {
         const { device } = tf.backend() as unknown as { device: { destroy(): void } };
         device.destroy();
         const used = await ilrec.useBackend('webgpu');
-        return [(tf.backend() as unknown as { device: object }).device !== device, used, (await tf.sum(tf.range(0, 5000)).data())[0]];
+        return [
+          (tf.backend() as unknown as { device: object }).device !== device,
+          used,
+          (await tf.sum(tf.range(0, 5000)).data())[0],
+        ];
       });
       expect([isOther, used, sum]).to.deep.equal([true, 'webgpu', 12_497_500]);
     });
@@ -130,7 +172,9 @@ describe('useBackend in Chromium', function () {
         const messageOf = (error: Error): string => `${error.name}: ${error.message}`;
         return [await sum.data().then(String, messageOf), await tf.square(sum).data().then(String, messageOf)];
       });
-      expect(told[0]).to.match(/^IlrecError: webgpu: every command must succeed, got ".*exceeds the max.*"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out$/);
+      expect(told[0]).to.match(
+        /^IlrecError: webgpu: every command must succeed, got ".*exceeds the max.*"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out$/,
+      );
       expect(told[1]).to.match(/^\d/);
     });
 
@@ -142,7 +186,9 @@ describe('useBackend in Chromium', function () {
           return (error as Error).message;
         }
       });
-      expect(message).to.equal('webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process');
+      expect(message).to.equal(
+        'webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process',
+      );
     });
 
     it('rejects what waits when the browser loses its GPU process, and starts again after a reload', async () => {
@@ -152,7 +198,9 @@ describe('useBackend in Chromium', function () {
       const session = await watched.page.context().browser()?.newBrowserCDPSession();
       const { processInfo } = (await session?.send('SystemInfo.getProcessInfo')) ?? { processInfo: [] };
       process.kill(processInfo.find(({ type }) => type === 'GPU')?.id as number, 'SIGKILL');
-      expect(await messageOf(reading)).to.match(/IlrecError: webgpu: reading needs the device, got it lost \(unknown: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint/);
+      expect(await messageOf(reading)).to.match(
+        /IlrecError: webgpu: reading needs the device, got it lost \(unknown: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint/,
+      );
       await watched.page.reload();
       expect(await ask('webgpu')).to.deep.equal(['webgpu']);
     });

@@ -10,16 +10,22 @@ declare const ilrec: { constrainedBeamSearch: () => Promise<never> };
 
 describe('the page of web/ in Chromium', function () {
   this.timeout(60_000);
-  const chromium = inChromium(async () => ({ '/web/': join(repository, 'web'), '/node_modules/': join(repository, 'node_modules') }));
+  const chromium = inChromium(async () => ({
+    '/web/': join(repository, 'web'),
+    '/node_modules/': join(repository, 'node_modules'),
+  }));
 
   it('trains, stops, resumes after a reload, and recommends', async () => {
     const { page } = await chromium.open('/web/index.html');
     const status = page.locator('#status');
     await page.click('#train');
-    await page.waitForFunction(() => Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]) >= 5);
+    await page.waitForFunction(
+      () => Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]) >= 5,
+    );
     await page.click('#stop');
     await page.waitForFunction(() => /stopped/.test(document.querySelector('#status')?.textContent ?? ''));
-    const [, stoppedAt] = /^wasm: stopped and saved at step (\d+) of 240$/.exec((await status.textContent()) ?? '') ?? [];
+    const [, stoppedAt] =
+      /^wasm: stopped and saved at step (\d+) of 240$/.exec((await status.textContent()) ?? '') ?? [];
     expect(await page.locator('#skipped li').allTextContents()).to.have.length(1); // the software adapter
     expect(await page.locator('#found li').count()).to.equal(8);
 
@@ -27,7 +33,10 @@ describe('the page of web/ in Chromium', function () {
     expect(await page.locator('#recommend').isDisabled()).to.equal(true);
     const resume = page.locator(`#resume:has-text("Resume from step ${stoppedAt}"):enabled`);
     await resume.click();
-    await page.waitForFunction((before) => Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]) > before, Number(stoppedAt));
+    await page.waitForFunction(
+      (before) => Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]) > before,
+      Number(stoppedAt),
+    );
     await page.click('#stop');
     await page.waitForFunction(() => /stopped/.test(document.querySelector('#status')?.textContent ?? ''));
     const points = ((await page.locator('#curve .steps').getAttribute('d')) ?? '').split(/[ML]/).length - 1;
@@ -36,7 +45,9 @@ describe('the page of web/ in Chromium', function () {
 
   /** Trains, with a click on Stop before anything has begun. */
   const stopAtOnce = async (page: Page): Promise<void> => {
-    await page.evaluate(() => ['#train', '#stop'].forEach((name) => document.querySelector<HTMLElement>(name)?.click()));
+    await page.evaluate(() =>
+      ['#train', '#stop'].forEach((name) => document.querySelector<HTMLElement>(name)?.click()),
+    );
     await page.waitForSelector('#train:enabled');
   };
 
@@ -69,10 +80,15 @@ describe('the page of web/ in Chromium', function () {
       };
     });
     await stopAtOnce(page);
-    expect(await page.locator('#status').textContent()).to.match(/^indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; /);
+    expect(await page.locator('#status').textContent()).to.match(
+      /^indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; /,
+    );
     expect(await page.evaluate(() => tf.memory().numTensors)).to.be.below(before + 10); // tfjs leaves the batch whose callback threw; the optimizer had two for each of the weights
 
-    const { page: other } = await chromium.open('/web/index.html', { prepare: async (page) => await page.addInitScript('Object.defineProperty(globalThis, "indexedDB", { value: null })') });
+    const { page: other } = await chromium.open('/web/index.html', {
+      prepare: async (page) =>
+        await page.addInitScript('Object.defineProperty(globalThis, "indexedDB", { value: null })'),
+    });
     await other.waitForSelector('#status:has-text("the page must have IndexedDB, got none")');
   });
 });

@@ -31,7 +31,9 @@ describe('EarlyStopping', () => {
 
   it('wants the metric it decides by', async () => {
     const early = new EarlyStopping({ evaluate: async () => ({ hr: 1 }) });
-    expect(await messageOf(early.onEpochEnd({ epoch: 0, epochs: 1, step: 1 } as TrainingState))).to.equal('EarlyStopping: evaluate must return "ndcg@10", got hr');
+    expect(await messageOf(early.onEpochEnd({ epoch: 0, epochs: 1, step: 1 } as TrainingState))).to.equal(
+      'EarlyStopping: evaluate must return "ndcg@10", got hr',
+    );
   });
 });
 
@@ -56,7 +58,11 @@ function setUp(values: number[], options: { patience?: number; every?: number })
   };
   const seen: boolean[] = [];
   const left = [...values];
-  const early = new EarlyStopping({ ...options, evaluate: async () => ({ 'ndcg@10': left.shift() ?? NaN }), onEvaluation: (_, isBest) => seen.push(isBest) });
+  const early = new EarlyStopping({
+    ...options,
+    evaluate: async () => ({ 'ndcg@10': left.shift() ?? NaN }),
+    onEvaluation: (_, isBest) => seen.push(isBest),
+  });
   return { early, training, seen };
 }
 

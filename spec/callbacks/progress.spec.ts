@@ -10,7 +10,18 @@ describe('progress', () => {
     const state = { step: 0, epoch: 0, epochs: 3, totalSteps: 30, stepsPerEpoch: 10 } as TrainingState;
     onTrainBegin?.(state);
     state.step = 1;
-    onStep?.({ step: 1, epoch: 0, loss: 2.5, learningRate: 1, tokensPerSecond: 1234.4, metrics: {}, klPerLayer: null } as StepRecord, state);
+    onStep?.(
+      {
+        step: 1,
+        epoch: 0,
+        loss: 2.5,
+        learningRate: 1,
+        tokensPerSecond: 1234.4,
+        metrics: {},
+        klPerLayer: null,
+      } as StepRecord,
+      state,
+    );
     onTrainEnd?.(state);
     expect(written).to.match(/^sft: step 1\/30, epoch 1\/3, loss 2\.5000, 1234 tokens\/s, \d+s left\n$/);
   });

@@ -3,7 +3,7 @@ import { readdir, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { CheckpointStore } from '../../src/checkpoints/checkpoint_store_node';
-import type { TensorData } from '../../src/checkpoints/safetensors';
+import type { TensorData } from '../../src/safetensors/safetensors';
 import type { TrainingSnapshot } from '../../src/checkpoints/training_snapshot';
 import { messageOf, temporaryFolder } from '../support/folders';
 
@@ -17,7 +17,10 @@ describe('CheckpointStore', () => {
   it('keeps the two newest checkpoints and loads the newest', async () => {
     const store = new CheckpointStore(folder.path);
     for (const step of [3, 9, 12, 100]) await store.save(snapshot(step));
-    expect((await readdir(folder.path)).sort()).to.deep.equal(['step-000000012.safetensors', 'step-000000100.safetensors']);
+    expect((await readdir(folder.path)).sort()).to.deep.equal([
+      'step-000000012.safetensors',
+      'step-000000100.safetensors',
+    ]);
     const loaded = await store.loadLatest();
     expect(loaded?.step).to.equal(100);
     expect(loaded?.callbacks).to.deep.equal({ earlyStopping: { best: 100 } });
@@ -28,7 +31,10 @@ describe('CheckpointStore', () => {
     const store = new CheckpointStore(folder.path);
     await store.saveBest(490, [weight(490)]);
     for (const step of [480, 500, 10, 20, 30]) await store.save(snapshot(step));
-    expect((await readdir(folder.path)).sort()).to.deep.equal(['step-000000020.safetensors', 'step-000000030.safetensors']);
+    expect((await readdir(folder.path)).sort()).to.deep.equal([
+      'step-000000020.safetensors',
+      'step-000000030.safetensors',
+    ]);
     expect((await store.loadLatest())?.step).to.equal(30);
   });
 
@@ -60,7 +66,9 @@ describe('CheckpointStore', () => {
 
   it('says so where every checkpoint is damaged', async () => {
     await writeFile(join(folder.path, 'step-000000002.safetensors'), 'x');
-    expect(await messageOf(new CheckpointStore(folder.path).loadLatest())).to.match(/must be a whole safetensors file, got 1 bytes/);
+    expect(await messageOf(new CheckpointStore(folder.path).loadLatest())).to.match(
+      /must be a whole safetensors file, got 1 bytes/,
+    );
   });
 
   it('keeps the best weights that a kept checkpoint speaks of', async () => {
@@ -71,7 +79,9 @@ describe('CheckpointStore', () => {
     await store.save(snapshot(6));
     await store.save(snapshot(8));
     expect((await store.loadBest(6))[0].data).to.deep.equal(Float32Array.of(6));
-    expect(await messageOf(store.loadBest(2))).to.match(/loadBest: .*best-000000002\.safetensors must be there, as a checkpoint speaks of it, got none; train again without --resume/);
+    expect(await messageOf(store.loadBest(2))).to.match(
+      /loadBest: .*best-000000002\.safetensors must be there, as a checkpoint speaks of it, got none; train again without --resume/,
+    );
   });
 });
 
@@ -81,5 +91,9 @@ function weight(value: number): TensorData {
 
 function snapshot(step: number): TrainingSnapshot {
   const callbacks = { earlyStopping: { best: step } };
-  return { step, callbacks, file: { tensors: new Map([['model.0', weight(step)]]), metadata: { state: JSON.stringify({ step, callbacks }) } } };
+  return {
+    step,
+    callbacks,
+    file: { tensors: new Map([['model.0', weight(step)]]), metadata: { state: JSON.stringify({ step, callbacks }) } },
+  };
 }

@@ -20,6 +20,8 @@ describe('saveModel and loadModel', () => {
   });
 
   it('say what to do where there is no model', async () => {
-    expect(await messageOf(loadModel(folder.path))).to.equal(`loadModel: ${folder.path}/model.json must be there, got none; train the run to its end, with --resume if it was interrupted`);
+    expect(await messageOf(loadModel(folder.path))).to.equal(
+      `loadModel: ${folder.path}/model.json must be there, got none; train the run to its end, with --resume if it was interrupted`,
+    );
   });
 });

@@ -16,7 +16,9 @@ describe('ilrec', () => {
 
   /** 12 users who walk around a ring of 9 items. */
   async function prepare(): Promise<Ran> {
-    const rows = Array.from({ length: 12 }, (_, user) => Array.from({ length: 6 }, (_, i) => `u${user},item-${(user + i) % 9},${i}`)).flat();
+    const rows = Array.from({ length: 12 }, (_, user) =>
+      Array.from({ length: 6 }, (_, i) => `u${user},item-${(user + i) % 9},${i}`),
+    ).flat();
     await writeFile(at('clicks.csv'), ['user,item,time', ...rows].join('\n'));
     await writeFile(at('config.json'), JSON.stringify(smallConfig({ training: { epochs: 1 } })));
     return await ilrecCommand('prepare', '--format', 'csv', '--input', at('clicks.csv'), '--out', at('data'), '--json');
@@ -24,40 +26,112 @@ describe('ilrec', () => {
 
   it('prepares, trains, evaluates and recommends, each with one JSON object on stdout', async () => {
     expect(oneObject(await prepare())).to.deep.include({ users: 12, items: 9 });
-    const trained = await ilrecCommand('train', '--data', at('data'), '--out', at('run'), '--config', at('config.json'), '--backend', 'wasm', '--seed', '4', '--json');
+    const trained = await ilrecCommand(
+      'train',
+      '--data',
+      at('data'),
+      '--out',
+      at('run'),
+      '--config',
+      at('config.json'),
+      '--backend',
+      'wasm',
+      '--seed',
+      '4',
+      '--json',
+    );
     expect(oneObject(trained)).to.deep.include({ method: 'ilrec', status: 'done', seed: 4, backend: 'wasm' });
     const evaluated = oneObject(await ilrecCommand('evaluate', '--run', at('run'), '--backend', 'wasm', '--json'));
-    expect(Object.keys(evaluated)).to.deep.equal(['hr@1', 'hr@5', 'ndcg@5', 'hr@10', 'ndcg@10', 'mrr@10', 'users', 'invalidItems', 'ci95', 'protocol']);
-    const recommended = oneObject(await ilrecCommand('recommend', '--run', at('run'), '--history', 'item-1, item-2', '--k', '3', '--exclude-seen', '--backend', 'wasm', '--json'));
+    expect(Object.keys(evaluated)).to.deep.equal([
+      'hr@1',
+      'hr@5',
+      'ndcg@5',
+      'hr@10',
+      'ndcg@10',
+      'mrr@10',
+      'users',
+      'invalidItems',
+      'ci95',
+      'protocol',
+    ]);
+    const recommended = oneObject(
+      await ilrecCommand(
+        'recommend',
+        '--run',
+        at('run'),
+        '--history',
+        'item-1, item-2',
+        '--k',
+        '3',
+        '--exclude-seen',
+        '--backend',
+        'wasm',
+        '--json',
+      ),
+    );
     expect(recommended.items).to.have.length(3);
     expect((recommended.items as object[])[0]).to.have.keys('id', 'title', 'score');
   });
 
   it('compares, and writes the report', async () => {
     await prepare();
-    const ran = await ilrecCommand('compare', '--data', at('data'), '--methods', 'popularity,markov', '--out', at('compared'), '--backend', 'wasm');
+    const ran = await ilrecCommand(
+      'compare',
+      '--data',
+      at('data'),
+      '--methods',
+      'popularity,markov',
+      '--out',
+      at('compared'),
+      '--backend',
+      'wasm',
+    );
     expect(ran.status, ran.stderr).to.equal(0);
-    expect(ran.stdout).to.match(/Markov is ahead of Popularity/).and.include(`Report: ${at('compared')}/report.html`);
+    expect(ran.stdout)
+      .to.match(/Markov is ahead of Popularity/)
+      .and.include(`Report: ${at('compared')}/report.html`);
     expect(await readFile(at('compared/report.html'), 'utf8')).to.match(/^<!doctype html>[^]*<\/html>\n$/);
-    expect(JSON.parse(await readFile(at('compared/comparison.json'), 'utf8'))).to.include.keys('methods', 'pairs', 'protocols');
+    expect(JSON.parse(await readFile(at('compared/comparison.json'), 'utf8'))).to.include.keys(
+      'methods',
+      'pairs',
+      'protocols',
+    );
   });
 
   it('answers a mistake with one sentence on stderr and status 1', async () => {
     await prepare();
     const mistakes: [string[], RegExp][] = [
       [['train', '--data', at('nowhere'), '--out', at('run'), '--backend', 'wasm'], /run `ilrec prepare`/],
-      [['train', '--data', at('data'), '--out', at('run'), '--method', 'magic'], /^--method must be one of ilrec, sft, sasrec, popularity, markov, got magic$/],
-      [['train', '--data', at('data'), '--out', at('run'), '--epochs', '1.5'], /^--epochs must be a whole number of at least 1, got 1\.5$/],
-      [['train', '--data', at('data'), '--out', at('run'), '--config', at('none.json')], /^--config must be a file that can be read, got .*none\.json; check the path$/],
+      [
+        ['train', '--data', at('data'), '--out', at('run'), '--method', 'magic'],
+        /^--method must be one of ilrec, sft, sasrec, popularity, markov, got magic$/,
+      ],
+      [
+        ['train', '--data', at('data'), '--out', at('run'), '--epochs', '1.5'],
+        /^--epochs must be a whole number of at least 1, got 1\.5$/,
+      ],
+      [
+        ['train', '--data', at('data'), '--out', at('run'), '--config', at('none.json')],
+        /^--config must be a file that can be read, got .*none\.json; check the path$/,
+      ],
       [['evaluate', '--run', at('data'), '--backend', 'wasm'], /must be a run directory, got no manifest\.json there/],
-      [['evaluate', '--run', at('data'), '--split', 'train', '--backend', 'wasm'], /^--split must be one of test, valid, got train$/],
-      [['prepare', '--format', 'xml', '--input', at('clicks.csv'), '--out', at('other')], /^--format must be one of lc-rec, minionerec, recbole, csv, got xml$/],
+      [
+        ['evaluate', '--run', at('data'), '--split', 'train', '--backend', 'wasm'],
+        /^--split must be one of test, valid, got train$/,
+      ],
+      [
+        ['prepare', '--format', 'xml', '--input', at('clicks.csv'), '--out', at('other')],
+        /^--format must be one of lc-rec, minionerec, recbole, csv, got xml$/,
+      ],
     ];
     for (const [words, expected] of mistakes) {
       const { status, stdout, stderr } = await ilrecCommand(...words);
       expect(status, words.join(' ')).to.equal(1);
       expect(stdout).to.equal('');
-      const [message, ...rest] = stderr.trimEnd().split('\n').filter((line) => !line.startsWith('backend: '));
+      const [message, ...rest] = stderr
+        .trimEnd()
+        .split('\n')
+        .filter((line) => !line.startsWith('backend: '));
       expect(message).to.match(expected);
       expect(rest).to.deep.equal([]);
     }
@@ -80,8 +154,24 @@ describe('ilrec', () => {
 
   it('writes a checkpoint and says how to go on when interrupted', async () => {
     await prepare();
-    await writeFile(at('long.json'), JSON.stringify(smallConfig({ training: { epochs: 500, validationUsers: 0, checkpointEverySeconds: 1000 } })));
-    const words = ['train', '--data', at('data'), '--out', at('run'), '--config', at('long.json'), '--method', 'sft', '--backend', 'wasm', '--json'];
+    await writeFile(
+      at('long.json'),
+      JSON.stringify(smallConfig({ training: { epochs: 500, validationUsers: 0, checkpointEverySeconds: 1000 } })),
+    );
+    const words = [
+      'train',
+      '--data',
+      at('data'),
+      '--out',
+      at('run'),
+      '--config',
+      at('long.json'),
+      '--method',
+      'sft',
+      '--backend',
+      'wasm',
+      '--json',
+    ];
     const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...words]);
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (text) => (stdout += String(text)));
@@ -96,7 +186,9 @@ describe('ilrec', () => {
     const { steps, ...rest } = JSON.parse(stdout) as { steps: number; status: string };
     expect(rest.status).to.equal('interrupted');
     expect(existsSync(at(`run/checkpoints/step-${String(steps).padStart(9, '0')}.safetensors`))).to.equal(true);
-    expect(stderr).to.include(`Interrupted with a checkpoint at step ${steps}; the same command with --resume goes on.`);
+    expect(stderr).to.include(
+      `Interrupted with a checkpoint at step ${steps}; the same command with --resume goes on.`,
+    );
   });
 });
 

@@ -5,7 +5,13 @@ import { parseTrainConfig } from '../../src/config/train_config';
 describe('parseTrainConfig', () => {
   it('fills in every default', () => {
     const config = parseTrainConfig({});
-    expect(config.method).to.deep.include({ numNegativeLayers: 4, penaltyWeight: 0.1, penalty: 'scale', thresholdScale: 1, thresholdReference: 'final' });
+    expect(config.method).to.deep.include({
+      numNegativeLayers: 4,
+      penaltyWeight: 0.1,
+      penalty: 'scale',
+      thresholdScale: 1,
+      thresholdReference: 'final',
+    });
     expect(config.training).to.deep.include({ batching: 'packed', schedule: 'cosine' });
     expect(config.evaluation).to.deep.equal({ beamWidth: 20, renormalize: false, batchSize: 64, excludeSeen: false });
     expect(config.sasrec.training).to.deep.equal({});
@@ -18,12 +24,16 @@ describe('parseTrainConfig', () => {
   });
 
   it('lists everything that is wrong, unknown keys included', () => {
-    expect(() => parseTrainConfig({ training: { epoch: 3, batchSize: 0 }, method: { penalty: 'hard' } }, 'my.json')).to.throw(
+    expect(() =>
+      parseTrainConfig({ training: { epoch: 3, batchSize: 0 }, method: { penalty: 'hard' } }, 'my.json'),
+    ).to.throw(
       /^parseTrainConfig: my\.json must follow the config's rules:\n(?=[^]*Unrecognized key: "epoch")(?=[^]*training\.batchSize)(?=[^]*method\.penalty)/,
     );
   });
 
-  for (const file of readdirSync('configs', { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json') && !name.startsWith('prompts'))) {
+  for (const file of readdirSync('configs', { recursive: true, encoding: 'utf8' }).filter(
+    (name) => name.endsWith('.json') && !name.startsWith('prompts'),
+  )) {
     it(`accepts configs/${file}`, () => {
       parseTrainConfig(JSON.parse(readFileSync(`configs/${file}`, 'utf8')), file);
     });

@@ -29,13 +29,18 @@ describe('demoCatalogue', () => {
     expect(sorted.slice(0, 40).reduce((a, b) => a + b) / total).to.be.within(0.2, 0.6);
   });
   it('rewards order: the last item tells more than popularity, and its kind with the one before tells more than alone', () => {
-    const kindOf = (item: number): string => /([\p{L}-]+ ){1,5}([\p{L}-]+), /u.exec(shop.titles?.[item] as string)?.[2] ?? '';
+    const kindOf = (item: number): string =>
+      /([\p{L}-]+ ){1,5}([\p{L}-]+), /u.exec(shop.titles?.[item] as string)?.[2] ?? '';
     const hits = (context: (history: Int32Array) => string, event: (item: number) => string): number => {
       const counts = new Map<string, Map<string, number>>();
-      for (const sequence of train) for (let t = 2; t < sequence.length; t++) {
-        const row = counts.get(context(sequence.subarray(0, t))) ?? new Map<string, number>();
-        counts.set(context(sequence.subarray(0, t)), row.set(event(sequence[t]), (row.get(event(sequence[t])) ?? 0) + 1));
-      }
+      for (const sequence of train)
+        for (let t = 2; t < sequence.length; t++) {
+          const row = counts.get(context(sequence.subarray(0, t))) ?? new Map<string, number>();
+          counts.set(
+            context(sequence.subarray(0, t)),
+            row.set(event(sequence[t]), (row.get(event(sequence[t])) ?? 0) + 1),
+          );
+        }
       let right = 0;
       shop.sequences.forEach((sequence, user) => {
         const row = [...(counts.get(context(sequence.subarray(0, -1))) ?? [])].sort((a, b) => b[1] - a[1]);
@@ -52,7 +57,11 @@ describe('demoCatalogue', () => {
     expect(two).to.be.lessThan(0.7); // noise
   });
   it('refuses sizes it cannot fill', () => {
-    expect(() => demoCatalogue({ numItems: 39 })).to.throw('demoCatalogue: numItems must be an integer from 40 to 20000, got 39; 400 is the default');
-    expect(() => demoCatalogue({ numUsers: 0 })).to.throw('demoCatalogue: numUsers must be an integer of 1 or more, got 0; 3000 is the default');
+    expect(() => demoCatalogue({ numItems: 39 })).to.throw(
+      'demoCatalogue: numItems must be an integer from 40 to 20000, got 39; 400 is the default',
+    );
+    expect(() => demoCatalogue({ numUsers: 0 })).to.throw(
+      'demoCatalogue: numUsers must be an integer of 1 or more, got 0; 3000 is the default',
+    );
   });
 });

@@ -3,11 +3,12 @@ import { readLcRec, type LcRecFiles } from '../../src/data/lc_rec';
 import type { InteractionData } from '../../src/data/types';
 
 const INDEX = '{"0": ["<a_1>", "<b_2>"], "1": ["<a_1>"], "2": ["<a_3>", "<b_2>"]}';
-const read = (inter: string, index: string | null = INDEX, item?: string): InteractionData => readLcRec({
-  inter: { name: 'Toys.inter.json', text: inter },
-  ...(index !== null && { index: { name: 'Toys.index.json', text: index } }),
-  ...(item !== undefined && { item: { name: 'Toys.item.json', text: item } }),
-} as LcRecFiles);
+const read = (inter: string, index: string | null = INDEX, item?: string): InteractionData =>
+  readLcRec({
+    inter: { name: 'Toys.inter.json', text: inter },
+    ...(index !== null && { index: { name: 'Toys.index.json', text: index } }),
+    ...(item !== undefined && { item: { name: 'Toys.item.json', text: item } }),
+  } as LcRecFiles);
 
 describe('readLcRec', () => {
   it('keeps every key of the index as an item, interacted with or not, and semantic ids of unequal length', () => {
@@ -20,7 +21,11 @@ describe('readLcRec', () => {
     expect(data.titles).to.equal(undefined);
   });
   it('reads titles, null where there is none, and says which items have no semantic id', () => {
-    const data = read('{"u": [0]}', INDEX, '{"0": {"title": " Bläser—Set "}, "1": {"title": ""}, "9": {"title": "Lost"}}');
+    const data = read(
+      '{"u": [0]}',
+      INDEX,
+      '{"0": {"title": " Bläser—Set "}, "1": {"title": ""}, "9": {"title": "Lost"}}',
+    );
     expect(data.titles).to.deep.equal(['Bläser—Set', null, null]);
     expect(data.notes).to.deep.equal(['1 items of Toys.item.json have no semantic id and are left out.']);
   });
@@ -31,14 +36,24 @@ describe('readLcRec', () => {
     expect(data.titles).to.deep.equal(['Drum', null]);
   });
   it('names user, place, value and rule', () => {
-    expect(() => read('{"u": [0, 9]}')).to.throw('readLcRec: Toys.inter.json user "u" must have only items of Toys.index.json, got "9" at place 1; use the index.json made for these interactions');
-    expect(() => read('{"u": 3}')).to.throw('readLcRec: Toys.inter.json user "u" must have a list of items, got 3; write the items in time order');
+    expect(() => read('{"u": [0, 9]}')).to.throw(
+      'readLcRec: Toys.inter.json user "u" must have only items of Toys.index.json, got "9" at place 1; use the index.json made for these interactions',
+    );
+    expect(() => read('{"u": 3}')).to.throw(
+      'readLcRec: Toys.inter.json user "u" must have a list of items, got 3; write the items in time order',
+    );
     expect(() => read('{"u": [1.5]}')).to.throw('user "u" must list items by number or text, got 1.5 at place 0');
     expect(() => read('{}')).to.throw('Toys.inter.json must have at least one user, got an empty object');
-    expect(() => read('{"u": [0]}', '{"0": "<a_1>"}')).to.throw('Toys.index.json item "0" must have a list of tokens such as ["<a_1>","<b_7>"], got "<a_1>"; write its semantic id');
+    expect(() => read('{"u": [0]}', '{"0": "<a_1>"}')).to.throw(
+      'Toys.index.json item "0" must have a list of tokens such as ["<a_1>","<b_7>"], got "<a_1>"; write its semantic id',
+    );
     expect(() => read('{"u": [0]}', '{"0": []}')).to.throw('item "0" must have a list of tokens');
     expect(() => read('{"u": [0]}', '{}')).to.throw('Toys.index.json must have at least one item');
-    expect(() => read('{"u": [0]}', INDEX, '{"0": {"title": 7}}')).to.throw('Toys.item.json item "0" must have a text as title, got 7');
-    expect(() => read('{"u": [0]}', INDEX, '{"0": "Drum"}')).to.throw('Toys.item.json item "0" must be an object such as {"title":"..."}, got "Drum"');
+    expect(() => read('{"u": [0]}', INDEX, '{"0": {"title": 7}}')).to.throw(
+      'Toys.item.json item "0" must have a text as title, got 7',
+    );
+    expect(() => read('{"u": [0]}', INDEX, '{"0": "Drum"}')).to.throw(
+      'Toys.item.json item "0" must be an object such as {"title":"..."}, got "Drum"',
+    );
   });
 });

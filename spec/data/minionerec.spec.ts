@@ -2,10 +2,17 @@ import { expect } from 'chai';
 import { readMiniOneRec } from '../../src/data/minionerec';
 
 const HEADER = 'user_id,history_item_title,item_title,history_item_id,item_id,history_item_sid,item_sid\n';
-const INDEX = { name: 'Gear.index.json', text: '{"10": ["<a_1>", "<b_1>"], "11": ["<a_1>", "<b_2>"], "12": ["<a_2>", "<b_1>"]}' };
+const INDEX = {
+  name: 'Gear.index.json',
+  text: '{"10": ["<a_1>", "<b_1>"], "11": ["<a_1>", "<b_2>"], "12": ["<a_2>", "<b_1>"]}',
+};
 const valid = { name: 'valid.csv', text: `${HEADER}A1,['Nut'],"Bolt, 5""",[10],11,['<a_1><b_1>'],<a_1><b_2>\n` };
-const test = { name: 'test.csv', text: `${HEADER}A1,"['Nut', 'Bolt']",Vise,"[10, 11]",12,"['<a_1><b_1>', '<a_1><b_2>']",<a_2><b_1>\n` };
-const broken = (row: string) => () => readMiniOneRec({ windows: [{ name: 'test.csv', text: `${HEADER}${row}\n` }], index: INDEX });
+const test = {
+  name: 'test.csv',
+  text: `${HEADER}A1,"['Nut', 'Bolt']",Vise,"[10, 11]",12,"['<a_1><b_1>', '<a_1><b_2>']",<a_2><b_1>\n`,
+};
+const broken = (row: string) => () =>
+  readMiniOneRec({ windows: [{ name: 'test.csv', text: `${HEADER}${row}\n` }], index: INDEX });
 
 describe('readMiniOneRec', () => {
   it('chains the windows of the splits there are and says which is missing', () => {
@@ -25,27 +32,57 @@ describe('readMiniOneRec', () => {
     const split = { split: 'published', index: INDEX } as const;
     const whole = readMiniOneRec({ ...split, windows: [train, valid, test], splits: ['train', 'valid', 'test'] });
     expect(whole.sequences.map((items) => [...items])).to.deep.equal([[1, 0]]);
-    expect(whole.cases).to.deep.equal({ valid: [{ history: Int32Array.of(0), target: 1 }], test: [{ history: Int32Array.of(0, 1), target: 2 }] });
-    expect(whole.notes).to.deep.equal(['The rows of valid.csv and test.csv are evaluated as published; their targets are not trained on.']);
+    expect(whole.cases).to.deep.equal({
+      valid: [{ history: Int32Array.of(0), target: 1 }],
+      test: [{ history: Int32Array.of(0, 1), target: 2 }],
+    });
+    expect(whole.notes).to.deep.equal([
+      'The rows of valid.csv and test.csv are evaluated as published; their targets are not trained on.',
+    ]);
   });
   it('trains on the validation targets where the train split is missing, and says so', () => {
-    const data = readMiniOneRec({ split: 'published', index: INDEX, windows: [valid, test], splits: ['valid', 'test'], missing: ['train'] });
+    const data = readMiniOneRec({
+      split: 'published',
+      index: INDEX,
+      windows: [valid, test],
+      splits: ['valid', 'test'],
+      missing: ['train'],
+    });
     expect(data.sequences.map((items) => [...items])).to.deep.equal([[0, 1]]);
     expect(data.cases).to.deep.equal({ valid: [], test: [{ history: Int32Array.of(0, 1), target: 2 }] });
     expect(data.notes?.at(-1)).to.equal(
       'The rows of test.csv are evaluated as published and their targets are not trained on; those of valid.csv are, since the train split is missing, so that there is no validation.',
     );
-    expect(() => readMiniOneRec({ split: 'published', index: INDEX, windows: [valid], splits: ['valid'], missing: ['train', 'test'] })).to.throw('readMiniOneRec: the published split must have test.csv, got none; use leave-one-out instead');
+    expect(() =>
+      readMiniOneRec({
+        split: 'published',
+        index: INDEX,
+        windows: [valid],
+        splits: ['valid'],
+        missing: ['train', 'test'],
+      }),
+    ).to.throw('readMiniOneRec: the published split must have test.csv, got none; use leave-one-out instead');
   });
   it('refuses a published split whose targets are not the last items', () => {
     const early = { name: 'test.csv', text: `${HEADER}A1,[],Nut,[12],10,[],\n` };
     const late = { name: 'valid.csv', text: `${HEADER}A1,[],Nut,"[12, 10]",11,[],\n` };
-    expect(() => readMiniOneRec({ split: 'published', index: INDEX, windows: [late, early], splits: ['valid', 'test'], missing: ['train'] })).to.throw(
+    expect(() =>
+      readMiniOneRec({
+        split: 'published',
+        index: INDEX,
+        windows: [late, early],
+        splits: ['valid', 'test'],
+        missing: ['train'],
+      }),
+    ).to.throw(
       'publishedSplit: the targets held out must be the last items of user "A1", got [0] where the chained windows end with [1]; use leave-one-out instead',
     );
   });
   it('takes semantic ids and titles from the info file where there is no index', () => {
-    const data = readMiniOneRec({ windows: [valid], info: { name: 'Gear.info.txt', text: '<a_1><b_1>\tNut\t10\r\n<a_1><b_2>\tBolt\t11\r\n' } });
+    const data = readMiniOneRec({
+      windows: [valid],
+      info: { name: 'Gear.info.txt', text: '<a_1><b_1>\tNut\t10\r\n<a_1><b_2>\tBolt\t11\r\n' },
+    });
     expect(data.itemIds).to.deep.equal(['10', '11']);
     expect(data.titles).to.deep.equal(['Nut', 'Bolt']);
     expect(data.semanticIds?.[1]).to.deep.equal(['<a_1>', '<b_2>']);
@@ -56,13 +93,23 @@ describe('readMiniOneRec', () => {
     expect(data.semanticIds).to.equal(undefined);
   });
   it('names line, value and rule', () => {
-    expect(broken('A1,[],Vise,[10],99,[],')).to.throw('readMiniOneRec: test.csv line 2 must have only items of Gear.index.json, got "99"; use the index made for these windows');
-    expect(broken('A1,[],Vise,"[10, oops]",12,[],')).to.throw('readMiniOneRec: test.csv line 2: history_item_id must be a Python list such as [12, 7] (column 6: an element must be a quoted string or a number, got "o"), got "[10, oops]"; write the list again');
-    expect(broken('A1,[],Vise,[10],12,[],<a_9><b_9>')).to.throw('line 2: item_sid must be "<a_2><b_1>", the semantic id of item 12 in Gear.index.json, got "<a_9><b_9>"');
+    expect(broken('A1,[],Vise,[10],99,[],')).to.throw(
+      'readMiniOneRec: test.csv line 2 must have only items of Gear.index.json, got "99"; use the index made for these windows',
+    );
+    expect(broken('A1,[],Vise,"[10, oops]",12,[],')).to.throw(
+      'readMiniOneRec: test.csv line 2: history_item_id must be a Python list such as [12, 7] (column 6: an element must be a quoted string or a number, got "o"), got "[10, oops]"; write the list again',
+    );
+    expect(broken('A1,[],Vise,[10],12,[],<a_9><b_9>')).to.throw(
+      'line 2: item_sid must be "<a_2><b_1>", the semantic id of item 12 in Gear.index.json, got "<a_9><b_9>"',
+    );
     expect(broken(',[],Vise,[10],12,[],')).to.throw('line 2: user_id must not be blank');
     expect(broken('A1,[],Vise,[10],,[],')).to.throw('line 2: item_id must not be blank');
     expect(broken('')).to.throw('test.csv must have at least one window, got none');
-    expect(() => readMiniOneRec({ windows: [{ name: 'test.csv', text: 'user_id,item_id\nA1,3\n' }] })).to.throw('readMiniOneRec: test.csv line 1: the header must name a column history_item_id, got "user_id,item_id"; rename or add one');
-    expect(() => readMiniOneRec({ windows: [valid], info: { name: 'i.txt', text: 'Nut\t10\n' } })).to.throw('i.txt line 1 must be semantic id, title and item number with tabs between, got "Nut\\t10"');
+    expect(() => readMiniOneRec({ windows: [{ name: 'test.csv', text: 'user_id,item_id\nA1,3\n' }] })).to.throw(
+      'readMiniOneRec: test.csv line 1: the header must name a column history_item_id, got "user_id,item_id"; rename or add one',
+    );
+    expect(() => readMiniOneRec({ windows: [valid], info: { name: 'i.txt', text: 'Nut\t10\n' } })).to.throw(
+      'i.txt line 1 must be semantic id, title and item number with tabs between, got "Nut\\t10"',
+    );
   });
 });

@@ -19,16 +19,36 @@ function repr(text: string): string {
 
 describe('parsePythonList', () => {
   it('reads both quotes, escapes, numbers and a trailing comma', () => {
-    expect(parsePythonList(`['a', "b's", 'c\\'s "d"', 3, -1.5, 2e3, '\\x41\\u00e9\\U0001f3b8\\101\\q', ]`)).to.deep.equal(['a', "b's", `c's "d"`, 3, -1.5, 2000, 'Aé🎸A\\q']);
+    expect(
+      parsePythonList(`['a', "b's", 'c\\'s "d"', 3, -1.5, 2e3, '\\x41\\u00e9\\U0001f3b8\\101\\q', ]`),
+    ).to.deep.equal(['a', "b's", `c's "d"`, 3, -1.5, 2000, 'Aé🎸A\\q']);
     expect(parsePythonList(' [ ] ')).to.deep.equal([]);
   });
   it('reads back whatever repr writes', () => {
-    fc.assert(fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom("'", '"', '\\', ',', '[', ']', '\n', 'x', 'é') })), { maxLength: 8 }), (strings) => {
-      expect(parsePythonList(`[${strings.map(repr).join(', ')}]`)).to.deep.equal(strings);
-    }));
+    fc.assert(
+      fc.property(
+        fc.array(
+          fc.oneof(
+            fc.string({ unit: 'binary' }),
+            fc.string({ unit: fc.constantFrom("'", '"', '\\', ',', '[', ']', '\n', 'x', 'é') }),
+          ),
+          { maxLength: 8 },
+        ),
+        (strings) => {
+          expect(parsePythonList(`[${strings.map(repr).join(', ')}]`)).to.deep.equal(strings);
+        },
+      ),
+    );
   });
   it('names the column and the rule', () => {
-    const rule = (text: string): string => { try { parsePythonList(text); return 'fine'; } catch (error) { return (error as Error).message; } };
+    const rule = (text: string): string => {
+      try {
+        parsePythonList(text);
+        return 'fine';
+      } catch (error) {
+        return (error as Error).message;
+      }
+    };
     expect(rule('')).to.equal('column 1: there must be "[", got the end');
     expect(rule('[1 2]')).to.equal('column 4: there must be ",", got "2"');
     expect(rule("['a]")).to.equal("column 5: the string must end with ', got the end");

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { leaveOneOut } from '../../src/data/leave_one_out';
-import { prepareInteractions } from '../../src/data/prepare';
-import { readDataset } from '../../src/data/read_dataset_node';
+import { prepareInteractions } from '../../src/preparation/prepare';
+import { readDataset } from '../../src/preparation/read_dataset_node';
 import { SemanticIdTokenizer } from '../../src/tokenizers/semantic_id_tokenizer';
 
 const DATA = fileURLToPath(new URL('../../../shared/data', import.meta.url));
@@ -25,7 +25,11 @@ const title = existsSync(DATA) ? 'real datasets' : 'real datasets (skipped: ../s
     expect([data.report.users, data.report.items, data.report.interactions]).to.deep.equal([3_285, 3_686, 22_743]);
     expect(data.report.semanticIds.distinct).to.equal(3_670);
     expect(data.titles?.every((text) => text !== null)).to.equal(true);
-    const reference = JSON.parse(readFileSync(`${DATA}/industrial/Industrial_and_Scientific.reconstructed.inter.json`, 'utf8')) as Record<string, number[]>;
-    data.userIds.forEach((user, row) => expect([...data.sequences[row]].map((item) => Number(data.itemIds[item]))).to.deep.equal(reference[user]));
+    const reference = JSON.parse(
+      readFileSync(`${DATA}/industrial/Industrial_and_Scientific.reconstructed.inter.json`, 'utf8'),
+    ) as Record<string, number[]>;
+    data.userIds.forEach((user, row) =>
+      expect([...data.sequences[row]].map((item) => Number(data.itemIds[item]))).to.deep.equal(reference[user]),
+    );
   });
 });

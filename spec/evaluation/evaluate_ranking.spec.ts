@@ -1,5 +1,10 @@
 import { expect } from 'chai';
-import { evaluateRecommender, evaluationSummary, metricKeys, type EvaluateOptions } from '../../src/evaluation/evaluate_ranking';
+import {
+  evaluateRecommender,
+  evaluationSummary,
+  metricKeys,
+  type EvaluateOptions,
+} from '../../src/evaluation/evaluate_ranking';
 import type { RankingProtocol } from '../../src/evaluation/protocol';
 
 const ranking: RankingProtocol = {
@@ -37,7 +42,13 @@ describe('evaluateRecommender', () => {
     expect(result['mrr@10']).to.be.closeTo((1 + 1 / 3 + 1 / 10) / 5, 1e-12);
     expect(result.invalidItems).to.equal(0);
     const keys = ['hr@1', 'hr@5', 'ndcg@5', 'hr@10', 'ndcg@10', 'mrr@10'];
-    expect(Object.keys(evaluationSummary(result))).to.deep.equal([...keys, 'users', 'invalidItems', 'ci95', 'protocol']);
+    expect(Object.keys(evaluationSummary(result))).to.deep.equal([
+      ...keys,
+      'users',
+      'invalidItems',
+      'ci95',
+      'protocol',
+    ]);
     expect(metricKeys()).to.deep.equal(keys);
     for (const key of metricKeys()) {
       const [low, high] = result.ci95[key];
@@ -98,19 +109,30 @@ describe('evaluateRecommender', () => {
   });
 
   it('counts list entries that are no items, or come twice', async () => {
-    const result = await evaluateRecommender(ladder({ targets: [5], recommend: () => Promise.resolve([[-1, 30, 1.5, 5, 5]]) }));
+    const result = await evaluateRecommender(
+      ladder({ targets: [5], recommend: () => Promise.resolve([[-1, 30, 1.5, 5, 5]]) }),
+    );
     expect(result.invalidItems).to.equal(4);
     expect(result.ranks[0]).to.equal(4);
   });
 
   it('refuses what it cannot measure, each by a sentence', async () => {
-    const messageOf = (overrides: Partial<EvaluateOptions>): Promise<string> => evaluateRecommender(ladder(overrides)).then(String, (error: Error) => error.message);
+    const messageOf = (overrides: Partial<EvaluateOptions>): Promise<string> =>
+      evaluateRecommender(ladder(overrides)).then(String, (error: Error) => error.message);
     expect(await messageOf({ targets: [] })).to.equal('evaluateRecommender: there must be at least one user, got 0');
-    expect(await messageOf({ targets: [1, 30] })).to.equal('evaluateRecommender: targets must be item numbers in [0, 30), got 30 for user 1');
-    expect(await messageOf({ ks: [1, 21] })).to.equal('evaluateRecommender: ks must be integers from 1 to the list length of 20, got [1, 21]; raise listLength');
-    expect(await messageOf({ users: 0 })).to.equal('evaluateRecommender: users must be an integer of at least 1, got 0');
+    expect(await messageOf({ targets: [1, 30] })).to.equal(
+      'evaluateRecommender: targets must be item numbers in [0, 30), got 30 for user 1',
+    );
+    expect(await messageOf({ ks: [1, 21] })).to.equal(
+      'evaluateRecommender: ks must be integers from 1 to the list length of 20, got [1, 21]; raise listLength',
+    );
+    expect(await messageOf({ users: 0 })).to.equal(
+      'evaluateRecommender: users must be an integer of at least 1, got 0',
+    );
     expect(await messageOf({ users: [7] })).to.equal('evaluateRecommender: users must be integers in [0, 5), got 7');
-    expect(await messageOf({ batchSize: 0 })).to.equal('evaluateRecommender: batchSize must be an integer of at least 1, got 0');
+    expect(await messageOf({ batchSize: 0 })).to.equal(
+      'evaluateRecommender: batchSize must be an integer of at least 1, got 0',
+    );
     expect(await messageOf({ recommend: () => Promise.resolve([[1]]) })).to.equal(
       'evaluateRecommender: recommend must return one list per user, got 1 lists for 5 users',
     );

@@ -23,7 +23,12 @@ describe('signFlipTest', () => {
     const sampled = signFlipTest(differences, { permutations: 8191, seed: 1 });
     expect(sampled).to.be.closeTo(exact, 0.02).and.not.equal(exact);
     expect(signFlipTest(differences, { permutations: 8191, seed: 1 })).to.equal(sampled);
-    expect(signFlipTest(differences.map((d) => -d), { permutations: 8191, seed: 1 })).to.equal(sampled);
+    expect(
+      signFlipTest(
+        differences.map((d) => -d),
+        { permutations: 8191, seed: 1 },
+      ),
+    ).to.equal(sampled);
   });
 
   it('is never 0 and is small for a difference that all users share', () => {
@@ -32,7 +37,12 @@ describe('signFlipTest', () => {
 
   it('is about uniform where there is nothing to find', () => {
     const random = createRandom(9);
-    const values = Array.from({ length: 200 }, (_, seed) => signFlipTest(Array.from({ length: 40 }, () => random.normal()), { permutations: 199, seed }));
+    const values = Array.from({ length: 200 }, (_, seed) =>
+      signFlipTest(
+        Array.from({ length: 40 }, () => random.normal()),
+        { permutations: 199, seed },
+      ),
+    );
     const below = values.filter((p) => p <= 0.05).length;
     expect(below).to.be.within(2, 20); // 10 expected of 200, standard deviation 3.1
   });
@@ -41,7 +51,14 @@ describe('signFlipTest', () => {
 describe('pairedDifference', () => {
   it("averages a user's metric over the seeds, then compares users", () => {
     // hr@2 per user: a = mean of [1 0 0], [1 1 0] = [1, 1/2, 0]; b = [0 1 0]
-    const result = pairedDifference([[1, 3, 0], [2, 2, 9]], [[0, 1, 5]], { metric: 'hr', k: 2 });
+    const result = pairedDifference(
+      [
+        [1, 3, 0],
+        [2, 2, 9],
+      ],
+      [[0, 1, 5]],
+      { metric: 'hr', k: 2 },
+    );
     expect(result.meanA).to.be.closeTo(0.5, 1e-12);
     expect(result.meanB).to.be.closeTo(1 / 3, 1e-12);
     expect(result.difference).to.be.closeTo((1 - 0.5 + 0) / 3, 1e-12);
@@ -66,7 +83,10 @@ describe('pairedDifference', () => {
   });
 
   it('changes its sign with the order of the methods', () => {
-    const [a, b] = [[1, 2, 0, 4], [0, 1, 3, 0]];
+    const [a, b] = [
+      [1, 2, 0, 4],
+      [0, 1, 3, 0],
+    ];
     const forth = pairedDifference([a], [b]);
     const back = pairedDifference([b], [a]);
     expect(back.difference).to.equal(-forth.difference);
@@ -75,7 +95,11 @@ describe('pairedDifference', () => {
   });
 
   it('refuses runs over different users, and none', () => {
-    expect(() => pairedDifference([[1, 2]], [[1]])).to.throw('pairedDifference: all runs must rank the same users, got 2 and 1 users');
-    expect(() => pairedDifference([], [[1]])).to.throw('pairedDifference: each method must have the ranks of at least one seed and user, got none');
+    expect(() => pairedDifference([[1, 2]], [[1]])).to.throw(
+      'pairedDifference: all runs must rank the same users, got 2 and 1 users',
+    );
+    expect(() => pairedDifference([], [[1]])).to.throw(
+      'pairedDifference: each method must have the ranks of at least one seed and user, got none',
+    );
   });
 });

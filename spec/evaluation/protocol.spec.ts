@@ -31,8 +31,20 @@ describe('protocolText', () => {
   });
 
   it('leaves beams and probabilities out where every item is scored', () => {
-    const text = protocolText({ ...beamSearch, split: 'valid', ranking: 'the scores of sasrec', beamWidth: null, renormalize: null, users: 24772, userSeed: null, maxHistory: null, excludeSeen: true });
-    expect(text).to.include('valid split (target: the last but one item of each user), all 24772 users. Full ranking of 9922 items by the scores of sasrec; lists');
+    const text = protocolText({
+      ...beamSearch,
+      split: 'valid',
+      ranking: 'the scores of sasrec',
+      beamWidth: null,
+      renormalize: null,
+      users: 24772,
+      userSeed: null,
+      maxHistory: null,
+      excludeSeen: true,
+    });
+    expect(text).to.include(
+      'valid split (target: the last but one item of each user), all 24772 users. Full ranking of 9922 items by the scores of sasrec; lists',
+    );
     expect(text).to.include('The model sees the whole history; items of the history are left out of the list.');
   });
 

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { evaluateRecommender } from '../../src/evaluation/evaluate_ranking';
 import { beamSearchRecommender, scorerRecommender } from '../../src/evaluation/recommenders';
-import { splitCases } from '../../src/evaluation/split_cases';
+import { splitCases } from '../../src/data/split_cases';
 import { buildPrefixTrie } from '../../src/generation/prefix_trie';
 import type { ItemScorer } from '../../src/models/item_scorer';
 import { forEachBackend } from '../support/backends';
@@ -20,7 +20,9 @@ const nearest: ItemScorer = {
   numItems: NUM_ITEMS,
   score: (rows) =>
     tf.tensor2d(
-      rows.map((history) => Array.from({ length: NUM_ITEMS }, (_, item) => -Math.abs(item - (history[history.length - 1] ?? 0)))),
+      rows.map((history) =>
+        Array.from({ length: NUM_ITEMS }, (_, item) => -Math.abs(item - (history[history.length - 1] ?? 0))),
+      ),
       [rows.length, NUM_ITEMS],
     ),
 };
@@ -36,9 +38,14 @@ describe('recommenders', () => {
 
     it('leave out seen items, or see only the newest of the history, when asked', async () => {
       const options = { scorer: nearest, histories: [[9, 11, 10]], listLength: 3 };
-      expect(Array.from((await scorerRecommender({ ...options, excludeSeen: true }).recommend([0]))[0])).to.deep.equal([8, 12, 7]);
+      expect(Array.from((await scorerRecommender({ ...options, excludeSeen: true }).recommend([0]))[0])).to.deep.equal([
+        8, 12, 7,
+      ]);
       const sawLast: number[] = [];
-      const scorer: ItemScorer = { ...nearest, score: (rows) => (sawLast.push(...rows.map(({ length }) => length)), nearest.score(rows)) };
+      const scorer: ItemScorer = {
+        ...nearest,
+        score: (rows) => (sawLast.push(...rows.map(({ length }) => length)), nearest.score(rows)),
+      };
       await scorerRecommender({ ...options, scorer, maxHistory: 2 }).recommend([0]);
       expect(sawLast).to.deep.equal([2]);
     });
@@ -54,15 +61,25 @@ describe('recommenders', () => {
       expect(many).to.include({ users: 17, invalidItems: 0 });
       expect(many.protocol).to.include({ beamWidth: 20, renormalize: false, excludeSeen: false, numItems: NUM_ITEMS });
       expect(decoder.prefilledTokens).to.equal(2 * histories.reduce((sum, history) => sum + 1 + 3 * history.length, 0)); // two evaluations
-      const scored = await evaluateRecommender({ ...scorerRecommender({ scorer: nearest, histories }), targets, split: 'test' });
+      const scored = await evaluateRecommender({
+        ...scorerRecommender({ scorer: nearest, histories }),
+        targets,
+        split: 'test',
+      });
       expect(scored.users).to.equal(17);
       expect(tf.memory().numTensors).to.equal(before);
     });
 
     it('put the more popular of the items behind one sequence first', async () => {
       const trie = buildPrefixTrie([[3], [3], [3]]);
-      const options = { decoder: new FakeDecoder(5), trie, tokenizer: { bosTokenId: 1, itemTokens: [[3], [3], [3]] }, histories: [[0]] };
-      const listOf = async (more: object): Promise<number[]> => Array.from((await beamSearchRecommender({ ...options, ...more }).recommend([0]))[0]);
+      const options = {
+        decoder: new FakeDecoder(5),
+        trie,
+        tokenizer: { bosTokenId: 1, itemTokens: [[3], [3], [3]] },
+        histories: [[0]],
+      };
+      const listOf = async (more: object): Promise<number[]> =>
+        Array.from((await beamSearchRecommender({ ...options, ...more }).recommend([0]))[0]);
       expect(await listOf({})).to.deep.equal([0, 1, 2]);
       expect(await listOf({ itemCounts: [1, 1, 6] })).to.deep.equal([2, 0, 1]);
       expect(await listOf({ itemCounts: [1, 1, 6], excludeSeen: true })).to.deep.equal([2, 1]);
@@ -70,19 +87,36 @@ describe('recommenders', () => {
 
     it('refuse scores that are NaN', async () => {
       const scorer: ItemScorer = { ...nearest, score: (rows) => tf.fill([rows.length, NUM_ITEMS], NaN) };
-      const message = await scorerRecommender({ scorer, histories }).recommend([0]).then(String, (error: Error) => error.message);
-      expect(message).to.equal('scorerRecommender: scores must be numbers, nearest got NaN for item 0; its weights have diverged');
+      const message = await scorerRecommender({ scorer, histories })
+        .recommend([0])
+        .then(String, (error: Error) => error.message);
+      expect(message).to.equal(
+        'scorerRecommender: scores must be numbers, nearest got NaN for item 0; its weights have diverged',
+      );
     });
   });
 });
 
 describe('splitCases', () => {
-  const split = { train: [Int32Array.of(1, 2), Int32Array.of(5)], validation: Int32Array.of(3, 6), test: Int32Array.of(4, 7) };
+  const split = {
+    train: [Int32Array.of(1, 2), Int32Array.of(5)],
+    validation: Int32Array.of(3, 6),
+    test: Int32Array.of(4, 7),
+  };
 
   it('asks for the last but one item after the training items, or for the last after those and the validation item', () => {
     const valid = splitCases(split, 'valid');
-    expect([valid.histories.map((h) => [...h]), [...valid.targets]]).to.deep.equal([[[1, 2], [5]], [3, 6]]);
+    expect([valid.histories.map((h) => [...h]), [...valid.targets]]).to.deep.equal([
+      [[1, 2], [5]],
+      [3, 6],
+    ]);
     const test = splitCases(split, 'test');
-    expect([test.histories.map((h) => [...h]), [...test.targets]]).to.deep.equal([[[1, 2, 3], [5, 6]], [4, 7]]);
+    expect([test.histories.map((h) => [...h]), [...test.targets]]).to.deep.equal([
+      [
+        [1, 2, 3],
+        [5, 6],
+      ],
+      [4, 7],
+    ]);
   });
 });

@@ -8,7 +8,10 @@ import { forEachBackend } from '../support/backends';
 import { FakeDecoder } from '../support/fake_decoder';
 
 const VOCAB = 7;
-const prompts = fc.array(fc.array(fc.integer({ min: 0, max: VOCAB - 1 }), { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 3 });
+const prompts = fc.array(fc.array(fc.integer({ min: 0, max: VOCAB - 1 }), { minLength: 1, maxLength: 5 }), {
+  minLength: 1,
+  maxLength: 3,
+});
 const settings = fc.record({
   maxNewTokens: fc.integer({ min: 1, max: 6 }),
   numBeams: fc.integer({ min: 1, max: 4 }),
@@ -23,7 +26,11 @@ function tableDecoder(vocabSize: number, next: (tokens: readonly number[]) => re
     rows: number[][];
     hidden: tf.Tensor2D;
   }
-  const logits = (rows: number[][]): tf.Tensor2D => tf.tensor2d(rows.map((row) => next(row).map((p) => Math.log(p))), [rows.length, vocabSize]);
+  const logits = (rows: number[][]): tf.Tensor2D =>
+    tf.tensor2d(
+      rows.map((row) => next(row).map((p) => Math.log(p))),
+      [rows.length, vocabSize],
+    );
   return {
     vocabSize,
     prefill: (given, beamWidth) => {
@@ -34,7 +41,10 @@ function tableDecoder(vocabSize: number, next: (tokens: readonly number[]) => re
     step: (opaque, tokens, parents) => {
       const state = opaque as State;
       const before = state.rows.length / state.batchSize;
-      state.rows = Array.from(tokens, (token, row) => [...state.rows[Math.floor(row / state.beamWidth) * before + parents[row]], token]);
+      state.rows = Array.from(tokens, (token, row) => [
+        ...state.rows[Math.floor(row / state.beamWidth) * before + parents[row]],
+        token,
+      ]);
       state.hidden.dispose();
       state.hidden = logits(state.rows);
     },
@@ -45,7 +55,13 @@ function tableDecoder(vocabSize: number, next: (tokens: readonly number[]) => re
 
 /** Token 0 ends. A short likely answer, a longer likelier one, and one that pays only after many tokens. */
 const threeAnswers = tableDecoder(3, (tokens) => {
-  const known: Record<string, number[]> = { '': [0.31, 0.6, 0.09], '1': [0.5, 0.4, 0.1], '2': [0.2, 0.4, 0.4], '11': [0.9, 0.06, 0.04], '12': [0.8, 0.1, 0.1] };
+  const known: Record<string, number[]> = {
+    '': [0.31, 0.6, 0.09],
+    '1': [0.5, 0.4, 0.1],
+    '2': [0.2, 0.4, 0.4],
+    '11': [0.9, 0.06, 0.04],
+    '12': [0.8, 0.1, 0.1],
+  };
   return known[tokens.join('')] ?? (tokens.every((token) => token === 1) ? [1e-9, 1, 1e-9] : [0.98, 0.01, 0.01]);
 });
 
@@ -56,7 +72,8 @@ function logProbability(decoder: FakeDecoder, prompt: readonly number[], tokens:
   }, 0);
 }
 
-const plain = (rows: { tokens: Int32Array; score: number }[]): { tokens: number[]; score: number }[] => rows.map(({ tokens, score }) => ({ tokens: [...tokens], score }));
+const plain = (rows: { tokens: Int32Array; score: number }[]): { tokens: number[]; score: number }[] =>
+  rows.map(({ tokens, score }) => ({ tokens: [...tokens], score }));
 
 describe('generate', () => {
   forEachBackend((backend) => {
@@ -74,7 +91,9 @@ describe('generate', () => {
 
     it('finds with beams the sequence that starts with a less likely token', async () => {
       // 1 0: 0.55 * 0.4; 0 1: 0.45 * 0.9
-      const decoder = tableDecoder(2, (tokens) => (tokens.length === 0 ? [0.45, 0.55] : tokens[0] === 0 ? [0.1, 0.9] : [0.6, 0.4]));
+      const decoder = tableDecoder(2, (tokens) =>
+        tokens.length === 0 ? [0.45, 0.55] : tokens[0] === 0 ? [0.1, 0.9] : [0.6, 0.4],
+      );
       const options = { maxNewTokens: 2, lengthPenalty: 0 };
       expectRows((await generate(decoder, [[0]], options))[0], [[[1, 0], Math.log(0.33)]]);
       expectRows((await generate(decoder, [[0]], { ...options, numBeams: 2, numReturnSequences: 2 }))[0], [
@@ -118,7 +137,13 @@ describe('generate', () => {
     it('does not finish a candidate behind the best beams', async () => {
       // 0 (0.2) would end but is third of two beams; both beams go on and then end.
       const decoder = tableDecoder(3, (tokens) => (tokens.length === 0 ? [0.2, 0.5, 0.3] : [0.8, 0.1, 0.1]));
-      const [rows] = await generate(decoder, [[0]], { maxNewTokens: 4, numBeams: 2, numReturnSequences: 2, eosTokenId: 0, lengthPenalty: 0 });
+      const [rows] = await generate(decoder, [[0]], {
+        maxNewTokens: 4,
+        numBeams: 2,
+        numReturnSequences: 2,
+        eosTokenId: 0,
+        lengthPenalty: 0,
+      });
       expectRows(rows, [
         [[1, 0], Math.log(0.4)],
         [[2, 0], Math.log(0.24)],
@@ -134,10 +159,20 @@ describe('generate', () => {
 
     it('equals scoring every sequence when the beam is wide', async () => {
       const decoder = new FakeDecoder(5);
-      const [rows] = await generate(decoder, [[3, 1]], { maxNewTokens: 3, numBeams: 25, numReturnSequences: 25, lengthPenalty: 0 });
+      const [rows] = await generate(decoder, [[3, 1]], {
+        maxNewTokens: 3,
+        numBeams: 25,
+        numReturnSequences: 25,
+        lengthPenalty: 0,
+      });
       const all = Array.from({ length: 125 }, (_, n) => [Math.floor(n / 25), Math.floor(n / 5) % 5, n % 5]);
-      const scored = all.map((tokens) => ({ tokens, score: logProbability(decoder, [3, 1], tokens) })).sort((a, b) => b.score - a.score);
-      expectRows(rows, scored.slice(0, 25).map(({ tokens, score }): [number[], number] => [tokens, score]));
+      const scored = all
+        .map((tokens) => ({ tokens, score: logProbability(decoder, [3, 1], tokens) }))
+        .sort((a, b) => b.score - a.score);
+      expectRows(
+        rows,
+        scored.slice(0, 25).map(({ tokens, score }): [number[], number] => [tokens, score]),
+      );
     });
 
     it('gives each prompt of a batch what it gets alone, and every sequence its own probability', async () => {
@@ -152,7 +187,10 @@ describe('generate', () => {
             expect(rows).to.have.length(options.numBeams);
             expect(new Set(rows.map(({ tokens }) => tokens.join())).size).to.equal(rows.length);
             rows.forEach(({ tokens, score }, rank) => {
-              expect(score).to.be.closeTo(logProbability(decoder, batch[at], tokens) / tokens.length ** options.lengthPenalty, 1e-4 * Math.max(1, Math.abs(score)));
+              expect(score).to.be.closeTo(
+                logProbability(decoder, batch[at], tokens) / tokens.length ** options.lengthPenalty,
+                1e-4 * Math.max(1, Math.abs(score)),
+              );
               if (rank > 0) expect(score).to.be.at.most(rows[rank - 1].score);
               const end = tokens.findIndex((token) => ends.includes(token));
               expect(tokens.length).to.equal(end >= 0 ? end + 1 : options.maxNewTokens);
@@ -194,7 +232,10 @@ describe('generate', () => {
     for (const [options, message] of [
       [{ maxNewTokens: 0 }, 'generate: maxNewTokens must be an integer of at least 1, got 0'],
       [{ maxNewTokens: 2, numBeams: 1.5 }, 'generate: numBeams must be an integer of at least 1, got 1.5'],
-      [{ maxNewTokens: 2, numReturnSequences: 2 }, 'generate: numReturnSequences must be at most numBeams, got 2 and 1; raise numBeams'],
+      [
+        { maxNewTokens: 2, numReturnSequences: 2 },
+        'generate: numReturnSequences must be at most numBeams, got 2 and 1; raise numBeams',
+      ],
       [{ maxNewTokens: 2, lengthPenalty: NaN }, 'generate: lengthPenalty must be a finite number, got NaN'],
       [{ maxNewTokens: 2, eosTokenId: [2, 7] }, 'generate: eosTokenId must be integers in [0, 7), got 7'],
     ] as [GenerateOptions, string][]) {
@@ -205,15 +246,24 @@ describe('generate', () => {
 
     it('refuses prompts that the decoder cannot read', async () => {
       const decoder = new FakeDecoder(VOCAB);
-      await expectRefused(generate(decoder, [[1], []], { maxNewTokens: 2 }), 'generate: a prompt must have at least one token, got none for prompt 1');
-      await expectRefused(generate(decoder, [[1, 7]], { maxNewTokens: 2 }), 'generate: prompt tokens must be integers in [0, 7), got 7 at position 1 of prompt 0');
+      await expectRefused(
+        generate(decoder, [[1], []], { maxNewTokens: 2 }),
+        'generate: a prompt must have at least one token, got none for prompt 1',
+      );
+      await expectRefused(
+        generate(decoder, [[1, 7]], { maxNewTokens: 2 }),
+        'generate: prompt tokens must be integers in [0, 7), got 7 at position 1 of prompt 0',
+      );
       expect(decoder.prefills).to.equal(0);
     });
 
     it('says that weights have diverged, and frees its state', async () => {
       const numTensors = tf.memory().numTensors;
       const decoder = tableDecoder(2, (tokens) => (tokens.length === 2 ? [NaN, 0.5] : [0.5, 0.5]));
-      await expectRefused(generate(decoder, [[0]], { maxNewTokens: 4, numBeams: 2 }), "generate: logits must be numbers, got NaN; the model's weights have diverged");
+      await expectRefused(
+        generate(decoder, [[0]], { maxNewTokens: 4, numBeams: 2 }),
+        "generate: logits must be numbers, got NaN; the model's weights have diverged",
+      );
       expect(tf.memory().numTensors).to.equal(numTensors);
     });
 

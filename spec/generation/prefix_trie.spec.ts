@@ -4,7 +4,10 @@ import { IlrecError } from '../../src/errors';
 import { buildPrefixTrie, childOf, itemsEndingAt, nodeOfPrefix } from '../../src/generation/prefix_trie';
 
 /** Catalogues over few tokens, so that shared sequences and prefixes of prefixes are common. */
-const catalogues = fc.array(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 30 });
+const catalogues = fc.array(fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 4 }), {
+  minLength: 1,
+  maxLength: 30,
+});
 
 describe('buildPrefixTrie', () => {
   it('numbers nodes breadth first, edge e leading to node e + 1, with a range of items per node', () => {
@@ -33,7 +36,11 @@ describe('buildPrefixTrie', () => {
 
   it('holds a single item, and items that share one sequence in the order of their numbers', () => {
     expect(buildPrefixTrie([[0]]).numNodes).to.equal(2);
-    const trie = buildPrefixTrie([[2, 1], [2, 1], [2, 1]]);
+    const trie = buildPrefixTrie([
+      [2, 1],
+      [2, 1],
+      [2, 1],
+    ]);
     expect([...itemsEndingAt(trie, nodeOfPrefix(trie, [2, 1]))]).to.deep.equal([0, 1, 2]);
     expect(trie.numNodes).to.equal(3);
   });
@@ -44,7 +51,9 @@ describe('buildPrefixTrie', () => {
         const trie = buildPrefixTrie(sequences);
         sequences.forEach((sequence, item) => {
           const behind = [...itemsEndingAt(trie, nodeOfPrefix(trie, sequence))];
-          expect(behind).to.deep.equal([...sequences.keys()].filter((other) => sequences[other].join() === sequences[item].join()));
+          expect(behind).to.deep.equal(
+            [...sequences.keys()].filter((other) => sequences[other].join() === sequences[item].join()),
+          );
         });
         expect(Array.from(trie.itemOrder).sort((a, b) => a - b)).to.deep.equal([...sequences.keys()]);
         for (let node = 0, ended = 0; node < trie.numNodes; node++) {
@@ -63,27 +72,39 @@ describe('buildPrefixTrie', () => {
   });
 
   it('orders items as sorting their sequences does, whatever the size of the tokens', () => {
-    const tokens = fc.oneof(fc.integer({ min: 0, max: 2 }), fc.integer({ min: 65533, max: 65538 }), fc.integer({ min: 2 ** 31 - 3, max: 2 ** 31 - 1 })); // sorted by 16 bits at a time
+    const tokens = fc.oneof(
+      fc.integer({ min: 0, max: 2 }),
+      fc.integer({ min: 65533, max: 65538 }),
+      fc.integer({ min: 2 ** 31 - 3, max: 2 ** 31 - 1 }),
+    ); // sorted by 16 bits at a time
     fc.assert(
-      fc.property(fc.array(fc.array(tokens, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 30 }), (sequences) => {
-        const place = (a: number[], b: number[]): number => {
-          const at = a.findIndex((token, t) => token !== b[t]);
-          return at < 0 ? a.length - b.length : at < b.length ? a[at] - b[at] : 1;
-        };
-        const expected = [...sequences.keys()].sort((i, j) => place(sequences[i], sequences[j]) || i - j);
-        expect([...buildPrefixTrie(sequences).itemOrder]).to.deep.equal(expected);
-      }),
+      fc.property(
+        fc.array(fc.array(tokens, { minLength: 1, maxLength: 4 }), { minLength: 1, maxLength: 30 }),
+        (sequences) => {
+          const place = (a: number[], b: number[]): number => {
+            const at = a.findIndex((token, t) => token !== b[t]);
+            return at < 0 ? a.length - b.length : at < b.length ? a[at] - b[at] : 1;
+          };
+          const expected = [...sequences.keys()].sort((i, j) => place(sequences[i], sequences[j]) || i - j);
+          expect([...buildPrefixTrie(sequences).itemOrder]).to.deep.equal(expected);
+        },
+      ),
       { numRuns: 40 },
     );
   });
 
   it('refuses an empty catalogue, an empty sequence and what is not a token id', () => {
-    expect(() => buildPrefixTrie([])).to.throw(IlrecError, 'buildPrefixTrie: the catalogue must hold at least one item, got 0');
+    expect(() => buildPrefixTrie([])).to.throw(
+      IlrecError,
+      'buildPrefixTrie: the catalogue must hold at least one item, got 0',
+    );
     expect(() => buildPrefixTrie([[1], []])).to.throw(
       "buildPrefixTrie: an item's sequence must have at least one token, got none for item 1; give the item a semantic id",
     );
     for (const token of [-1, 1.5, NaN, 2 ** 31]) {
-      expect(() => buildPrefixTrie([[1, token]])).to.throw(`buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position 1 of item 0`);
+      expect(() => buildPrefixTrie([[1, token]])).to.throw(
+        `buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position 1 of item 0`,
+      );
     }
   });
 });

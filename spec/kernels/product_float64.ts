@@ -35,7 +35,12 @@ function turned(x: Float32Array, rows: number, columns: number): Float32Array {
  * Multiplies [...batchA, M, K] by [...batchB, K, N] on the current backend, stored in each layout; values must agree with loops in float64
  * to 1e-6 sqrt(K), and nothing may stay behind.
  */
-export function expectProducts(batchA: number[], batchB: number[], [M, K, N]: readonly number[], stored: readonly Layout[] = layouts): void {
+export function expectProducts(
+  batchA: number[],
+  batchB: number[],
+  [M, K, N]: readonly number[],
+  stored: readonly Layout[] = layouts,
+): void {
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
   const a = normals(sizeOf(batchA) * M * K, 3, 1 / Math.sqrt(Math.max(1, K))); // so that results are of order 1
   const b = normals(sizeOf(batchB) * K * N, 5);
@@ -57,9 +62,12 @@ export function expectProducts(batchA: number[], batchB: number[], [M, K, N]: re
       const product = tf.matMul(left, right, ta, tb);
       expect(product.shape, name).to.deep.equal([...batch, M, N]);
       product.dataSync().forEach((value, i) => {
-        if (!(Math.abs(value - wanted[i]) <= 1e-6 * Math.sqrt(K) * (1 + Math.abs(wanted[i])))) expect.fail(`${name}: number ${i} is ${value}, in float64 ${wanted[i]}`);
+        if (!(Math.abs(value - wanted[i]) <= 1e-6 * Math.sqrt(K) * (1 + Math.abs(wanted[i]))))
+          expect.fail(`${name}: number ${i} is ${value}, in float64 ${wanted[i]}`);
       });
     });
-    expect({ tensors: tf.memory().numTensors, ids: tf.backend().numDataIds() }, `left behind by ${name}`).to.deep.equal(before);
+    expect({ tensors: tf.memory().numTensors, ids: tf.backend().numDataIds() }, `left behind by ${name}`).to.deep.equal(
+      before,
+    );
   }
 }

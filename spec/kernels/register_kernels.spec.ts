@@ -22,7 +22,10 @@ const prelude = `
 /** Runs a program in a process of its own, as the order of imports needs one; stderr counts as output. */
 function runProgram(program: string): string[] {
   const code = `${prelude} (async () => { ${program} })();`;
-  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', `${code}`], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  const output = execFileSync(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', `${code}`], {
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   return output.split('\n').filter((line) => line !== '' && !/^=+$|^Hi, looks like you are running/.test(line));
 }
 
@@ -30,8 +33,10 @@ describe('registerKernels', () => {
   const reports = ['cpu 1,2,0 1,3', 'wasm 1,2,0 1,3'];
 
   it('may be called while a backend starts', () => {
-    expect(runProgram(`await wasm(); const { registerKernels } = await import('./src/kernels/register_kernels');
-      const started = tf.setBackend('wasm'); registerKernels(); await started; await report('wasm');`)).to.deep.equal(reports.slice(1));
+    expect(
+      runProgram(`await wasm(); const { registerKernels } = await import('./src/kernels/register_kernels');
+      const started = tf.setBackend('wasm'); registerKernels(); await started; await report('wasm');`),
+    ).to.deep.equal(reports.slice(1));
   });
 
   it('works when the backends are imported after it, and no kernel is registered twice', function () {
@@ -77,9 +82,30 @@ describe('registerKernels', () => {
 });
 
 describe('unregisterKernels', () => {
-  const replaced = ['Identity', 'BatchMatMul', 'GatherV2', 'Tile', 'Cumsum', 'Equal', 'Exp', 'Sqrt', 'Add', 'RealDiv', 'Sum', 'Max', 'Softmax', 'SplitV', 'Concat', 'Transpose'];
+  const replaced = [
+    'Identity',
+    'BatchMatMul',
+    'GatherV2',
+    'Tile',
+    'Cumsum',
+    'Equal',
+    'Exp',
+    'Sqrt',
+    'Add',
+    'RealDiv',
+    'Sum',
+    'Max',
+    'Softmax',
+    'SplitV',
+    'Concat',
+    'Transpose',
+  ];
   const functionsOf = (names: string[]): tf.KernelFunc[] => names.map((name) => tf.getKernel(name, 'wasm').kernelFunc);
-  const ownNames = (): string[] => tf.getKernelsForBackend('wasm').map(({ kernelName }) => kernelName).filter((name) => name.startsWith('ILRec') && name !== 'ILRecKernels');
+  const ownNames = (): string[] =>
+    tf
+      .getKernelsForBackend('wasm')
+      .map(({ kernelName }) => kernelName)
+      .filter((name) => name.startsWith('ILRec') && name !== 'ILRecKernels');
 
   before(async () => {
     await tf.setBackend('wasm');
@@ -94,7 +120,9 @@ describe('unregisterKernels', () => {
         const y = tf.softmax(tf.add(tf.matMul(rows, w), tf.mean(rows, 1, true))); // [4, 7]
         return tf.sum(tf.mul(tf.concat(tf.split(y, [2, 5], 1).reverse(), 1), floats([4, 7], 3)));
       };
-      return tf.grads(loss)([floats([5, 3], 1), floats([3, 7], 2)]).flatMap((gradient) => [...gradient.dataSync()]);
+      return tf
+        .grads(loss)([floats([5, 3], 1), floats([3, 7], 2)])
+        .flatMap((gradient) => [...gradient.dataSync()]);
     });
   }
 
@@ -137,7 +165,11 @@ describe('unregisterKernels', () => {
   });
 
   it('may be called before tensors of ours are gone, and twice, and leaves nothing behind', () => {
-    const before = { tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() };
+    const before = {
+      tensors: tf.memory().numTensors,
+      buffers: tf.memory().numDataBuffers,
+      ids: tf.backend().numDataIds(),
+    };
     const x = floats([5, 7], 1);
     const shared = tf.clone(x); // shares its memory with x, as tfjs's clone would not
     unregisterKernels();
@@ -150,7 +182,11 @@ describe('unregisterKernels', () => {
     registerKernels();
     compute();
     tf.dispose([shared, copied]);
-    expect({ tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() }).to.deep.equal(before);
+    expect({
+      tensors: tf.memory().numTensors,
+      buffers: tf.memory().numDataBuffers,
+      ids: tf.backend().numDataIds(),
+    }).to.deep.equal(before);
   });
 
   it('works while another backend is set', async () => {

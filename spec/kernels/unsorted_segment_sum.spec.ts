@@ -10,12 +10,28 @@ describe('UnsortedSegmentSum', () => {
 
     it('adds rows that share a segment', () => {
       // segment 0: rows 0 and 2; segment 1: none; segment 2: row 1
-      const sum = tf.unsortedSegmentSum(tf.tensor2d([[1, 2], [10, 20], [3, 4]]), tf.tensor1d([0, 2, 0], 'int32'), 3);
-      expect(sum.arraySync()).to.deep.equal([[4, 6], [0, 0], [10, 20]]);
+      const sum = tf.unsortedSegmentSum(
+        tf.tensor2d([
+          [1, 2],
+          [10, 20],
+          [3, 4],
+        ]),
+        tf.tensor1d([0, 2, 0], 'int32'),
+        3,
+      );
+      expect(sum.arraySync()).to.deep.equal([
+        [4, 6],
+        [0, 0],
+        [10, 20],
+      ]);
     });
 
     it('leaves out rows without a segment', () => {
-      const sum = tf.unsortedSegmentSum(tf.tensor1d([1, 2, 4, 8]), tf.tensor1d([-1, 1, isTensorFlow ? -3 : 2, 1], 'int32'), 2);
+      const sum = tf.unsortedSegmentSum(
+        tf.tensor1d([1, 2, 4, 8]),
+        tf.tensor1d([-1, 1, isTensorFlow ? -3 : 2, 1], 'int32'),
+        2,
+      );
       expect(sum.arraySync()).to.deep.equal([0, 10]);
     });
 
@@ -37,15 +53,25 @@ describe('UnsortedSegmentSum', () => {
     });
 
     it('takes empty input and rows of size zero', () => {
-      expect(tf.unsortedSegmentSum(tf.zeros([0, 3]), tf.tensor1d([], 'int32'), 2).arraySync()).to.deep.equal([[0, 0, 0], [0, 0, 0]]);
+      expect(tf.unsortedSegmentSum(tf.zeros([0, 3]), tf.tensor1d([], 'int32'), 2).arraySync()).to.deep.equal([
+        [0, 0, 0],
+        [0, 0, 0],
+      ]);
       expect(tf.unsortedSegmentSum(tf.zeros([2, 0]), tf.tensor1d([0, 1], 'int32'), 3).shape).to.deep.equal([3, 0]);
-      expect(tf.unsortedSegmentSum(tf.zeros([2, 3]), tf.tensor1d(isTensorFlow ? [-1, -1] : [0, 1], 'int32'), 0).shape).to.deep.equal([0, 3]);
+      expect(
+        tf.unsortedSegmentSum(tf.zeros([2, 3]), tf.tensor1d(isTensorFlow ? [-1, -1] : [0, 1], 'int32'), 0).shape,
+      ).to.deep.equal([0, 3]);
     });
 
     it('is the gradient of gather', () => {
       // each row of the table receives as many ones as it was read
       const gradient = tf.grad((table) => tf.gather(table, tf.tensor1d([2, 0, 2], 'int32')))(tf.zeros([4, 2]));
-      expect(gradient.arraySync()).to.deep.equal([[1, 1], [0, 0], [2, 2], [0, 0]]);
+      expect(gradient.arraySync()).to.deep.equal([
+        [1, 1],
+        [0, 0],
+        [2, 2],
+        [0, 0],
+      ]);
     });
 
     it('takes time linear in the rows', function () {
@@ -58,7 +84,9 @@ describe('UnsortedSegmentSum', () => {
 
     it('refuses segments of another length', () => {
       expect(() => tf.unsortedSegmentSum(tf.zeros([3, 2]), tf.tensor1d([0, 1], 'int32'), 2)).to.throw(
-        isTensorFlow ? 'data.shape = [3,2] does not start with segment_ids.shape = [2]' : 'unsortedSegmentSum: segmentIds must have the leading shape of x, got [2] for [3,2]',
+        isTensorFlow
+          ? 'data.shape = [3,2] does not start with segment_ids.shape = [2]'
+          : 'unsortedSegmentSum: segmentIds must have the leading shape of x, got [2] for [3,2]',
       );
     });
   });
@@ -79,7 +107,9 @@ describe('UnsortedSegmentSum', () => {
   it('agrees between the backends without any ids, and without rows in range', async () => {
     for (const inner of [0, 1, 3, 4]) {
       await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([0, inner], 1), tf.tensor1d([], 'int32'), 3));
-      await expectSameAsCpu(() => tf.unsortedSegmentSum(floats([5, inner], 1), tf.fill([5], 9, 'int32') as tf.Tensor1D, 3));
+      await expectSameAsCpu(() =>
+        tf.unsortedSegmentSum(floats([5, inner], 1), tf.fill([5], 9, 'int32') as tf.Tensor1D, 3),
+      );
     }
   });
 

@@ -1,7 +1,17 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { DecoderBlock, Dropout, GPT2Block, LayerNorm, LMHead, PositionEmbedding, RMSNorm, setDropoutStep, TokenEmbedding } from '../../src/layers';
+import {
+  DecoderBlock,
+  Dropout,
+  GPT2Block,
+  LayerNorm,
+  LMHead,
+  PositionEmbedding,
+  RMSNorm,
+  setDropoutStep,
+  TokenEmbedding,
+} from '../../src/layers';
 import { causalLM } from '../../src/models/causal_lm';
 import { forEachBackend } from '../support/backends';
 import { integers, normals } from '../support/random';
@@ -9,24 +19,66 @@ import { maxDifference } from '../support/reference';
 
 const states = (seed: number): tf.Tensor => tf.tensor3d(normals(2 * 5 * 8, seed), [2, 5, 8]);
 const ids = (): tf.Tensor => tf.tensor2d(integers(10, 7, 1), [2, 5], 'int32');
-const block = { numAttentionHeads: 4, numKeyValueHeads: 2, headDim: 6, intermediateSize: 11, ropeTheta: 77, rmsNormEps: 1e-3, attentionDropout: 0.1, hiddenDropout: 0.2, initializerRange: 0.5, seed: 3 };
+const block = {
+  numAttentionHeads: 4,
+  numKeyValueHeads: 2,
+  headDim: 6,
+  intermediateSize: 11,
+  ropeTheta: 77,
+  rmsNormEps: 1e-3,
+  attentionDropout: 0.1,
+  hiddenDropout: 0.2,
+  initializerRange: 0.5,
+  seed: 3,
+};
 
 const unusual = {
-  ...block, attentionDropout: 0, hiddenDropout: 0, slidingWindow: 2, qkNorm: true, qkvBias: true, outputBias: true, mlpBias: true, hiddenAct: 'gelu',
+  ...block,
+  attentionDropout: 0,
+  hiddenDropout: 0,
+  slidingWindow: 2,
+  qkNorm: true,
+  qkvBias: true,
+  outputBias: true,
+  mlpBias: true,
+  hiddenAct: 'gelu',
   ropeScaling: { ropeType: 'yarn', factor: 3, originalMaxPositionEmbeddings: 4 },
 } as const;
-const gpt2 = { numAttentionHeads: 2, intermediateSize: 11, attentionScale: 0.3, hiddenAct: 'gelu_new', layerNormEpsilon: 1e-3, initializerRange: 0.5, seed: 4 } as const;
+const gpt2 = {
+  numAttentionHeads: 2,
+  intermediateSize: 11,
+  attentionScale: 0.3,
+  hiddenAct: 'gelu_new',
+  layerNormEpsilon: 1e-3,
+  initializerRange: 0.5,
+  seed: 4,
+} as const;
 
 const cases: { name: string; layer: () => tfl.layers.Layer; input: () => tf.Tensor; output: number[] }[] = [
   { name: 'ILRecDecoderBlock', layer: () => new DecoderBlock(block), input: () => states(1), output: [2, 5, 8] },
   { name: 'ILRecDecoderBlock', layer: () => new DecoderBlock(unusual), input: () => states(1), output: [2, 5, 8] },
   { name: 'ILRecGPT2Block', layer: () => new GPT2Block(gpt2), input: () => states(1), output: [2, 5, 8] },
   { name: 'ILRecLayerNorm', layer: () => new LayerNorm({ epsilon: 0.01 }), input: () => states(1), output: [2, 5, 8] },
-  { name: 'ILRecPositionEmbedding', layer: () => new PositionEmbedding({ maxPositionEmbeddings: 7, initializerRange: 0.5, seed: 2 }), input: () => states(1), output: [2, 5, 8] },
+  {
+    name: 'ILRecPositionEmbedding',
+    layer: () => new PositionEmbedding({ maxPositionEmbeddings: 7, initializerRange: 0.5, seed: 2 }),
+    input: () => states(1),
+    output: [2, 5, 8],
+  },
   { name: 'ILRecDropout', layer: () => new Dropout({ rate: 0.5, seed: 2 }), input: () => states(1), output: [2, 5, 8] },
-  { name: 'ILRecLMHead', layer: () => new LMHead({ vocabSize: 7, initializerRange: 0.5, seed: 2 }), input: () => states(1), output: [2, 5, 7] },
+  {
+    name: 'ILRecLMHead',
+    layer: () => new LMHead({ vocabSize: 7, initializerRange: 0.5, seed: 2 }),
+    input: () => states(1),
+    output: [2, 5, 7],
+  },
   { name: 'ILRecRMSNorm', layer: () => new RMSNorm({ epsilon: 0.01 }), input: () => states(1), output: [2, 5, 8] },
-  { name: 'ILRecTokenEmbedding', layer: () => new TokenEmbedding({ vocabSize: 7, hiddenSize: 8, padTokenId: 0, initializerRange: 0.5, seed: 2 }), input: ids, output: [2, 5, 8] },
+  {
+    name: 'ILRecTokenEmbedding',
+    layer: () => new TokenEmbedding({ vocabSize: 7, hiddenSize: 8, padTokenId: 0, initializerRange: 0.5, seed: 2 }),
+    input: ids,
+    output: [2, 5, 8],
+  },
 ];
 
 describe('layers', () => {
@@ -40,7 +92,9 @@ describe('layers', () => {
           expect(layer.computeOutputShape(input().shape)).to.deep.equal(output);
           expect(layer.getClassName()).to.equal(name);
           const { name: _name, ...config } = layer.getConfig();
-          const constructor = layer.constructor as unknown as { fromConfig: (type: unknown, config: unknown) => tfl.layers.Layer };
+          const constructor = layer.constructor as unknown as {
+            fromConfig: (type: unknown, config: unknown) => tfl.layers.Layer;
+          };
           const rebuilt = constructor.fromConfig(layer.constructor, config);
           expect([...(rebuilt.apply(input()) as tf.Tensor).dataSync()]).to.deep.equal([...expected.dataSync()]);
           const { name: _again, ...configAgain } = rebuilt.getConfig();
@@ -51,14 +105,21 @@ describe('layers', () => {
       });
     }
 
-    for (const [name, make] of Object.entries({ 'ILRecDecoderBlock with every setting on': () => new DecoderBlock(unusual), ILRecGPT2Block: () => new GPT2Block(gpt2) })) {
+    for (const [name, make] of Object.entries({
+      'ILRecDecoderBlock with every setting on': () => new DecoderBlock(unusual),
+      ILRecGPT2Block: () => new GPT2Block(gpt2),
+    })) {
       it(`${name} has the gradients of central differences, in every weight`, () => {
         tf.tidy(() => {
           const layer = make();
           const upstream = tf.tensor3d(normals(2 * 5 * 8, 9), [2, 5, 8]);
           const loss = (): tf.Scalar => tf.sum(tf.mul(layer.apply(states(1)) as tf.Tensor, upstream));
           layer.apply(states(1)); // builds it
-          layer.weights.forEach((weight, at) => weight.write(tf.add(weight.read(), tf.tensor(normals(weight.read().size, 20 + at, 0.3), weight.read().shape))));
+          layer.weights.forEach((weight, at) =>
+            weight.write(
+              tf.add(weight.read(), tf.tensor(normals(weight.read().size, 20 + at, 0.3), weight.read().shape)),
+            ),
+          );
           const { grads } = tf.variableGrads(loss as () => tf.Scalar);
           for (const weight of layer.weights) {
             const value = weight.read();
@@ -81,7 +142,9 @@ describe('layers', () => {
 
     it('ILRecPositionEmbedding refuses a sequence longer than its table', () => {
       const layer = new PositionEmbedding({ maxPositionEmbeddings: 4 });
-      expect(() => layer.apply(states(1))).to.throw('ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = 4 tokens, got 5; cut prompts shorter');
+      expect(() => layer.apply(states(1))).to.throw(
+        'ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = 4 tokens, got 5; cut prompts shorter',
+      );
     });
 
     it('ILRecDropout drops in training only', () => {
@@ -97,9 +160,18 @@ describe('layers', () => {
 
     it('setDropoutStep makes the masks go on where an interrupted run left them', () => {
       tf.tidy(() => {
-        const make = (): tfl.LayersModel => causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 2, hiddenDropout: 0.3, attentionDropout: 0.2, embeddingDropout: 0.1 });
+        const make = (): tfl.LayersModel =>
+          causalLM({
+            vocabSize: 7,
+            hiddenSize: 8,
+            numHiddenLayers: 2,
+            hiddenDropout: 0.3,
+            attentionDropout: 0.2,
+            embeddingDropout: 0.1,
+          });
         const [whole, resumed] = [make(), make()];
-        const run = (model: tfl.LayersModel): Float32Array => (model.apply(ids(), { training: true }) as tf.Tensor).dataSync<'float32'>();
+        const run = (model: tfl.LayersModel): Float32Array =>
+          (model.apply(ids(), { training: true }) as tf.Tensor).dataSync<'float32'>();
         const steps = [run(whole), run(whole), run(whole)];
         expect(maxDifference(steps[0], steps[2])).to.be.above(1e-3);
         setDropoutStep(resumed, 2);
@@ -109,10 +181,18 @@ describe('layers', () => {
 
     it('refuse arguments out of range', () => {
       expect(() => new Dropout({ rate: 1 })).to.throw('ILRecDropout: rate must be in [0, 1), got 1');
-      expect(() => new DecoderBlock({ numAttentionHeads: 3, numKeyValueHeads: 2, intermediateSize: 4 })).to.throw('ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got 2 and 3');
-      expect(() => new DecoderBlock({ ...block, slidingWindow: 0 })).to.throw('ILRecDecoderBlock: slidingWindow must be a positive integer or null, got 0');
-      expect(() => new GPT2Block({ ...gpt2, numAttentionHeads: 3 }).apply(states(1))).to.throw('ILRecGPT2Block: numAttentionHeads must divide the hidden size, got 3 and 8');
-      expect(() => new DecoderBlock({ numAttentionHeads: 3, intermediateSize: 4 }).apply(states(1))).to.throw('ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got 8 / 3');
+      expect(() => new DecoderBlock({ numAttentionHeads: 3, numKeyValueHeads: 2, intermediateSize: 4 })).to.throw(
+        'ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got 2 and 3',
+      );
+      expect(() => new DecoderBlock({ ...block, slidingWindow: 0 })).to.throw(
+        'ILRecDecoderBlock: slidingWindow must be a positive integer or null, got 0',
+      );
+      expect(() => new GPT2Block({ ...gpt2, numAttentionHeads: 3 }).apply(states(1))).to.throw(
+        'ILRecGPT2Block: numAttentionHeads must divide the hidden size, got 3 and 8',
+      );
+      expect(() => new DecoderBlock({ numAttentionHeads: 3, intermediateSize: 4 }).apply(states(1))).to.throw(
+        'ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got 8 / 3',
+      );
     });
   });
 });

@@ -6,7 +6,20 @@ import { causalLM } from '../../src/models/causal_lm';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
 import { forEachBackend } from '../support/backends';
 import { adaptedWeights, assign, fillB, foreignModel } from '../support/lora_models';
-import { B, config, everything, foreignTargets, ids, labels, loss, predict, T, train, V, values } from '../support/lora_task';
+import {
+  B,
+  config,
+  everything,
+  foreignTargets,
+  ids,
+  labels,
+  loss,
+  predict,
+  T,
+  train,
+  V,
+  values,
+} from '../support/lora_task';
 import { integers } from '../support/random';
 import { centralDifferences, crossEntropyOf, maxDifference, mean } from '../support/reference';
 import { referenceDecoder, type Weights, weightsOf } from '../support/reference_decoder';
@@ -16,7 +29,10 @@ const sizes = { numHiddenLayers: 2, numAttentionHeads: 2, numKeyValueHeads: 1, r
 /** The float64 reference with weights W + scale A B. */
 function reference(weights: Weights, adapter: LoraAdapter): { logits: number[][]; loss: number } {
   const adapted = new Map([...weights, ...adaptedWeights(adapter)]);
-  const logits = Array.from({ length: B }, (_, b) => referenceDecoder(adapted, sizes, [...values.slice(b * T, (b + 1) * T)]).logits).flat();
+  const logits = Array.from(
+    { length: B },
+    (_, b) => referenceDecoder(adapted, sizes, [...values.slice(b * T, (b + 1) * T)]).logits,
+  ).flat();
   return { logits, loss: mean(logits.map((row, at) => crossEntropyOf(row, labels[at]))) };
 }
 
@@ -24,7 +40,19 @@ describe('addLora', () => {
   forEachBackend(() => {
     it('adds the scaled product before bias and activation', () => {
       // x = [1, 2], W = I, A = [[1], [1]], B = [[-1, 2]], s = 6 / 1: x W + 6 (x A) B = [1, 2] + 6 * 3 * [-1, 2] = [-17, 38]; bias [1, 1], relu: [0, 39].
-      const dense = tfl.layers.dense({ units: 2, activation: 'relu', inputShape: [2], name: 'only', weights: [tf.tensor2d([[1, 0], [0, 1]]), tf.tensor1d([1, 1])] });
+      const dense = tfl.layers.dense({
+        units: 2,
+        activation: 'relu',
+        inputShape: [2],
+        name: 'only',
+        weights: [
+          tf.tensor2d([
+            [1, 0],
+            [0, 1],
+          ]),
+          tf.tensor1d([1, 1]),
+        ],
+      });
       const model = tfl.sequential({ layers: [dense] });
       const adapter = addLora(model, { targets: 'only', rank: 1, alpha: 6 });
       adapter.pairs[0].a.write(tf.tensor2d([[1], [1]]));
@@ -47,7 +75,10 @@ describe('addLora', () => {
     });
 
     it('changes no prediction before training, because B starts at zero', () => {
-      for (const [model, targets] of [[causalLM(config), everything.targets], [foreignModel(V), foreignTargets]] as const) {
+      for (const [model, targets] of [
+        [causalLM(config), everything.targets],
+        [foreignModel(V), foreignTargets],
+      ] as const) {
         const before = predict(model);
         addLora(model, { targets });
         expect(maxDifference(predict(model), before)).to.be.below(1e-6);
@@ -69,7 +100,12 @@ describe('addLora', () => {
         tf.tidy(() => {
           const hidden = decoder.hidden(state);
           expect(maxDifference(decoder.project(hidden).dataSync(), logits[T - 1])).to.be.below(2e-5);
-          expect(maxDifference(decoder.project(hidden, Int32Array.of(4, 2)).dataSync(), [4, 2].map((v) => logits[T - 1][v]))).to.be.below(2e-5);
+          expect(
+            maxDifference(
+              decoder.project(hidden, Int32Array.of(4, 2)).dataSync(),
+              [4, 2].map((v) => logits[T - 1][v]),
+            ),
+          ).to.be.below(2e-5);
         });
         decoder.dispose(state);
         adapter.remove();
@@ -81,7 +117,12 @@ describe('addLora', () => {
       const [model, plain] = [foreignModel(V), foreignModel(V)];
       const adapter = addLora(model, { targets: foreignTargets, rank: 2 });
       expect(adapter.pairs.map(({ site }) => [site.path, site.mechanism])).to.deep.equal([
-        ['lstm_5/kernel', 'weight'], ['lstm_6/kernel', 'weight'], ['mixer/kernel', 'dense'], ['timed/kernel', 'dense'], ['gated/gate', 'weight'], ['head/kernel', 'dense'],
+        ['lstm_5/kernel', 'weight'],
+        ['lstm_6/kernel', 'weight'],
+        ['mixer/kernel', 'dense'],
+        ['timed/kernel', 'dense'],
+        ['gated/gate', 'weight'],
+        ['head/kernel', 'dense'],
       ]);
       fillB(adapter);
       const adapted = adaptedWeights(adapter);
@@ -106,12 +147,16 @@ describe('addLora', () => {
       adapter.parameters.forEach((parameter, i) => {
         const at = integers(1, tf.util.sizeFromShape(parameter.shape as number[]), i)[0];
         const start = parameter.read().dataSync().slice();
-        const numeric = centralDifferences((moved) => {
-          const changed = Float32Array.from(start);
-          changed[at] = moved[0];
-          assign(parameter, changed);
-          return reference(weights, adapter).loss;
-        }, [start[at]], 2 ** -8)[0];
+        const numeric = centralDifferences(
+          (moved) => {
+            const changed = Float32Array.from(start);
+            changed[at] = moved[0];
+            assign(parameter, changed);
+            return reference(weights, adapter).loss;
+          },
+          [start[at]],
+          2 ** -8,
+        )[0];
         assign(parameter, start);
         expect(grads[parameter.name].dataSync()[at], parameter.originalName).to.be.closeTo(numeric, 1e-4);
       });
@@ -124,14 +169,33 @@ describe('addLora', () => {
       const adapter = addLora(model, { targets: ['lstm_5/kernel', 'gated/gate', 'timed', 'head'], rank: 2 });
       fillB(adapter);
       const adapted = adaptedWeights(adapter);
-      for (const variable of plain.weights) if (adapted.has(variable.originalName)) assign(variable, adapted.get(variable.originalName) as number[][]);
+      for (const variable of plain.weights)
+        if (adapted.has(variable.originalName)) assign(variable, adapted.get(variable.originalName) as number[][]);
       tf.tidy(() => {
-        const of = (which: tfl.LayersModel) => tf.variableGrads(() => loss(ids(), which.apply(ids(), { training: true }) as tf.Tensor), which.trainableWeights.map((weight) => weight.read() as tf.Variable)).grads;
+        const of = (which: tfl.LayersModel) =>
+          tf.variableGrads(
+            () => loss(ids(), which.apply(ids(), { training: true }) as tf.Tensor),
+            which.trainableWeights.map((weight) => weight.read() as tf.Variable),
+          ).grads;
         const [own, full] = [of(model), of(plain)];
         for (const { site, a, b, scale } of adapter.pairs) {
-          const dW = full[(plain.weights.find(({ originalName }) => originalName === site.path) as tfl.LayerVariable).name] as tf.Tensor2D;
-          expect(maxDifference(own[a.name].dataSync(), tf.mul(tf.matMul(dW, b.read() as tf.Tensor2D, false, true), scale).dataSync()), site.path).to.be.below(1e-5);
-          expect(maxDifference(own[b.name].dataSync(), tf.mul(tf.matMul(a.read() as tf.Tensor2D, dW, true), scale).dataSync()), site.path).to.be.below(1e-5);
+          const dW = full[
+            (plain.weights.find(({ originalName }) => originalName === site.path) as tfl.LayerVariable).name
+          ] as tf.Tensor2D;
+          expect(
+            maxDifference(
+              own[a.name].dataSync(),
+              tf.mul(tf.matMul(dW, b.read() as tf.Tensor2D, false, true), scale).dataSync(),
+            ),
+            site.path,
+          ).to.be.below(1e-5);
+          expect(
+            maxDifference(
+              own[b.name].dataSync(),
+              tf.mul(tf.matMul(a.read() as tf.Tensor2D, dW, true), scale).dataSync(),
+            ),
+            site.path,
+          ).to.be.below(1e-5);
         }
       });
       for (const either of [model, plain]) either.dispose();
@@ -150,7 +214,8 @@ describe('addLora', () => {
 
     it('refuses targets that name nothing, embedding tables, and options out of range', () => {
       const model = causalLM({ ...config, numHiddenLayers: 1 });
-      const weights = 'layers_0/q_proj, layers_0/k_proj, layers_0/v_proj, layers_0/o_proj, layers_0/gate_proj, layers_0/up_proj, layers_0/down_proj, lm_head/weight';
+      const weights =
+        'layers_0/q_proj, layers_0/k_proj, layers_0/v_proj, layers_0/o_proj, layers_0/gate_proj, layers_0/up_proj, layers_0/down_proj, lm_head/weight';
       const refusal = (options: LoraOptions, on = model): string => {
         try {
           addLora(on, options);
@@ -159,30 +224,58 @@ describe('addLora', () => {
         }
         return 'nothing thrown';
       };
-      expect(refusal({ targets: ['q_proj', 'query'] })).to.equal(`addLora: target "query" matches no weight; weights: ${weights}`);
-      expect(refusal({ targets: 'embed_tokens' })).to.equal(`addLora: target "embed_tokens" must name products with weights, got the embedding table "embed_tokens/weight"; train the whole table with trainModules: 'embed_tokens'`);
+      expect(refusal({ targets: ['q_proj', 'query'] })).to.equal(
+        `addLora: target "query" matches no weight; weights: ${weights}`,
+      );
+      expect(refusal({ targets: 'embed_tokens' })).to.equal(
+        `addLora: target "embed_tokens" must name products with weights, got the embedding table "embed_tokens/weight"; train the whole table with trainModules: 'embed_tokens'`,
+      );
       expect(refusal({ targets: [] })).to.equal('addLora: targets must name at least one weight, got an empty list');
-      expect(refusal({} as LoraOptions)).to.equal("addLora: targets must name weights, got none; pass for example { targets: ['q_proj', 'v_proj'] }");
+      expect(refusal({} as LoraOptions)).to.equal(
+        "addLora: targets must name weights, got none; pass for example { targets: ['q_proj', 'v_proj'] }",
+      );
       expect(refusal({ targets: 'q_proj', rank: 0 })).to.equal('addLora: rank must be a positive integer, got 0');
       expect(refusal({ targets: 'q_proj', alpha: 0 })).to.equal('addLora: alpha must be above 0, got 0');
       expect(refusal({ targets: 'q_proj', dropout: 1 })).to.equal('addLora: dropout must be in [0, 1), got 1');
-      expect(refusal({ targets: 'q_proj', name: 'a b' })).to.equal('addLora: name must be of letters, digits, "-", "_" and ".", got "a b"');
-      expect(refusal({ targets: 'q_proj', trainModules: 'nor' })).to.equal('addLora: trainModules "nor" matches no layer with weights; layers: embed_tokens, layers_0, norm, lm_head; a tied head is trained with its embedding');
-      expect(refusal({ targets: 'lm_head', trainModules: 'lm_head' })).to.equal('addLora: "lm_head/weight" must be in targets or in trainModules, got both; leave it out of one');
-      expect(refusal({ targets: 'gated/gate', dropout: 0.1 }, foreignModel(V))).to.equal('addLora: dropout must be 0 for "gated/gate", whose layer SpecGatedBlock reads the adapted weight and shows no input to drop, got 0.1');
-      expect(() => setActiveAdapter(model, 'a')).to.throw('setActiveAdapter: the model must have adapters, got none; call addLora or loadAdapter first');
+      expect(refusal({ targets: 'q_proj', name: 'a b' })).to.equal(
+        'addLora: name must be of letters, digits, "-", "_" and ".", got "a b"',
+      );
+      expect(refusal({ targets: 'q_proj', trainModules: 'nor' })).to.equal(
+        'addLora: trainModules "nor" matches no layer with weights; layers: embed_tokens, layers_0, norm, lm_head; a tied head is trained with its embedding',
+      );
+      expect(refusal({ targets: 'lm_head', trainModules: 'lm_head' })).to.equal(
+        'addLora: "lm_head/weight" must be in targets or in trainModules, got both; leave it out of one',
+      );
+      expect(refusal({ targets: 'gated/gate', dropout: 0.1 }, foreignModel(V))).to.equal(
+        'addLora: dropout must be 0 for "gated/gate", whose layer SpecGatedBlock reads the adapted weight and shows no input to drop, got 0.1',
+      );
+      expect(() => setActiveAdapter(model, 'a')).to.throw(
+        'setActiveAdapter: the model must have adapters, got none; call addLora or loadAdapter first',
+      );
       const adapter = addLora(model, { targets: 'q_proj' });
-      expect(refusal({ targets: 'q_proj' })).to.equal('addLora: adapters of a model need names of their own, got "default" twice; set the option name');
-      expect(() => setActiveAdapter(model, 'a')).to.throw('setActiveAdapter: must name an adapter of the model, got "a"; adapters: default');
+      expect(refusal({ targets: 'q_proj' })).to.equal(
+        'addLora: adapters of a model need names of their own, got "default" twice; set the option name',
+      );
+      expect(() => setActiveAdapter(model, 'a')).to.throw(
+        'setActiveAdapter: must name an adapter of the model, got "a"; adapters: default',
+      );
       setActiveAdapter(model, null);
-      expect(() => adapter.merge()).to.throw('LoraAdapter.merge: the adapter must be the active one, got "default"; call setActiveAdapter(model, "default") first');
+      expect(() => adapter.merge()).to.throw(
+        'LoraAdapter.merge: the adapter must be the active one, got "default"; call setActiveAdapter(model, "default") first',
+      );
       const outer = tfl.model({ inputs: model.inputs, outputs: model.outputs });
-      expect(refusal({ targets: 'q_proj' }, outer)).to.equal('addLora: layer "layers_0" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other');
+      expect(refusal({ targets: 'q_proj' }, outer)).to.equal(
+        'addLora: layer "layers_0" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other',
+      );
       adapter.remove();
-      expect(() => adapter.merge()).to.throw('LoraAdapter.merge: adapter "default" must be on a model, got a removed one; add or load it again');
+      expect(() => adapter.merge()).to.throw(
+        'LoraAdapter.merge: adapter "default" must be on a model, got a removed one; add or load it again',
+      );
       const tied = causalLM({ ...config, tieWordEmbeddings: true });
       const onHead = addLora(tied, { targets: 'lm_head' });
-      expect(() => onHead.merge()).to.throw('LoraAdapter.merge: "lm_head/weight" must have a weight of its own, got one tied to the embedding, which the adapter leaves alone; keep the adapter apart with saveAdapter');
+      expect(() => onHead.merge()).to.throw(
+        'LoraAdapter.merge: "lm_head/weight" must have a weight of its own, got one tied to the embedding, which the adapter leaves alone; keep the adapter apart with saveAdapter',
+      );
       for (const either of [model, tied]) either.dispose();
     });
   });

@@ -16,7 +16,10 @@ describe('LoraAdapter', () => {
         const model = causalLM({ ...config, tieWordEmbeddings });
         const [before, predicted] = [bytes(model), predict(model)];
         const adapter = addLora(model, { targets: 'q_proj', trainModules: ['embed_tokens', 'norm'] });
-        expect(adapter.modules.map(({ base }) => base.originalName)).to.deep.equal(['embed_tokens/weight', 'norm/weight']);
+        expect(adapter.modules.map(({ base }) => base.originalName)).to.deep.equal([
+          'embed_tokens/weight',
+          'norm/weight',
+        ]);
         await fit(model, 3);
         expect(bytes(model)).to.deep.equal(before);
         const trained = predict(model);
@@ -46,7 +49,10 @@ describe('LoraAdapter', () => {
     });
 
     it('merges into the base to rounding, and unmerges byte for byte', () => {
-      for (const [model, targets] of [[causalLM(config), everything.targets], [foreignModel(V), foreignTargets]] as const) {
+      for (const [model, targets] of [
+        [causalLM(config), everything.targets],
+        [foreignModel(V), foreignTargets],
+      ] as const) {
         const before = bytes(model);
         const adapter = addLora(model, { targets, rank: 2 });
         fillB(adapter);
@@ -82,14 +88,19 @@ describe('LoraAdapter', () => {
     it('switches between several adapters on one base, and trains the active one', async () => {
       const model = causalLM(config);
       const base = predict(model);
-      const [first, second] = [addLora(model, { targets: 'q_proj', name: 'first' }), addLora(model, { targets: /_proj$/, rank: 2, name: 'second' })];
+      const [first, second] = [
+        addLora(model, { targets: 'q_proj', name: 'first' }),
+        addLora(model, { targets: /_proj$/, rank: 2, name: 'second' }),
+      ];
       fillB(first);
       fillB(second, 100);
       expect([first.active, second.active]).to.deep.equal([false, true]);
       const withSecond = predict(model);
       setActiveAdapter(model, 'first');
       const withFirst = predict(model);
-      expect([first, second].map(({ parameters }) => parameters.filter(({ trainable }) => trainable).length)).to.deep.equal([first.parameters.length, 0]);
+      expect(
+        [first, second].map(({ parameters }) => parameters.filter(({ trainable }) => trainable).length),
+      ).to.deep.equal([first.parameters.length, 0]);
       expect(maxDifference(withFirst, withSecond)).to.be.above(0.01);
       const before = second.parameters.map((parameter) => [...parameter.read().dataSync()]);
       await fit(model);

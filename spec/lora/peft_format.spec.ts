@@ -3,35 +3,59 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../../src/checkpoints/safetensors';
-import { folderSource } from '../../src/checkpoints/folder_source_node';
+import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../../src/safetensors/safetensors';
+import { folderSource } from '../../src/files/folder_source_node';
 import { addLora, type LoraAdapter, setActiveAdapter } from '../../src/lora';
 import { loadAdapter, saveAdapter } from '../../src/lora/peft_files_node';
 import { setDropoutStep } from '../../src/layers';
 import { causalLM } from '../../src/models/causal_lm';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
 import { loadPretrainedFrom } from '../../src/pretrained/load_pretrained';
-import { AdamW } from '../../src/training/adamw';
+import { AdamW } from '../../src/optimizers/adamw';
 import { forEachBackend } from '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
-import { adapterFolder, checkpointFolder, goldenAdapters, readGoldenAdapter, relativeError, valuesOf } from '../support/golden';
+import {
+  adapterFolder,
+  checkpointFolder,
+  goldenAdapters,
+  readGoldenAdapter,
+  relativeError,
+  valuesOf,
+} from '../support/golden';
 import { assign, fillB, foreignModel } from '../support/lora_models';
 import { integers, normals } from '../support/random';
 import { maxDifference } from '../support/reference';
 
 const V = 13;
-const config = { vocabSize: V, hiddenSize: 8, intermediateSize: 11, numHiddenLayers: 2, numAttentionHeads: 2, initializerRange: 0.4, tieWordEmbeddings: false };
+const config = {
+  vocabSize: V,
+  hiddenSize: 8,
+  intermediateSize: 11,
+  numHiddenLayers: 2,
+  numAttentionHeads: 2,
+  initializerRange: 0.4,
+  tieWordEmbeddings: false,
+};
 const ids = (): tf.Tensor2D => tf.tensor2d(integers(10, V, 1), [2, 5], 'int32');
-const predict = (model: tfl.LayersModel, input = ids()): Float32Array => tf.tidy(() => (model.predict(input) as tf.Tensor).dataSync<'float32'>().slice());
-const tensorsOf = (folder: string): TensorFile => decodeSafetensors(readFileSync(join(folder, 'adapter_model.safetensors')), folder);
-const configOf = (folder: string): Record<string, unknown> => JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'));
+const predict = (model: tfl.LayersModel, input = ids()): Float32Array =>
+  tf.tidy(() => (model.predict(input) as tf.Tensor).dataSync<'float32'>().slice());
+const tensorsOf = (folder: string): TensorFile =>
+  decodeSafetensors(readFileSync(join(folder, 'adapter_model.safetensors')), folder);
+const configOf = (folder: string): Record<string, unknown> =>
+  JSON.parse(readFileSync(join(folder, 'adapter_config.json'), 'utf8'));
 
 /** Moves what the adapter trains, the copies of modules too. */
 function randomise(adapter: LoraAdapter): void {
   fillB(adapter);
   adapter.modules.forEach(({ copy }, i) => {
     const noise = normals(copy.read().size, 50 + i, 0.3);
-    assign(copy, copy.read().dataSync().map((value, at) => value + noise[at]));
+    assign(
+      copy,
+      copy
+        .read()
+        .dataSync()
+        .map((value, at) => value + noise[at]),
+    );
   });
 }
 
@@ -41,7 +65,14 @@ describe('PEFT files', () => {
   forEachBackend(() => {
     it('hold one pair per adapted module, under the names of transformers', async () => {
       const model = causalLM({ ...config, numHiddenLayers: 1 });
-      const adapter = addLora(model, { targets: ['q_proj', 'down_proj', 'lm_head'], trainModules: ['embed_tokens', 'norm'], rank: 3, alpha: 5, dropout: 0.1, rsLora: true });
+      const adapter = addLora(model, {
+        targets: ['q_proj', 'down_proj', 'lm_head'],
+        trainModules: ['embed_tokens', 'norm'],
+        rank: 3,
+        alpha: 5,
+        dropout: 0.1,
+        rsLora: true,
+      });
       await saveAdapter(adapter, folder.path, { baseModel: 'some/base' });
       const { tensors, metadata } = tensorsOf(folder.path);
       expect(Object.fromEntries([...tensors].map(([name, { shape }]) => [name, shape]))).to.deep.equal({
@@ -55,12 +86,42 @@ describe('PEFT files', () => {
         'base_model.model.model.norm.weight': [8],
       });
       expect(metadata).to.deep.equal({ format: 'pt' });
-      const { target_modules, modules_to_save, r, lora_alpha, lora_dropout, use_rslora, peft_type, bias, base_model_name_or_path } = configOf(folder.path);
-      expect({ target_modules, modules_to_save, r, lora_alpha, lora_dropout, use_rslora, peft_type, bias, base_model_name_or_path }).to.deep.equal({
-        target_modules: ['down_proj', 'lm_head', 'q_proj'], modules_to_save: ['model.embed_tokens', 'model.norm'], r: 3, lora_alpha: 5, lora_dropout: 0.1, use_rslora: true, peft_type: 'LORA', bias: 'none', base_model_name_or_path: 'some/base',
+      const {
+        target_modules,
+        modules_to_save,
+        r,
+        lora_alpha,
+        lora_dropout,
+        use_rslora,
+        peft_type,
+        bias,
+        base_model_name_or_path,
+      } = configOf(folder.path);
+      expect({
+        target_modules,
+        modules_to_save,
+        r,
+        lora_alpha,
+        lora_dropout,
+        use_rslora,
+        peft_type,
+        bias,
+        base_model_name_or_path,
+      }).to.deep.equal({
+        target_modules: ['down_proj', 'lm_head', 'q_proj'],
+        modules_to_save: ['model.embed_tokens', 'model.norm'],
+        r: 3,
+        lora_alpha: 5,
+        lora_dropout: 0.1,
+        use_rslora: true,
+        peft_type: 'LORA',
+        bias: 'none',
+        base_model_name_or_path: 'some/base',
       });
       const a = adapter.pairs[0].a.read().dataSync(); // [in, r] here, [r, in] there
-      expect([...(tensors.get('base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight')?.data ?? [])].slice(0, 8)).to.deep.equal([...a].filter((_, i) => i % 3 === 0));
+      expect(
+        [...(tensors.get('base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight')?.data ?? [])].slice(0, 8),
+      ).to.deep.equal([...a].filter((_, i) => i % 3 === 0));
       model.dispose();
     });
 
@@ -73,9 +134,15 @@ describe('PEFT files', () => {
 
     it('give back the adapter, on own and foreign models, tied heads and copies of modules included', async () => {
       const make = [
-        { build: () => causalLM(config), options: { targets: (path: string) => path !== 'embed_tokens/weight', trainModules: ['norm'] } },
+        {
+          build: () => causalLM(config),
+          options: { targets: (path: string) => path !== 'embed_tokens/weight', trainModules: ['norm'] },
+        },
         { build: () => causalLM({ ...config, tieWordEmbeddings: true }), options: { targets: ['q_proj', 'lm_head'] } },
-        { build: () => causalLM({ ...config, tieWordEmbeddings: true }), options: { targets: ['o_proj'], trainModules: ['embed_tokens'] } },
+        {
+          build: () => causalLM({ ...config, tieWordEmbeddings: true }),
+          options: { targets: ['o_proj'], trainModules: ['embed_tokens'] },
+        },
         { build: () => foreignModel(V), options: { targets: ['kernel', 'gated/gate'], trainModules: ['table'] } },
       ];
       for (const { build, options } of make) {
@@ -86,7 +153,9 @@ describe('PEFT files', () => {
         const base = predict(other);
         const loaded = await loadAdapter(other, folder.path, { name: 'again' });
         expect(predict(other)).to.deep.equal(predict(model));
-        expect(loaded.parameters.map((parameter) => [...parameter.read().dataSync()])).to.deep.equal(adapter.parameters.map((parameter) => [...parameter.read().dataSync()]));
+        expect(loaded.parameters.map((parameter) => [...parameter.read().dataSync()])).to.deep.equal(
+          adapter.parameters.map((parameter) => [...parameter.read().dataSync()]),
+        );
         expect(loaded.modules.map(({ use }) => use)).to.deep.equal(adapter.modules.map(({ use }) => use));
         setActiveAdapter(other, null);
         expect(predict(other)).to.deep.equal(base);
@@ -101,7 +170,9 @@ describe('PEFT files', () => {
       const loaded = await loadAdapter(other, folder.path, { name: 'fixed', trainable: false });
       expect(other.trainableWeights).to.deep.equal([]);
       other.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
-      expect(await messageOf(other.trainOnBatch(ids(), tf.zeros([2, 5, V])))).to.equal('addLora: a training step needs an adapter to train, but "fixed" was loaded with trainable: false; load it with trainable: true');
+      expect(await messageOf(other.trainOnBatch(ids(), tf.zeros([2, 5, V])))).to.equal(
+        'addLora: a training step needs an adapter to train, but "fixed" was loaded with trainable: false; load it with trainable: true',
+      );
       loaded.remove();
       const trained = await loadAdapter(other, folder.path);
       other.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
@@ -110,7 +181,7 @@ describe('PEFT files', () => {
       for (const either of [model, other]) either.dispose();
     });
 
-    it('resume training with the same numbers, beside the optimizer\'s state and the count of steps', async () => {
+    it("resume training with the same numbers, beside the optimizer's state and the count of steps", async () => {
       const options = { targets: ['q_proj', 'lm_head'], trainModules: 'norm', dropout: 0.3, rank: 2, seed: 4 };
       const train = async (model: tfl.LayersModel, optimizer: tf.Optimizer, steps: number): Promise<void> => {
         model.compile({ optimizer, loss: 'meanSquaredError' });
@@ -132,11 +203,13 @@ describe('PEFT files', () => {
       await second.setWeights(await first.getWeights());
       setDropoutStep(resumed, 3);
       await train(resumed, second, 2);
-      expect(loaded.parameters.map((parameter) => [...parameter.read().dataSync()])).to.deep.equal(expected.parameters.map((parameter) => [...parameter.read().dataSync()]));
+      expect(loaded.parameters.map((parameter) => [...parameter.read().dataSync()])).to.deep.equal(
+        expected.parameters.map((parameter) => [...parameter.read().dataSync()]),
+      );
       for (const each of [whole, stopped, resumed]) each.dispose();
     });
 
-    it('may hold the weight that an adapted head adds to, as peft stores it, if it is the base\'s', async () => {
+    it("may hold the weight that an adapted head adds to, as peft stores it, if it is the base's", async () => {
       const model = causalLM(config);
       const adapter = addLora(model, { targets: 'lm_head', rank: 2 });
       fillB(adapter);
@@ -145,14 +218,23 @@ describe('PEFT files', () => {
       adapter.remove();
       const { tensors } = tensorsOf(folder.path);
       const head = model.getLayer('lm_head').weights[0].read().dataSync<'float32'>().slice();
-      const write = (data: Float32Array): void => writeFileSync(join(folder.path, 'adapter_model.safetensors'), encodeSafetensors({ tensors: new Map([...tensors, ['base_model.model.lm_head.base_layer.weight', { shape: [V, 8], data }]]), metadata: {} }));
+      const write = (data: Float32Array): void =>
+        writeFileSync(
+          join(folder.path, 'adapter_model.safetensors'),
+          encodeSafetensors({
+            tensors: new Map([...tensors, ['base_model.model.lm_head.base_layer.weight', { shape: [V, 8], data }]]),
+            metadata: {},
+          }),
+        );
       write(head);
       const loaded = await loadAdapter(model, folder.path);
       expect(loaded.modules).to.deep.equal([]);
       expect(predict(model)).to.deep.equal(adapted);
       loaded.remove();
       write(head.map((value) => value + 1));
-      expect((await messageOf(loadAdapter(model, folder.path))).replace(folder.path, 'FOLDER')).to.equal('loadAdapter: "base_model.model.lm_head.base_layer.weight" of FOLDER must equal the base\'s, which the adapter adds to, got other values; use the base model that the adapter was trained with');
+      expect((await messageOf(loadAdapter(model, folder.path))).replace(folder.path, 'FOLDER')).to.equal(
+        'loadAdapter: "base_model.model.lm_head.base_layer.weight" of FOLDER must equal the base\'s, which the adapter adds to, got other values; use the base model that the adapter was trained with',
+      );
       model.dispose();
     });
 
@@ -164,33 +246,62 @@ describe('PEFT files', () => {
       adapter.remove();
       const at = join(folder.path, 'changed');
       mkdirSync(at, { recursive: true });
-      const refusal = async (changes: Record<string, unknown>, tensors: (old: TensorFile['tensors']) => TensorFile['tensors'] = (old) => old): Promise<string> => {
+      const refusal = async (
+        changes: Record<string, unknown>,
+        tensors: (old: TensorFile['tensors']) => TensorFile['tensors'] = (old) => old,
+      ): Promise<string> => {
         writeFileSync(join(at, 'adapter_config.json'), JSON.stringify({ ...goodConfig, ...changes }));
-        writeFileSync(join(at, 'adapter_model.safetensors'), encodeSafetensors({ tensors: tensors(goodFile.tensors), metadata: {} }));
+        writeFileSync(
+          join(at, 'adapter_model.safetensors'),
+          encodeSafetensors({ tensors: tensors(goodFile.tensors), metadata: {} }),
+        );
         const before = tf.memory().numTensors;
         const message = await messageOf(loadAdapter(model, at));
         expect(tf.memory().numTensors).to.equal(before);
         return message.replaceAll(at, 'FOLDER');
       };
-      const setting = (field: string, rule: string, value: unknown): string => `loadAdapter: ${field} in adapter_config.json of FOLDER must be ${rule}, got ${JSON.stringify(value)}`;
+      const setting = (field: string, rule: string, value: unknown): string =>
+        `loadAdapter: ${field} in adapter_config.json of FOLDER must be ${rule}, got ${JSON.stringify(value)}`;
       expect(await refusal({ peft_type: 'IA3' })).to.equal(setting('peft_type', '"LORA"', 'IA3'));
       expect(await refusal({ use_dora: true })).to.equal(setting('use_dora', 'unset, it is not supported', true));
-      expect(await refusal({ layer_replication: [[0, 2]] })).to.equal(setting('layer_replication', 'unset, it is not supported', [[0, 2]]));
+      expect(await refusal({ layer_replication: [[0, 2]] })).to.equal(
+        setting('layer_replication', 'unset, it is not supported', [[0, 2]]),
+      );
       expect(await refusal({ bias: 'all' })).to.equal(setting('bias', '"none"', 'all'));
-      expect(await refusal({ init_lora_weights: 'pissa' })).to.equal(setting('init_lora_weights', 'one that leaves the base as it is, convert the adapter to a plain LoRA', 'pissa'));
-      expect(await refusal({ target_modules: ['q_proj', 'k_proj'] })).to.equal('loadAdapter: adapter_model.safetensors of FOLDER must hold "base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight", which adapter_config.json names, got none; use both files of one adapter');
-      expect(await refusal({ modules_to_save: ['lm_head'] })).to.equal('loadAdapter: adapter_model.safetensors of FOLDER must hold module "lm_head", which adapter_config.json names, got none; use both files of one adapter');
-      const rename = (from: string, to: string) => (old: TensorFile['tensors']) => new Map([...old].map(([name, tensor]) => [name.replace(from, to), tensor]));
-      expect(await refusal({ target_modules: null }, rename('layers.0', 'layers.7'))).to.equal('loadAdapter: every adapted module of FOLDER must be one of the model, got "base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight"; modules: model.layers.0.self_attn.q_proj, model.layers.0.self_attn.k_proj, model.layers.0.self_attn.v_proj, model.layers.0.self_attn.o_proj, model.layers.0.mlp.gate_proj, model.layers.0.mlp.up_proj, model.layers.0.mlp.down_proj, lm_head');
-      const add = (name: string, shape: number[]) => (old: TensorFile['tensors']) => new Map([...old, [name, { shape, data: new Float32Array(shape[0] * shape[1]).fill(9) }]]);
-      expect(await refusal({}, add('base_model.model.score.weight', [2, 8]))).to.equal('loadAdapter: every saved module of FOLDER must be one of the model, got "base_model.model.score.weight"; modules: model.embed_tokens.weight, model.norm.weight, lm_head.weight');
-      expect(await refusal({}, add('base_model.model.lm_head.weight', [14, 8]))).to.equal('loadAdapter: "base_model.model.lm_head.weight" of FOLDER must be [13, 8] for "lm_head/weight", got [14, 8]; use the base model that the adapter was trained with');
-      expect(await refusal({ r: 3 })).to.equal('loadAdapter: "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" of FOLDER must be [3, 8] for "layers_0/q_proj", got [2, 8]; use the base model and the rank that the adapter was trained with');
+      expect(await refusal({ init_lora_weights: 'pissa' })).to.equal(
+        setting('init_lora_weights', 'one that leaves the base as it is, convert the adapter to a plain LoRA', 'pissa'),
+      );
+      expect(await refusal({ target_modules: ['q_proj', 'k_proj'] })).to.equal(
+        'loadAdapter: adapter_model.safetensors of FOLDER must hold "base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight", which adapter_config.json names, got none; use both files of one adapter',
+      );
+      expect(await refusal({ modules_to_save: ['lm_head'] })).to.equal(
+        'loadAdapter: adapter_model.safetensors of FOLDER must hold module "lm_head", which adapter_config.json names, got none; use both files of one adapter',
+      );
+      const rename = (from: string, to: string) => (old: TensorFile['tensors']) =>
+        new Map([...old].map(([name, tensor]) => [name.replace(from, to), tensor]));
+      expect(await refusal({ target_modules: null }, rename('layers.0', 'layers.7'))).to.equal(
+        'loadAdapter: every adapted module of FOLDER must be one of the model, got "base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight"; modules: model.layers.0.self_attn.q_proj, model.layers.0.self_attn.k_proj, model.layers.0.self_attn.v_proj, model.layers.0.self_attn.o_proj, model.layers.0.mlp.gate_proj, model.layers.0.mlp.up_proj, model.layers.0.mlp.down_proj, lm_head',
+      );
+      const add = (name: string, shape: number[]) => (old: TensorFile['tensors']) =>
+        new Map([...old, [name, { shape, data: new Float32Array(shape[0] * shape[1]).fill(9) }]]);
+      expect(await refusal({}, add('base_model.model.score.weight', [2, 8]))).to.equal(
+        'loadAdapter: every saved module of FOLDER must be one of the model, got "base_model.model.score.weight"; modules: model.embed_tokens.weight, model.norm.weight, lm_head.weight',
+      );
+      expect(await refusal({}, add('base_model.model.lm_head.weight', [14, 8]))).to.equal(
+        'loadAdapter: "base_model.model.lm_head.weight" of FOLDER must be [13, 8] for "lm_head/weight", got [14, 8]; use the base model that the adapter was trained with',
+      );
+      expect(await refusal({ r: 3 })).to.equal(
+        'loadAdapter: "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" of FOLDER must be [3, 8] for "layers_0/q_proj", got [2, 8]; use the base model and the rank that the adapter was trained with',
+      );
       const removed = addLora(model, { targets: 'q_proj' });
       removed.remove();
-      expect(await messageOf(saveAdapter(removed, at))).to.equal('saveAdapter: adapter "default" must be on a model, got a removed one; save it before remove()');
+      expect(await messageOf(saveAdapter(removed, at))).to.equal(
+        'saveAdapter: adapter "default" must be on a model, got a removed one; save it before remove()',
+      );
       const block = addLora(model, { targets: 'lm_head', trainModules: 'layers_0' });
-      expect(await messageOf(saveAdapter(block, at))).to.equal('saveAdapter: trainModules must be layers around the blocks, got "layers_0"; adapt its projections with targets instead');
+      expect(await messageOf(saveAdapter(block, at))).to.equal(
+        'saveAdapter: trainModules must be layers around the blocks, got "layers_0"; adapt its projections with targets instead',
+      );
       model.dispose();
     });
 
@@ -210,8 +321,14 @@ describe('PEFT files', () => {
         await saveAdapter(adapter, folder.path);
         const [written, read] = [tensorsOf(folder.path).tensors, tensorsOf(adapterFolder(name)).tensors];
         const unchanged = [...read.keys()].filter((tensor) => tensor.includes('base_layer')); // the base's own head, beside an adapter on it
-        expect([...written.keys()].sort()).to.deep.equal([...read.keys()].filter((tensor) => !unchanged.includes(tensor)).sort());
-        for (const [tensor, { data, shape }] of written) expect({ shape, data: [...data] }, tensor).to.deep.equal({ shape: read.get(tensor)?.shape, data: [...(read.get(tensor)?.data ?? [])] });
+        expect([...written.keys()].sort()).to.deep.equal(
+          [...read.keys()].filter((tensor) => !unchanged.includes(tensor)).sort(),
+        );
+        for (const [tensor, { data, shape }] of written)
+          expect({ shape, data: [...data] }, tensor).to.deep.equal({
+            shape: read.get(tensor)?.shape,
+            data: [...(read.get(tensor)?.data ?? [])],
+          });
         if (adapter.pairs.every(({ site }) => !site.tied) && adapter.modules.every(({ use }) => use === 'all')) {
           adapter.merge();
           expect(relativeError(predict(model, prompt), valuesOf(golden.mergedLogits))).to.be.at.most(1e-4);

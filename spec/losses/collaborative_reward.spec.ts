@@ -7,7 +7,15 @@ describe('collaborativeReward', () => {
   forEachBackend(() => {
     const logits = [0.5, -1, 2, 0];
     const loss = (negatives: number[], reward: number[]): number =>
-      tf.tidy(() => collaborativeReward(tf.tensor2d([logits]), tf.tensor1d([0], 'int32'), tf.tensor2d([negatives]), tf.tensor2d([reward])).dataSync()[0]);
+      tf.tidy(
+        () =>
+          collaborativeReward(
+            tf.tensor2d([logits]),
+            tf.tensor1d([0], 'int32'),
+            tf.tensor2d([negatives]),
+            tf.tensor2d([reward]),
+          ).dataSync()[0],
+      );
     const lse = Math.log(logits.reduce((sum, z) => sum + Math.exp(z), 0));
 
     it('shares the target among the label and the negatives in proportion to the collaborative mass', () => {

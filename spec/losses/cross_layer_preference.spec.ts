@@ -6,7 +6,13 @@ import { forEachBackend } from '../support/backends';
 describe('crossLayerPreference', () => {
   forEachBackend(() => {
     const loss = (logits: number[], penalty: 'scale' | 'paper' | 'additive', weights = [0, 1, 0]): number =>
-      tf.tidy(() => crossLayerPreference(tf.tensor2d([logits]), tf.tensor1d([0], 'int32'), tf.tensor2d([weights]), { penaltyWeight: 0.5, penalty }).dataSync()[0]);
+      tf.tidy(
+        () =>
+          crossLayerPreference(tf.tensor2d([logits]), tf.tensor1d([0], 'int32'), tf.tensor2d([weights]), {
+            penaltyWeight: 0.5,
+            penalty,
+          }).dataSync()[0],
+      );
     const lse = (...z: number[]): number => Math.log(z.reduce((sum, value) => sum + Math.exp(value), 0));
 
     it('raises a negative logit by alpha w |z|, alpha w z or alpha w', () => {

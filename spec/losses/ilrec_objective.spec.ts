@@ -3,7 +3,14 @@ import * as tf from '@tensorflow/tfjs-core';
 import { crossEntropy, ilrecObjective, type IlrecObjectiveOptions } from '../../src/losses';
 import { forEachBackend } from '../support/backends';
 import { integers, normals } from '../support/random';
-import { centralDifferences, maxDifference, referenceObjective, type ReferenceTerms, type Rows, toRows } from '../support/reference';
+import {
+  centralDifferences,
+  maxDifference,
+  referenceObjective,
+  type ReferenceTerms,
+  type Rows,
+  toRows,
+} from '../support/reference';
 
 const P = 7;
 const V = 13;
@@ -37,7 +44,12 @@ function randomCase(seed: number, rows = P, layers = 3, scale = 1.5): Case {
   };
 }
 
-function reference(c: Case, options: IlrecObjectiveOptions, final: ArrayLike<number> = c.final, intermediate: ArrayLike<number> = c.intermediate): ReferenceTerms {
+function reference(
+  c: Case,
+  options: IlrecObjectiveOptions,
+  final: ArrayLike<number> = c.final,
+  intermediate: ArrayLike<number> = c.intermediate,
+): ReferenceTerms {
   const layersOf = (flat: ArrayLike<number>): Rows[] => {
     const all = toRows(flat, V);
     return Array.from({ length: c.layers }, (_, l) => all.slice(l * c.rows, (l + 1) * c.rows));
@@ -47,14 +59,18 @@ function reference(c: Case, options: IlrecObjectiveOptions, final: ArrayLike<num
 }
 
 /** Value of every term and the gradients to both kinds of logits. */
-function measured(c: Case, options: IlrecObjectiveOptions): { terms: ReferenceTerms; dFinal: Float32Array; dIntermediate: Float32Array } {
+function measured(
+  c: Case,
+  options: IlrecObjectiveOptions,
+): { terms: ReferenceTerms; dFinal: Float32Array; dIntermediate: Float32Array } {
   let result: ReturnType<typeof measured> | undefined;
   tf.tidy(() => {
     const labels = tf.tensor1d(c.labels, 'int32');
     const reward = tf.tensor2d(c.reward, [c.rows, V]);
     let terms = {} as ReferenceTerms;
     const f = (final: tf.Tensor, intermediate: tf.Tensor): tf.Scalar => {
-      const ensemble = c.layers === 0 ? null : (tf.mean(tf.reshape(intermediate, [c.layers, c.rows, V]), 0) as tf.Tensor2D);
+      const ensemble =
+        c.layers === 0 ? null : (tf.mean(tf.reshape(intermediate, [c.layers, c.rows, V]), 0) as tf.Tensor2D);
       const objective = ilrecObjective(
         {
           finalLogits: final as tf.Tensor2D,
@@ -66,7 +82,9 @@ function measured(c: Case, options: IlrecObjectiveOptions): { terms: ReferenceTe
         options,
       );
       const { klPerLayer: _kl, ...scalars } = objective;
-      terms = Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, value.dataSync()[0]])) as unknown as ReferenceTerms;
+      terms = Object.fromEntries(
+        Object.entries(scalars).map(([name, value]) => [name, value.dataSync()[0]]),
+      ) as unknown as ReferenceTerms;
       return objective.total;
     };
     const inputs = [tf.tensor2d(c.final, [c.rows, V]), tf.tensor(c.intermediate, [c.layers * c.rows, V])];
@@ -80,10 +98,17 @@ function expectEqual(c: Case, options: IlrecObjectiveOptions): void {
   const { terms, dFinal, dIntermediate } = measured(c, options);
   const expected = reference(c, options);
   for (const name of Object.keys(expected) as (keyof ReferenceTerms)[]) {
-    const unused = (name === 'cpd' && options.distillationWeight === 0) || (name === 'crr' && options.rewardWeight === 0);
+    const unused =
+      (name === 'cpd' && options.distillationWeight === 0) || (name === 'crr' && options.rewardWeight === 0);
     expect(terms[name], name).to.be.closeTo(unused ? 0 : expected[name], 1e-5 * Math.max(1, Math.abs(expected[name])));
   }
-  expect(maxDifference(dFinal, centralDifferences((x) => reference(c, options, x).total, c.final)), 'gradient to final logits').to.be.below(1e-5);
+  expect(
+    maxDifference(
+      dFinal,
+      centralDifferences((x) => reference(c, options, x).total, c.final),
+    ),
+    'gradient to final logits',
+  ).to.be.below(1e-5);
   const numeric = centralDifferences((x) => reference(c, options, c.final, x).total, c.intermediate);
   expect(maxDifference(dIntermediate, numeric), 'gradient to intermediate logits').to.be.below(1e-5);
 }
@@ -93,16 +118,24 @@ describe('ilrecObjective', () => {
     for (const penalty of ['scale', 'paper', 'additive'] as const) {
       for (const thresholdReference of ['final', 'ensemble'] as const) {
         it(`equals the float64 reference, value and gradient (${penalty}, threshold of the ${thresholdReference})`, () => {
-          for (const thresholdScale of [0.2, 1, 3]) expectEqual(randomCase(11), { ...base, penalty, thresholdReference, thresholdScale });
+          for (const thresholdScale of [0.2, 1, 3])
+            expectEqual(randomCase(11), { ...base, penalty, thresholdReference, thresholdScale });
         });
       }
     }
 
     it('is response-only cross-entropy for alpha = lambda = mu = 0, gradient too', () => {
       const c = randomCase(21);
-      const { terms, dFinal, dIntermediate } = measured(c, { ...base, penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 });
+      const { terms, dFinal, dIntermediate } = measured(c, {
+        ...base,
+        penaltyWeight: 0,
+        distillationWeight: 0,
+        rewardWeight: 0,
+      });
       const labels = tf.tensor1d(c.labels, 'int32');
-      const { value, grad } = tf.valueAndGrad((z: tf.Tensor) => crossEntropy(z as tf.Tensor2D, labels))(tf.tensor2d(c.final, [P, V]));
+      const { value, grad } = tf.valueAndGrad((z: tf.Tensor) => crossEntropy(z as tf.Tensor2D, labels))(
+        tf.tensor2d(c.final, [P, V]),
+      );
       expect(terms.total).to.be.closeTo(value.dataSync()[0], 1e-7);
       expect(maxDifference(dFinal, grad.dataSync())).to.be.below(1e-8);
       expect(maxDifference(dIntermediate, new Float32Array(dIntermediate.length))).to.equal(0);
@@ -138,7 +171,13 @@ describe('ilrecObjective', () => {
     it('does not depend on the order of the rows', () => {
       const c = randomCase(81, 5, 1);
       const reversed = (flat: Float32Array): Float32Array => Float32Array.from(toRows(flat, V).reverse().flat());
-      const turned = { ...c, final: reversed(c.final), intermediate: reversed(c.intermediate), reward: reversed(c.reward), labels: Int32Array.from(c.labels).reverse() };
+      const turned = {
+        ...c,
+        final: reversed(c.final),
+        intermediate: reversed(c.intermediate),
+        reward: reversed(c.reward),
+        labels: Int32Array.from(c.labels).reverse(),
+      };
       expect(measured(turned, base).terms.total).to.be.closeTo(measured(c, base).terms.total, 1e-6);
     });
 

@@ -9,24 +9,39 @@ describe('selfHardNegatives', () => {
   forEachBackend(() => {
     // Row 1: the final layer gives the label 0 probability 0.3, so tokens 1 (0.4) and 3 (0.3) of the ensemble are at or above it.
     // Row 2: it gives the label 3 probability 0.7, which no token of the ensemble reaches.
-    const ensemble = [[0.2, 0.4, 0.1, 0.3], [0.5, 0.2, 0.2, 0.1]];
-    const final = [[0.3, 0.3, 0.2, 0.2], [0.1, 0.1, 0.1, 0.7]];
+    const ensemble = [
+      [0.2, 0.4, 0.1, 0.3],
+      [0.5, 0.2, 0.2, 0.1],
+    ];
+    const final = [
+      [0.3, 0.3, 0.2, 0.2],
+      [0.1, 0.1, 0.1, 0.7],
+    ];
     const find = (options = {}): { mask: number[][]; weights: number[][] } =>
       tf.tidy(() => {
         const found = selfHardNegatives(logOf(ensemble), logOf(final), tf.tensor1d([0, 3], 'int32'), options);
-        return { mask: found.mask.arraySync(), weights: found.weights.arraySync().map((row) => row.map((w) => Number(w.toFixed(5)))) };
+        return {
+          mask: found.mask.arraySync(),
+          weights: found.weights.arraySync().map((row) => row.map((w) => Number(w.toFixed(5)))),
+        };
       });
 
     it('takes only tokens that the intermediate layers rank above the target', () => {
       const { mask, weights } = find({ thresholdScale: 0.999 });
-      expect(mask).to.deep.equal([[0, 1, 0, 1], [0, 0, 0, 0]]);
+      expect(mask).to.deep.equal([
+        [0, 1, 0, 1],
+        [0, 0, 0, 0],
+      ]);
       expect(weights[0]).to.deep.equal([0, Number((0.4 / 0.7).toFixed(5)), 0, Number((0.3 / 0.7).toFixed(5))]);
       expect(weights[1]).to.deep.equal([0, 0, 0, 0]);
     });
 
     it('compares with the ensemble itself when asked to', () => {
       // tau is 0.2 in row 1 and 0.1 in row 2.
-      expect(find({ thresholdReference: 'ensemble', thresholdScale: 0.999 }).mask).to.deep.equal([[0, 1, 0, 1], [1, 1, 1, 0]]);
+      expect(find({ thresholdReference: 'ensemble', thresholdScale: 0.999 }).mask).to.deep.equal([
+        [0, 1, 0, 1],
+        [1, 1, 1, 0],
+      ]);
     });
 
     it('lets no gradient through', () => {

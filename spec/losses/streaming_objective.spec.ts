@@ -6,14 +6,22 @@ import { centralDifferences, maxDifference, referenceObjective, type Rows, toRow
 import { entriesOf, expectDense, measure, streamingCase } from '../support/streaming_case';
 
 const [P, D] = [5, 7];
-const base: IlrecObjectiveOptions = { penaltyWeight: 0.7, penalty: 'scale', thresholdScale: 1, thresholdReference: 'final', distillationWeight: 0.3, rewardWeight: 0.5 };
+const base: IlrecObjectiveOptions = {
+  penaltyWeight: 0.7,
+  penalty: 'scale',
+  thresholdScale: 1,
+  thresholdReference: 'final',
+  distillationWeight: 0.3,
+  rewardWeight: 0.5,
+};
 
 describe('streamingObjective', () => {
   forEachDevice((backend) => {
     for (const penalty of ['scale', 'paper', 'additive'] as const) {
       it(`equals the dense objective, values and all gradients (${penalty})`, async () => {
         for (const thresholdReference of ['final', 'ensemble'] as const) {
-          for (const thresholdScale of [0.2, 1, 3]) await expectDense(streamingCase(11), { ...base, penalty, thresholdReference, thresholdScale });
+          for (const thresholdScale of [0.2, 1, 3])
+            await expectDense(streamingCase(11), { ...base, penalty, thresholdReference, thresholdScale });
         }
       });
     }
@@ -21,14 +29,32 @@ describe('streamingObjective', () => {
     it('has the gradients of central differences of the float64 reference', async () => {
       const c = streamingCase(17);
       const { vocabSize, layers } = c;
-      const logits = (hidden: ArrayLike<number>): Rows => toRows(hidden, D).map((h) => Array.from({ length: vocabSize }, (_, v) => h.reduce((sum, value, d) => sum + value * c.weight[v * D + d], c.bias?.[v] ?? 0)));
-      const intermediate = (hidden: ArrayLike<number>): Rows[] => Array.from({ length: layers }, (_, l) => logits(Array.from(hidden).slice(l * P * D, (l + 1) * P * D)));
+      const logits = (hidden: ArrayLike<number>): Rows =>
+        toRows(hidden, D).map((h) =>
+          Array.from({ length: vocabSize }, (_, v) =>
+            h.reduce((sum, value, d) => sum + value * c.weight[v * D + d], c.bias?.[v] ?? 0),
+          ),
+        );
+      const intermediate = (hidden: ArrayLike<number>): Rows[] =>
+        Array.from({ length: layers }, (_, l) => logits(Array.from(hidden).slice(l * P * D, (l + 1) * P * D)));
       const frozen = { final: logits(c.final), intermediate: intermediate(c.intermediate) };
-      const total = (final: ArrayLike<number>, others: ArrayLike<number>): number => referenceObjective(logits(final), intermediate(others), c.labels, toRows(c.reward, vocabSize), base, frozen).total;
+      const total = (final: ArrayLike<number>, others: ArrayLike<number>): number =>
+        referenceObjective(logits(final), intermediate(others), c.labels, toRows(c.reward, vocabSize), base, frozen)
+          .total;
       const { terms, gradients } = await measure(c, base, 'streaming');
       expect(terms.total).to.be.closeTo(total(c.final, c.intermediate), 1e-5);
-      expect(maxDifference(gradients[0], centralDifferences((x) => total(x, c.intermediate), c.final))).to.be.below(1e-5);
-      expect(maxDifference(gradients[1], centralDifferences((x) => total(c.final, x), c.intermediate))).to.be.below(1e-5);
+      expect(
+        maxDifference(
+          gradients[0],
+          centralDifferences((x) => total(x, c.intermediate), c.final),
+        ),
+      ).to.be.below(1e-5);
+      expect(
+        maxDifference(
+          gradients[1],
+          centralDifferences((x) => total(c.final, x), c.intermediate),
+        ),
+      ).to.be.below(1e-5);
     });
 
     it('equals the dense objective over many tiles, with negatives in the buffer and beyond it', async () => {
@@ -44,7 +70,12 @@ describe('streamingObjective', () => {
     });
 
     it('works with any of the terms off, without a bias, and without intermediate layers', async () => {
-      for (const off of [{ penaltyWeight: 0 }, { distillationWeight: 0 }, { rewardWeight: 0 }, { penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 }]) {
+      for (const off of [
+        { penaltyWeight: 0 },
+        { distillationWeight: 0 },
+        { rewardWeight: 0 },
+        { penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 },
+      ]) {
         await expectDense(streamingCase(41, 29, { bias: false }), { ...base, ...off });
       }
       await expectDense(streamingCase(43, 29, { layers: 0 }), { ...base, distillationWeight: 0, rewardWeight: 0 });
@@ -54,18 +85,36 @@ describe('streamingObjective', () => {
     it('stays finite on extreme logits', async () => {
       for (const scale of [30, 150]) {
         const { terms, gradients } = await measure(streamingCase(53, 31, { scale }), base, 'streaming');
-        expect([...Object.values(terms).flat(), ...gradients.flatMap((gradient) => [...gradient])].every(Number.isFinite)).to.equal(true);
+        expect(
+          [...Object.values(terms).flat(), ...gradients.flatMap((gradient) => [...gradient])].every(Number.isFinite),
+        ).to.equal(true);
       }
     });
 
     it('gives values alone outside of a gradient', async () => {
       const c = streamingCase(59);
-      const head: VocabularyProjection = { weight: tf.tensor2d(c.weight, [c.vocabSize, D]), layout: 'rows', bias: null };
-      const inputs = { finalHidden: tf.tensor2d(c.final, [P, D]), intermediateHidden: tf.tensor2d(c.intermediate, [3 * P, D]), head, labels: c.labels, reward: entriesOf(c) };
+      const head: VocabularyProjection = {
+        weight: tf.tensor2d(c.weight, [c.vocabSize, D]),
+        layout: 'rows',
+        bias: null,
+      };
+      const inputs = {
+        finalHidden: tf.tensor2d(c.final, [P, D]),
+        intermediateHidden: tf.tensor2d(c.intermediate, [3 * P, D]),
+        head,
+        labels: c.labels,
+        reward: entriesOf(c),
+      };
       const alone = streamingObjective(inputs, base);
       const { terms } = await measure({ ...c, bias: null }, base, 'streaming');
       expect((await alone.total.data())[0]).to.be.closeTo(terms.total, 1e-6);
-      tf.dispose([alone as unknown as tf.TensorContainer, inputs.finalHidden, inputs.intermediateHidden, inputs.reward.masses, head.weight]);
+      tf.dispose([
+        alone as unknown as tf.TensorContainer,
+        inputs.finalHidden,
+        inputs.intermediateHidden,
+        inputs.reward.masses,
+        head.weight,
+      ]);
     });
 
     it('makes no gradient of a frozen head', async () => {
@@ -73,7 +122,19 @@ describe('streamingObjective', () => {
       const frozen = tf.variable(tf.tensor2d(c.weight, [c.vocabSize, D]), false);
       const head: VocabularyProjection = { weight: frozen as unknown as tf.Tensor2D, layout: 'rows', bias: null };
       const final = tf.variable(tf.tensor2d(c.final, [P, D]));
-      const { value, grads } = tf.variableGrads(() => streamingObjective({ finalHidden: final as unknown as tf.Tensor2D, intermediateHidden: null, head, labels: c.labels, reward: null }, { ...base, distillationWeight: 0, rewardWeight: 0 }).total);
+      const { value, grads } = tf.variableGrads(
+        () =>
+          streamingObjective(
+            {
+              finalHidden: final as unknown as tf.Tensor2D,
+              intermediateHidden: null,
+              head,
+              labels: c.labels,
+              reward: null,
+            },
+            { ...base, distillationWeight: 0, rewardWeight: 0 },
+          ).total,
+      );
       expect(Object.keys(grads)).to.deep.equal([final.name]);
       tf.dispose([value, grads]);
       for (const variable of [frozen, final]) variable.dispose();

@@ -8,11 +8,24 @@ import { maxDifference } from '../support/reference';
 import { referenceDecoder, weightsOf } from '../support/reference_decoder';
 
 const V = 31;
-const config: CausalLMConfig = { vocabSize: V, hiddenSize: 24, intermediateSize: 23, numHiddenLayers: 3, numAttentionHeads: 6, numKeyValueHeads: 2, ropeTheta: 500, rmsNormEps: 1e-5, initializerRange: 0.3, seed: 5 };
+const config: CausalLMConfig = {
+  vocabSize: V,
+  hiddenSize: 24,
+  intermediateSize: 23,
+  numHiddenLayers: 3,
+  numAttentionHeads: 6,
+  numKeyValueHeads: 2,
+  ropeTheta: 500,
+  rmsNormEps: 1e-5,
+  initializerRange: 0.3,
+  seed: 5,
+};
 const sizes = { numHiddenLayers: 3, numAttentionHeads: 6, numKeyValueHeads: 2, ropeTheta: 500, rmsNormEps: 1e-5 };
 
 function logitsOf(model: tfl.LayersModel, ids: ArrayLike<number>, shape: [number, number]): Float32Array {
-  return tf.tidy(() => (model.predict(tf.tensor2d(Int32Array.from(ids), shape, 'int32')) as tf.Tensor).dataSync<'float32'>());
+  return tf.tidy(() =>
+    (model.predict(tf.tensor2d(Int32Array.from(ids), shape, 'int32')) as tf.Tensor).dataSync<'float32'>(),
+  );
 }
 
 describe('causalLM', () => {
@@ -21,18 +34,24 @@ describe('causalLM', () => {
       it(`equals the float64 decoder (tied: ${tieWordEmbeddings})`, () => {
         const model = causalLM({ ...config, tieWordEmbeddings });
         const ids = integers(2 * 11, V, 1);
-        const expected = [ids.slice(0, 11), ids.slice(11)].flatMap((row) => referenceDecoder(weightsOf(model), sizes, [...row]).logits.flat());
-        expect(maxDifference(logitsOf(model, ids, [2, 11]), expected)).to.be.below(2e-5 * Math.max(...expected.map(Math.abs)));
+        const expected = [ids.slice(0, 11), ids.slice(11)].flatMap((row) =>
+          referenceDecoder(weightsOf(model), sizes, [...row]).logits.flat(),
+        );
+        expect(maxDifference(logitsOf(model, ids, [2, 11]), expected)).to.be.below(
+          2e-5 * Math.max(...expected.map(Math.abs)),
+        );
         model.dispose();
       });
 
       it(`is saved, loaded and trained like a stock model (tied: ${tieWordEmbeddings})`, async () => {
         const model = causalLM({ ...config, tieWordEmbeddings, embeddingDropout: 0.1 });
         let artifacts: tf.io.ModelArtifacts | undefined;
-        await model.save(tf.io.withSaveHandler(async (saved) => {
-          artifacts = saved;
-          return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-        }));
+        await model.save(
+          tf.io.withSaveHandler(async (saved) => {
+            artifacts = saved;
+            return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+          }),
+        );
         const loaded = await tfl.loadLayersModel(tf.io.fromMemory(artifacts as tf.io.ModelArtifacts));
         const ids = integers(11, V, 1);
         expect([...logitsOf(loaded, ids, [1, 11])]).to.deep.equal([...logitsOf(model, ids, [1, 11])]);
@@ -72,7 +91,9 @@ describe('causalLM', () => {
       const lines: string[] = [];
       const model = causalLM(config);
       model.summary(undefined, undefined, (line: string) => lines.push(line));
-      expect(lines.join('\n')).to.match(/embed_tokens \(ILRecTokenEm/).and.to.match(/layers_2 \(ILRecDecoderBloc/);
+      expect(lines.join('\n'))
+        .to.match(/embed_tokens \(ILRecTokenEm/)
+        .and.to.match(/layers_2 \(ILRecDecoderBloc/);
       model.dispose();
     });
 
@@ -86,9 +107,15 @@ describe('causalLM', () => {
 
     it('refuses sizes that cannot be', () => {
       expect(() => causalLM({ vocabSize: 0 })).to.throw('causalLM: vocabSize must be a positive integer, got 0');
-      expect(() => causalLM({ vocabSize: 5, numAttentionHeads: 4, numKeyValueHeads: 3 })).to.throw('causalLM: numKeyValueHeads must divide numAttentionHeads, got 3 and 4');
-      expect(() => causalLM({ vocabSize: 5, hiddensize: 20 } as CausalLMConfig)).to.throw(/^causalLM: fields must be among vocabSize, hiddenSize, .*, seed, got hiddensize$/);
-      expect(() => causalLM({ vocabSize: 5, hiddenSize: 20, numAttentionHeads: 4 })).to.throw('causalLM: hiddenSize / numAttentionHeads must be even, got 20 / 4; set headDim or change one of them');
+      expect(() => causalLM({ vocabSize: 5, numAttentionHeads: 4, numKeyValueHeads: 3 })).to.throw(
+        'causalLM: numKeyValueHeads must divide numAttentionHeads, got 3 and 4',
+      );
+      expect(() => causalLM({ vocabSize: 5, hiddensize: 20 } as CausalLMConfig)).to.throw(
+        /^causalLM: fields must be among vocabSize, hiddenSize, .*, seed, got hiddensize$/,
+      );
+      expect(() => causalLM({ vocabSize: 5, hiddenSize: 20, numAttentionHeads: 4 })).to.throw(
+        'causalLM: hiddenSize / numAttentionHeads must be even, got 20 / 4; set headDim or change one of them',
+      );
     });
   });
 });

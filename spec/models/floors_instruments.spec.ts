@@ -49,7 +49,9 @@ describe('floors on instruments, all users (SOURCES.md of the data)', () => {
       expect(evaluate(popularityScorer(train, numItems), sequences)).to.deep.equal([0.0277, 0.0162, 0.0468, 0.0223]);
     });
     define(`Markov .0645 / .0530 / .0742 / .0562, ties as first seen${reason}`, () => {
-      expect(evaluate(markovScorer(train, numItems, { ties: 'first-seen' }), sequences)).to.deep.equal([0.0645, 0.053, 0.0742, 0.0562]);
+      expect(evaluate(markovScorer(train, numItems, { ties: 'first-seen' }), sequences)).to.deep.equal([
+        0.0645, 0.053, 0.0742, 0.0562,
+      ]);
     });
     define(`Markov with ties by popularity is the higher floor${reason}`, () => {
       expect(evaluate(markovScorer(train, numItems), sequences)).to.deep.equal([0.0669, 0.0545, 0.0801, 0.0588]); // a loop in Python gives the same

@@ -7,13 +7,19 @@ import { forEachBackend } from '../support/backends';
 const scorer: ItemScorer = {
   name: 'length',
   numItems: 1,
-  score: (histories) => tf.tensor2d(histories.map((history) => [10 * history.length + (history[history.length - 1] ?? 0)])),
+  score: (histories) =>
+    tf.tensor2d(histories.map((history) => [10 * history.length + (history[history.length - 1] ?? 0)])),
 };
 
 describe('scorePrefixes', () => {
   forEachBackend(() => {
     it('cuts the histories for a scorer that has no method of its own', () => {
-      const scores = scorePrefixes(scorer, [[5, 6, 7], Int32Array.of(8)], Int32Array.of(1, 0, 0, 1), Int32Array.of(1, 3, 2, 0));
+      const scores = scorePrefixes(
+        scorer,
+        [[5, 6, 7], Int32Array.of(8)],
+        Int32Array.of(1, 0, 0, 1),
+        Int32Array.of(1, 3, 2, 0),
+      );
       expect(scores.arraySync()).to.deep.equal([[18], [37], [26], [0]]);
       scores.dispose();
     });
@@ -26,7 +32,9 @@ describe('scorePrefixes', () => {
   });
 
   it('refuses a row without a history', () => {
-    expect(() => scorePrefixes(scorer, [[]], Int32Array.of(1), Int32Array.of(0))).to.throw('scorePrefixes: rows must be in [0, 1), got 1 at 0');
+    expect(() => scorePrefixes(scorer, [[]], Int32Array.of(1), Int32Array.of(0))).to.throw(
+      'scorePrefixes: rows must be in [0, 1), got 1 at 0',
+    );
   });
 
   it('refuses a length beyond the history', () => {

@@ -5,7 +5,12 @@ import { markovScorer } from '../../src/models/markov';
 import { popularity } from '../../src/models/popularity';
 import { forEachBackend } from '../support/backends';
 
-const histories = [[0, 1, 2], [0, 1, 3], [0, 4, 2], [2, 2]];
+const histories = [
+  [0, 1, 2],
+  [0, 1, 3],
+  [0, 4, 2],
+  [2, 2],
+];
 const numItems = 5;
 
 function scoresAfter(history: number[], options = {}): number[] {
@@ -24,12 +29,16 @@ describe('markovScorer', () => {
 
     it('is the popularity after an empty history and after an item that nothing followed', () => {
       const shares = Array.from(popularity(histories, numItems), Math.log);
-      for (const history of [[], [3]]) scoresAfter(history).forEach((score, item) => expect(score).to.be.closeTo(shares[item], 1e-6));
+      for (const history of [[], [3]])
+        scoresAfter(history).forEach((score, item) => expect(score).to.be.closeTo(shares[item], 1e-6));
     });
 
     it('is a distribution: the softmax of the scores is their exponential', () => {
       for (const history of [[], [0], [1], [2]]) {
-        expect(scoresAfter(history, { backOff: 0.3 }).reduce((sum, score) => sum + Math.exp(score), 0)).to.be.closeTo(1, 1e-6);
+        expect(scoresAfter(history, { backOff: 0.3 }).reduce((sum, score) => sum + Math.exp(score), 0)).to.be.closeTo(
+          1,
+          1e-6,
+        );
       }
     });
 
@@ -39,7 +48,12 @@ describe('markovScorer', () => {
     });
 
     it('keeps successors that were seen equally often in the order of training, if asked, and still is a distribution', () => {
-      const scores = tf.tidy(() => markovScorer([[0, 3], [0, 1], [0, 2], [2], [1], [1]], 4, { ties: 'first-seen' }).score([[0]]).arraySync()[0]);
+      const scores = tf.tidy(
+        () =>
+          markovScorer([[0, 3], [0, 1], [0, 2], [2], [1], [1]], 4, { ties: 'first-seen' })
+            .score([[0]])
+            .arraySync()[0],
+      );
       expect([...scores.keys()].sort((a, b) => scores[b] - scores[a])).to.deep.equal([3, 1, 2, 0]);
       expect(scores.reduce((sum, score) => sum + Math.exp(score), 0)).to.be.closeTo(1, 1e-6);
     });
@@ -56,6 +70,8 @@ describe('markovScorer', () => {
   });
 
   it('refuses a back-off that leaves items without mass', () => {
-    expect(() => markovScorer(histories, numItems, { backOff: -1 })).to.throw('markovScorer: backOff must be above 0, got -1');
+    expect(() => markovScorer(histories, numItems, { backOff: -1 })).to.throw(
+      'markovScorer: backOff must be above 0, got -1',
+    );
   });
 });

@@ -6,7 +6,7 @@ import { forEachBackend } from '../support/backends';
 
 describe('popularityScorer', () => {
   forEachBackend(() => {
-    it('gives the log of each item\'s smoothed share, whatever the history', () => {
+    it("gives the log of each item's smoothed share, whatever the history", () => {
       // counts 2, 1, 0 and smoothing 0.5: shares 2.5, 1.5 and 0.5 of 4.5
       const scorer = popularityScorer([[0, 1], [0]], 3, { smoothing: 0.5 });
       const scores = scorer.score([[], [1]]);
@@ -42,6 +42,8 @@ describe('popularityScorer', () => {
   });
 
   it('refuses an item outside the catalogue', () => {
-    expect(() => popularityScorer([[0], [3]], 3)).to.throw('popularity: item numbers must be in [0, 3), got 3 in history 1');
+    expect(() => popularityScorer([[0], [3]], 3)).to.throw(
+      'popularity: item numbers must be in [0, 3), got 3 in history 1',
+    );
   });
 });

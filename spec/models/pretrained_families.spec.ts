@@ -1,19 +1,26 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { readJson } from '../../src/checkpoints/file_source';
-import { folderSource } from '../../src/checkpoints/folder_source_node';
+import { readJson } from '../../src/files/file_source';
+import { folderSource } from '../../src/files/folder_source_node';
 import { generate } from '../../src/generation/generate';
 import { createModelDecoder } from '../../src/generation/model_decoder';
-import { ilrec } from '../../src/ilrec';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
-import { FAMILIES, familyOf } from '../../src/models/family';
+import { FAMILIES, familyOf } from '../../src/models/families';
 import { loadPretrainedFrom, type Pretrained } from '../../src/pretrained/load_pretrained';
 import { weightVariable } from '../../src/pretrained/weight_variable';
 import { TextTokenizer } from '../../src/tokenizers/text_tokenizer';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { forEachBackend } from '../support/backends';
-import { checkpointFolder, type GoldenCheckpoint, goldenCheckpoints, readGoldenCheckpoint, relativeError, valuesOf } from '../support/golden';
+import {
+  checkpointFolder,
+  type GoldenCheckpoint,
+  goldenCheckpoints,
+  readGoldenCheckpoint,
+  relativeError,
+  valuesOf,
+} from '../support/golden';
 
 const TOLERANCE = 1e-4; // relative, of each tensor's largest value; what is seen is 3e-6
 const FAR_TOLERANCE = 2e-5; // exact angles are off by 5e-5 to 1e-4
@@ -43,7 +50,13 @@ function crossEntropyOf(logits: tf.Tensor3D, prompt: readonly number[]): tf.Scal
 
 describe('pretrained families', () => {
   it('have a golden checkpoint each', async () => {
-    const types = await Promise.all(goldenCheckpoints.map(async (name) => JSON.parse(new TextDecoder().decode(await folderSource(checkpointFolder(name)).read('config.json'))).model_type));
+    const types = await Promise.all(
+      goldenCheckpoints.map(
+        async (name) =>
+          JSON.parse(new TextDecoder().decode(await folderSource(checkpointFolder(name)).read('config.json')))
+            .model_type,
+      ),
+    );
     expect([...new Set(types)]).to.have.members(FAMILIES.map(({ modelType }) => modelType));
   });
 
@@ -64,7 +77,10 @@ describe('pretrained families', () => {
           for (const { prompt, hiddenStates, normed, logits } of golden.forward) {
             const outputs = predict(model, prompt);
             [...hiddenStates, normed, logits].forEach((expected, at) => {
-              expect(relativeError(outputs[at], valuesOf(expected)), `output ${at} of ${hiddenStates.length + 2}`).to.be.at.most(TOLERANCE);
+              expect(
+                relativeError(outputs[at], valuesOf(expected)),
+                `output ${at} of ${hiddenStates.length + 2}`,
+              ).to.be.at.most(TOLERANCE);
             });
           }
         });
@@ -72,9 +88,13 @@ describe('pretrained families', () => {
         it('writes what transformers writes, greedy and with beams, whatever generation_config.json says', async () => {
           expect(loaded.generationConfig).to.include({ do_sample: true, num_beams: 4, max_new_tokens: 2 });
           const decoder = createCausalDecoder(loaded.model);
-          for (const { options, sequences } of backend === 'cpu' ? golden.generations.filter((_, kind) => kind % 4 === 1) : golden.generations) {
+          for (const { options, sequences } of backend === 'cpu'
+            ? golden.generations.filter((_, kind) => kind % 4 === 1)
+            : golden.generations) {
             const written = await generate(decoder, golden.prompts, options); // prompts of two lengths at once
-            expect(written.map((rows) => rows.map(({ tokens }) => [...tokens]))).to.deep.equal(sequences.map((rows) => rows.map(({ tokens }) => tokens)));
+            expect(written.map((rows) => rows.map(({ tokens }) => [...tokens]))).to.deep.equal(
+              sequences.map((rows) => rows.map(({ tokens }) => tokens)),
+            );
             sequences.flat().forEach(({ score }, at) => {
               if (score !== null) expect(written.flat()[at].score).to.be.closeTo(score, TOLERANCE * Math.abs(score));
             });
@@ -85,7 +105,9 @@ describe('pretrained families', () => {
           it('writes the same without a key-value cache', async () => {
             const { options, sequences } = golden.generations[3];
             const written = await generate(createModelDecoder(loaded.model), golden.prompts, options);
-            expect(written.map((rows) => rows.map(({ tokens }) => [...tokens]))).to.deep.equal(sequences.map((rows) => rows.map(({ tokens }) => tokens)));
+            expect(written.map((rows) => rows.map(({ tokens }) => [...tokens]))).to.deep.equal(
+              sequences.map((rows) => rows.map(({ tokens }) => tokens)),
+            );
           });
         }
 
@@ -94,7 +116,9 @@ describe('pretrained families', () => {
           const [prompt] = golden.prompts;
           tf.tidy(() => {
             const ids = tf.tensor2d([...prompt], [1, prompt.length], 'int32');
-            const { value, grads } = tf.variableGrads(() => crossEntropyOf(loaded.model.apply(ids) as tf.Tensor3D, prompt));
+            const { value, grads } = tf.variableGrads(() =>
+              crossEntropyOf(loaded.model.apply(ids) as tf.Tensor3D, prompt),
+            );
             expect(value.dataSync()[0]).to.be.closeTo(loss, TOLERANCE * loss);
             const weights = familyOf(loaded.config, name).weights(loaded.config, name);
             expect(weights.map((weight) => weight.name)).to.have.members(Object.keys(parameters));
@@ -103,7 +127,10 @@ describe('pretrained families', () => {
               const gradient = grads[weightVariable(loaded.model, weight).name];
               const values = (weight.transposed ? tf.transpose(gradient) : gradient).dataSync<'float32'>(); // in the checkpoint's layout
               expect(Math.hypot(...values), weight.name).to.be.closeTo(norm, TOLERANCE * norm);
-              expect(values.reduce((sum, g, i) => sum + g * Math.cos(0.7 * (i + 1)), 0), weight.name).to.be.closeTo(product, TOLERANCE * norm);
+              expect(
+                values.reduce((sum, g, i) => sum + g * Math.cos(0.7 * (i + 1)), 0),
+                weight.name,
+              ).to.be.closeTo(product, TOLERANCE * norm);
             }
           });
         });
@@ -132,7 +159,9 @@ describe('pretrained families', () => {
           it(`rounds the angles of ${far.prompt.length} positions as float32 does`, () => {
             const [rows, columns] = far.logits.shape;
             const got = tf.tidy(() => {
-              const logits = loaded.model.predict(tf.tensor2d([...far.prompt], [1, far.prompt.length], 'int32')) as tf.Tensor3D; // [1, T, V]
+              const logits = loaded.model.predict(
+                tf.tensor2d([...far.prompt], [1, far.prompt.length], 'int32'),
+              ) as tf.Tensor3D; // [1, T, V]
               return tf.slice(logits, [0, far.prompt.length - rows, 0], [1, rows, columns]).dataSync();
             });
             expect(relativeError(got, valuesOf(far.logits))).to.be.at.most(FAR_TOLERANCE);
@@ -145,10 +174,12 @@ describe('pretrained families', () => {
 
         it('is the same after save and load', async () => {
           let saved: tf.io.ModelArtifacts | null = null;
-          await loaded.model.save(tf.io.withSaveHandler(async (artifacts) => {
-            saved = artifacts;
-            return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-          }));
+          await loaded.model.save(
+            tf.io.withSaveHandler(async (artifacts) => {
+              saved = artifacts;
+              return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+            }),
+          );
           const reloaded = await tfl.loadLayersModel(tf.io.fromMemory(saved as unknown as tf.io.ModelArtifacts));
           const [prompt] = golden.prompts;
           expect(predict(reloaded, prompt)[0]).to.deep.equal(predict(loaded.model, prompt)[0]);
@@ -168,10 +199,15 @@ describe('pretrained families', () => {
     if (texts === null) continue;
     it(`${name} has the ids and texts of Python's tokenizers`, async () => {
       const source = folderSource(checkpointFolder(name));
-      const tokenizer = TextTokenizer.fromJSON(await readJson(source, 'tokenizer.json'), await readJson(source, 'tokenizer_config.json'));
+      const tokenizer = TextTokenizer.fromJSON(
+        await readJson(source, 'tokenizer.json'),
+        await readJson(source, 'tokenizer_config.json'),
+      );
       for (const { text, ids, idsWithSpecialTokens, decoded, decodedWithoutSpecialTokens } of texts) {
         expect([...tokenizer.encode(text)], JSON.stringify(text)).to.deep.equal(ids);
-        expect([...tokenizer.encode(text, { addSpecialTokens: true })], JSON.stringify(text)).to.deep.equal(idsWithSpecialTokens);
+        expect([...tokenizer.encode(text, { addSpecialTokens: true })], JSON.stringify(text)).to.deep.equal(
+          idsWithSpecialTokens,
+        );
         expect(tokenizer.decode(ids, { skipSpecialTokens: false })).to.equal(decoded);
         expect(tokenizer.decode(ids, { skipSpecialTokens: true })).to.equal(decodedWithoutSpecialTokens);
       }

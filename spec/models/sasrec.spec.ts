@@ -8,7 +8,16 @@ import { sasrecScorer } from '../../src/models/sasrec_scorer';
 import { forEachBackend } from '../support/backends';
 import { integers } from '../support/random';
 
-const config = { numItems: 11, maxHistory: 7, hiddenSize: 6, numHiddenLayers: 2, numAttentionHeads: 2, intermediateSize: 5, initializerRange: 0.5, seed: 3 };
+const config = {
+  numItems: 11,
+  maxHistory: 7,
+  hiddenSize: 6,
+  numHiddenLayers: 2,
+  numAttentionHeads: 2,
+  intermediateSize: 5,
+  initializerRange: 0.5,
+  seed: 3,
+};
 
 function expectClose(actual: tf.Tensor, expected: tf.Tensor, tolerance = 1e-5): void {
   expect(actual.shape).to.deep.equal(expected.shape);
@@ -18,10 +27,12 @@ function expectClose(actual: tf.Tensor, expected: tf.Tensor, tolerance = 1e-5): 
 
 async function reloaded(model: tfl.LayersModel): Promise<tfl.LayersModel> {
   let artifacts: tf.io.ModelArtifacts | undefined;
-  await model.save(tf.io.withSaveHandler(async (saved) => {
-    artifacts = saved;
-    return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-  }));
+  await model.save(
+    tf.io.withSaveHandler(async (saved) => {
+      artifacts = saved;
+      return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+    }),
+  );
   return tfl.loadLayersModel(tf.io.fromMemory(artifacts as tf.io.ModelArtifacts));
 }
 
@@ -46,7 +57,9 @@ function oneBatch(rows: Parameters<typeof sasrecBatch>[0]): Dataset {
 async function trainedOnChains(epochs: number): Promise<{ model: tfl.LayersModel; losses: number[] }> {
   const model = sasrec({ ...config, hiddenSize: 10, hiddenDropout: 0.1, attentionDropout: 0.1, initializerRange: 0.1 });
   model.compile({ optimizer: tf.train.adam(0.02), loss: sasrecLoss(model) });
-  const rows = Array.from({ length: 11 }, (_, start) => Array.from({ length: 5 }, (_, i) => (start + i) % 11)).flatMap((items) => sasrecRows(items, 7));
+  const rows = Array.from({ length: 11 }, (_, start) => Array.from({ length: 5 }, (_, i) => (start + i) % 11)).flatMap(
+    (items) => sasrecRows(items, 7),
+  );
   const { history } = await model.fitDataset(oneBatch(rows), { epochs, verbose: 0 });
   return { model, losses: history.loss as number[] };
 }
@@ -55,7 +68,10 @@ describe('sasrec', () => {
   forEachBackend(() => {
     it('gives one state per position that no later item changes', () => {
       const model = sasrec(config);
-      const [short, long] = [[0, 4, 9, 0, 0], [0, 4, 9, 2, 7]].map((ids) => model.predict(tf.tensor2d(ids, [1, 5], 'int32')) as tf.Tensor);
+      const [short, long] = [
+        [0, 4, 9, 0, 0],
+        [0, 4, 9, 2, 7],
+      ].map((ids) => model.predict(tf.tensor2d(ids, [1, 5], 'int32')) as tf.Tensor);
       expect(short.shape).to.deep.equal([1, 5, 6]);
       expectClose(tf.slice(short, [0, 0, 0], [1, 3, 6]), tf.slice(long, [0, 0, 0], [1, 3, 6]));
       expect(Math.abs(short.dataSync()[23] - long.dataSync()[23])).to.be.above(1e-3);
@@ -85,7 +101,10 @@ describe('sasrec', () => {
     });
 
     it('starts from the same weights for the same seed and others for another', () => {
-      const start = (seed: number): ArrayLike<number> => sasrec({ ...config, seed }).getWeights()[0].dataSync();
+      const start = (seed: number): ArrayLike<number> =>
+        sasrec({ ...config, seed })
+          .getWeights()[0]
+          .dataSync();
       expect(start(1)).to.deep.equal(start(1));
       expect(start(1)).to.not.deep.equal(start(2));
     });
@@ -93,7 +112,10 @@ describe('sasrec', () => {
     it('learns what follows what through compile and fitDataset, the same twice', async () => {
       const { model, losses } = await trainedOnChains(40);
       expect(losses[39]).to.be.below(0.7 * losses[0]);
-      const scores = sasrecScorer(model).score([[0, 1, 2], [6, 7]]);
+      const scores = sasrecScorer(model).score([
+        [0, 1, 2],
+        [6, 7],
+      ]);
       expect(tf.tidy(() => tf.argMax(scores, 1).arraySync())).to.deep.equal([3, 8]);
       scores.dispose();
       expect((await trainedOnChains(3)).losses).to.deep.equal(losses.slice(0, 3));
@@ -118,7 +140,9 @@ describe('sasrec', () => {
   });
 
   it('refuses heads that do not divide the hidden size', () => {
-    expect(() => sasrec({ ...config, numAttentionHeads: 4 })).to.throw('sasrec: numAttentionHeads must divide hiddenSize, got 4 and 6');
+    expect(() => sasrec({ ...config, numAttentionHeads: 4 })).to.throw(
+      'sasrec: numAttentionHeads must divide hiddenSize, got 4 and 6',
+    );
   });
 
   it('refuses a dropout of 1', () => {

@@ -4,17 +4,31 @@ import * as tf from '@tensorflow/tfjs-core';
 import { sasrecBatch, sasrecRows } from '../../src/models/sasrec_batch';
 import { forEachBackend } from '../support/backends';
 
-const plain = ({ inputs, labels }: { inputs: Int32Array; labels: Int32Array }): number[][] => [Array.from(inputs), Array.from(labels)];
+const plain = ({ inputs, labels }: { inputs: Int32Array; labels: Int32Array }): number[][] => [
+  Array.from(inputs),
+  Array.from(labels),
+];
 
 describe('sasrecRows', () => {
   it('opens with 0 and asks for every item after those before it', () => {
-    expect(sasrecRows([4, 0, 7], 5).map(plain)).to.deep.equal([[[0, 5, 1], [4, 0, 7]]]);
+    expect(sasrecRows([4, 0, 7], 5).map(plain)).to.deep.equal([
+      [
+        [0, 5, 1],
+        [4, 0, 7],
+      ],
+    ]);
   });
 
   it('cuts a long history into windows that overlap by half', () => {
     expect(sasrecRows([0, 1, 2, 3, 4, 5, 6], 4).map(plain)).to.deep.equal([
-      [[0, 1, 2, 3, 4], [0, 1, 2, 3, 4]],
-      [[0, 3, 4, 5, 6], [-100, -100, -100, 5, 6]],
+      [
+        [0, 1, 2, 3, 4],
+        [0, 1, 2, 3, 4],
+      ],
+      [
+        [0, 3, 4, 5, 6],
+        [-100, -100, -100, 5, 6],
+      ],
     ]);
   });
 
@@ -47,8 +61,14 @@ describe('sasrecBatch', () => {
   forEachBackend(() => {
     it('pads at the right end, inputs with 0 and labels with -100', () => {
       const { xs, ys } = sasrecBatch([...sasrecRows([2, 3], 5), ...sasrecRows([1], 5)], 3);
-      expect(xs.arraySync()).to.deep.equal([[0, 3, 0], [0, 0, 0]]);
-      expect(ys.arraySync()).to.deep.equal([[2, 3, -100], [1, -100, -100]]);
+      expect(xs.arraySync()).to.deep.equal([
+        [0, 3, 0],
+        [0, 0, 0],
+      ]);
+      expect(ys.arraySync()).to.deep.equal([
+        [2, 3, -100],
+        [1, -100, -100],
+      ]);
       expect([xs.dtype, ys.dtype]).to.deep.equal(['int32', 'int32']);
       tf.dispose([xs, ys]);
     });

@@ -29,18 +29,34 @@ describe('ACTIVATIONS', () => {
 
     for (const name of Object.keys(ACTIVATIONS) as ActivationName[]) {
       it(`${name} has the values of its formula`, () => {
-        expect(maxDifference(tf.tidy(() => ACTIVATIONS[name](tf.tensor1d(inputs)).dataSync()), inputs.map(scalar[name]))).to.be.below(2e-6);
+        expect(
+          maxDifference(
+            tf.tidy(() => ACTIVATIONS[name](tf.tensor1d(inputs)).dataSync()),
+            inputs.map(scalar[name]),
+          ),
+        ).to.be.below(2e-6);
       });
 
       it(`${name} has the gradient of central differences`, () => {
         const at = inputs.filter((x) => Math.abs(x) > 1e-3); // relu has none at 0
-        const gradient = tf.tidy(() => tf.grad((x: tf.Tensor) => tf.sum(ACTIVATIONS[name](x)))(tf.tensor1d(at)).dataSync());
-        expect(maxDifference(gradient, at.map((x) => (scalar[name](x + 1e-5) - scalar[name](x - 1e-5)) / 2e-5))).to.be.below(5e-6);
+        const gradient = tf.tidy(() =>
+          tf
+            .grad((x: tf.Tensor) => tf.sum(ACTIVATIONS[name](x)))(tf.tensor1d(at))
+            .dataSync(),
+        );
+        expect(
+          maxDifference(
+            gradient,
+            at.map((x) => (scalar[name](x + 1e-5) - scalar[name](x - 1e-5)) / 2e-5),
+          ),
+        ).to.be.below(5e-6);
       });
     }
 
     it('differ where the approximation does: the tanh form of GELU from the exact one by about 1e-4', () => {
-      const [exact, approximate] = tf.tidy(() => (['gelu', 'gelu_new'] as const).map((name) => ACTIVATIONS[name](tf.tensor1d([2])).dataSync()[0]));
+      const [exact, approximate] = tf.tidy(() =>
+        (['gelu', 'gelu_new'] as const).map((name) => ACTIVATIONS[name](tf.tensor1d([2])).dataSync()[0]),
+      );
       expect(Math.abs(exact - approximate)).to.be.within(5e-5, 5e-4);
     });
   });

@@ -40,7 +40,10 @@ describe('gated', () => {
           expect(y.shape).to.deep.equal([2, 3, I]);
           expect(maxDifference(y.dataSync(), reference(x, I, activation))).to.be.below(2e-6);
           const gradient = tf.grad(op)(joined, tf.tensor(dy, [2, 3, I]));
-          const wanted = centralDifferences((at) => reference(at, I, activation).reduce((sum, value, i) => sum + value * dy[i], 0), x);
+          const wanted = centralDifferences(
+            (at) => reference(at, I, activation).reduce((sum, value, i) => sum + value * dy[i], 0),
+            x,
+          );
           expect(maxDifference(gradient.dataSync(), wanted)).to.be.below(5e-6);
         });
       });
@@ -50,12 +53,29 @@ describe('gated', () => {
       tf.tidy(() => {
         const joined = tf.tensor2d([[-1e4, 1e4, 2, 3]]);
         expect(maxDifference(gated(joined, 'silu').dataSync(), [0, 3e4])).to.equal(0);
-        expect(maxDifference(tf.grad((x: tf.Tensor) => gated(x, 'silu'))(joined).dataSync(), [0, 3, 0, 1e4])).to.equal(0);
+        expect(
+          maxDifference(
+            tf
+              .grad((x: tf.Tensor) => gated(x, 'silu'))(joined)
+              .dataSync(),
+            [0, 3, 0, 1e4],
+          ),
+        ).to.equal(0);
       });
     });
 
     it('takes empty tensors', () => {
-      for (const [shape, wanted] of [[[0, 6], [0, 3]], [[5, 0], [5, 0]]]) expect(tf.tidy(() => gated(tf.zeros(shape), 'silu').shape)).to.deep.equal(wanted);
+      for (const [shape, wanted] of [
+        [
+          [0, 6],
+          [0, 3],
+        ],
+        [
+          [5, 0],
+          [5, 0],
+        ],
+      ])
+        expect(tf.tidy(() => gated(tf.zeros(shape), 'silu').shape)).to.deep.equal(wanted);
     });
 
     it('refuses a last size without halves', () => {

@@ -25,13 +25,27 @@ describe('rmsNorm', () => {
 
     it('has the values and gradients of the float64 formula, on any rank', () => {
       const [x, w, dy] = [normals(2 * 3 * D, 1), normals(D, 2), normals(2 * 3 * D, 3)];
-      const value = (at: ArrayLike<number>, scale: ArrayLike<number>): number => reference(at, scale).reduce((sum, y, i) => sum + y * dy[i], 0);
+      const value = (at: ArrayLike<number>, scale: ArrayLike<number>): number =>
+        reference(at, scale).reduce((sum, y, i) => sum + y * dy[i], 0);
       tf.tidy(() => {
-        const weighted = (a: tf.Tensor, b: tf.Tensor): tf.Tensor => tf.sum(tf.mul(rmsNorm(a, b as tf.Tensor1D, EPSILON), tf.tensor(dy, [2, 3, D])));
+        const weighted = (a: tf.Tensor, b: tf.Tensor): tf.Tensor =>
+          tf.sum(tf.mul(rmsNorm(a, b as tf.Tensor1D, EPSILON), tf.tensor(dy, [2, 3, D])));
         const [dx, dw] = tf.grads(weighted)([tf.tensor(x, [2, 3, D]), tf.tensor1d(w)]);
-        expect(maxDifference(rmsNorm(tf.tensor(x, [2, 3, D]), tf.tensor1d(w), EPSILON).dataSync(), reference(x, w))).to.be.below(1e-5);
-        expect(maxDifference(dx.dataSync(), centralDifferences((at) => value(at, w), x))).to.be.below(1e-5);
-        expect(maxDifference(dw.dataSync(), centralDifferences((at) => value(x, at), w))).to.be.below(1e-5);
+        expect(
+          maxDifference(rmsNorm(tf.tensor(x, [2, 3, D]), tf.tensor1d(w), EPSILON).dataSync(), reference(x, w)),
+        ).to.be.below(1e-5);
+        expect(
+          maxDifference(
+            dx.dataSync(),
+            centralDifferences((at) => value(at, w), x),
+          ),
+        ).to.be.below(1e-5);
+        expect(
+          maxDifference(
+            dw.dataSync(),
+            centralDifferences((at) => value(x, at), w),
+          ),
+        ).to.be.below(1e-5);
       });
     });
 
@@ -41,7 +55,10 @@ describe('rmsNorm', () => {
 
     it('leaves no tensor behind', () => {
       const before = tf.memory().numTensors;
-      tf.tidy(() => void tf.grads((x: tf.Tensor, w: tf.Tensor) => rmsNorm(x, w as tf.Tensor1D))([tf.ones([3, D]), tf.ones([D])]));
+      tf.tidy(
+        () =>
+          void tf.grads((x: tf.Tensor, w: tf.Tensor) => rmsNorm(x, w as tf.Tensor1D))([tf.ones([3, D]), tf.ones([D])]),
+      );
       expect(tf.memory().numTensors).to.equal(before);
     });
   });
@@ -53,7 +70,9 @@ describe('rmsNorm', () => {
         tf.tidy(() => {
           const inputs = [tf.tensor(normals(3 * size, 1), [3, size]), tf.tensor1d(normals(size, 2))];
           const op = (x: tf.Tensor, w: tf.Tensor): tf.Tensor => rmsNorm(x, w as tf.Tensor1D, EPSILON);
-          return [op(inputs[0], inputs[1]), ...tf.grads(op)(inputs, tf.tensor(normals(3 * size, 3), [3, size]))].map((y) => [...y.dataSync()]);
+          return [op(inputs[0], inputs[1]), ...tf.grads(op)(inputs, tf.tensor(normals(3 * size, 3), [3, size]))].map(
+            (y) => [...y.dataSync()],
+          );
         });
       const composed = withoutOwnKernels(run);
       run().forEach((values, i) => expect(maxDifference(values, composed[i])).to.be.below(1e-5));

@@ -20,7 +20,8 @@ describe('applyRotary', () => {
 
     it('makes a product depend on the distance of positions alone', () => {
       const [q, k] = [normals(6, 1), normals(6, 2)].map((values) => tf.tensor2d(values, [1, 6]));
-      const product = (at: number, other: number): number => tf.tidy(() => tf.sum(tf.mul(rotate(q, [at], 6), rotate(k, [other], 6))).dataSync()[0]);
+      const product = (at: number, other: number): number =>
+        tf.tidy(() => tf.sum(tf.mul(rotate(q, [at], 6), rotate(k, [other], 6))).dataSync()[0]);
       expect(product(9, 4)).to.be.closeTo(product(5, 0), 1e-4);
       expect(product(9, 4)).to.not.be.closeTo(product(9, 5), 1e-3);
     });
@@ -44,7 +45,12 @@ describe('applyRotary', () => {
         const op = (at: tf.Tensor): tf.Tensor => rotate(at, [0, 1, 2, 3, 4], F);
         expect(maxDifference(op(tf.tensor2d(x, [T, F])).dataSync(), reference(x))).to.be.below(1e-6);
         const gradient = tf.grad(op)(tf.tensor2d(x, [T, F]), tf.tensor2d(dy, [T, F]));
-        expect(maxDifference(gradient.dataSync(), centralDifferences((at) => reference(at).reduce((sum, y, i) => sum + y * dy[i], 0), x))).to.be.below(1e-6);
+        expect(
+          maxDifference(
+            gradient.dataSync(),
+            centralDifferences((at) => reference(at).reduce((sum, y, i) => sum + y * dy[i], 0), x),
+          ),
+        ).to.be.below(1e-6);
       });
     });
 
@@ -53,7 +59,10 @@ describe('applyRotary', () => {
         const { cos, sin } = rotaryTables([0, 1, 2, 7, 8, 9], 6, 100); // rows of two sequences
         const x = tf.tensor4d(normals(2 * 5 * 3 * 6, 1), [2, 5, 3, 6]); // [B, H, T, F]
         const together = applyRotary(x, tf.tensor(cos, [2, 1, 3, 6]), tf.tensor(sin, [2, 1, 3, 6]));
-        const alone = [[0, 1, 2], [7, 8, 9]].map((positions, b) => rotate(tf.slice(x, [b], [1]), positions, 6));
+        const alone = [
+          [0, 1, 2],
+          [7, 8, 9],
+        ].map((positions, b) => rotate(tf.slice(x, [b], [1]), positions, 6));
         expect(maxDifference(together.dataSync(), tf.concat(alone, 0).dataSync())).to.be.below(1e-6);
       });
     });
@@ -76,7 +85,8 @@ describe('applyRotary', () => {
         tf.tidy(() => {
           const shape = [2, 3, 5, 2 * half];
           const { cos, sin } = rotaryTables([0, 1, 2, 3, 4], 2 * half, 100);
-          const op = (x: tf.Tensor): tf.Tensor => applyRotary(x, tf.tensor(cos, [5, 2 * half]), tf.tensor(sin, [5, 2 * half]));
+          const op = (x: tf.Tensor): tf.Tensor =>
+            applyRotary(x, tf.tensor(cos, [5, 2 * half]), tf.tensor(sin, [5, 2 * half]));
           const [x, dy] = [1, 2].map((seed) => tf.tensor(normals(60 * half, seed), shape));
           return [op(x), tf.grad(op)(x, dy)].map((y) => [...y.dataSync()]);
         });

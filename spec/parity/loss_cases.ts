@@ -1,7 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { causalLM } from '../../src/models/causal_lm';
-import { ilrec, METRIC_NAMES } from '../../src/ilrec';
-import { collaborativeReward, crossEntropy, crossLayerDistillation, crossLayerPreference, ilrecObjective, type Penalty, selfHardNegatives } from '../../src/losses';
+import { ilrec, METRIC_NAMES } from '../../src/ilrec/ilrec';
+import {
+  collaborativeReward,
+  crossEntropy,
+  crossLayerDistillation,
+  crossLayerPreference,
+  ilrecObjective,
+  type Penalty,
+  selfHardNegatives,
+} from '../../src/losses';
 import { integers, normals } from '../support/random';
 import { numbersOf, type ParityCase } from './parity_case';
 
@@ -29,7 +37,11 @@ function inputs(): Inputs {
 }
 
 /** A loss of logits: its value and its gradients. */
-function lossCase(name: string, of: 'final' | 'intermediate' | 'both', loss: (final: tf.Tensor2D, intermediate: tf.Tensor2D, given: Inputs) => tf.Scalar): ParityCase {
+function lossCase(
+  name: string,
+  of: 'final' | 'intermediate' | 'both',
+  loss: (final: tf.Tensor2D, intermediate: tf.Tensor2D, given: Inputs) => tf.Scalar,
+): ParityCase {
   return {
     group: 'losses',
     name,
@@ -38,9 +50,12 @@ function lossCase(name: string, of: 'final' | 'intermediate' | 'both', loss: (fi
       numbersOf(
         tf.tidy(() => {
           const given = inputs();
-          const scalar = (final: tf.Tensor, intermediate: tf.Tensor): tf.Scalar => loss(final as tf.Tensor2D, intermediate as tf.Tensor2D, given);
-          if (of === 'both') return ((r) => [r.value, ...r.grads])(tf.valueAndGrads(scalar)([given.final, given.intermediate]));
-          const alone = of === 'final' ? (x: tf.Tensor) => scalar(x, given.intermediate) : (x: tf.Tensor) => scalar(given.final, x);
+          const scalar = (final: tf.Tensor, intermediate: tf.Tensor): tf.Scalar =>
+            loss(final as tf.Tensor2D, intermediate as tf.Tensor2D, given);
+          if (of === 'both')
+            return ((r) => [r.value, ...r.grads])(tf.valueAndGrads(scalar)([given.final, given.intermediate]));
+          const alone =
+            of === 'final' ? (x: tf.Tensor) => scalar(x, given.intermediate) : (x: tf.Tensor) => scalar(given.final, x);
           return ((r) => [r.value, r.grad])(tf.valueAndGrad(alone)(given[of]));
         }),
       ),
@@ -58,15 +73,28 @@ const streamingHead: ParityCase = {
   tolerance: 2e-5,
   async compute() {
     const [batch, length, vocabSize] = [8, 27, 5003]; // P x V above the size where logits are made at once
-    const model = causalLM({ vocabSize, hiddenSize: 12, numHiddenLayers: 3, numAttentionHeads: 2, initializerRange: 0.3 });
+    const model = causalLM({
+      vocabSize,
+      hiddenSize: 12,
+      numHiddenLayers: 3,
+      numAttentionHeads: 2,
+      initializerRange: 0.3,
+    });
     const method = ilrec({ numNegativeLayers: 2, penaltyWeight: 0.5, distillationWeight: 0.3 });
     model.compile({ optimizer: 'sgd', loss: method.loss, metrics: method.metrics });
     method.attach(model);
     const ids = tf.tensor2d(integers(batch * length, vocabSize, 5), [batch, length], 'int32');
     const labels = tf.tensor2d(integers(batch * length, vocabSize, 6), [batch, length], 'int32');
-    const { value, grads } = tf.variableGrads(() => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor));
+    const { value, grads } = tf.variableGrads(() =>
+      method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
+    );
     const metrics = (await method.diagnostics()) as Record<(typeof METRIC_NAMES)[number], number>;
-    const found = await numbersOf([value, ...Object.keys(grads).sort().map((name) => grads[name])]);
+    const found = await numbersOf([
+      value,
+      ...Object.keys(grads)
+        .sort()
+        .map((name) => grads[name]),
+    ]);
     method.detach();
     model.dispose();
     tf.dispose([ids, labels]);
@@ -83,12 +111,29 @@ export const lossCases: readonly ParityCase[] = [
       crossLayerPreference(final, given.labels, negativesOf(given).weights, { penaltyWeight: 0.7, penalty }),
     ),
   ),
-  lossCase('cross-layer distillation', 'intermediate', (final, intermediate) => tf.sum(crossLayerDistillation(final, intermediate, {}))),
-  lossCase('cross-layer distillation on items', 'intermediate', (final, intermediate) => tf.sum(crossLayerDistillation(final, intermediate, { itemTokens: [2, 3, 5, 7, 11] }))),
-  lossCase('collaborative reward', 'final', (final, _, given) => collaborativeReward(final, given.labels, negativesOf(given).mask, given.reward)),
-  lossCase('the whole objective', 'both', (finalLogits, intermediateLogits, { ensemble: ensembleLogits, labels, reward }) => {
-    const options = { penaltyWeight: 0.7, penalty: 'scale', thresholdScale: 0.5, thresholdReference: 'final', distillationWeight: 0.3, rewardWeight: 0.4 } as const;
-    return ilrecObjective({ finalLogits, ensembleLogits, intermediateLogits, labels, reward }, options).total;
-  }),
+  lossCase('cross-layer distillation', 'intermediate', (final, intermediate) =>
+    tf.sum(crossLayerDistillation(final, intermediate, {})),
+  ),
+  lossCase('cross-layer distillation on items', 'intermediate', (final, intermediate) =>
+    tf.sum(crossLayerDistillation(final, intermediate, { itemTokens: [2, 3, 5, 7, 11] })),
+  ),
+  lossCase('collaborative reward', 'final', (final, _, given) =>
+    collaborativeReward(final, given.labels, negativesOf(given).mask, given.reward),
+  ),
+  lossCase(
+    'the whole objective',
+    'both',
+    (finalLogits, intermediateLogits, { ensemble: ensembleLogits, labels, reward }) => {
+      const options = {
+        penaltyWeight: 0.7,
+        penalty: 'scale',
+        thresholdScale: 0.5,
+        thresholdReference: 'final',
+        distillationWeight: 0.3,
+        rewardWeight: 0.4,
+      } as const;
+      return ilrecObjective({ finalLogits, ensembleLogits, intermediateLogits, labels, reward }, options).total;
+    },
+  ),
   streamingHead,
 ];

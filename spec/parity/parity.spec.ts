@@ -3,7 +3,15 @@ import { writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { difference, GROUPS, type PlatformRun } from './parity_case';
 import { platforms, reference } from './platforms';
-import { platformTable, type PlatformResult, README_FILE, readResults, RESULTS_FILE, resultOf, withTable } from './platform_table';
+import {
+  platformTable,
+  type PlatformResult,
+  README_FILE,
+  readResults,
+  RESULTS_FILE,
+  resultOf,
+  withTable,
+} from './platform_table';
 import { parityCases } from './run_cases';
 
 /** Set by `npm run platforms`: what is found becomes the README's table. */
@@ -49,7 +57,9 @@ describe('parity of the platforms with the cpu backend', () => {
   after(async () => {
     if (!isToBeWritten) return;
     const ran = results.map(({ platform }) => platform);
-    const kept = readResults().filter(({ platform }) => !ran.includes(platform) && platforms.some(({ name }) => name === platform)); // of an earlier run
+    const kept = readResults().filter(
+      ({ platform }) => !ran.includes(platform) && platforms.some(({ name }) => name === platform),
+    ); // of an earlier run
     const all = [...results, ...kept];
     await writeFile(RESULTS_FILE, `${JSON.stringify(all, null, 2)}\n`);
     await writeFile(README_FILE, withTable(readFileSync(README_FILE, 'utf8'), platformTable(all)));
@@ -64,12 +74,20 @@ describe("the README's table of platforms", () => {
 
   it('is of the cases that there are', () => {
     for (const { platform, passed } of readResults()) {
-      for (const group of GROUPS) expect(passed[group][1], `${platform}: ${group}; run npm run platforms`).to.equal(parityCases.filter((each) => each.group === group).length);
+      for (const group of GROUPS)
+        expect(passed[group][1], `${platform}: ${group}; run npm run platforms`).to.equal(
+          parityCases.filter((each) => each.group === group).length,
+        );
     }
   });
 
   it('shows a case that failed', () => {
-    const broken = { platform: 'x', passed: { losses: [8, 9], layers: [1, 1], training: [1, 1], 'beam search': [2, 2] } as const, largestShare: null, stepsPerSecond: 1 };
+    const broken = {
+      platform: 'x',
+      passed: { losses: [8, 9], layers: [1, 1], training: [1, 1], 'beam search': [2, 2] } as const,
+      largestShare: null,
+      stepsPerSecond: 1,
+    };
     expect(platformTable([broken])).to.include('| x | ✘ 8 of 9 | ✔ 1 | ✔ 1 | ✔ 2 | ✘ | 1 |');
   });
 });

@@ -32,6 +32,9 @@ export async function numbersOf(tensors: readonly tf.Tensor[]): Promise<number[]
 export function difference(found: readonly number[], reference: readonly number[]): number {
   if (found.length !== reference.length) return Infinity;
   const size = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 1);
-  const worst = found.reduce((most, value, i) => Math.max(most, Number.isFinite(value) ? Math.abs(value - reference[i]) : Infinity), 0);
+  const worst = found.reduce(
+    (most, value, i) => Math.max(most, Number.isFinite(value) ? Math.abs(value - reference[i]) : Infinity),
+    0,
+  );
   return worst / size;
 }

@@ -20,7 +20,10 @@ const [BEGIN, END] = ['<!-- platforms:begin -->', '<!-- platforms:end -->'];
 /** What nothing here can run, said as it is. */
 const UNTESTED: readonly (readonly [string, string])[] = [
   ['tfjs-node-gpu (CUDA)', 'the same JavaScript and addon as tfjs-node; not run on a CUDA device'],
-  ['WebGPU on a real GPU', 'the software adapters above run the same shaders; `npm run bench:gpu` is there to check one'],
+  [
+    'WebGPU on a real GPU',
+    'the software adapters above run the same shaders; `npm run bench:gpu` is there to check one',
+  ],
   ['Firefox, Safari', 'not tried'],
   ['webgl', 'not supported for training: its weights drift'],
 ];
@@ -35,17 +38,27 @@ export function resultOf(platform: string, run: PlatformRun, reference: Platform
     return [group, [cases.filter((each) => shareOf(each) <= 1).length, cases.length]] as const;
   });
   const largest = Math.max(...parityCases.map(shareOf));
-  const rounded = (value: number | null): number | null => (value === null || !Number.isFinite(value) ? null : Number(value.toPrecision(2)));
-  return { platform, passed: Object.fromEntries(passed), largestShare: rounded(largest), stepsPerSecond: rounded(run.stepsPerSecond) };
+  const rounded = (value: number | null): number | null =>
+    value === null || !Number.isFinite(value) ? null : Number(value.toPrecision(2));
+  return {
+    platform,
+    passed: Object.fromEntries(passed),
+    largestShare: rounded(largest),
+    stepsPerSecond: rounded(run.stepsPerSecond),
+  };
 }
 
 /** The README's table. */
 export function platformTable(results: readonly PlatformResult[]): string {
-  const mark = ([passed, all]: readonly [number, number]): string => (passed === all ? `✔ ${all}` : `✘ ${passed} of ${all}`);
+  const mark = ([passed, all]: readonly [number, number]): string =>
+    passed === all ? `✔ ${all}` : `✘ ${passed} of ${all}`;
   return [
     `| Platform | ${GROUPS.join(' | ')} | largest difference / tolerance | steps/s |`,
     `|---|${GROUPS.map(() => '---|').join('')}---|---|`,
-    ...results.map(({ platform, passed, largestShare, stepsPerSecond }) => `| ${platform} | ${GROUPS.map((group) => mark(passed[group])).join(' | ')} | ${largestShare === 0 ? 'reference' : (largestShare ?? '✘')} | ${stepsPerSecond ?? ''} |`),
+    ...results.map(
+      ({ platform, passed, largestShare, stepsPerSecond }) =>
+        `| ${platform} | ${GROUPS.map((group) => mark(passed[group])).join(' | ')} | ${largestShare === 0 ? 'reference' : (largestShare ?? '✘')} | ${stepsPerSecond ?? ''} |`,
+    ),
     ...UNTESTED.map(([platform, why]) => `| ${platform} | ✘ | ✘ | ✘ | ✘ | ${why} | |`),
   ].join('\n');
 }

@@ -53,14 +53,31 @@ function inBrowser(name: string, backend: 'wasm' | 'webgpu'): Platform {
       after(() => rmSync(folder, { recursive: true, force: true }));
       return async (timed) => {
         const { page } = await chromium.open('/parity/index.html');
-        return await page.evaluate(([name, isTimed]) => (globalThis as unknown as { runParity(...given: unknown[]): Promise<PlatformRun> }).runParity(name, isTimed), [backend, timed]);
+        return await page.evaluate(
+          ([name, isTimed]) =>
+            (globalThis as unknown as { runParity(...given: unknown[]): Promise<PlatformRun> }).runParity(
+              name,
+              isTimed,
+            ),
+          [backend, timed],
+        );
       };
     },
   };
 }
 
 async function bundlePage(folder: string): Promise<void> {
-  writeFileSync(join(folder, 'index.html'), '<!doctype html><link rel="icon" href="data:,"><script src="page.js"></script>');
+  writeFileSync(
+    join(folder, 'index.html'),
+    '<!doctype html><link rel="icon" href="data:,"><script src="page.js"></script>',
+  );
   const entry = fileURLToPath(new URL('page.ts', import.meta.url));
-  await build({ entryPoints: [entry], outfile: join(folder, 'page.js'), bundle: true, format: 'iife', logLevel: 'error', define: { global: 'globalThis' } });
+  await build({
+    entryPoints: [entry],
+    outfile: join(folder, 'page.js'),
+    bundle: true,
+    format: 'iife',
+    logLevel: 'error',
+    define: { global: 'globalThis' },
+  });
 }

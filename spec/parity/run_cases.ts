@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
-import { prepareInteractions } from '../../src/data/prepare';
-import { ilrec } from '../../src/ilrec';
+import { prepareInteractions } from '../../src/preparation/prepare';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { SemanticIdTokenizer } from '../../src/tokenizers/semantic_id_tokenizer';
-import { AdamW } from '../../src/training/adamw';
+import { AdamW } from '../../src/optimizers/adamw';
 import { toTensors } from '../../src/training/batch_dataset';
 import { createBatches } from '../../src/training/batches';
 import { layerCases } from './layer_cases';
@@ -30,11 +30,26 @@ export async function runCases(timed: boolean): Promise<PlatformRun> {
 
 /** Steps in a second of ILRec on a model and batches of the demo's sizes, after a first one. */
 async function stepsPerSecond(seconds = 3): Promise<number> {
-  const { semanticIds, sequences } = prepareInteractions(demoCatalogue({ numItems: 400, numUsers: 600 }), { levels: 2, codebookSize: 32 }, 'generated');
+  const { semanticIds, sequences } = prepareInteractions(
+    demoCatalogue({ numItems: 400, numUsers: 600 }),
+    { levels: 2, codebookSize: 32 },
+    'generated',
+  );
   const { vocabSize, itemTokens } = SemanticIdTokenizer.fromSemanticIds(semanticIds);
-  const model = causalLM({ vocabSize, hiddenSize: 64, numHiddenLayers: 3, numAttentionHeads: 4, hiddenDropout: 0.1, embeddingDropout: 0.1 });
+  const model = causalLM({
+    vocabSize,
+    hiddenSize: 64,
+    numHiddenLayers: 3,
+    numAttentionHeads: 4,
+    hiddenDropout: 0.1,
+    embeddingDropout: 0.1,
+  });
   const method = ilrec({ numNegativeLayers: 2 });
-  model.compile({ optimizer: new AdamW({ learningRate: 3e-3, clipNorm: 1 }), loss: method.loss, metrics: method.metrics });
+  model.compile({
+    optimizer: new AdamW({ learningRate: 3e-3, clipNorm: 1 }),
+    loss: method.loss,
+    metrics: method.metrics,
+  });
   method.attach(model);
   const batches = createBatches({ sequences, itemTokens, batchSize: 32, maxHistory: 12, bucketTokens: 1000 }); // one length
   let steps = 0;

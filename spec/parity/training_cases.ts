@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
 import { leaveOneOut } from '../../src/data/leave_one_out';
-import { prepareInteractions } from '../../src/data/prepare';
+import { prepareInteractions } from '../../src/preparation/prepare';
 import { buildPrefixTrie, constrainedBeamSearch, historyPrompt } from '../../src/generation';
-import { ilrec } from '../../src/ilrec';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
 import { markovScorer } from '../../src/models/markov';
@@ -13,7 +13,7 @@ import { sasrecBatch, sasrecRows } from '../../src/models/sasrec_batch';
 import { sasrecLoss } from '../../src/models/sasrec_loss';
 import { trieReward } from '../../src/rewards/trie_reward';
 import { SemanticIdTokenizer } from '../../src/tokenizers/semantic_id_tokenizer';
-import { AdamW } from '../../src/training/adamw';
+import { AdamW } from '../../src/optimizers/adamw';
 import { batchDataset } from '../../src/training/batch_dataset';
 import { createBatches } from '../../src/training/batches';
 import { numbersOf, type ParityCase } from './parity_case';
@@ -30,11 +30,22 @@ interface Shop {
 
 function shop(): Shop {
   const data = prepareInteractions(demoCatalogue({ numItems: 60, numUsers: 100 }));
-  return { tokenizer: SemanticIdTokenizer.fromSemanticIds(data.semanticIds), train: leaveOneOut(data).train, numItems: data.itemIds.length };
+  return {
+    tokenizer: SemanticIdTokenizer.fromSemanticIds(data.semanticIds),
+    train: leaveOneOut(data).train,
+    numItems: data.itemIds.length,
+  };
 }
 
 function decoder(vocabSize: number, initializerRange?: number): ReturnType<typeof causalLM> {
-  return causalLM({ vocabSize, hiddenSize: 16, numHiddenLayers: 3, numAttentionHeads: 2, hiddenDropout: 0.1, ...(initializerRange === undefined ? {} : { initializerRange }) });
+  return causalLM({
+    vocabSize,
+    hiddenSize: 16,
+    numHiddenLayers: 3,
+    numAttentionHeads: 2,
+    hiddenDropout: 0.1,
+    ...(initializerRange === undefined ? {} : { initializerRange }),
+  });
 }
 
 /** Every term of ILRec, AdamW with clipping and dropout: the loss of each of 50 steps, and the weights after them. */
@@ -43,11 +54,19 @@ const fiftySteps: ParityCase = {
   name: `${STEPS} steps of ILRec with AdamW, reward and dropout`,
   tolerance: 1e-4, // rounding grows with the steps
   async compute() {
-    const { tokenizer: { vocabSize, itemTokens }, train, numItems } = shop();
+    const {
+      tokenizer: { vocabSize, itemTokens },
+      train,
+      numItems,
+    } = shop();
     const model = decoder(vocabSize);
     const reward = trieReward({ scorer: markovScorer(train, numItems), trie: buildPrefixTrie(itemTokens) });
     const method = ilrec({ numNegativeLayers: 2, reward, rewardWeight: 0.3 });
-    model.compile({ optimizer: new AdamW({ learningRate: 3e-3, clipNorm: 1, weightDecay: 0.01 }), loss: method.loss, metrics: method.metrics });
+    model.compile({
+      optimizer: new AdamW({ learningRate: 3e-3, clipNorm: 1, weightDecay: 0.01 }),
+      loss: method.loss,
+      metrics: method.metrics,
+    });
     const batches = createBatches({ sequences: train, itemTokens, batchSize: 10, maxHistory: 4 });
     const losses: number[] = [];
     const watch = new tfl.CustomCallback({ onBatchEnd: async (_, logs) => void losses.push(Number(logs?.loss)) });
@@ -72,7 +91,10 @@ const sasrecSteps: ParityCase = {
     const losses: number[] = [];
     for (let step = 0; step < 10; step++) {
       const { xs, ys } = sasrecBatch(rows.slice(8 * step, 8 * step + 8));
-      const value = optimizer.minimize(() => loss(ys, model.apply(xs, { training: true }) as tf.Tensor) as tf.Scalar, true) as tf.Scalar;
+      const value = optimizer.minimize(
+        () => loss(ys, model.apply(xs, { training: true }) as tf.Tensor) as tf.Scalar,
+        true,
+      ) as tf.Scalar;
       losses.push(...(await numbersOf([value])));
       tf.dispose([xs, ys]);
     }
@@ -88,7 +110,12 @@ async function lists(): Promise<{ items: number[]; scores: number[] }> {
   const { tokenizer, train } = shop();
   const model = decoder(tokenizer.vocabSize, 0.5);
   const prompts = train.slice(0, USERS).map((history) => historyPrompt(tokenizer, history));
-  const ranked = await constrainedBeamSearch(createCausalDecoder(model), buildPrefixTrie(tokenizer.itemTokens), prompts, { beamWidth: 20, numItems: LIST_LENGTH });
+  const ranked = await constrainedBeamSearch(
+    createCausalDecoder(model),
+    buildPrefixTrie(tokenizer.itemTokens),
+    prompts,
+    { beamWidth: 20, numItems: LIST_LENGTH },
+  );
   model.dispose();
   return { items: ranked.flatMap(({ items }) => [...items]), scores: ranked.flatMap(({ scores }) => [...scores]) };
 }
@@ -96,6 +123,11 @@ async function lists(): Promise<{ items: number[]; scores: number[] }> {
 export const trainingCases: readonly ParityCase[] = [
   fiftySteps,
   sasrecSteps,
-  { group: 'beam search', name: `the same ${LIST_LENGTH} items in the same order for ${USERS} users`, tolerance: 0, compute: async () => (await lists()).items },
+  {
+    group: 'beam search',
+    name: `the same ${LIST_LENGTH} items in the same order for ${USERS} users`,
+    tolerance: 0,
+    compute: async () => (await lists()).items,
+  },
   { group: 'beam search', name: 'their scores', tolerance: 2e-5, compute: async () => (await lists()).scores },
 ];

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { IlrecError } from '../../src/errors';
 import { hubSource, isHubId } from '../../src/pretrained/hub_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import '../support/backends';
 import { FakeHub } from '../support/fake_hub';
 import { temporaryFolder } from '../support/folders';
@@ -15,10 +15,19 @@ const ID = 'someone/tiny-llama';
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 const json = (value: object): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 const weights = safetensorsOf(randomTensors(SMALL_CONFIG));
-const FILES = { 'README.md': json({}), 'pytorch_model.bin': json({}), 'config.json': json(SMALL_CONFIG), 'generation_config.json': json({ temperature: 0.1 }), 'model.safetensors': weights };
+const FILES = {
+  'README.md': json({}),
+  'pytorch_model.bin': json({}),
+  'config.json': json(SMALL_CONFIG),
+  'generation_config.json': json({ temperature: 0.1 }),
+  'model.safetensors': weights,
+};
 
 async function refusal(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(() => null, (thrown: unknown) => thrown);
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
   expect(error).to.be.instanceOf(IlrecError);
   return (error as Error).message;
 }
@@ -40,22 +49,33 @@ describe('hubSource', () => {
   });
   afterEach(async () => {
     await hub.stop();
-    environment.forEach((name, i) => (saved[i] === undefined ? delete process.env[name] : (process.env[name] = saved[i])));
+    environment.forEach((name, i) =>
+      saved[i] === undefined ? delete process.env[name] : (process.env[name] = saved[i]),
+    );
   });
 
   it('downloads what a checkpoint is loaded from, and nothing else', async () => {
     const { model, config, generationConfig } = await loadPretrained(ID, options);
     expect(config).to.deep.equal(SMALL_CONFIG);
     expect(generationConfig).to.deep.equal({ temperature: 0.1 });
-    expect([...new Set(hub.takeRequests())]).to.deep.equal(['revision main', 'config.json', 'generation_config.json', 'model.safetensors']);
+    expect([...new Set(hub.takeRequests())]).to.deep.equal([
+      'revision main',
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+    ]);
     disposeModel(model);
   });
 
-  it('lays the cache out as Hugging Face\'s own tools do', async () => {
+  it("lays the cache out as Hugging Face's own tools do", async () => {
     await hubSource(ID, options);
     const storage = join(options.cacheDir, 'models--someone--tiny-llama');
     expect(await readFile(join(storage, 'refs/main'), 'utf8')).to.equal(COMMIT);
-    expect((await readdir(join(storage, 'snapshots', COMMIT))).sort()).to.deep.equal(['config.json', 'generation_config.json', 'model.safetensors']);
+    expect((await readdir(join(storage, 'snapshots', COMMIT))).sort()).to.deep.equal([
+      'config.json',
+      'generation_config.json',
+      'model.safetensors',
+    ]);
     const pointer = join(storage, 'snapshots', COMMIT, 'model.safetensors');
     expect((await lstat(pointer)).isSymbolicLink()).to.equal(true);
     expect(await readlink(pointer)).to.match(/^\.\.\/\.\.\/blobs\/[0-9a-f]{64}$/);
@@ -91,25 +111,37 @@ describe('hubSource', () => {
     await refusal(hubSource(ID, options)); // config and half of the weights are there
     await hub.stop();
     const storage = join(options.cacheDir, 'models--someone--tiny-llama');
-    expect(await refusal(hubSource(ID, options))).to.match(new RegExp(`^loadPretrained: ${ID} must be in the cache where the hub cannot be reached, got no whole copy under ${storage} \\(".+"\\); check the id, the network and the proxy$`));
+    expect(await refusal(hubSource(ID, options))).to.match(
+      new RegExp(
+        `^loadPretrained: ${ID} must be in the cache where the hub cannot be reached, got no whole copy under ${storage} \\(".+"\\); check the id, the network and the proxy$`,
+      ),
+    );
     process.env.HF_HUB_OFFLINE = '1';
     expect(await refusal(hubSource('someone/else', options))).to.contain('("HF_HUB_OFFLINE=1")');
   });
 
   it('goes on with a download that was interrupted', async () => {
     hub.faults = { breakAfter: 1000 };
-    expect(await refusal(hubSource(ID, options))).to.match(/^loadPretrained: model\.safetensors of someone\/tiny-llama must be downloaded, got ".+"; run it again, it goes on where it stopped$/);
+    expect(await refusal(hubSource(ID, options))).to.match(
+      /^loadPretrained: model\.safetensors of someone\/tiny-llama must be downloaded, got ".+"; run it again, it goes on where it stopped$/,
+    );
     const progress: { file: string; receivedBytes: number; totalBytes: number }[] = [];
     const source = await hubSource(ID, { ...options, onDownload: (step) => progress.push(step) });
     expect(await source.read('model.safetensors')).to.deep.equal(weights);
     const large = progress.filter(({ file }) => file === 'model.safetensors');
     expect(large[0].receivedBytes).to.be.above(1000);
-    expect(large.at(-1)).to.deep.equal({ file: 'model.safetensors', receivedBytes: weights.length, totalBytes: weights.length });
+    expect(large.at(-1)).to.deep.equal({
+      file: 'model.safetensors',
+      receivedBytes: weights.length,
+      totalBytes: weights.length,
+    });
   });
 
   it('refuses content that is not what the hub announced, and keeps none of it', async () => {
     hub.faults = { damaged: 'x' };
-    expect(await refusal(hubSource(ID, options))).to.match(/^loadPretrained: model\.safetensors of someone\/tiny-llama must have the checksum [0-9a-f]{64}, got [0-9a-f]{64}; run it again$/);
+    expect(await refusal(hubSource(ID, options))).to.match(
+      /^loadPretrained: model\.safetensors of someone\/tiny-llama must have the checksum [0-9a-f]{64}, got [0-9a-f]{64}; run it again$/,
+    );
     hub.faults = {};
     expect(await (await hubSource(ID, options)).read('model.safetensors')).to.deep.equal(weights);
   });
@@ -117,10 +149,22 @@ describe('hubSource', () => {
   it('downloads the shards that the index names', async () => {
     await hub.stop();
     const index = { weight_map: { a: 'model-00001-of-00002.safetensors', b: 'model-00002-of-00002.safetensors' } };
-    hub = new FakeHub(ID, COMMIT, { 'config.json': FILES['config.json'], 'model.safetensors.index.json': json(index), 'model-00001-of-00002.safetensors': weights, 'model-00002-of-00002.safetensors': json({ b: 1 }), 'other.safetensors': weights });
+    hub = new FakeHub(ID, COMMIT, {
+      'config.json': FILES['config.json'],
+      'model.safetensors.index.json': json(index),
+      'model-00001-of-00002.safetensors': weights,
+      'model-00002-of-00002.safetensors': json({ b: 1 }),
+      'other.safetensors': weights,
+    });
     await hub.start();
     const source = await hubSource(ID, { ...options, endpoint: hub.endpoint });
-    expect([...new Set(hub.takeRequests())]).to.deep.equal(['revision main', 'config.json', 'model.safetensors.index.json', 'model-00001-of-00002.safetensors', 'model-00002-of-00002.safetensors']);
+    expect([...new Set(hub.takeRequests())]).to.deep.equal([
+      'revision main',
+      'config.json',
+      'model.safetensors.index.json',
+      'model-00001-of-00002.safetensors',
+      'model-00002-of-00002.safetensors',
+    ]);
     expect(await source.size('model-00001-of-00002.safetensors')).to.equal(weights.length);
   });
 
@@ -128,15 +172,25 @@ describe('hubSource', () => {
     await hubSource(ID, { ...options, token: 'hf_secret' });
     expect([...hub.tokens]).to.deep.equal(['Bearer hf_secret']);
     hub.faults = { status: 401 };
-    expect(await refusal(hubSource('someone/gated', options))).to.equal('loadPretrained: someone/gated must be readable, got 401 from the hub; check the id, accept its licence there and give a token');
+    expect(await refusal(hubSource('someone/gated', options))).to.equal(
+      'loadPretrained: someone/gated must be readable, got 401 from the hub; check the id, accept its licence there and give a token',
+    );
     hub.faults = {};
-    expect(await refusal(hubSource(ID, { ...options, revision: 'v9' }))).to.equal(`loadPretrained: ${ID} must be on the hub at revision "v9", got 404; check the id and the revision`);
-    expect(await refusal(hubSource(ID, { ...options, token: 'secret' }))).to.equal('loadPretrained: token must start with "hf_", got 6 other characters; copy it again from the hub\'s settings');
-    expect(await refusal(hubSource(ID, { ...options, revision: '../x' }))).to.equal('loadPretrained: revision must be a branch, tag or commit, got "../x"');
+    expect(await refusal(hubSource(ID, { ...options, revision: 'v9' }))).to.equal(
+      `loadPretrained: ${ID} must be on the hub at revision "v9", got 404; check the id and the revision`,
+    );
+    expect(await refusal(hubSource(ID, { ...options, token: 'secret' }))).to.equal(
+      'loadPretrained: token must start with "hf_", got 6 other characters; copy it again from the hub\'s settings',
+    );
+    expect(await refusal(hubSource(ID, { ...options, revision: '../x' }))).to.equal(
+      'loadPretrained: revision must be a branch, tag or commit, got "../x"',
+    );
   });
 
   it('is not needed for a URL, whose files are read where they are', async () => {
-    const { model, config } = await loadPretrained(`${hub.endpoint}/${ID}/resolve/${COMMIT}`, { cacheDir: options.cacheDir });
+    const { model, config } = await loadPretrained(`${hub.endpoint}/${ID}/resolve/${COMMIT}`, {
+      cacheDir: options.cacheDir,
+    });
     expect(config).to.deep.equal(SMALL_CONFIG);
     expect(await readdir(folder.path)).to.deep.equal([]);
     expect(hub.takeRequests()).to.include('model.safetensors').and.not.include('revision main');
@@ -145,6 +199,7 @@ describe('hubSource', () => {
 
   it('knows an id from a path', () => {
     for (const id of ['gpt2', 'HuggingFaceTB/SmolLM2-135M', 'a/b.c_d-1']) expect(isHubId(id), id).to.equal(true);
-    for (const path of ['./gpt2', '../x', 'a/b/c', '/abs', '~/x', 'C:\\x', 'a b', '', 'a/..', '.hidden']) expect(isHubId(path), path).to.equal(false);
+    for (const path of ['./gpt2', '../x', 'a/b/c', '/abs', '~/x', 'C:\\x', 'a b', '', 'a/..', '.hidden'])
+      expect(isHubId(path), path).to.equal(false);
   });
 });

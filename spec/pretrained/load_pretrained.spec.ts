@@ -3,11 +3,11 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { READ_BYTES } from '../../src/checkpoints/safetensors_reader';
+import { READ_BYTES } from '../../src/safetensors/safetensors_reader';
 import { IlrecError } from '../../src/errors';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { loadPretrainedFrom } from '../../src/pretrained/load_pretrained';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { forEachBackend } from '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { memorySource } from '../support/memory_source';
@@ -19,7 +19,9 @@ const files = { 'config.json': SMALL_CONFIG, 'model.safetensors': safetensorsOf(
 
 /** Logits of a fixed prompt. */
 function logitsOf(model: tfl.LayersModel): number[] {
-  return tf.tidy(() => Array.from((model.predict(tf.tensor2d([[1, 5, 2, 12, 7]], [1, 5], 'int32')) as tf.Tensor).dataSync()));
+  return tf.tidy(() =>
+    Array.from((model.predict(tf.tensor2d([[1, 5, 2, 12, 7]], [1, 5], 'int32')) as tf.Tensor).dataSync()),
+  );
 }
 
 /** The values of a weight as the model holds it. */
@@ -30,13 +32,17 @@ function valuesOf(model: tfl.LayersModel, path: string): number[] {
 
 async function refusal(changed: Record<string, Uint8Array | object>): Promise<string> {
   const before = tf.memory().numTensors;
-  const error = await loadPretrainedFrom(memorySource({ ...files, ...changed }, 'SRC')).then(() => null, (thrown: unknown) => thrown);
+  const error = await loadPretrainedFrom(memorySource({ ...files, ...changed }, 'SRC')).then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
   expect(error).to.be.instanceOf(IlrecError);
   expect(tf.memory().numTensors).to.equal(before);
   return (error as Error).message;
 }
 
-const without = (name: string, from = tensors): Map<string, StoredTensor> => new Map([...from].filter(([key]) => key !== name));
+const without = (name: string, from = tensors): Map<string, StoredTensor> =>
+  new Map([...from].filter(([key]) => key !== name));
 
 describe('loadPretrainedFrom', () => {
   before(async () => void (await tf.setBackend('cpu')));
@@ -45,8 +51,15 @@ describe('loadPretrainedFrom', () => {
     it('puts each tensor where it belongs, kernels transposed', async () => {
       const { model, config, tokenizer, generationConfig } = await loadPretrainedFrom(memorySource(files));
       const key = tensors.get('model.layers.1.self_attn.k_proj.weight') as StoredTensor; // [4, 12]
-      expect(valuesOf(model, 'layers_1/k_proj')).to.deep.equal(Array.from({ length: 48 }, (_, i) => key.values[(i % 4) * 12 + Math.floor(i / 4)])); // [12, 4]
-      for (const [name, path] of [['model.embed_tokens.weight', 'embed_tokens/weight'], ['model.norm.weight', 'norm/weight'], ['lm_head.weight', 'lm_head/weight'], ['model.layers.0.input_layernorm.weight', 'layers_0/input_layernorm']]) {
+      expect(valuesOf(model, 'layers_1/k_proj')).to.deep.equal(
+        Array.from({ length: 48 }, (_, i) => key.values[(i % 4) * 12 + Math.floor(i / 4)]),
+      ); // [12, 4]
+      for (const [name, path] of [
+        ['model.embed_tokens.weight', 'embed_tokens/weight'],
+        ['model.norm.weight', 'norm/weight'],
+        ['lm_head.weight', 'lm_head/weight'],
+        ['model.layers.0.input_layernorm.weight', 'layers_0/input_layernorm'],
+      ]) {
         expect(valuesOf(model, path), name).to.deep.equal([...(tensors.get(name) as StoredTensor).values]);
       }
       expect(config).to.deep.equal(SMALL_CONFIG);
@@ -69,13 +82,22 @@ describe('loadPretrainedFrom', () => {
       expect(tf.memory().numTensors - before.numTensors).to.equal(tensors.size);
       expect(peak - before.numBytes).to.equal(weights); // a tensor that is read lies on the CPU until it takes its weight's place
       const largest = 4 * Math.max(...[...tensors.values()].map(({ values }) => values.length));
-      expect(Math.max(...source.reads.filter(({ file }) => file === 'model.safetensors').slice(2).map(({ bytes }) => bytes))).to.equal(Math.min(largest, READ_BYTES));
+      expect(
+        Math.max(
+          ...source.reads
+            .filter(({ file }) => file === 'model.safetensors')
+            .slice(2)
+            .map(({ bytes }) => bytes),
+        ),
+      ).to.equal(Math.min(largest, READ_BYTES));
       disposeModel(model);
       expect(tf.memory().numTensors).to.equal(before.numTensors);
     });
 
     it('gives the same logits from half-precision files as from the rounded values', async () => {
-      const half = await loadPretrainedFrom(memorySource({ ...files, 'model.safetensors': safetensorsOf(tensors, 'BF16') }));
+      const half = await loadPretrainedFrom(
+        memorySource({ ...files, 'model.safetensors': safetensorsOf(tensors, 'BF16') }),
+      );
       const bits = (value: number): number => new Uint32Array(Float32Array.of(value).buffer)[0];
       expect(valuesOf(half.model, 'lm_head/weight').every((value) => (bits(value) & 0xffff) === 0)).to.equal(true);
       const full = await loadPretrainedFrom(memorySource(files));
@@ -86,26 +108,49 @@ describe('loadPretrainedFrom', () => {
   });
 
   it('names what a config of another model leaves out and adds', async () => {
-    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_hidden_layers: 3 } })).to.match(/^loadPretrained: SRC must hold every tensor of LlamaForCausalLM, got none of "model\.layers\.2\.input_layernorm\.weight", (".*", ){3}"[^"]*" and 4 more; use a complete copy of the checkpoint and its own config\.json$/);
-    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_hidden_layers: 1 } })).to.match(/^loadPretrained: SRC must hold tensors that LlamaForCausalLM with this config\.json has, got "model\.layers\.1\.input_layernorm\.weight", .* and 4 more as well; use the config\.json of the same checkpoint$/);
-    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_key_value_heads: 3 } })).to.equal('loadPretrained: config.json of SRC says that "model.layers.0.self_attn.k_proj.weight" is [12, 12], got [4, 12] in model.safetensors; use the config.json of the same checkpoint');
-    expect(await refusal({ 'model.safetensors': safetensorsOf(without('model.norm.weight')) })).to.equal('loadPretrained: SRC must hold every tensor of LlamaForCausalLM, got none of "model.norm.weight"; use a complete copy of the checkpoint and its own config.json');
+    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_hidden_layers: 3 } })).to.match(
+      /^loadPretrained: SRC must hold every tensor of LlamaForCausalLM, got none of "model\.layers\.2\.input_layernorm\.weight", (".*", ){3}"[^"]*" and 4 more; use a complete copy of the checkpoint and its own config\.json$/,
+    );
+    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_hidden_layers: 1 } })).to.match(
+      /^loadPretrained: SRC must hold tensors that LlamaForCausalLM with this config\.json has, got "model\.layers\.1\.input_layernorm\.weight", .* and 4 more as well; use the config\.json of the same checkpoint$/,
+    );
+    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_key_value_heads: 3 } })).to.equal(
+      'loadPretrained: config.json of SRC says that "model.layers.0.self_attn.k_proj.weight" is [12, 12], got [4, 12] in model.safetensors; use the config.json of the same checkpoint',
+    );
+    expect(await refusal({ 'model.safetensors': safetensorsOf(without('model.norm.weight')) })).to.equal(
+      'loadPretrained: SRC must hold every tensor of LlamaForCausalLM, got none of "model.norm.weight"; use a complete copy of the checkpoint and its own config.json',
+    );
   });
 
   it('passes over tensors that carry nothing, of whatever type', async () => {
     const [buffer] = [{ shape: [2], values: Float32Array.of(7, 7) }];
-    const { model } = await loadPretrainedFrom(memorySource({ ...files, 'model.safetensors': safetensorsOf(new Map([...tensors, ['model.layers.0.self_attn.rotary_emb.inv_freq', buffer]])) }));
+    const { model } = await loadPretrainedFrom(
+      memorySource({
+        ...files,
+        'model.safetensors': safetensorsOf(
+          new Map([...tensors, ['model.layers.0.self_attn.rotary_emb.inv_freq', buffer]]),
+        ),
+      }),
+    );
     disposeModel(model);
-    expect(await refusal({ 'model.safetensors': safetensorsOf(new Map([...tensors, ['model.layers.0.self_attn.q_proj.bias', buffer]])) })).to.contain('got "model.layers.0.self_attn.q_proj.bias" as well');
+    expect(
+      await refusal({
+        'model.safetensors': safetensorsOf(new Map([...tensors, ['model.layers.0.self_attn.q_proj.bias', buffer]])),
+      }),
+    ).to.contain('got "model.layers.0.self_attn.q_proj.bias" as well');
   });
 
   describe('with a config that ties head and embedding', () => {
     const tied = { ...SMALL_CONFIG, tie_word_embeddings: true };
     const embedding = tensors.get('model.embed_tokens.weight') as StoredTensor;
-    const load = async (stored: Map<string, StoredTensor>): ReturnType<typeof loadPretrainedFrom> => await loadPretrainedFrom(memorySource({ 'config.json': tied, 'model.safetensors': safetensorsOf(stored) }));
+    const load = async (stored: Map<string, StoredTensor>): ReturnType<typeof loadPretrainedFrom> =>
+      await loadPretrainedFrom(memorySource({ 'config.json': tied, 'model.safetensors': safetensorsOf(stored) }));
 
     it('needs no head, and passes over one that is equal', async () => {
-      const [none, equal] = [await load(without('lm_head.weight')), await load(new Map([...tensors, ['lm_head.weight', embedding]]))];
+      const [none, equal] = [
+        await load(without('lm_head.weight')),
+        await load(new Map([...tensors, ['lm_head.weight', embedding]])),
+      ];
       expect(logitsOf(equal.model)).to.deep.equal(logitsOf(none.model));
       for (const { model, config } of [none, equal]) {
         expect(model.weights.map(({ originalName }) => originalName)).to.not.include('lm_head/weight');
@@ -122,7 +167,9 @@ describe('loadPretrainedFrom', () => {
     });
 
     it('takes the head for the embedding where the checkpoint has only that', async () => {
-      const renamed = await load(new Map([...without('lm_head.weight', without('model.embed_tokens.weight')), ['lm_head.weight', embedding]]));
+      const renamed = await load(
+        new Map([...without('lm_head.weight', without('model.embed_tokens.weight')), ['lm_head.weight', embedding]]),
+      );
       const usual = await load(without('lm_head.weight'));
       expect(logitsOf(renamed.model)).to.deep.equal(logitsOf(usual.model));
       [renamed, usual].forEach(({ model }) => disposeModel(model));
@@ -131,36 +178,57 @@ describe('loadPretrainedFrom', () => {
 
   it('reads names of the bare backbone', async () => {
     const tied = { ...SMALL_CONFIG, tie_word_embeddings: true };
-    const bare = new Map([...without('lm_head.weight')].map(([name, tensor]) => [name.replace(/^model\./, ''), tensor]));
-    const one = await loadPretrainedFrom(memorySource({ 'config.json': tied, 'model.safetensors': safetensorsOf(bare) }));
-    const other = await loadPretrainedFrom(memorySource({ 'config.json': tied, 'model.safetensors': safetensorsOf(without('lm_head.weight')) }));
+    const bare = new Map(
+      [...without('lm_head.weight')].map(([name, tensor]) => [name.replace(/^model\./, ''), tensor]),
+    );
+    const one = await loadPretrainedFrom(
+      memorySource({ 'config.json': tied, 'model.safetensors': safetensorsOf(bare) }),
+    );
+    const other = await loadPretrainedFrom(
+      memorySource({ 'config.json': tied, 'model.safetensors': safetensorsOf(without('lm_head.weight')) }),
+    );
     expect(logitsOf(one.model)).to.deep.equal(logitsOf(other.model));
     [one, other].forEach(({ model }) => disposeModel(model));
   });
 
   it('hands out generation_config.json and never reads it', async () => {
     const generation = { temperature: 0.1, num_beams: 7 };
-    const [given, none] = [await loadPretrainedFrom(memorySource({ ...files, 'generation_config.json': generation })), await loadPretrainedFrom(memorySource(files))];
+    const [given, none] = [
+      await loadPretrainedFrom(memorySource({ ...files, 'generation_config.json': generation })),
+      await loadPretrainedFrom(memorySource(files)),
+    ];
     expect(given.generationConfig).to.deep.equal(generation);
     expect(logitsOf(given.model)).to.deep.equal(logitsOf(none.model));
     [given, none].forEach(({ model }) => disposeModel(model));
   });
 
   it('refuses a folder that is no checkpoint, and architectures that are not known', async () => {
-    const message = async (own: Record<string, object>): Promise<string> => await messageOf(loadPretrainedFrom(memorySource(own, 'SRC')));
-    expect(await message({})).to.equal("loadPretrained: SRC must have config.json, got no such file; give the folder, URL or id of a checkpoint in Hugging Face's layout");
-    expect(await message({ 'adapter_config.json': {} })).to.equal('loadPretrained: SRC must have config.json, got no such file; it is an adapter: load the model that it was trained on, then the adapter');
-    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, model_type: 'bert' } })).to.match(/^loadPretrained: model_type in SRC\/config\.json must be one of llama, .*, got "bert"; use a checkpoint of these families$/);
-    expect(await refusal({ 'tokenizer.json': { model: {} } })).to.contain('TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab');
+    const message = async (own: Record<string, object>): Promise<string> =>
+      await messageOf(loadPretrainedFrom(memorySource(own, 'SRC')));
+    expect(await message({})).to.equal(
+      "loadPretrained: SRC must have config.json, got no such file; give the folder, URL or id of a checkpoint in Hugging Face's layout",
+    );
+    expect(await message({ 'adapter_config.json': {} })).to.equal(
+      'loadPretrained: SRC must have config.json, got no such file; it is an adapter: load the model that it was trained on, then the adapter',
+    );
+    expect(await refusal({ 'config.json': { ...SMALL_CONFIG, model_type: 'bert' } })).to.match(
+      /^loadPretrained: model_type in SRC\/config\.json must be one of llama, .*, got "bert"; use a checkpoint of these families$/,
+    );
+    expect(await refusal({ 'tokenizer.json': { model: {} } })).to.contain(
+      'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab',
+    );
   });
 
   it('frees everything when a file turns out damaged half-way', async () => {
     const source = memorySource(files, 'SRC');
     const read = source.read.bind(source);
     let calls = 0;
-    source.read = async (file, start, end) => await read(file, start, file === 'model.safetensors' && ++calls === 9 ? (end as number) - 1 : end);
+    source.read = async (file, start, end) =>
+      await read(file, start, file === 'model.safetensors' && ++calls === 9 ? (end as number) - 1 : end);
     const before = tf.memory().numTensors;
-    expect(await messageOf(loadPretrainedFrom(source))).to.match(/^openSafetensors: model\.safetensors of SRC must be whole, got its end within ".*"; use another copy of it$/);
+    expect(await messageOf(loadPretrainedFrom(source))).to.match(
+      /^openSafetensors: model\.safetensors of SRC must be whole, got its end within ".*"; use another copy of it$/,
+    );
     expect(tf.memory().numTensors).to.equal(before);
   });
 
@@ -171,7 +239,9 @@ describe('loadPretrainedFrom', () => {
     const info = engine.memory();
     engine.memory = () => ({ ...info, numBytes: 4032 * 2 ** 20 - 5000 });
     try {
-      expect(await messageOf(loadPretrainedFrom(memorySource(files)))).to.match(/^loadPretrained: the wasm backend has 4\.9 KiB left, got a need of 9\.\d KiB /);
+      expect(await messageOf(loadPretrainedFrom(memorySource(files)))).to.match(
+        /^loadPretrained: the wasm backend has 4\.9 KiB left, got a need of 9\.\d KiB /,
+      );
     } finally {
       Reflect.deleteProperty(engine, 'memory');
       await tf.setBackend('cpu');
@@ -181,7 +251,9 @@ describe('loadPretrainedFrom', () => {
   it('refuses a model that the memory does not hold before it reads a weight', async () => {
     const source = memorySource(files, 'SRC');
     const bytes = 4 * [...tensors.values()].reduce((sum, { values }) => sum + values.length, 0);
-    expect(await messageOf(loadPretrainedFrom(source, { maxBytes: bytes - 1 }))).to.match(/^loadPretrained: the (cpu|wasm) backend has 9\.\d KiB left, got a need of 9\.\d KiB \(weights 9\.\d KiB\); its weights alone are 9\.\d KiB: use a smaller checkpoint or a backend with more memory$/);
+    expect(await messageOf(loadPretrainedFrom(source, { maxBytes: bytes - 1 }))).to.match(
+      /^loadPretrained: the (cpu|wasm) backend has 9\.\d KiB left, got a need of 9\.\d KiB \(weights 9\.\d KiB\); its weights alone are 9\.\d KiB: use a smaller checkpoint or a backend with more memory$/,
+    );
     expect(source.reads.filter(({ file }) => file === 'model.safetensors')).to.have.length(2); // the header
     disposeModel((await loadPretrainedFrom(source, { maxBytes: bytes })).model);
   });
@@ -196,7 +268,9 @@ describe('loadPretrained', () => {
       const { model, tokenizer, config, generationConfig } = await loadPretrained(at);
       expect(config).to.deep.equal(JSON.parse(readFileSync(`${at}/config.json`, 'utf8')));
       expect(generationConfig).to.deep.equal(JSON.parse(readFileSync(`${at}/generation_config.json`, 'utf8')));
-      const golden = JSON.parse(readFileSync(`${at}/golden.json`, 'utf8')) as { tokenizer?: { text: string; ids: number[]; decoded: string }[] };
+      const golden = JSON.parse(readFileSync(`${at}/golden.json`, 'utf8')) as {
+        tokenizer?: { text: string; ids: number[]; decoded: string }[];
+      };
       for (const { text, ids, decoded } of golden.tokenizer ?? []) {
         expect([...(tokenizer?.encode(text) ?? [])], text).to.deep.equal(ids);
         expect(tokenizer?.decode(ids), text).to.equal(decoded);
@@ -211,7 +285,9 @@ describe('loadPretrained', () => {
     const { availableMemory } = process as { availableMemory?: () => number };
     Object.assign(process, { availableMemory: () => 5000 });
     try {
-      expect(await messageOf(loadPretrained(at))).to.match(/^loadPretrained: the (cpu|wasm|node) backend has 4\.9 KiB left, got a need of /);
+      expect(await messageOf(loadPretrained(at))).to.match(
+        /^loadPretrained: the (cpu|wasm|node) backend has 4\.9 KiB left, got a need of /,
+      );
       disposeModel((await loadPretrained(at, { maxBytes: 1e9 })).model);
     } finally {
       Object.assign(process, { availableMemory });
@@ -220,7 +296,9 @@ describe('loadPretrained', () => {
 
   it('says what a location may be', async () => {
     const path = `${folder.path}/nothing here`;
-    expect(await messageOf(loadPretrained(path))).to.equal(`loadPretrained: location must be a folder, a URL or a hub id such as "owner/name", got no folder at ${path}; check the path`);
+    expect(await messageOf(loadPretrained(path))).to.equal(
+      `loadPretrained: location must be a folder, a URL or a hub id such as "owner/name", got no folder at ${path}; check the path`,
+    );
     expect(await messageOf(loadPretrained(`${CHECKPOINTS}/gpt2/config.json`))).to.contain('got the file');
     expect(await messageOf(loadPretrained('../secret'))).to.contain('got no folder at ../secret');
   });

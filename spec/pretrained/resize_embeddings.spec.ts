@@ -1,12 +1,12 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { ilrec } from '../../src/ilrec';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { LMHead, TokenEmbedding } from '../../src/layers';
 import { addLora } from '../../src/lora/add_lora';
 import { causalLM } from '../../src/models/causal_lm';
 import { resizeTokenEmbeddings } from '../../src/pretrained/resize_embeddings';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { forEachBackend } from '../support/backends';
 import { peakBytes } from '../support/peak_memory';
 import { normals } from '../support/random';
@@ -14,11 +14,24 @@ import { normals } from '../support/random';
 const [V, D] = [11, 12];
 
 function model(options: { tieWordEmbeddings?: boolean } = {}): tfl.LayersModel {
-  return causalLM({ vocabSize: V, hiddenSize: D, intermediateSize: 20, numHiddenLayers: 2, numAttentionHeads: 2, initializerRange: 0.3, seed: 5, ...options });
+  return causalLM({
+    vocabSize: V,
+    hiddenSize: D,
+    intermediateSize: 20,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    initializerRange: 0.3,
+    seed: 5,
+    ...options,
+  });
 }
 
 function logitsOf(lm: tfl.LayersModel, tokens: number[]): number[][] {
-  return tf.tidy(() => (tf.squeeze(lm.predict(tf.tensor2d([tokens], [1, tokens.length], 'int32')) as tf.Tensor, [0]) as tf.Tensor2D).arraySync());
+  return tf.tidy(() =>
+    (
+      tf.squeeze(lm.predict(tf.tensor2d([tokens], [1, tokens.length], 'int32')) as tf.Tensor, [0]) as tf.Tensor2D
+    ).arraySync(),
+  );
 }
 
 function tableOf(lm: tfl.LayersModel, layer: string): number[][] {
@@ -30,7 +43,8 @@ function expectClose(actual: number[], expected: number[], tolerance = 1e-5): vo
   actual.forEach((value, i) => expect(value).to.be.closeTo(expected[i], tolerance));
 }
 
-const meanOf = (rows: number[][]): number[] => rows[0].map((_, d) => rows.reduce((sum, row) => sum + row[d], 0) / rows.length);
+const meanOf = (rows: number[][]): number[] =>
+  rows[0].map((_, d) => rows.reduce((sum, row) => sum + row[d], 0) / rows.length);
 
 describe('resizeTokenEmbeddings', () => {
   forEachBackend(() => {
@@ -40,7 +54,11 @@ describe('resizeTokenEmbeddings', () => {
         const before = logitsOf(old, [3, 7, 1]);
         const embedding = normals(2 * D, 1);
         const head = normals(2 * D, 2);
-        const grown = resizeTokenEmbeddings(old, V + 2, { ids: Int32Array.of(V, V + 1), embedding, ...(tieWordEmbeddings ? {} : { head }) });
+        const grown = resizeTokenEmbeddings(old, V + 2, {
+          ids: Int32Array.of(V, V + 1),
+          embedding,
+          ...(tieWordEmbeddings ? {} : { head }),
+        });
         logitsOf(grown, [3, 7, 1]).forEach((row, t) => expectClose(row.slice(0, V), before[t]));
         expect(tableOf(grown, 'embed_tokens').slice(V).flat()).to.deep.equal([...embedding]);
         if (!tieWordEmbeddings) expect(tableOf(grown, 'lm_head').slice(V).flat()).to.deep.equal([...head]);
@@ -68,7 +86,9 @@ describe('resizeTokenEmbeddings', () => {
       const same = resizeTokenEmbeddings(lm, V, { ids: Int32Array.of(9, 4), embedding: normals(2 * D, 3) });
       expect(same).to.equal(lm);
       const rows = [...normals(2 * D, 3)];
-      expect(tableOf(lm, 'embed_tokens')).to.deep.equal(before.map((row, v) => (v === 9 ? rows.slice(0, D) : v === 4 ? rows.slice(D) : row)));
+      expect(tableOf(lm, 'embed_tokens')).to.deep.equal(
+        before.map((row, v) => (v === 9 ? rows.slice(0, D) : v === 4 ? rows.slice(D) : row)),
+      );
       disposeModel(lm);
     });
 
@@ -79,12 +99,23 @@ describe('resizeTokenEmbeddings', () => {
       const grown = resizeTokenEmbeddings(old, V + 2);
       expect(grown.layers.map(({ name }) => name)).to.deep.equal(old.layers.map(({ name }) => name));
       expect(grown.weights.map(({ originalName }) => originalName)).to.deep.equal(names);
-      const frozen = grown.getLayer('layers_0').getWeights().map((weight) => [...weight.dataSync()]);
+      const frozen = grown
+        .getLayer('layers_0')
+        .getWeights()
+        .map((weight) => [...weight.dataSync()]);
       const table = tableOf(grown, 'embed_tokens');
-      grown.compile({ optimizer: tf.train.sgd(0.5), loss: (_: tf.Tensor, logits: tf.Tensor) => tf.mean(tf.square(logits)) });
+      grown.compile({
+        optimizer: tf.train.sgd(0.5),
+        loss: (_: tf.Tensor, logits: tf.Tensor) => tf.mean(tf.square(logits)),
+      });
       const [xs, ys] = [tf.tensor2d([[V + 1, 2]], [1, 2], 'int32'), tf.zeros([1, 2, V + 2])];
       await grown.trainOnBatch(xs, ys);
-      expect(grown.getLayer('layers_0').getWeights().map((weight) => [...weight.dataSync()])).to.deep.equal(frozen);
+      expect(
+        grown
+          .getLayer('layers_0')
+          .getWeights()
+          .map((weight) => [...weight.dataSync()]),
+      ).to.deep.equal(frozen);
       expect(tableOf(grown, 'embed_tokens')[V + 1]).to.not.deep.equal(table[V + 1]);
       tf.dispose([xs, ys]);
       disposeModel(grown);
@@ -101,7 +132,10 @@ describe('resizeTokenEmbeddings', () => {
     });
 
     it('takes a Sequential too', () => {
-      const layers = [new TokenEmbedding({ vocabSize: V, hiddenSize: D, inputShape: [null], dtype: 'int32', seed: 1 }), new LMHead({ vocabSize: V, seed: 2 })];
+      const layers = [
+        new TokenEmbedding({ vocabSize: V, hiddenSize: D, inputShape: [null], dtype: 'int32', seed: 1 }),
+        new LMHead({ vocabSize: V, seed: 2 }),
+      ];
       const old = tfl.sequential({ layers });
       const before = logitsOf(old, [3, 7]);
       const grown = resizeTokenEmbeddings(old, V + 2);
@@ -113,7 +147,10 @@ describe('resizeTokenEmbeddings', () => {
     it('holds no second copy of the other weights at any time, and leaves no tensor behind', () => {
       const old = model();
       const { numTensors, numDataBuffers } = tf.memory();
-      const numbers = old.weights.reduce((sum, { shape }) => sum + shape.reduce<number>((size, n) => size * (n as number), 1), 0);
+      const numbers = old.weights.reduce(
+        (sum, { shape }) => sum + shape.reduce<number>((size, n) => size * (n as number), 1),
+        0,
+      );
       let grown = old;
       const peak = peakBytes(() => (grown = resizeTokenEmbeddings(old, V + 2)));
       expect(peak).to.be.at.most(4 * 4 * (V + 2) * D); // a new table, and what it is put together from
@@ -137,7 +174,9 @@ describe('resizeTokenEmbeddings', () => {
 
     it('refuses what it cannot resize, each by a sentence', () => {
       const lm = model({ tieWordEmbeddings: false });
-      const foreign = tfl.sequential({ layers: [tfl.layers.embedding({ inputDim: 5, outputDim: 3 }), tfl.layers.dense({ units: 5 })] });
+      const foreign = tfl.sequential({
+        layers: [tfl.layers.embedding({ inputDim: 5, outputDim: 3 }), tfl.layers.dense({ units: 5 })],
+      });
       const message = (run: () => unknown): string => {
         try {
           run();
@@ -146,23 +185,34 @@ describe('resizeTokenEmbeddings', () => {
           return (error as Error).message;
         }
       };
-      expect(message(() => resizeTokenEmbeddings(foreign, 9))).to.equal('resizeTokenEmbeddings: the model must have a layer of class ILRecTokenEmbedding, got none; build it with causalLM or loadPretrained');
-      expect(message(() => resizeTokenEmbeddings(lm, 10))).to.equal('resizeTokenEmbeddings: vocabSize must be an integer of at least 11, that of embed_tokens, got 10; a vocabulary only grows');
-      expect(message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(11, 12), embedding: normals(D, 1) }))).to.equal(
+      expect(message(() => resizeTokenEmbeddings(foreign, 9))).to.equal(
+        'resizeTokenEmbeddings: the model must have a layer of class ILRecTokenEmbedding, got none; build it with causalLM or loadPretrained',
+      );
+      expect(message(() => resizeTokenEmbeddings(lm, 10))).to.equal(
+        'resizeTokenEmbeddings: vocabSize must be an integer of at least 11, that of embed_tokens, got 10; a vocabulary only grows',
+      );
+      expect(
+        message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(11, 12), embedding: normals(D, 1) })),
+      ).to.equal(
         'resizeTokenEmbeddings: rows of embed_tokens must be 2 of 12 numbers, got 12 numbers in all; make them from the table of this model',
       );
-      expect(message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(13), embedding: normals(D, 1) }))).to.equal("resizeTokenEmbeddings: rows must be of tokens in [0, 13), got 13; use the tokenizer's vocabSize");
-      expect(message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(12, 12), embedding: normals(2 * D, 1) }))).to.equal(
-        'resizeTokenEmbeddings: rows must be of distinct tokens, got 1 twice; give one row per token',
-      );
-      const carried = (name: string): string => `resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on ${name}; resize it first and add them then`;
+      expect(
+        message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(13), embedding: normals(D, 1) })),
+      ).to.equal("resizeTokenEmbeddings: rows must be of tokens in [0, 13), got 13; use the tokenizer's vocabSize");
+      expect(
+        message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(12, 12), embedding: normals(2 * D, 1) })),
+      ).to.equal('resizeTokenEmbeddings: rows must be of distinct tokens, got 1 twice; give one row per token');
+      const carried = (name: string): string =>
+        `resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on ${name}; resize it first and add them then`;
       const adapter = addLora(lm, { targets: ['q_proj'], rank: 2 });
       expect(message(() => resizeTokenEmbeddings(lm, 13))).to.equal(carried('causal_lm'));
       adapter.remove();
       const method = ilrec({ numNegativeLayers: 1 });
       lm.compile({ optimizer: 'sgd', loss: method.loss as (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor });
       method.attach(lm);
-      expect(message(() => resizeTokenEmbeddings(lm, 13))).to.match(/^resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on /);
+      expect(message(() => resizeTokenEmbeddings(lm, 13))).to.match(
+        /^resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on /,
+      );
       method.detach();
       disposeModel(lm);
       disposeModel(foreign);

@@ -4,15 +4,15 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { folderSource } from '../../src/checkpoints/folder_source_node';
-import { openSafetensors } from '../../src/checkpoints/safetensors_reader';
+import { folderSource } from '../../src/files/folder_source_node';
+import { openSafetensors } from '../../src/safetensors/safetensors_reader';
 import { IlrecError } from '../../src/errors';
 import { addLora } from '../../src/lora';
-import { familyOf } from '../../src/models/family';
+import { familyOf } from '../../src/models/families';
 import { loadPretrainedFrom, type Pretrained } from '../../src/pretrained/load_pretrained';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { savePretrained } from '../../src/pretrained/save_pretrained_node';
-import { disposeModel } from '../../src/training/dispose_model';
+import { disposeModel } from '../../src/models/dispose_model';
 import { forEachBackend } from '../support/backends';
 import { temporaryFolder } from '../support/folders';
 import { memorySource } from '../support/memory_source';
@@ -21,10 +21,13 @@ import { randomTensors, safetensorsOf, SMALL_CONFIG } from '../support/small_che
 
 const CHECKPOINTS = fileURLToPath(new URL('../golden/checkpoints', import.meta.url));
 const tensors = randomTensors(SMALL_CONFIG);
-const small = async (): Promise<Pretrained> => await loadPretrainedFrom(memorySource({ 'config.json': SMALL_CONFIG, 'model.safetensors': safetensorsOf(tensors) }));
+const small = async (): Promise<Pretrained> =>
+  await loadPretrainedFrom(memorySource({ 'config.json': SMALL_CONFIG, 'model.safetensors': safetensorsOf(tensors) }));
 
 function logitsOf(model: tfl.LayersModel): number[] {
-  return tf.tidy(() => Array.from((model.predict(tf.tensor2d([[1, 5, 2, 12, 7]], [1, 5], 'int32')) as tf.Tensor).dataSync()));
+  return tf.tidy(() =>
+    Array.from((model.predict(tf.tensor2d([[1, 5, 2, 12, 7]], [1, 5], 'int32')) as tf.Tensor).dataSync()),
+  );
 }
 
 async function readJsonFile(...path: string[]): Promise<Record<string, unknown>> {
@@ -32,7 +35,10 @@ async function readJsonFile(...path: string[]): Promise<Record<string, unknown>>
 }
 
 async function refusal(promise: Promise<unknown>): Promise<string> {
-  const error = await promise.then(() => null, (thrown: unknown) => thrown);
+  const error = await promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
   expect(error).to.be.instanceOf(IlrecError);
   return (error as Error).message;
 }
@@ -56,7 +62,10 @@ describe('savePretrained', () => {
         expect(logitsOf(after.model)).to.deep.equal(logitsOf(before.model));
         expect(after.tokenizer?.toJSON()).to.deep.equal(before.tokenizer?.toJSON());
         expect(after.generationConfig).to.deep.equal(before.generationConfig);
-        const [one, other] = [await openSafetensors(folderSource(join(CHECKPOINTS, name))), await openSafetensors(folderSource(out))];
+        const [one, other] = [
+          await openSafetensors(folderSource(join(CHECKPOINTS, name))),
+          await openSafetensors(folderSource(out)),
+        ];
         for (const [tensor, { shape }] of other.entries) {
           const original = one.entries.has(tensor) ? tensor : tensor.replace(/^transformer\./, '');
           expect([...shape], tensor).to.deep.equal([...(one.entries.get(original)?.shape ?? [])]);
@@ -75,19 +84,29 @@ describe('savePretrained', () => {
     const { dtype: _dtype, torch_dtype: _old, ...rest } = SMALL_CONFIG as typeof SMALL_CONFIG & { dtype?: string };
     await savePretrained(out, { ...pretrained, config: { ...rest, dtype: 'bfloat16' } });
     expect(await readJsonFile(out, 'config.json')).to.deep.equal({ ...rest, dtype: 'float32' });
-    expect([...(await openSafetensors(folderSource(out))).entries.values()].map(({ dtype }) => dtype)).to.satisfy((types: string[]) => types.every((type) => type === 'F32'));
+    expect([...(await openSafetensors(folderSource(out))).entries.values()].map(({ dtype }) => dtype)).to.satisfy(
+      (types: string[]) => types.every((type) => type === 'F32'),
+    );
     disposeModel(pretrained.model);
   });
 
-  for (const [dtype, tolerance] of [['F16', 1e-3], ['BF16', 1e-2]] as const) {
+  for (const [dtype, tolerance] of [
+    ['F16', 1e-3],
+    ['BF16', 1e-2],
+  ] as const) {
     it(`rounds to ${dtype}, once`, async () => {
       const pretrained = await small();
       await savePretrained(out, { ...pretrained, dtype });
       const rounded = await loadPretrained(out);
       const [a, b] = [logitsOf(rounded.model), logitsOf(pretrained.model)];
-      expect(Math.max(...a.map((value, i) => Math.abs(value - b[i]))) / Math.max(...b.map(Math.abs))).to.be.within(1e-6, tolerance);
+      expect(Math.max(...a.map((value, i) => Math.abs(value - b[i]))) / Math.max(...b.map(Math.abs))).to.be.within(
+        1e-6,
+        tolerance,
+      );
       await savePretrained(join(folder.path, 'again'), { ...rounded, dtype });
-      const [first, second] = await Promise.all(['out', 'again'].map(async (name) => await readFile(join(folder.path, name, 'model.safetensors'))));
+      const [first, second] = await Promise.all(
+        ['out', 'again'].map(async (name) => await readFile(join(folder.path, name, 'model.safetensors'))),
+      );
       expect(second.equals(first)).to.equal(true);
       [pretrained, rounded].forEach(({ model }) => disposeModel(model));
     });
@@ -98,11 +117,15 @@ describe('savePretrained', () => {
     await savePretrained(out, { ...pretrained, maxShardBytes: 1500 });
     const names = (await readdir(out)).filter((name) => name.endsWith('.safetensors')).sort();
     expect(names[0]).to.equal(`model-00001-of-${String(names.length).padStart(5, '0')}.safetensors`);
-    const index = (await readJsonFile(out, 'model.safetensors.index.json')) as { metadata: Record<string, number>; weight_map: Record<string, string> };
+    const index = (await readJsonFile(out, 'model.safetensors.index.json')) as {
+      metadata: Record<string, number>;
+      weight_map: Record<string, string>;
+    };
     const numbers = [...tensors.values()].reduce((sum, { values }) => sum + values.length, 0);
     expect(index.metadata).to.deep.equal({ total_parameters: numbers, total_size: 4 * numbers });
     const bytes = new Map<string, number>();
-    for (const [name, file] of Object.entries(index.weight_map)) bytes.set(file, (bytes.get(file) ?? 0) + 4 * (tensors.get(name)?.values.length ?? 0));
+    for (const [name, file] of Object.entries(index.weight_map))
+      bytes.set(file, (bytes.get(file) ?? 0) + 4 * (tensors.get(name)?.values.length ?? 0));
     expect([...bytes.keys()].sort()).to.deep.equal(names);
     expect(Math.max(...bytes.values())).to.be.at.most(1500);
     const again = await loadPretrained(out);
@@ -126,10 +149,17 @@ describe('savePretrained', () => {
 
   it('refuses a config of another model', async () => {
     const { model, config } = await small();
-    const message = async (change: object): Promise<string> => await refusal(savePretrained(out, { model, config: { ...config, ...change } }));
-    expect(await message({ tie_word_embeddings: true })).to.equal('savePretrained: config must describe every weight of the model, got none that has "lm_head/weight"; use the config that the model was loaded with');
-    expect(await message({ num_hidden_layers: 3 })).to.equal('savePretrained: the model must have the weights that config describes, got no "layers_2/input_layernorm"; use the config that the model was loaded with');
-    expect(await message({ intermediate_size: 19 })).to.equal('savePretrained: config says that "layers_0/gate_proj" is [12, 19], got [12, 17] in the model; use the config that the model was loaded with');
+    const message = async (change: object): Promise<string> =>
+      await refusal(savePretrained(out, { model, config: { ...config, ...change } }));
+    expect(await message({ tie_word_embeddings: true })).to.equal(
+      'savePretrained: config must describe every weight of the model, got none that has "lm_head/weight"; use the config that the model was loaded with',
+    );
+    expect(await message({ num_hidden_layers: 3 })).to.equal(
+      'savePretrained: the model must have the weights that config describes, got no "layers_2/input_layernorm"; use the config that the model was loaded with',
+    );
+    expect(await message({ intermediate_size: 19 })).to.equal(
+      'savePretrained: config says that "layers_0/gate_proj" is [12, 19], got [12, 17] in the model; use the config that the model was loaded with',
+    );
     expect(await message({ model_type: 'bert' })).to.contain('model_type in');
     disposeModel(model);
   });
@@ -137,14 +167,20 @@ describe('savePretrained', () => {
   it('writes merged adapters as a plain checkpoint, and refuses those that are not merged', async () => {
     const pretrained = await small();
     const adapter = addLora(pretrained.model, { rank: 2, targets: ['v_proj', 'lm_head'], trainModules: ['norm'] });
-    adapter.parameters.forEach((parameter, i) => tf.tidy(() => void parameter.write(tf.tensor(normals(parameter.read().size, i, 0.5), parameter.read().shape))));
+    adapter.parameters.forEach((parameter, i) =>
+      tf.tidy(() => void parameter.write(tf.tensor(normals(parameter.read().size, i, 0.5), parameter.read().shape))),
+    );
     const adapted = logitsOf(pretrained.model);
-    expect(await refusal(savePretrained(out, pretrained))).to.equal('savePretrained: adapters must be merged into the weights or removed, got an active one on "layers_0"; call its merge(), or write it alone with saveAdapter');
+    expect(await refusal(savePretrained(out, pretrained))).to.equal(
+      'savePretrained: adapters must be merged into the weights or removed, got an active one on "layers_0"; call its merge(), or write it alone with saveAdapter',
+    );
     adapter.merge();
     await savePretrained(out, pretrained);
     const plain = await loadPretrained(out);
     const written = logitsOf(plain.model);
-    expect(Math.max(...written.map((value, i) => Math.abs(value - adapted[i]))) / Math.max(...adapted.map(Math.abs))).to.be.below(1e-5);
+    expect(
+      Math.max(...written.map((value, i) => Math.abs(value - adapted[i]))) / Math.max(...adapted.map(Math.abs)),
+    ).to.be.below(1e-5);
     adapter.remove();
     const base = logitsOf(pretrained.model);
     expect(Math.max(...written.map((value, i) => Math.abs(value - base[i])))).to.be.above(0.01);
@@ -156,12 +192,20 @@ describe('savePretrained', () => {
 
   it('refuses values beyond float16, and options that mean nothing', async () => {
     const pretrained = await small();
-    const norm = pretrained.model.weights.find(({ originalName }) => originalName === 'norm/weight') as tfl.LayerVariable;
+    const norm = pretrained.model.weights.find(
+      ({ originalName }) => originalName === 'norm/weight',
+    ) as tfl.LayerVariable;
     tf.tidy(() => void norm.write(tf.fill([12], 1e5)));
-    expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F16' }))).to.equal('savePretrained: float16 holds values up to 65504, got 100000 in "model.norm.weight"; use dtype \'BF16\' or \'F32\'');
+    expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F16' }))).to.equal(
+      "savePretrained: float16 holds values up to 65504, got 100000 in \"model.norm.weight\"; use dtype 'BF16' or 'F32'",
+    );
     expect(await readdir(folder.path)).to.deep.equal([]); // nothing half-written
-    expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F8' as 'F16' }))).to.equal('savePretrained: dtype must be one of F32, F16, BF16, got F8');
-    expect(await refusal(savePretrained(out, { ...pretrained, maxShardBytes: 0 }))).to.equal('savePretrained: maxShardBytes must be above 0, got 0');
+    expect(await refusal(savePretrained(out, { ...pretrained, dtype: 'F8' as 'F16' }))).to.equal(
+      'savePretrained: dtype must be one of F32, F16, BF16, got F8',
+    );
+    expect(await refusal(savePretrained(out, { ...pretrained, maxShardBytes: 0 }))).to.equal(
+      'savePretrained: maxShardBytes must be above 0, got 0',
+    );
     disposeModel(pretrained.model);
   });
 
@@ -169,12 +213,18 @@ describe('savePretrained', () => {
     const pretrained = await small();
     await mkdir(out);
     await writeFile(join(out, 'thesis.txt'), 'precious');
-    expect(await refusal(savePretrained(out, pretrained))).to.equal(`savePretrained: ${out} must be new, empty or an earlier checkpoint, got a folder that holds thesis.txt; choose another one`);
-    expect(await refusal(savePretrained(join(out, 'thesis.txt'), pretrained))).to.equal(`savePretrained: ${join(out, 'thesis.txt')} must be a folder, got a file; choose another name`);
+    expect(await refusal(savePretrained(out, pretrained))).to.equal(
+      `savePretrained: ${out} must be new, empty or an earlier checkpoint, got a folder that holds thesis.txt; choose another one`,
+    );
+    expect(await refusal(savePretrained(join(out, 'thesis.txt'), pretrained))).to.equal(
+      `savePretrained: ${join(out, 'thesis.txt')} must be a folder, got a file; choose another name`,
+    );
     const earlier = join(folder.path, 'earlier');
     await savePretrained(earlier, pretrained);
     const bytes = await readFile(join(earlier, 'model.safetensors'));
-    const norm = pretrained.model.weights.find(({ originalName }) => originalName === 'norm/weight') as tfl.LayerVariable;
+    const norm = pretrained.model.weights.find(
+      ({ originalName }) => originalName === 'norm/weight',
+    ) as tfl.LayerVariable;
     tf.tidy(() => void norm.write(tf.fill([12], 1e5)));
     await refusal(savePretrained(earlier, { ...pretrained, dtype: 'F16' }));
     expect((await readFile(join(earlier, 'model.safetensors'))).equals(bytes)).to.equal(true);

@@ -8,7 +8,10 @@ describe('meanRow and deviation', () => {
   forEachBackend(() => {
     it('are those of the whole table', () => {
       // columns 1, 3 and 5, 1: means 2 and 3; squares about them 1, 1, 4, 4
-      const table = tf.tensor2d([[1, 5], [3, 1]]);
+      const table = tf.tensor2d([
+        [1, 5],
+        [3, 1],
+      ]);
       const mean = meanRow(table);
       const spread = deviation(table, mean);
       expect(mean.arraySync()).to.deep.equal([[2, 3]]);
@@ -23,7 +26,10 @@ describe('meanRow and deviation', () => {
       const table = tf.tensor2d(values, [V, D]);
       const mean = meanRow(table);
       const spread = deviation(table, mean);
-      const means = Array.from({ length: D }, (_, d) => values.reduce((sum, value, i) => sum + (i % D === d ? value : 0), 0) / V);
+      const means = Array.from(
+        { length: D },
+        (_, d) => values.reduce((sum, value, i) => sum + (i % D === d ? value : 0), 0) / V,
+      );
       const squares = values.reduce((sum, value, i) => sum + (value - means[i % D]) ** 2, 0);
       mean.dataSync().forEach((value, d) => expect(value).to.be.closeTo(means[d], 1e-3));
       expect(spread.arraySync()).to.be.closeTo(Math.sqrt(squares / (V * D)), 1e-3);

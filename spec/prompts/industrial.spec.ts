@@ -8,14 +8,17 @@ import { byteTokenizer } from '../support/byte_tokenizer';
 
 const folder = new URL('../../../shared/data/industrial/', import.meta.url);
 
-const title = existsSync(folder) ? 'the item languages on real titles' : 'the item languages on real titles (skipped: ../shared/data is not there)';
+const title = existsSync(folder)
+  ? 'the item languages on real titles'
+  : 'the item languages on real titles (skipped: ../shared/data is not there)';
 (existsSync(folder) ? describe : describe.skip)(title, () => {
   let titles: string[];
   let semanticIds: string[][];
   let sequences: number[][];
 
   before(() => {
-    const read = <T>(name: string): Record<string, T> => JSON.parse(readFileSync(new URL(`Industrial_and_Scientific.${name}.json`, folder), 'utf8')) as Record<string, T>;
+    const read = <T>(name: string): Record<string, T> =>
+      JSON.parse(readFileSync(new URL(`Industrial_and_Scientific.${name}.json`, folder), 'utf8')) as Record<string, T>;
     const items = read<{ title: string }>('item');
     const ids = read<string[]>('index');
     titles = Object.keys(ids).map((item) => items[item].title);
@@ -39,7 +42,11 @@ const title = existsSync(folder) ? 'the item languages on real titles' : 'the it
     expect(new Set(language.itemTokens.map((tokens) => tokens.join())).size).to.equal(3670);
     expect(language.vocabSize).to.equal(259 + new Set(semanticIds.flat()).size);
     const train = sequences.slice(0, 300).map((sequence) => sequence.slice(0, -1));
-    const batches = promptBatches({ examples: (epoch) => language.examples(train, { epoch, tasks: { idOfTitle: 0.02, titleOfId: 0.02 } }), padTokenId: language.padTokenId, batchSize: 32 });
+    const batches = promptBatches({
+      examples: (epoch) => language.examples(train, { epoch, tasks: { idOfTitle: 0.02, titleOfId: 0.02 } }),
+      padTokenId: language.padTokenId,
+      batchSize: 32,
+    });
     const targets = train.reduce((sum, { length }) => sum + Math.max(0, length - 1), 0);
     let rows = 0;
     for (const { batchSize } of batches.batchesOf(0)) rows += batchSize;

@@ -5,7 +5,12 @@ import { promptBatches } from '../../src/training/prompt_batches';
 import { byteTokenizer, BOS, EOS, PAD } from '../support/byte_tokenizer';
 
 const tokenizer = byteTokenizer();
-const semanticIds = [['<a_0>', '<b_0>'], ['<a_0>', '<b_1>'], ['<a_1>', '<b_0>'], ['<a_1>', '<b_0>']];
+const semanticIds = [
+  ['<a_0>', '<b_0>'],
+  ['<a_0>', '<b_1>'],
+  ['<a_1>', '<b_0>'],
+  ['<a_1>', '<b_0>'],
+];
 const titles = ['Saw', 'Drill', null, 'Nut'];
 const templates = {
   format: '{prompt}=',
@@ -32,7 +37,12 @@ describe('lcRecLanguage', () => {
   it('gives each token of the ids one id of its own behind those of the tokenizer, by level', () => {
     // 256 bytes and three special tokens come first: <a_0> 259, <a_1> 260, <b_0> 261, <b_1> 262
     const made = language();
-    expect(made.itemTokens.map((tokens) => [...tokens])).to.deep.equal([[259, 261], [259, 262], [260, 261], [260, 261]]);
+    expect(made.itemTokens.map((tokens) => [...tokens])).to.deep.equal([
+      [259, 261],
+      [259, 262],
+      [260, 261],
+      [260, 261],
+    ]);
     expect(made.vocabSize).to.equal(263);
     expect(made.responseTokens).to.deep.equal([259, 260, 261, 262]);
     expect(made.semanticIdTokens).to.deep.equal([
@@ -60,16 +70,26 @@ describe('lcRecLanguage', () => {
 
   it('writes a prompt as the tokenizer would encode its whole text', () => {
     const made = language();
-    expect([...made.prompt([3, 0, 1])]).to.deep.equal([...made.tokenizer.encode('H:[<a_1><b_0>|<a_0><b_0>|<a_0><b_1>]=', { addSpecialTokens: true })]);
+    expect([...made.prompt([3, 0, 1])]).to.deep.equal([
+      ...made.tokenizer.encode('H:[<a_1><b_0>|<a_0><b_0>|<a_0><b_1>]=', { addSpecialTokens: true }),
+    ]);
   });
 
   it('puts text before, between and after the items of a history', () => {
-    const made = language({ templates: { history: { before: '- ', separator: ';', after: '.' }, tasks: { nextItem: { templates: ['H {history:title}{{!}}'] } } } });
+    const made = language({
+      templates: {
+        history: { before: '- ', separator: ';', after: '.' },
+        tasks: { nextItem: { templates: ['H {history:title}{{!}}'] } },
+      },
+    });
     expect(textOf(made, made.prompt([0, 1]))).to.equal('<s>H - Saw.;- Drill.{!}');
   });
 
-  it('writes the special tokens of a chat\'s format as such', () => {
-    const chat = language({ tokenizer: byteTokenizer({ extra: ['<|user|>', '<|model|>'] }), templates: { format: '<|user|>{prompt}<|model|>', tasks: { nextItem: { templates: ['{history:id}?'] } } } });
+  it("writes the special tokens of a chat's format as such", () => {
+    const chat = language({
+      tokenizer: byteTokenizer({ extra: ['<|user|>', '<|model|>'] }),
+      templates: { format: '<|user|>{prompt}<|model|>', tasks: { nextItem: { templates: ['{history:id}?'] } } },
+    });
     const [user, model] = [259, 260];
     expect([...chat.prompt([0])]).to.deep.equal([BOS, user, 261, 263, '?'.charCodeAt(0), model]);
   });
@@ -78,7 +98,10 @@ describe('lcRecLanguage', () => {
     const history = [0, 1, 2, 3];
     const made = language({ maxHistory: 3 });
     expect(textOf(made, made.prompt(history))).to.equal('<s>H:[<a_0><b_1>|<a_1><b_0>|<a_1><b_0>]=');
-    const short = language({ maxPromptTokens: 11, templates: { ...templates, tasks: { nextItem: { templates: templates.tasks.nextItem.templates.slice(0, 1) } } } }); // <s> H : [ ] = and two items of two tokens with a | between
+    const short = language({
+      maxPromptTokens: 11,
+      templates: { ...templates, tasks: { nextItem: { templates: templates.tasks.nextItem.templates.slice(0, 1) } } },
+    }); // <s> H : [ ] = and two items of two tokens with a | between
     expect(textOf(short, short.prompt(history))).to.equal('<s>H:[<a_1><b_0>|<a_1><b_0>]=');
     expect(short.historyOf(short.prompt(history))).to.deep.equal([2, 3]);
   });
@@ -116,7 +139,20 @@ describe('lcRecLanguage', () => {
   });
 
   it('gives the same batches, and knows their histories, when it is made anew in the middle of a training', () => {
-    const batchesOf = (made: ReturnType<typeof language>): Batches => promptBatches({ examples: (epoch) => made.examples([[0, 3, 1, 2], [1, 1, 0]], { seed: 4, epoch }), padTokenId: PAD, batchSize: 5, seed: 4 });
+    const batchesOf = (made: ReturnType<typeof language>): Batches =>
+      promptBatches({
+        examples: (epoch) =>
+          made.examples(
+            [
+              [0, 3, 1, 2],
+              [1, 1, 0],
+            ],
+            { seed: 4, epoch },
+          ),
+        padTokenId: PAD,
+        batchSize: 5,
+        seed: 4,
+      });
     const whole = [...batchesOf(language()).batchesOf(3)];
     const resumed = language();
     expect([...batchesOf(resumed).batchesOf(3, 2)]).to.deep.equal(whole.slice(2));
@@ -132,8 +168,15 @@ describe('lcRecLanguage', () => {
   it('puts the id of an item without a title into a history of titles, and asks for no such title', () => {
     const made = language();
     const examples = made.examples([[2, 0, 2]], { tasks: { nextItem: 0, idOfTitle: 0, titleOfId: 0 } });
-    const texts = Array.from({ length: examples.length }, (_, i) => textOf(made, examples.at(i).prompt) + textOf(made, examples.at(i).response));
-    expect(texts).to.have.members(['<s>T:[<a_1><b_0>]=<a_0><b_0></s>', '<s>T:[<a_1><b_0>|Saw]=<a_1><b_0></s>', '<s>N:[<a_1><b_0>]=Saw</s>']);
+    const texts = Array.from(
+      { length: examples.length },
+      (_, i) => textOf(made, examples.at(i).prompt) + textOf(made, examples.at(i).response),
+    );
+    expect(texts).to.have.members([
+      '<s>T:[<a_1><b_0>]=<a_0><b_0></s>',
+      '<s>T:[<a_1><b_0>|Saw]=<a_1><b_0></s>',
+      '<s>N:[<a_1><b_0>]=Saw</s>',
+    ]);
   });
 
   it('remembers the histories of prompts that ask for an item after a history, not of the others', () => {
@@ -149,7 +192,10 @@ describe('lcRecLanguage', () => {
 
   it('ends ids with the end token where one begins another, and only there', () => {
     const made = language({ semanticIds: [['<a_0>'], ['<a_0>', '<b_0>']], titles: undefined });
-    expect(made.itemTokens.map((tokens) => [...tokens])).to.deep.equal([[259, EOS], [259, 260, EOS]]);
+    expect(made.itemTokens.map((tokens) => [...tokens])).to.deep.equal([
+      [259, EOS],
+      [259, 260, EOS],
+    ]);
     const { response } = made.examples([[0, 1]], { tasks: { nextItemFromTitles: 0 } }).at(0);
     expect([...response]).to.deep.equal([259, 260, EOS]);
     const apart = language({ semanticIds: [['<a_0>'], ['<a_1>', '<b_0>']], titles: undefined });
@@ -169,20 +215,45 @@ describe('lcRecLanguage', () => {
   });
 
   it('refuses what names no item, each by a sentence', () => {
-    expect(() => language({ semanticIds: [] })).to.throw('lcRecLanguage: there must be at least one item, got none; give one semantic id per item');
-    expect(() => language({ semanticIds: [['<a_0>'], []] })).to.throw('lcRecLanguage: an item must have at least one token, none of them empty, got [] for item 1; give it a semantic id');
-    expect(() => language({ titles: ['Saw'] })).to.throw('lcRecLanguage: titles must be one per semantic id, got 1 for 4; write null for an item without a title');
-    expect(() => language({ tokenizer: byteTokenizer({ named: false }) })).to.throw('lcRecLanguage: responses must end with a token of the tokenizer, got none; set eosTokenId below 263');
-    expect(() => language({ eosTokenId: 263 })).to.throw('lcRecLanguage: responses must end with a token of the tokenizer, got 263; set eosTokenId below 263');
-    expect(() => language({ bosTokenId: 263 })).to.throw('lcRecLanguage: bosTokenId must be a token in [0, 263), got 263; null writes none');
-    expect(() => language({ rememberedPrompts: 0 })).to.throw('lcRecLanguage: rememberedPrompts must be a positive integer, got 0');
+    expect(() => language({ semanticIds: [] })).to.throw(
+      'lcRecLanguage: there must be at least one item, got none; give one semantic id per item',
+    );
+    expect(() => language({ semanticIds: [['<a_0>'], []] })).to.throw(
+      'lcRecLanguage: an item must have at least one token, none of them empty, got [] for item 1; give it a semantic id',
+    );
+    expect(() => language({ titles: ['Saw'] })).to.throw(
+      'lcRecLanguage: titles must be one per semantic id, got 1 for 4; write null for an item without a title',
+    );
+    expect(() => language({ tokenizer: byteTokenizer({ named: false }) })).to.throw(
+      'lcRecLanguage: responses must end with a token of the tokenizer, got none; set eosTokenId below 263',
+    );
+    expect(() => language({ eosTokenId: 263 })).to.throw(
+      'lcRecLanguage: responses must end with a token of the tokenizer, got 263; set eosTokenId below 263',
+    );
+    expect(() => language({ bosTokenId: 263 })).to.throw(
+      'lcRecLanguage: bosTokenId must be a token in [0, 263), got 263; null writes none',
+    );
+    expect(() => language({ rememberedPrompts: 0 })).to.throw(
+      'lcRecLanguage: rememberedPrompts must be a positive integer, got 0',
+    );
     expect(() => language({ maxHistory: 0 })).to.throw('lcRecLanguage: maxHistory must be a positive integer, got 0');
-    expect(() => language().prompt([4])).to.throw('lcRecLanguage: items must be integers in [0, 4), got 4; use item numbers of the catalogue');
-    expect(() => language().examples([[0], [1, 7]])).to.throw('lcRecLanguage: items must be integers in [0, 4), got 7 at 1 of sequence 1; use item numbers of the catalogue');
-    expect(() => language({ titles: undefined }).examples([[0], []])).to.throw('lcRecLanguage: there must be at least one example, got none; give users with two items or more, or tasks a weight above 0');
-    expect(() => language().examples([[0, 1]], { minHistory: -1 })).to.throw('lcRecLanguage: minHistory must be an integer of at least 0, got -1');
-    expect(() => language().examples([[0, 1]], { tasks: { nextTitle: -1 } })).to.throw('lcRecLanguage: weights of tasks must be 0 or more, got -1 for nextTitle');
-    expect(() => language({ maxPromptTokens: 7 })).to.throw( // before anything is trained
+    expect(() => language().prompt([4])).to.throw(
+      'lcRecLanguage: items must be integers in [0, 4), got 4; use item numbers of the catalogue',
+    );
+    expect(() => language().examples([[0], [1, 7]])).to.throw(
+      'lcRecLanguage: items must be integers in [0, 4), got 7 at 1 of sequence 1; use item numbers of the catalogue',
+    );
+    expect(() => language({ titles: undefined }).examples([[0], []])).to.throw(
+      'lcRecLanguage: there must be at least one example, got none; give users with two items or more, or tasks a weight above 0',
+    );
+    expect(() => language().examples([[0, 1]], { minHistory: -1 })).to.throw(
+      'lcRecLanguage: minHistory must be an integer of at least 0, got -1',
+    );
+    expect(() => language().examples([[0, 1]], { tasks: { nextTitle: -1 } })).to.throw(
+      'lcRecLanguage: weights of tasks must be 0 or more, got -1 for nextTitle',
+    );
+    expect(() => language({ maxPromptTokens: 7 })).to.throw(
+      // before anything is trained
       'lcRecLanguage: a prompt must have 1 to 7 tokens, got 8 for nextItem with 1 items of history; raise maxPromptTokens or set maxTitleTokens',
     );
   });

@@ -11,7 +11,8 @@ describe('PromptMemory', () => {
   it('tells prompts apart that differ in one token, in length or beyond 16 bits', () => {
     const memory = new PromptMemory();
     memory.remember(Int32Array.of(5, 7), [1]);
-    for (const other of [[5], [5, 7, 0], [7, 5], [5, 7 + 65_536]]) expect(memory.historyOf(Int32Array.from(other))).to.equal(null);
+    for (const other of [[5], [5, 7, 0], [7, 5], [5, 7 + 65_536]])
+      expect(memory.historyOf(Int32Array.from(other))).to.equal(null);
   });
 
   it('holds prompts of many tokens', () => {

@@ -15,7 +15,10 @@ describe('parsePromptTemplates', () => {
   });
 
   it('reads the files of configs/prompts, which hold the defaults', () => {
-    for (const [name, templates] of [['lc_rec', LC_REC_TEMPLATES], ['bigrec', TITLE_TEMPLATES]] as const) {
+    for (const [name, templates] of [
+      ['lc_rec', LC_REC_TEMPLATES],
+      ['bigrec', TITLE_TEMPLATES],
+    ] as const) {
       const path = new URL(`../../configs/prompts/${name}.json`, import.meta.url);
       expect(parsePromptTemplates(readFileSync(path, 'utf8'), `${name}.json`)).to.deep.equal(templates);
     }
@@ -26,7 +29,9 @@ describe('parsePromptTemplates', () => {
   });
 
   it('says where a file is no JSON', () => {
-    expect(() => parsePromptTemplates('{\n  "tasks": ,', 'shop.json')).to.throw('parsePromptTemplates: shop.json must be JSON, got "," at line 2, column 12; mend it there');
+    expect(() => parsePromptTemplates('{\n  "tasks": ,', 'shop.json')).to.throw(
+      'parsePromptTemplates: shop.json must be JSON, got "," at line 2, column 12; mend it there',
+    );
   });
 
   it('names file and key of everything that breaks a rule', () => {
@@ -34,7 +39,12 @@ describe('parsePromptTemplates', () => {
       formt: 1,
       format: 'no place',
       history: { separator: 3 },
-      tasks: { nextItem: { weight: -1, templates: ['{history:id} {titel}', 'no place', 'a { b {history:id}'] }, titleOfId: { templates: ['{title}'] }, idOfTitle: { templates: [] }, sing: {} },
+      tasks: {
+        nextItem: { weight: -1, templates: ['{history:id} {titel}', 'no place', 'a { b {history:id}'] },
+        titleOfId: { templates: ['{title}'] },
+        idOfTitle: { templates: [] },
+        sing: {},
+      },
     };
     let message = '';
     try {
@@ -49,8 +59,16 @@ describe('parsePromptTemplates', () => {
       ['must write a brace that is text twice, got "a { b {history:id}"', 'tasks.nextItem.templates[2]'],
       ['may show {id}, got {title}', 'tasks.titleOfId.templates[0]'],
       ['must hold {prompt} once, got "no place"', 'format'],
-    ]) expect(message).to.include(`✖ ${rule}\n  → at ${key}`);
-    for (const part of ['"formt"', '"sing"', '→ at history.separator', '→ at tasks.nextItem.weight', '→ at tasks.idOfTitle.templates']) expect(message).to.include(part);
+    ])
+      expect(message).to.include(`✖ ${rule}\n  → at ${key}`);
+    for (const part of [
+      '"formt"',
+      '"sing"',
+      '→ at history.separator',
+      '→ at tasks.nextItem.weight',
+      '→ at tasks.idOfTitle.templates',
+    ])
+      expect(message).to.include(part);
   });
 
   it('refuses a format that shows an item, and a file without a template for the next item', () => {
@@ -61,10 +79,20 @@ describe('parsePromptTemplates', () => {
 
 describe('templateParts', () => {
   it('puts a template into its format and cuts it at the names', () => {
-    expect(templateParts('Is {title} {id}?', '<{prompt}>')).to.deep.equal([{ text: '<Is ' }, { placeholder: 'title' }, { text: ' ' }, { placeholder: 'id' }, { text: '?>' }]);
+    expect(templateParts('Is {title} {id}?', '<{prompt}>')).to.deep.equal([
+      { text: '<Is ' },
+      { placeholder: 'title' },
+      { text: ' ' },
+      { placeholder: 'id' },
+      { text: '?>' },
+    ]);
   });
 
   it('makes doubled braces single ones', () => {
-    expect(templateParts('{{a}} {id}}}', '{{{prompt}')).to.deep.equal([{ text: '{{a} ' }, { placeholder: 'id' }, { text: '}' }]);
+    expect(templateParts('{{a}} {id}}}', '{{{prompt}')).to.deep.equal([
+      { text: '{{a} ' },
+      { placeholder: 'id' },
+      { text: '}' },
+    ]);
   });
 });

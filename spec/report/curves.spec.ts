@@ -1,9 +1,17 @@
 import { expect } from 'chai';
-import type { LogLine } from '../../src/checkpoints/jsonl_log_node';
+import type { LogLine } from '../../src/runs/jsonl_log_node';
 import { evaluationCurve, klCurves, stepCurve } from '../../src/report/curves';
 
 describe('curves of a log', () => {
-  const log: LogLine[] = Array.from({ length: 300 }, (_, i) => ({ kind: 'step', step: i + 1, epoch: 0, loss: i, learningRate: 1, tokensPerSecond: 1, klPerLayer: [i, -i] }));
+  const log: LogLine[] = Array.from({ length: 300 }, (_, i) => ({
+    kind: 'step',
+    step: i + 1,
+    epoch: 0,
+    loss: i,
+    learningRate: 1,
+    tokensPerSecond: 1,
+    klPerLayer: [i, -i],
+  }));
   log.push({ kind: 'evaluation', step: 300, epoch: 0, 'ndcg@10': 0.5 });
 
   it('are means over equal stretches where there are too many steps', () => {

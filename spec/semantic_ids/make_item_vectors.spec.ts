@@ -30,7 +30,9 @@ describe('titleFeatures', () => {
   const rows = titleFeatures(['Ultralight Tent', 'ultralight TENTS!', 'Fly Reel', null, '登山靴', '登山杖']);
   const similar = (a: number, b: number): number => {
     let dot = 0;
-    for (let e = rows.rowStart[a]; e < rows.rowStart[a + 1]; e++) for (let f = rows.rowStart[b]; f < rows.rowStart[b + 1]; f++) if (rows.columns[e] === rows.columns[f]) dot += rows.values[e] * rows.values[f];
+    for (let e = rows.rowStart[a]; e < rows.rowStart[a + 1]; e++)
+      for (let f = rows.rowStart[b]; f < rows.rowStart[b + 1]; f++)
+        if (rows.columns[e] === rows.columns[f]) dot += rows.values[e] * rows.values[f];
     return dot;
   };
   it('makes rows of length 1, empty without a title', () => {
@@ -47,7 +49,13 @@ describe('titleFeatures', () => {
 describe('makeItemVectors', () => {
   const itemIds = ['a', 'b', 'c', 'd', 'e'];
   const pad = [4, 4];
-  const sequences = [[0, 1, ...pad], [0, 1, ...pad], [2, 3, ...pad], [2, 3, 2, ...pad], [1, 0, ...pad]].map((sequence) => Int32Array.from(sequence));
+  const sequences = [
+    [0, 1, ...pad],
+    [0, 1, ...pad],
+    [2, 3, ...pad],
+    [2, 3, 2, ...pad],
+    [1, 0, ...pad],
+  ].map((sequence) => Int32Array.from(sequence));
   it('puts items near that occur near each other', () => {
     const vectors = makeItemVectors({ sequences, itemIds });
     expect(cosine(vectors, 0, 1)).to.be.greaterThan(cosine(vectors, 0, 2));
@@ -55,7 +63,10 @@ describe('makeItemVectors', () => {
   it('never sees the last two interactions of a user', () => {
     const vectors = makeItemVectors({ sequences, itemIds });
     expect(cosine(vectors, 4, 4)).to.equal(0);
-    const other = makeItemVectors({ sequences: sequences.map((sequence) => Int32Array.of(...sequence.slice(0, -2), 0, 3)), itemIds });
+    const other = makeItemVectors({
+      sequences: sequences.map((sequence) => Int32Array.of(...sequence.slice(0, -2), 0, 3)),
+      itemIds,
+    });
     expect(other).to.deep.equal(vectors);
   });
   it('gives interactions and titles equal weight, and zeros to what an item lacks', () => {

@@ -7,19 +7,56 @@ import { perplexityOf, reportSemanticIds } from '../../src/semantic_ids/semantic
 
 describe('resolveCollisions', () => {
   it('ranks items with the same codes by popularity, then number', () => {
-    expect(resolveCollisions([[1, 2], [1, 2], [3, 2], [1, 2]], [4, 9, 1, 4])).to.deep.equal({ codes: [[1, 2, 1], [1, 2, 0], [3, 2, 0], [1, 2, 2]], collisions: 2 });
+    expect(
+      resolveCollisions(
+        [
+          [1, 2],
+          [1, 2],
+          [3, 2],
+          [1, 2],
+        ],
+        [4, 9, 1, 4],
+      ),
+    ).to.deep.equal({
+      codes: [
+        [1, 2, 1],
+        [1, 2, 0],
+        [3, 2, 0],
+        [1, 2, 2],
+      ],
+      collisions: 2,
+    });
   });
   it('adds nothing where no two items collide', () => {
-    expect(resolveCollisions([[1, 2], [2, 1]], [0, 0])).to.deep.equal({ codes: [[1, 2], [2, 1]], collisions: 0 });
+    expect(
+      resolveCollisions(
+        [
+          [1, 2],
+          [2, 1],
+        ],
+        [0, 0],
+      ),
+    ).to.deep.equal({
+      codes: [
+        [1, 2],
+        [2, 1],
+      ],
+      collisions: 0,
+    });
   });
   it('makes any codes different and keeps them as prefixes', () => {
-    fc.assert(fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(2), fc.nat(5)), { minLength: 1, maxLength: 40 }), (rows) => {
-      const { codes, collisions } = resolveCollisions(rows.map(([a, b]) => [a, b]), rows.map(([, , count]) => count));
-      expect(new Set(codes.map((code) => code.join(' '))).size).to.equal(rows.length);
-      codes.forEach((code, item) => expect(code.slice(0, 2)).to.deep.equal(rows[item].slice(0, 2)));
-      expect(new Set(codes.map((code) => code.length)).size).to.equal(1);
-      expect(collisions).to.equal(rows.length - new Set(rows.map(([a, b]) => `${a} ${b}`)).size);
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(2), fc.nat(5)), { minLength: 1, maxLength: 40 }), (rows) => {
+        const { codes, collisions } = resolveCollisions(
+          rows.map(([a, b]) => [a, b]),
+          rows.map(([, , count]) => count),
+        );
+        expect(new Set(codes.map((code) => code.join(' '))).size).to.equal(rows.length);
+        codes.forEach((code, item) => expect(code.slice(0, 2)).to.deep.equal(rows[item].slice(0, 2)));
+        expect(new Set(codes.map((code) => code.length)).size).to.equal(1);
+        expect(collisions).to.equal(rows.length - new Set(rows.map(([a, b]) => `${a} ${b}`)).size);
+      }),
+    );
   });
 });
 
@@ -42,7 +79,9 @@ describe('makeSemanticIds', () => {
       expect(new Set(semanticIds.map((tokens) => tokens.length)).size).to.equal(1);
       expect(report.collisions).to.equal(0);
       expect(report.codesUsed[0]).to.equal(codebookSize);
-      expect(report.collisionsBeforeLastLevel).to.equal(120 - new Set(semanticIds.map((tokens) => tokens.slice(0, 2).join(''))).size);
+      expect(report.collisionsBeforeLastLevel).to.equal(
+        120 - new Set(semanticIds.map((tokens) => tokens.slice(0, 2).join(''))).size,
+      );
       expect(semanticIds[0][1]).to.match(/^<b_\d+>$/);
     }
   });
@@ -51,26 +90,47 @@ describe('makeSemanticIds', () => {
     const kind = (item: number): string => /(\S+), /.exec(shop.titles?.[item] as string)?.[1] ?? '';
     let same = 0;
     let pairs = 0;
-    for (let a = 0; a < 120; a++) for (let b = 0; b < a; b++) if (semanticIds[a][0] === semanticIds[b][0]) {
-      pairs++;
-      if (kind(a) === kind(b)) same++;
-    }
+    for (let a = 0; a < 120; a++)
+      for (let b = 0; b < a; b++)
+        if (semanticIds[a][0] === semanticIds[b][0]) {
+          pairs++;
+          if (kind(a) === kind(b)) same++;
+        }
     expect(same / pairs).to.be.greaterThan(0.1); // chance: about 1 / 40
   });
   it('depends on the training part alone', () => {
-    const changed = { ...shop, sequences: shop.sequences.map((sequence) => Int32Array.of(...sequence.slice(0, -2), 0, 1)) };
+    const changed = {
+      ...shop,
+      sequences: shop.sequences.map((sequence) => Int32Array.of(...sequence.slice(0, -2), 0, 1)),
+    };
     expect(makeSemanticIds(changed)).to.deep.equal(makeSemanticIds(shop));
   });
   it('takes vectors of any kind of list and refuses those that do not fit', () => {
     const data = { itemIds: ['x', 'y'], sequences: [Int32Array.of(0, 1, 0)] };
-    const of = (x: number[], y: number[]) => () => makeSemanticIds(data, { vectors: new Map([['x', x], ['y', y]]), levels: 1 });
+    const of = (x: number[], y: number[]) => () =>
+      makeSemanticIds(data, {
+        vectors: new Map([
+          ['x', x],
+          ['y', y],
+        ]),
+        levels: 1,
+      });
     expect(of([1, 2], [3, 4])().report.collisionsBeforeLastLevel).to.equal(0);
-    expect(of([1, 2], [1, 2])().semanticIds).to.deep.equal([['<a_0>', '<b_0>'], ['<a_0>', '<b_1>']]);
-    expect(of([1, 2], [3])).to.throw('makeSemanticIds: vectors must all have the same length, 1 or more, got 1 for item "y" and 2 for "x"');
+    expect(of([1, 2], [1, 2])().semanticIds).to.deep.equal([
+      ['<a_0>', '<b_0>'],
+      ['<a_0>', '<b_1>'],
+    ]);
+    expect(of([1, 2], [3])).to.throw(
+      'makeSemanticIds: vectors must all have the same length, 1 or more, got 1 for item "y" and 2 for "x"',
+    );
     expect(of([], [])).to.throw('got 0 for item "x"');
-    expect(of([1, NaN], [3, 4])).to.throw('makeSemanticIds: vectors must be finite, got NaN at place 1 of item "x"; repair the vector');
+    expect(of([1, NaN], [3, 4])).to.throw(
+      'makeSemanticIds: vectors must be finite, got NaN at place 1 of item "x"; repair the vector',
+    );
   });
   it('takes a catalogue of one item', () => {
-    expect(makeSemanticIds({ itemIds: ['x'], sequences: [Int32Array.of(0, 0, 0)] }).semanticIds).to.deep.equal([['<a_0>', '<b_0>', '<c_0>']]);
+    expect(makeSemanticIds({ itemIds: ['x'], sequences: [Int32Array.of(0, 0, 0)] }).semanticIds).to.deep.equal([
+      ['<a_0>', '<b_0>', '<c_0>'],
+    ]);
   });
 });

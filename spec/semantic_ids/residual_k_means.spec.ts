@@ -24,10 +24,16 @@ describe('kMeans', () => {
     // The means of the final clusters are the centroids of the next step: almost every point is nearest to its own.
     const means = Array.from({ length: k }, (_, c) => {
       const members = Array.from(assignment.keys()).filter((i) => assignment[i] === c);
-      return Array.from({ length: dim }, (_, j) => members.reduce((sum, i) => sum + points[i * dim + j], 0) / members.length);
+      return Array.from(
+        { length: dim },
+        (_, j) => members.reduce((sum, i) => sum + points[i * dim + j], 0) / members.length,
+      );
     });
-    const distance = (i: number, c: number): number => means[c].reduce((sum, x, j) => sum + (points[i * dim + j] - x) ** 2, 0);
-    const settled = Array.from(assignment.keys()).filter((i) => means.every((_, c) => distance(i, assignment[i]) <= distance(i, c) + 1e-9)).length;
+    const distance = (i: number, c: number): number =>
+      means[c].reduce((sum, x, j) => sum + (points[i * dim + j] - x) ** 2, 0);
+    const settled = Array.from(assignment.keys()).filter((i) =>
+      means.every((_, c) => distance(i, assignment[i]) <= distance(i, c) + 1e-9),
+    ).length;
     expect(settled).to.be.at.least(0.98 * numPoints);
   });
   it('leaves clusters empty only where there are fewer different points', () => {
@@ -40,7 +46,9 @@ describe('kMeans', () => {
     const { assignment } = kMeans(gaussian(numPoints, dim, 3), dim, k, createRandom(4), 12);
     const sizes = Array.from({ length: k }, (_, c) => assignment.filter((cluster) => cluster === c).length);
     expect(Math.max(...sizes)).to.be.at.most(12);
-    expect([...kMeans(Float32Array.of(0, 0, 0, 9), 1, 2, createRandom(0), 2).assignment].filter((cluster) => cluster === 0)).to.have.length(2);
+    expect(
+      [...kMeans(Float32Array.of(0, 0, 0, 9), 1, 2, createRandom(0), 2).assignment].filter((cluster) => cluster === 0),
+    ).to.have.length(2);
   });
   it('is the same for the same seed', () => {
     const points = gaussian(101, 3, 1);
@@ -61,11 +69,20 @@ describe('residualKMeans', () => {
     expect(residualKMeans(vectors, 1, 2, 3, createRandom(1)).residual[1]).to.be.closeTo(0, 1e-12);
   });
   it('takes equal vectors and a single item', () => {
-    expect(residualKMeans(new Float32Array(6).fill(2), 2, 2, 3, createRandom(0))).to.deep.equal({ codes: [[0, 0], [0, 0], [0, 0]], residual: [0, 0] });
+    expect(residualKMeans(new Float32Array(6).fill(2), 2, 2, 3, createRandom(0))).to.deep.equal({
+      codes: [
+        [0, 0],
+        [0, 0],
+        [0, 0],
+      ],
+      residual: [0, 0],
+    });
     expect(residualKMeans(Float32Array.of(3), 1, 1, 1, createRandom(0)).codes).to.deep.equal([[0]]);
   });
   it('refuses a codebook larger than the catalogue', () => {
-    expect(() => residualKMeans(new Float32Array(40), 1, 3, 256, createRandom(0))).to.throw('residualKMeans: codebookSize must be an integer from 1 to the number of items (40), got 256; use 16 or so');
+    expect(() => residualKMeans(new Float32Array(40), 1, 3, 256, createRandom(0))).to.throw(
+      'residualKMeans: codebookSize must be an integer from 1 to the number of items (40), got 256; use 16 or so',
+    );
   });
   it('has a default for every size', () => {
     expect([1, 2, 40, 400, 3_686, 9_922, 1e6].map(defaultCodebookSize)).to.deep.equal([1, 2, 16, 32, 128, 256, 256]);

@@ -15,10 +15,15 @@ const { isAsked, hasTfjsNode, webgpu } = (globalThis as unknown as { openedBacke
 export type BackendName = 'cpu' | 'wasm' | 'tensorflow' | 'webgpu';
 
 /** Backends that can be read at once: all of tfjs's but webgpu. */
-export const backendNames: readonly BackendName[] = (['cpu', 'wasm', ...(!hasTfjsNode ? [] : ['tensorflow' as const])] as const).filter(isAsked);
+export const backendNames: readonly BackendName[] = (
+  ['cpu', 'wasm', ...(!hasTfjsNode ? [] : ['tensorflow' as const])] as const
+).filter(isAsked);
 
 /** These and webgpu, where it is. */
-export const presentBackends: readonly BackendName[] = [...backendNames, ...(webgpu === null ? [] : ['webgpu' as const])];
+export const presentBackends: readonly BackendName[] = [
+  ...backendNames,
+  ...(webgpu === null ? [] : ['webgpu' as const]),
+];
 
 /** Runs the cases once per backend present, with that backend set; they may read tensors at once. */
 export function forEachBackend(define: (backend: BackendName) => void): void {

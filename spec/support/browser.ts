@@ -8,7 +8,9 @@ import { serveFolders, type StaticServer } from './static_server';
 function findChromium(): string | undefined {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
   const folders = (process.env.PATH ?? '').split(delimiter);
-  return ['chromium', 'chromium-browser', 'google-chrome'].flatMap((name) => folders.map((folder) => join(folder, name))).find(isExecutable);
+  return ['chromium', 'chromium-browser', 'google-chrome']
+    .flatMap((name) => folders.map((folder) => join(folder, name)))
+    .find(isExecutable);
 }
 
 /** A page whose complaints are kept: errors on the console and errors that nothing caught. */
@@ -37,10 +39,12 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
   let server: StaticServer;
   let opened: (WatchedPage & { kept: boolean })[] = [];
 
-  if (executablePath === undefined) it.skip('needs chromium, chromium-browser or google-chrome on PATH, or its path in CHROMIUM');
+  if (executablePath === undefined)
+    it.skip('needs chromium, chromium-browser or google-chrome on PATH, or its path in CHROMIUM');
   before(async function () {
     if (executablePath === undefined) {
-      if (process.env.ILREC_SPEC_REQUIRED?.includes('chromium')) throw new Error('specs: chromium is required, and no chromium, chromium-browser or google-chrome is on PATH');
+      if (process.env.ILREC_SPEC_REQUIRED?.includes('chromium'))
+        throw new Error('specs: chromium is required, and no chromium, chromium-browser or google-chrome is on PATH');
       this.skip();
     }
     this.timeout(180_000); // builds where nobody has
@@ -51,7 +55,10 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
       '/dist/': join(repository, 'dist'),
       ...(await more()),
     });
-    browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'] });
+    browser = await chromium.launch({
+      executablePath,
+      args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
+    });
   });
   afterEach(async () => {
     const complaints = opened.flatMap((watched) => watched.complaints());

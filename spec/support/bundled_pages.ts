@@ -11,6 +11,12 @@ export async function bundlePages(): Promise<{ folder: string; remove(): void }>
   mkdirSync(join(root, 'node_modules'));
   symlinkSync(join(repository, 'node_modules/@tensorflow'), join(root, 'node_modules/@tensorflow'));
   unpackPackage(root);
-  await build({ root: join(root, 'bundled'), base: './', logLevel: 'error', build: { outDir: join(root, 'out'), minify: false, modulePreload: { polyfill: false } }, worker: { format: 'es' } });
+  await build({
+    root: join(root, 'bundled'),
+    base: './',
+    logLevel: 'error',
+    build: { outDir: join(root, 'out'), minify: false, modulePreload: { polyfill: false } },
+    worker: { format: 'es' },
+  });
   return { folder: join(root, 'out'), remove: () => rmSync(root, { recursive: true, force: true }) };
 }

@@ -13,10 +13,12 @@ export function datasetOf(batches: () => DatasetBatch[]): Parameters<tfl.LayersM
     size: null,
     iterator: async () => {
       let queue: DatasetBatch[] | null = null; // tfjs makes one iterator that it never asks for a batch
-      return { next: async () => {
-        queue ??= batches();
-        return queue.length > 0 ? { value: queue.shift(), done: false } : { value: null, done: true };
-      } };
+      return {
+        next: async () => {
+          queue ??= batches();
+          return queue.length > 0 ? { value: queue.shift(), done: false } : { value: null, done: true };
+        },
+      };
     },
   } as unknown as Parameters<tfl.LayersModel['fitDataset']>[0];
 }

@@ -49,7 +49,8 @@ export class FakeDecoder implements CausalDecoder {
   step(state: FakeState, tokens: Int32Array, parents: Int32Array): void {
     this.steps++;
     const { batchSize, beamWidth, sequences } = state;
-    if (tokens.length !== batchSize * beamWidth || parents.length !== tokens.length) throw new Error('step: wrong lengths');
+    if (tokens.length !== batchSize * beamWidth || parents.length !== tokens.length)
+      throw new Error('step: wrong lengths');
     const before = sequences.length / batchSize; // 1 after prefill
     state.sequences = Array.from(tokens, (token, row) => {
       if (parents[row] < 0 || parents[row] >= before) throw new Error(`step: parent ${parents[row]} of ${before}`);
@@ -76,11 +77,16 @@ export class FakeDecoder implements CausalDecoder {
   /** Logits after a sequence, in float64, [V]. */
   logits(sequence: readonly number[]): number[] {
     const hidden = this.hiddenRow(sequence);
-    return Array.from({ length: this.vocabSize }, (_, v) => hidden.reduce((sum, value, d) => sum + value * this.head[v * HIDDEN_SIZE + d], 0));
+    return Array.from({ length: this.vocabSize }, (_, v) =>
+      hidden.reduce((sum, value, d) => sum + value * this.head[v * HIDDEN_SIZE + d], 0),
+    );
   }
 
   private hiddenOf(sequences: readonly (readonly number[])[]): tf.Tensor2D {
-    return tf.tensor2d(Float32Array.from(sequences.flatMap((sequence) => this.hiddenRow(sequence))), [sequences.length, HIDDEN_SIZE]);
+    return tf.tensor2d(Float32Array.from(sequences.flatMap((sequence) => this.hiddenRow(sequence))), [
+      sequences.length,
+      HIDDEN_SIZE,
+    ]);
   }
 
   private hiddenRow(sequence: readonly number[]): number[] {

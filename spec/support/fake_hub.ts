@@ -20,7 +20,11 @@ export class FakeHub {
   endpoint = '';
   private server: Server | null = null;
 
-  constructor(readonly id: string, readonly commit: string, private readonly files: Readonly<Record<string, Uint8Array>>) {}
+  constructor(
+    readonly id: string,
+    readonly commit: string,
+    private readonly files: Readonly<Record<string, Uint8Array>>,
+  ) {}
 
   async start(): Promise<void> {
     const server = createServer((request, response) => this.answer(request, response));
@@ -47,22 +51,34 @@ export class FakeHub {
     const revision = new RegExp(`^/api/models/${this.id}/revision/(.+)$`).exec(path)?.[1];
     const file = new RegExp(`^/${this.id}/resolve/${this.commit}/(.+)$`).exec(path)?.[1];
     this.requests.push(file ?? (revision === undefined ? path : `revision ${revision}`));
-    if (this.faults.status !== undefined) return void response.writeHead(this.faults.status, { 'content-type': 'application/json' }).end('{"error": "no"}');
+    if (this.faults.status !== undefined)
+      return void response.writeHead(this.faults.status, { 'content-type': 'application/json' }).end('{"error": "no"}');
     if (revision === 'main' || revision === this.commit) {
       const siblings = Object.keys(this.files).map((rfilename) => ({ rfilename }));
-      return void response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ _id: 'x', id: this.id, sha: this.commit, siblings, lastModified: '2024-01-01' }));
+      return void response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ _id: 'x', id: this.id, sha: this.commit, siblings, lastModified: '2024-01-01' }));
     }
     const content = file === undefined ? undefined : this.files[file];
-    if (file === undefined || content === undefined) return void response.writeHead(404, { 'x-error-code': file === undefined ? 'RevisionNotFound' : 'EntryNotFound' }).end();
+    if (file === undefined || content === undefined)
+      return void response
+        .writeHead(404, { 'x-error-code': file === undefined ? 'RevisionNotFound' : 'EntryNotFound' })
+        .end();
     this.send(file, content, request, response);
   }
 
   private send(file: string, content: Uint8Array, request: IncomingMessage, response: ServerResponse): void {
     const isLarge = file.endsWith('.safetensors');
-    const etag = createHash(isLarge ? 'sha256' : 'sha1').update(content).digest('hex');
+    const etag = createHash(isLarge ? 'sha256' : 'sha1')
+      .update(content)
+      .digest('hex');
     const [, from, to] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? 'bytes=0-') as string[];
     const [start, end] = [Number(from), to === '' ? content.length : Number(to) + 1];
-    const headers = { etag: isLarge ? '"other"' : `"${etag}"`, ...(isLarge ? { 'x-linked-etag': `"${etag}"` } : {}), 'content-range': `bytes ${start}-${end - 1}/${content.length}` };
+    const headers = {
+      etag: isLarge ? '"other"' : `"${etag}"`,
+      ...(isLarge ? { 'x-linked-etag': `"${etag}"` } : {}),
+      'content-range': `bytes ${start}-${end - 1}/${content.length}`,
+    };
     const body = Buffer.from(content.slice(start, end));
     const isProbe = end - start === 1 && start === 0;
     if (isLarge && !isProbe && this.faults.breakAfter !== undefined) {

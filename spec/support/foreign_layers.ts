@@ -10,7 +10,9 @@ abstract class ForeignLayer extends tfl.layers.Layer {
   protected readonly matrices: tfl.LayerVariable[] = [];
 
   protected matrix(name: string, shape: number[]): void {
-    this.matrices.push(this.addWeight(name, shape, 'float32', tfl.initializers.glorotUniform({ seed: this.matrices.length + 1 })));
+    this.matrices.push(
+      this.addWeight(name, shape, 'float32', tfl.initializers.glorotUniform({ seed: this.matrices.length + 1 })),
+    );
   }
 
   protected weight(at: number): tf.Tensor2D {
@@ -59,7 +61,11 @@ export class ForeignAttention extends ForeignLayer {
       const [, length, size] = x.shape;
       const [query, key, value] = [0, 1, 2].map((at) => times(x, this.weight(at)));
       let scores = tf.div(tf.matMul(query, key, false, true), Math.sqrt(size as number)); // [B, T, T]
-      if (this.causal) scores = tf.add(scores, tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([length as number, length as number]), -1, 0)), -1e9));
+      if (this.causal)
+        scores = tf.add(
+          scores,
+          tf.mul(tf.sub(1, tf.linalg.bandPart(tf.ones([length as number, length as number]), -1, 0)), -1e9),
+        );
       if (mask !== undefined) scores = tf.add(scores, tf.mul(tf.expandDims(tf.sub(1, mask), 1), -1e9));
       const output = times(tf.matMul(tf.softmax(scores), value), this.weight(3));
       return this.residual ? tf.add(x, output) : output;

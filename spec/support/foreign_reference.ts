@@ -4,7 +4,8 @@ import type { Weights } from './reference_decoder';
 /** Layers in float64 and plain loops, on one sequence: rows in, rows out. */
 
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((total, value, i) => total + value * b[i], 0);
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((total, value, i) => total + value * b[i], 0);
 const transpose = (a: Rows): Rows => a[0].map((_, c) => a.map((row) => row[c]));
 
 export function multiply(x: Rows, matrix: Rows): Rows {
@@ -34,7 +35,9 @@ export function layerNorm(x: Rows, weights: Weights, name: string): Rows {
 
 /** `ForeignAttention`, causal, without its residual. */
 export function attend(x: Rows, weights: Weights, name: string): Rows {
-  const [query, key, value] = ['query', 'key', 'value'].map((matrix) => multiply(x, weights.get(`${name}/${matrix}`) as Rows));
+  const [query, key, value] = ['query', 'key', 'value'].map((matrix) =>
+    multiply(x, weights.get(`${name}/${matrix}`) as Rows),
+  );
   const context = query.map((row, t) => {
     const p = softmax(key.slice(0, t + 1).map((other) => dot(row, other) / Math.sqrt(row.length)));
     return row.map((_, i) => p.reduce((total, share, s) => total + share * value[s][i], 0));
@@ -43,7 +46,17 @@ export function attend(x: Rows, weights: Weights, name: string): Rows {
 }
 
 /** Runs a cell over the sequence; `gates` of the width that the cell needs come in as x W + b and h U. */
-function recur(x: Rows, weights: Weights, name: string, cell: (fromInput: number[], fromState: (h: number[]) => number[], h: number[], c: number[]) => { h: number[]; c: number[] }): Rows {
+function recur(
+  x: Rows,
+  weights: Weights,
+  name: string,
+  cell: (
+    fromInput: number[],
+    fromState: (h: number[]) => number[],
+    h: number[],
+    c: number[],
+  ) => { h: number[]; c: number[] },
+): Rows {
   const recurrent = weights.get(`${name}/recurrent_kernel`) as Rows; // [D, gates * D]
   const inputs = dense(x, weights, name);
   let state = { h: recurrent.map(() => 0), c: recurrent.map(() => 0) };
@@ -77,9 +90,12 @@ export function gru(x: Rows, weights: Weights, name: string): Rows {
     const z = fromState(h);
     const reset = h.map((value, i) => value * sigmoid(input[size + i] + z[size + i]));
     const candidate = fromState(reset).slice(2 * size);
-    return { h: h.map((value, i) => {
-      const update = sigmoid(input[i] + z[i]);
-      return update * value + (1 - update) * Math.tanh(input[2 * size + i] + candidate[i]);
-    }), c: [] };
+    return {
+      h: h.map((value, i) => {
+        const update = sigmoid(input[i] + z[i]);
+        return update * value + (1 - update) * Math.tanh(input[2 * size + i] + candidate[i]);
+      }),
+      c: [],
+    };
   });
 }

@@ -1,5 +1,16 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +20,9 @@ export const repository = fileURLToPath(new URL('../../', import.meta.url));
 const peers = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-layers', '@tensorflow/tfjs-backend-wasm'];
 
 /** The environment without what `npm test` adds to it, which would lead an inner npm to this repository. */
-const environment = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_')));
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.toLowerCase().startsWith('npm_')),
+);
 
 /** An empty folder into which the packed package and its peers are installed, as a user would. */
 export interface InstalledPackage {
@@ -30,7 +43,15 @@ export function installPackage(): InstalledPackage {
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   const root = join(folder, 'node_modules', 'tfjs-ilrec');
   try {
-    npm(folder, 'install', '--prefer-offline', '--no-audit', '--no-fund', `./${tarball}`, ...peers.map((name) => `${name}@${manifest(name).version}`));
+    npm(
+      folder,
+      'install',
+      '--prefer-offline',
+      '--no-audit',
+      '--no-fund',
+      `./${tarball}`,
+      ...peers.map((name) => `${name}@${manifest(name).version}`),
+    );
   } catch {
     installOffline(folder, tarball, root);
   }
@@ -38,7 +59,8 @@ export function installPackage(): InstalledPackage {
     folder,
     root,
     write: (name, text) => writeFileSync(join(folder, name), text),
-    node: async (...args) => (await promisify(execFile)(process.execPath, args, { cwd: folder, env: environment })).stdout,
+    node: async (...args) =>
+      (await promisify(execFile)(process.execPath, args, { cwd: folder, env: environment })).stdout,
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
@@ -67,7 +89,10 @@ function pack(folder: string): string {
   return readdirSync(folder).find((name) => name.endsWith('.tgz')) as string;
 }
 
-interface Manifest { version: string; dependencies?: Record<string, string> }
+interface Manifest {
+  version: string;
+  dependencies?: Record<string, string>;
+}
 
 function manifest(name: string, folder = join(repository, 'node_modules', name)): Manifest {
   return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
@@ -79,10 +104,18 @@ function npm(folder: string, ...args: string[]): void {
 
 /** Whether `dist` is newer than all it is made of. */
 function isBuilt(): boolean {
-  const made = ['index.js', 'index.cjs', 'cli.js', 'tfjs-ilrec.umd.min.js', 'index.d.cts'].map((name) => join(repository, 'dist', name));
+  const made = ['index.js', 'index.cjs', 'cli.js', 'tfjs-ilrec.umd.min.js', 'index.d.cts'].map((name) =>
+    join(repository, 'dist', name),
+  );
   if (!made.every((path) => existsSync(path))) return false;
-  const sources = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).map((name) => join(repository, 'src', name));
-  const newest = Math.max(...[...sources, join(repository, 'package.json'), join(repository, 'rollup.config.js')].map((path) => statSync(path).mtimeMs));
+  const sources = readdirSync(join(repository, 'src'), { recursive: true, encoding: 'utf8' }).map((name) =>
+    join(repository, 'src', name),
+  );
+  const newest = Math.max(
+    ...[...sources, join(repository, 'package.json'), join(repository, 'rollup.config.js')].map(
+      (path) => statSync(path).mtimeMs,
+    ),
+  );
   return Math.min(...made.map((path) => statSync(path).mtimeMs)) > newest;
 }
 

@@ -25,7 +25,8 @@ export class GatedBlock extends tfl.layers.Layer {
     return tf.tidy(() => {
       const x = Array.isArray(inputs) ? inputs[0] : inputs;
       const rows = tf.reshape(x, [-1, x.shape[2] as number]);
-      const product = (kernel: tfl.LayerVariable): tf.Tensor => tf.matMul(rows as tf.Tensor2D, kernel.read() as tf.Tensor2D);
+      const product = (kernel: tfl.LayerVariable): tf.Tensor =>
+        tf.matMul(rows as tf.Tensor2D, kernel.read() as tf.Tensor2D);
       return tf.add(x, tf.reshape(tf.mul(tf.sigmoid(product(this.gate)), product(this.up)), x.shape));
     });
   }
@@ -37,9 +38,26 @@ export function foreignModel(vocabSize: number, units = 6): tfl.LayersModel {
   const input = tfl.input({ shape: [null], dtype: 'int32', name: 'ids' });
   const layers = [
     tfl.layers.embedding({ name: 'table', inputDim: vocabSize, outputDim: units, embeddingsInitializer: normal(1) }),
-    ...[5, 6].map((seed) => tfl.layers.lstm({ name: `lstm_${seed}`, units, returnSequences: true, kernelInitializer: normal(seed), recurrentInitializer: normal(seed + 10) })),
-    tfl.layers.dense({ name: 'mixer', units, activation: 'relu', kernelInitializer: normal(7), biasInitializer: normal(8) }),
-    tfl.layers.timeDistributed({ name: 'timed', layer: tfl.layers.dense({ units, activation: 'tanh', kernelInitializer: normal(9) }) }),
+    ...[5, 6].map((seed) =>
+      tfl.layers.lstm({
+        name: `lstm_${seed}`,
+        units,
+        returnSequences: true,
+        kernelInitializer: normal(seed),
+        recurrentInitializer: normal(seed + 10),
+      }),
+    ),
+    tfl.layers.dense({
+      name: 'mixer',
+      units,
+      activation: 'relu',
+      kernelInitializer: normal(7),
+      biasInitializer: normal(8),
+    }),
+    tfl.layers.timeDistributed({
+      name: 'timed',
+      layer: tfl.layers.dense({ units, activation: 'tanh', kernelInitializer: normal(9) }),
+    }),
     new GatedBlock({ name: 'gated' }),
     tfl.layers.dense({ name: 'head', units: vocabSize, kernelInitializer: normal(2), biasInitializer: normal(12) }),
   ];
@@ -61,12 +79,23 @@ export function fillB(adapter: LoraAdapter, seed = 1, scale = 0.3): void {
 
 /** W + scale A B of every pair in float64, by path, as rows in the weight's own layout. */
 export function adaptedWeights(adapter: LoraAdapter): Map<string, number[][]> {
-  return new Map(adapter.pairs.map(({ site, a, b, scale }) => {
-    const [A, B, W] = [a.read(), b.read(), tfl.LayerVariable.prototype.read.call(site.variable) as tf.Tensor].map((x) => ({ data: x.dataSync(), columns: x.shape[1] as number }));
-    const rank = A.columns;
-    const product = (i: number, o: number): number => Array.from({ length: rank }, (_, k) => A.data[i * rank + k] * B.data[k * B.columns + o]).reduce((x, y) => x + y);
-    const rows = Array.from({ length: W.data.length / W.columns }, (_, r) =>
-      Array.from({ length: W.columns }, (__, c) => W.data[r * W.columns + c] + scale * (site.transposed ? product(c, r) : product(r, c))));
-    return [site.path, rows];
-  }));
+  return new Map(
+    adapter.pairs.map(({ site, a, b, scale }) => {
+      const [A, B, W] = [a.read(), b.read(), tfl.LayerVariable.prototype.read.call(site.variable) as tf.Tensor].map(
+        (x) => ({ data: x.dataSync(), columns: x.shape[1] as number }),
+      );
+      const rank = A.columns;
+      const product = (i: number, o: number): number =>
+        Array.from({ length: rank }, (_, k) => A.data[i * rank + k] * B.data[k * B.columns + o]).reduce(
+          (x, y) => x + y,
+        );
+      const rows = Array.from({ length: W.data.length / W.columns }, (_, r) =>
+        Array.from(
+          { length: W.columns },
+          (__, c) => W.data[r * W.columns + c] + scale * (site.transposed ? product(c, r) : product(r, c)),
+        ),
+      );
+      return [site.path, rows];
+    }),
+  );
 }

@@ -1,4 +1,4 @@
-import { type FileSource, missingFile } from '../../src/checkpoints/file_source';
+import { type FileSource, missingFile } from '../../src/files/file_source';
 
 /** One call of `read`. */
 export interface ReadCall {
@@ -7,8 +7,16 @@ export interface ReadCall {
 }
 
 /** Files in memory, with a record of what was read. */
-export function memorySource(files: Readonly<Record<string, Uint8Array | object>>, name = 'memory'): FileSource & { readonly reads: ReadCall[] } {
-  const contents = new Map(Object.entries(files).map(([file, content]) => [file, content instanceof Uint8Array ? content : new TextEncoder().encode(JSON.stringify(content))]));
+export function memorySource(
+  files: Readonly<Record<string, Uint8Array | object>>,
+  name = 'memory',
+): FileSource & { readonly reads: ReadCall[] } {
+  const contents = new Map(
+    Object.entries(files).map(([file, content]) => [
+      file,
+      content instanceof Uint8Array ? content : new TextEncoder().encode(JSON.stringify(content)),
+    ]),
+  );
   const reads: ReadCall[] = [];
   const get = (file: string): Uint8Array => {
     const content = contents.get(file);

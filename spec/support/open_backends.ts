@@ -19,9 +19,15 @@ if (tfjsNode !== undefined) {
 /** Platforms that must be here: ILREC_SPEC_REQUIRED names them, with commas between. */
 const required = process.env.ILREC_SPEC_REQUIRED?.split(',') ?? [];
 const isRequired = (name: string): boolean => required.includes(name) && isAsked(name);
-const opened: OpenedBackends = { isAsked, hasTfjsNode: tfjsNode !== undefined, webgpu: isAsked('webgpu') ? await openWebGpu() : null };
-if (isRequired('tensorflow') && !opened.hasTfjsNode) throw new Error('specs: tensorflow is required, and @tensorflow/tfjs-node is not installed');
-if (isRequired('webgpu') && opened.webgpu === null) throw new Error('specs: webgpu is required, and the package webgpu finds no adapter');
+const opened: OpenedBackends = {
+  isAsked,
+  hasTfjsNode: tfjsNode !== undefined,
+  webgpu: isAsked('webgpu') ? await openWebGpu() : null,
+};
+if (isRequired('tensorflow') && !opened.hasTfjsNode)
+  throw new Error('specs: tensorflow is required, and @tensorflow/tfjs-node is not installed');
+if (isRequired('webgpu') && opened.webgpu === null)
+  throw new Error('specs: webgpu is required, and the package webgpu finds no adapter');
 
 // Loaded before mocha: it requires spec files, and where one of their modules awaited something at its top, it would import them instead, with a second copy of
 // every class that is registered by name.

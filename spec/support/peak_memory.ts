@@ -9,7 +9,10 @@ type Method = (...args: unknown[]) => unknown;
 export function peakBytes(run: () => void): number {
   const engine = tf.engine();
   const info = (dataId: object) => engine.state.tensorInfo.get(dataId);
-  const { trackTensor, removeDataId, runKernel } = Object.getPrototypeOf(engine) as Record<'trackTensor' | 'removeDataId' | 'runKernel', Method>;
+  const { trackTensor, removeDataId, runKernel } = Object.getPrototypeOf(engine) as Record<
+    'trackTensor' | 'removeDataId' | 'runKernel',
+    Method
+  >;
   /** Data that were made by reshaping, and whose values they have; how many data have the values of each. */
   const [sources, holders] = [new WeakMap<object, object>(), new WeakMap<object, number>()];
   const sourceOf = (dataId: object): object => sources.get(dataId) ?? dataId;
@@ -18,7 +21,8 @@ export function peakBytes(run: () => void): number {
   let [held, peak] = [0, 0];
   const shadows = {
     runKernel(name: string, inputs: { x?: tf.Tensor }, ...rest: unknown[]): unknown {
-      reshaped = name === 'Reshape' && tf.getBackend() === 'tensorflow' && inputs.x !== undefined ? inputs.x.dataId : null;
+      reshaped =
+        name === 'Reshape' && tf.getBackend() === 'tensorflow' && inputs.x !== undefined ? inputs.x.dataId : null;
       try {
         return runKernel.call(engine, name, inputs, ...rest);
       } finally {
@@ -28,7 +32,8 @@ export function peakBytes(run: () => void): number {
     trackTensor(tensor: tf.Tensor, ...rest: unknown[]): void {
       const known = info(tensor.dataId) !== undefined;
       trackTensor.call(engine, tensor, ...rest);
-      if (!known && reshaped !== null && tensor.dtype !== 'int32') { // the new shape is an int32 tensor itself
+      if (!known && reshaped !== null && tensor.dtype !== 'int32') {
+        // the new shape is an int32 tensor itself
         const source = sourceOf(reshaped);
         sources.set(tensor.dataId, source);
         holders.set(source, holdersOf(source) + 1);

@@ -37,7 +37,13 @@ export function mean(values: readonly number[]): number {
 }
 
 /** Membership and weights of the negatives of one row. */
-export function negativesOf(ensemble: readonly number[], final: readonly number[], label: number, phi: number, reference: ThresholdReference): { members: boolean[]; weights: number[] } {
+export function negativesOf(
+  ensemble: readonly number[],
+  final: readonly number[],
+  label: number,
+  phi: number,
+  reference: ThresholdReference,
+): { members: boolean[]; weights: number[] } {
   const p = softmax(ensemble);
   const tau = phi * softmax(reference === 'final' ? final : ensemble)[label];
   const members = p.map((value, v) => v !== label && value >= tau);
@@ -49,17 +55,31 @@ export function crossEntropyOf(z: readonly number[], label: number): number {
   return logSumExp(z) - z[label];
 }
 
-export function preferenceOf(z: readonly number[], label: number, weights: readonly number[], alpha: number, penalty: Penalty): number {
+export function preferenceOf(
+  z: readonly number[],
+  label: number,
+  weights: readonly number[],
+  alpha: number,
+  penalty: Penalty,
+): number {
   const strength = { scale: Math.abs, paper: (value: number) => value, additive: () => 1 }[penalty];
   return logSumExp(z.map((value, v) => value + alpha * weights[v] * strength(value))) - z[label];
 }
 
 export function klOf(teacher: readonly number[], student: readonly number[]): number {
   const p = softmax(teacher);
-  return p.reduce((sum, value, v) => sum + value * (teacher[v] - logSumExp(teacher) - student[v] + logSumExp(student)), 0);
+  return p.reduce(
+    (sum, value, v) => sum + value * (teacher[v] - logSumExp(teacher) - student[v] + logSumExp(student)),
+    0,
+  );
 }
 
-export function rewardOf(z: readonly number[], label: number, members: readonly boolean[], mass: readonly number[]): number {
+export function rewardOf(
+  z: readonly number[],
+  label: number,
+  members: readonly boolean[],
+  mass: readonly number[],
+): number {
   const kept = mass.map((value, v) => (members[v] || v === label ? value : 0));
   const total = kept.reduce((a, b) => a + b);
   const soft = kept.map((value, v) => (total > 0 ? value / total : Number(v === label)));
@@ -85,7 +105,10 @@ export function referenceObjective(
     const label = labels[t];
     const none = { members: z.map(() => false), weights: z.map(() => 0) };
     const ensemble = z.map((_, v) => mean(frozen.intermediate.map((layer) => layer[t][v])));
-    const { members, weights } = intermediate.length === 0 ? none : negativesOf(ensemble, frozen.final[t], label, thresholdScale, thresholdReference);
+    const { members, weights } =
+      intermediate.length === 0
+        ? none
+        : negativesOf(ensemble, frozen.final[t], label, thresholdScale, thresholdReference);
     const p = softmax(z);
     return {
       crossEntropy: crossEntropyOf(z, label),
@@ -123,7 +146,9 @@ export function centralDifferences(f: (x: Float64Array) => number, at: ArrayLike
 }
 
 export function toRows(flat: ArrayLike<number>, columns: number): Rows {
-  return Array.from({ length: flat.length / columns }, (_, r) => Array.from({ length: columns }, (__, c) => flat[r * columns + c]));
+  return Array.from({ length: flat.length / columns }, (_, r) =>
+    Array.from({ length: columns }, (__, c) => flat[r * columns + c]),
+  );
 }
 
 /** Largest absolute difference. */

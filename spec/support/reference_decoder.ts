@@ -15,12 +15,22 @@ export interface DecoderSizes {
 
 /** Reads a model's weights; names lose the suffix that tfjs adds when a name occurs twice in a process. */
 export function weightsOf(model: tfl.LayersModel): Weights {
-  const names = model.layers.flatMap((layer) => layer.weights.map((weight) => `${layer.name}/${weight.originalName.split('/').pop()}`));
-  return new Map(model.getWeights().map((weight: tf.Tensor, i) => [names[i], toRows(weight.dataSync(), weight.shape[weight.rank - 1] as number)]));
+  const names = model.layers.flatMap((layer) =>
+    layer.weights.map((weight) => `${layer.name}/${weight.originalName.split('/').pop()}`),
+  );
+  return new Map(
+    model
+      .getWeights()
+      .map((weight: tf.Tensor, i) => [names[i], toRows(weight.dataSync(), weight.shape[weight.rank - 1] as number)]),
+  );
 }
 
 /** A Llama-style decoder in plain loops on one sequence: residual stream after each block, normed last one, and logits. */
-export function referenceDecoder(weights: Weights, sizes: DecoderSizes, ids: readonly number[]): { hiddenStates: Rows[]; logits: Rows; project: (hidden: Rows) => Rows } {
+export function referenceDecoder(
+  weights: Weights,
+  sizes: DecoderSizes,
+  ids: readonly number[],
+): { hiddenStates: Rows[]; logits: Rows; project: (hidden: Rows) => Rows } {
   const at = (name: string): Rows => weights.get(name) as Rows;
   const norm = (x: Rows, name: string): Rows =>
     x.map((row) => {
@@ -71,7 +81,8 @@ function rotate(x: Rows, theta: number): Rows {
   );
 }
 
-const dot = (a: readonly number[], b: readonly number[]): number => a.reduce((total, value, i) => total + value * b[i], 0);
+const dot = (a: readonly number[], b: readonly number[]): number =>
+  a.reduce((total, value, i) => total + value * b[i], 0);
 const transpose = (a: Rows): Rows => a[0].map((_, c) => a.map((row) => row[c]));
 const product = (a: Rows, b: Rows): Rows => {
   const columns = transpose(b);

@@ -1,11 +1,14 @@
 import { type TrainConfig, type TrainConfigInput, parseTrainConfig } from '../../src/config/train_config';
-import { writePrepared } from '../../src/data/files_node';
-import { prepareInteractions } from '../../src/data/prepare';
+import { writePrepared } from '../../src/preparation/files_node';
+import { prepareInteractions } from '../../src/preparation/prepare';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
 
 /** A prepared folder with 40 items and 30 users, generated. */
 export async function writeSmallShop(folder: string): Promise<void> {
-  await writePrepared(prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 30, seed: 3 }), {}, 'generated'), folder);
+  await writePrepared(
+    prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 30, seed: 3 }), {}, 'generated'),
+    folder,
+  );
 }
 
 /** A model and a training that take a second. */
@@ -15,7 +18,15 @@ export function smallConfig(changes: TrainConfigInput = {}): TrainConfig {
     model: { hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, hiddenDropout: 0.1, ...changes.model },
     method: { reward: 'markov', rewardWeight: 0.1, ...changes.method },
     sasrec: { hiddenSize: 8, numHiddenLayers: 1, ...changes.sasrec },
-    training: { epochs: 2, batchSize: 8, learningRate: 0.01, maxHistory: 6, validationUsers: 10, checkpointEverySeconds: 0, ...changes.training },
+    training: {
+      epochs: 2,
+      batchSize: 8,
+      learningRate: 0.01,
+      maxHistory: 6,
+      validationUsers: 10,
+      checkpointEverySeconds: 0,
+      ...changes.training,
+    },
     evaluation: { beamWidth: 5, batchSize: 16, ...changes.evaluation },
   });
 }

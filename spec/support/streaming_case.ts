@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
-import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective, type VocabularyProjection } from '../../src/losses';
-import type { RewardEntries } from '../../src/types';
+import {
+  ilrecObjective,
+  type IlrecObjectiveOptions,
+  type IlrecTerms,
+  streamingObjective,
+  type VocabularyProjection,
+} from '../../src/losses';
+import type { RewardEntries } from '../../src/losses/reward';
 import { integers, normals } from './random';
 import { maxDifference } from './reference';
 
@@ -22,7 +28,11 @@ export interface StreamingCase {
 }
 
 /** @param scale of the hidden states. */
-export function streamingCase(seed: number, vocabSize = 23, { layers = 3, bias = true, scale = 1, P = 5, D = 7 } = {}): StreamingCase {
+export function streamingCase(
+  seed: number,
+  vocabSize = 23,
+  { layers = 3, bias = true, scale = 1, P = 5, D = 7 } = {},
+): StreamingCase {
   return {
     numRows: P,
     hiddenSize: D,
@@ -47,12 +57,22 @@ export interface Measured {
 
 export function entriesOf({ reward, vocabSize }: StreamingCase): RewardEntries {
   const places = [...reward.keys()].filter((i) => reward[i] > 0);
-  return { rows: Int32Array.from(places, (i) => Math.floor(i / vocabSize)), tokens: Int32Array.from(places, (i) => i % vocabSize), masses: tf.tensor1d(Float32Array.from(places, (i) => reward[i])) };
+  return {
+    rows: Int32Array.from(places, (i) => Math.floor(i / vocabSize)),
+    tokens: Int32Array.from(places, (i) => i % vocabSize),
+    masses: tf.tensor1d(Float32Array.from(places, (i) => reward[i])),
+  };
 }
 
-export async function measure(c: StreamingCase, options: IlrecObjectiveOptions, how: 'streaming' | 'dense', layout: VocabularyProjection['layout'] = 'rows'): Promise<Measured> {
+export async function measure(
+  c: StreamingCase,
+  options: IlrecObjectiveOptions,
+  how: 'streaming' | 'dense',
+  layout: VocabularyProjection['layout'] = 'rows',
+): Promise<Measured> {
   const { layers, vocabSize, numRows: P, hiddenSize: D } = c;
-  const usesLayers = layers > 0 && (options.penaltyWeight !== 0 || options.distillationWeight !== 0 || options.rewardWeight !== 0);
+  const usesLayers =
+    layers > 0 && (options.penaltyWeight !== 0 || options.distillationWeight !== 0 || options.rewardWeight !== 0);
   const hasReward = options.rewardWeight !== 0;
   const measured = tf.tidy(() => {
     let terms = {} as Record<string, tf.Tensor>;
@@ -61,21 +81,55 @@ export async function measure(c: StreamingCase, options: IlrecObjectiveOptions, 
       let found: IlrecTerms;
       if (how === 'streaming') {
         const head: VocabularyProjection = { weight, layout, bias: c.bias === null ? null : (bias as tf.Tensor1D) };
-        found = streamingObjective({ finalHidden: final as tf.Tensor2D, intermediateHidden: usesLayers ? (intermediate as tf.Tensor2D) : null, head, labels: c.labels, reward: hasReward ? entriesOf(c) : null }, options);
+        found = streamingObjective(
+          {
+            finalHidden: final as tf.Tensor2D,
+            intermediateHidden: usesLayers ? (intermediate as tf.Tensor2D) : null,
+            head,
+            labels: c.labels,
+            reward: hasReward ? entriesOf(c) : null,
+          },
+          options,
+        );
       } else {
         const labels = tf.tensor1d(c.labels, 'int32');
-        const logits = (hidden: tf.Tensor): tf.Tensor2D => tf.add(tf.matMul(hidden, rows, false, true), c.bias === null ? 0 : bias) as tf.Tensor2D;
+        const logits = (hidden: tf.Tensor): tf.Tensor2D =>
+          tf.add(tf.matMul(hidden, rows, false, true), c.bias === null ? 0 : bias) as tf.Tensor2D;
         const all = usesLayers ? logits(intermediate) : null;
         const ensemble = all === null ? null : tf.mean<tf.Tensor2D>(tf.reshape(all, [layers, P, vocabSize]), 0);
-        found = ilrecObjective({ finalLogits: logits(final), ensembleLogits: ensemble, intermediateLogits: options.distillationWeight === 0 ? null : all, labels, reward: hasReward ? tf.tensor2d(c.reward, [P, vocabSize]) : null }, options);
+        found = ilrecObjective(
+          {
+            finalLogits: logits(final),
+            ensembleLogits: ensemble,
+            intermediateLogits: options.distillationWeight === 0 ? null : all,
+            labels,
+            reward: hasReward ? tf.tensor2d(c.reward, [P, vocabSize]) : null,
+          },
+          options,
+        );
       }
-      terms = Object.fromEntries(Object.entries(found).map(([name, value]) => [name, tf.keep(tf.clone(value as tf.Tensor))]));
+      terms = Object.fromEntries(
+        Object.entries(found).map(([name, value]) => [name, tf.keep(tf.clone(value as tf.Tensor))]),
+      );
       return tf.add(found.total, tf.mul(tf.add(tf.sum(intermediate), tf.sum(bias)), 0)) as tf.Scalar;
     };
-    const inputs = [tf.tensor2d(c.final, [P, D]), tf.tensor2d(c.intermediate, [Math.max(1, layers) * P, D]), tf.tensor2d(c.weight, [vocabSize, D]), tf.tensor1d(c.bias ?? new Float32Array(vocabSize))];
-    return { gradients: tf.grads(f as (...xs: tf.Tensor[]) => tf.Tensor)(inputs), terms } as unknown as tf.TensorContainer;
+    const inputs = [
+      tf.tensor2d(c.final, [P, D]),
+      tf.tensor2d(c.intermediate, [Math.max(1, layers) * P, D]),
+      tf.tensor2d(c.weight, [vocabSize, D]),
+      tf.tensor1d(c.bias ?? new Float32Array(vocabSize)),
+    ];
+    return {
+      gradients: tf.grads(f as (...xs: tf.Tensor[]) => tf.Tensor)(inputs),
+      terms,
+    } as unknown as tf.TensorContainer;
   }) as unknown as { gradients: tf.Tensor[]; terms: Record<string, tf.Tensor> };
-  const terms = await Promise.all(Object.entries(measured.terms).map(async ([name, value]) => [name, name === 'klPerLayer' ? [...(await value.data())] : (await value.data())[0]]));
+  const terms = await Promise.all(
+    Object.entries(measured.terms).map(async ([name, value]) => [
+      name,
+      name === 'klPerLayer' ? [...(await value.data())] : (await value.data())[0],
+    ]),
+  );
   const gradients = await Promise.all(measured.gradients.map((gradient) => gradient.data<'float32'>()));
   tf.dispose([measured.gradients, measured.terms]);
   return { terms: Object.fromEntries(terms) as Numbers, gradients };
@@ -95,11 +149,19 @@ function relative(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return maxDifference(a, b) / Array.from(b).reduce((most, value) => Math.max(most, Math.abs(value)), 1e-3);
 }
 
-export async function expectDense(c: StreamingCase, options: IlrecObjectiveOptions, layout?: VocabularyProjection['layout']): Promise<void> {
+export async function expectDense(
+  c: StreamingCase,
+  options: IlrecObjectiveOptions,
+  layout?: VocabularyProjection['layout'],
+): Promise<void> {
   const [got, wanted] = [await measure(c, options, 'streaming', layout), await measureDense(c, options)];
   for (const name of Object.keys(wanted.terms) as (keyof Numbers)[]) {
-    const pairs = name === 'klPerLayer' ? wanted.terms.klPerLayer.map((value, i) => [got.terms.klPerLayer[i], value]) : [[got.terms[name], wanted.terms[name]]];
-    for (const [value, expected] of pairs) expect(value, name).to.be.closeTo(expected, 2e-5 * Math.max(1, Math.abs(expected)));
+    const pairs =
+      name === 'klPerLayer'
+        ? wanted.terms.klPerLayer.map((value, i) => [got.terms.klPerLayer[i], value])
+        : [[got.terms[name], wanted.terms[name]]];
+    for (const [value, expected] of pairs)
+      expect(value, name).to.be.closeTo(expected, 2e-5 * Math.max(1, Math.abs(expected)));
     expect(got.terms.klPerLayer.length).to.equal(wanted.terms.klPerLayer.length);
   }
   for (const [i, name] of ['final hidden states', 'intermediate hidden states', 'weight', 'bias'].entries()) {

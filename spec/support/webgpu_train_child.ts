@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backends/use_backend_node';
-import { trainRun } from '../../src/training/train_run_node';
+import { trainRun } from '../../src/runs/train_run_node';
 import '../../src/register';
 import { smallConfig } from './small_shop';
 
@@ -13,8 +13,17 @@ const [data, out, loseAfter, again] = process.argv.slice(2);
 async function train(loses: boolean): Promise<string> {
   await useBackend('webgpu');
   const { device } = tf.backend() as unknown as { device: { destroy(): void } };
-  const lose = { onStep: ({ step }: { step: number }): void => (loses && step === Number(loseAfter) ? device.destroy() : undefined) };
-  return await trainRun({ data, out, method: 'ilrec', config: smallConfig(), resume: true, callbacks: () => [lose] }).then(
+  const lose = {
+    onStep: ({ step }: { step: number }): void => (loses && step === Number(loseAfter) ? device.destroy() : undefined),
+  };
+  return await trainRun({
+    data,
+    out,
+    method: 'ilrec',
+    config: smallConfig(),
+    resume: true,
+    callbacks: () => [lose],
+  }).then(
     ({ manifest }) => manifest.status,
     (error: Error) => `${error.name}: ${error.message}`,
   );

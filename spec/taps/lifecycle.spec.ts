@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { ilrec, type IlrecMethod, METRIC_NAMES } from '../../src/ilrec';
+import { ilrec, type IlrecMethod, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { forEachBackend } from '../support/backends';
 import { datasetOf } from '../support/datasets';
 import { attention, chain, dense, functional, norm, recurrent, SIZES, stack } from '../support/foreign_models';
@@ -14,14 +14,25 @@ const ids = integers(B * T, V, 1);
 const labels = integers(B * T, V, 2).map((label, at) => (at % T < 2 ? -100 : label));
 const inputIds = (): tf.Tensor2D => tf.tensor2d(ids, [B, T], 'int32');
 const targets = (): tf.Tensor2D => tf.tensor2d(labels, [B, T], 'int32');
-const batches = () => datasetOf(() => [{ xs: inputIds(), ys: targets() }, { xs: inputIds(), ys: targets() }]);
+const batches = () =>
+  datasetOf(() => [
+    { xs: inputIds(), ys: targets() },
+    { xs: inputIds(), ys: targets() },
+  ]);
 
-const transformer = (): tfl.LayersModel => seeded(functional((x) => chain(x, attention('a'), attention('b'), attention('c'), norm('final'), dense())));
-const gruStack = (): tfl.LayersModel => seeded(stack(recurrent('gru', 'a'), recurrent('gru', 'b'), norm('final'), dense()));
-const BOTH = [['a functional model', transformer], ['a sequential model', gruStack]] as const;
+const transformer = (): tfl.LayersModel =>
+  seeded(functional((x) => chain(x, attention('a'), attention('b'), attention('c'), norm('final'), dense())));
+const gruStack = (): tfl.LayersModel =>
+  seeded(stack(recurrent('gru', 'a'), recurrent('gru', 'b'), norm('final'), dense()));
+const BOTH = [
+  ['a functional model', transformer],
+  ['a sequential model', gruStack],
+] as const;
 
 function seeded(model: tfl.LayersModel, seed = 1): tfl.LayersModel {
-  const values = model.getWeights().map((weight, i) => tf.tensor(normals(weight.size, 100 * seed + i, 0.5), weight.shape));
+  const values = model
+    .getWeights()
+    .map((weight, i) => tf.tensor(normals(weight.size, 100 * seed + i, 0.5), weight.shape));
   model.setWeights(values);
   tf.dispose(values);
   return model;
@@ -34,8 +45,13 @@ function compile(model: tfl.LayersModel, method: IlrecMethod): void {
 const fitOnce = async (model: tfl.LayersModel, method: IlrecMethod): Promise<number[]> =>
   (await model.fitDataset(batches(), { epochs: 2, verbose: 0, callbacks: [method.callback] })).history.loss as number[];
 
-const logitsOf = (model: tfl.LayersModel): Float32Array => tf.tidy(() => (model.predict(inputIds()) as tf.Tensor).dataSync<'float32'>());
-const message = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'no error', (error: Error) => error.message);
+const logitsOf = (model: tfl.LayersModel): Float32Array =>
+  tf.tidy(() => (model.predict(inputIds()) as tf.Tensor).dataSync<'float32'>());
+const message = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'no error',
+    (error: Error) => error.message,
+  );
 
 /** The layer whose call throws. */
 let broken: tfl.layers.Layer | null = null;
@@ -45,10 +61,12 @@ async function leftByThrow(model: tfl.LayersModel, callbacks: tfl.Callback[]): P
   const block = model.layers.find((layer) => layer.name === 'b') as tfl.layers.Layer;
   const { call } = block;
   if (!Object.hasOwn(block, 'call')) {
-    Object.assign(block, { call(...args: Parameters<typeof call>) {
-      if (block === broken) throw new Error('broken');
-      return call.apply(block, args);
-    } });
+    Object.assign(block, {
+      call(...args: Parameters<typeof call>) {
+        if (block === broken) throw new Error('broken');
+        return call.apply(block, args);
+      },
+    });
   }
   const numTensors = tf.memory().numTensors;
   broken = block;
@@ -60,7 +78,11 @@ async function leftByThrow(model: tfl.LayersModel, callbacks: tfl.Callback[]): P
 /** What a wrapper could have been left on. */
 const ownMethods = (model: tfl.LayersModel): string[] => {
   const inner = Reflect.get(model, 'model') as tfl.LayersModel | undefined;
-  return [model, ...(inner === undefined ? [] : [inner]), ...model.layers].flatMap((each) => Object.getOwnPropertyNames(each).filter((name) => typeof Reflect.get(each, name) === 'function' && !['_callHook', 'loss', 'testFunction'].includes(name)));
+  return [model, ...(inner === undefined ? [] : [inner]), ...model.layers].flatMap((each) =>
+    Object.getOwnPropertyNames(each).filter(
+      (name) => typeof Reflect.get(each, name) === 'function' && !['_callHook', 'loss', 'testFunction'].includes(name),
+    ),
+  );
 };
 
 describe('taps through the life of a model', () => {
@@ -78,7 +100,11 @@ describe('taps through the life of a model', () => {
           if (way === 'attach after' || way === 'compile again') method.attach(model);
           if (way === 'compile again') compile(model, method);
           if (way === 'callback') losses.push(await fitOnce(model, method));
-          else losses.push((await model.fit(inputIds(), targets(), { epochs: 4, batchSize: B, shuffle: false, verbose: 0 })).history.loss as number[]);
+          else
+            losses.push(
+              (await model.fit(inputIds(), targets(), { epochs: 4, batchSize: B, shuffle: false, verbose: 0 })).history
+                .loss as number[],
+            );
           method.detach();
           expect(ownMethods(model)).to.deep.equal(clean);
           const failed = await message(model.fit(inputIds(), targets(), { verbose: 0 }));
@@ -114,10 +140,12 @@ describe('taps through the life of a model', () => {
         const head = model.layers[model.layers.length - 1];
         const { call } = head;
         const read: string[] = [];
-        Object.assign(head, { call(...args: Parameters<typeof call>) {
-          read.push([args[0]].flat()[0].shape.join());
-          return call.apply(head, args);
-        } });
+        Object.assign(head, {
+          call(...args: Parameters<typeof call>) {
+            read.push([args[0]].flat()[0].shape.join());
+            return call.apply(head, args);
+          },
+        });
         const method = ilrec({ numNegativeLayers: 1 });
         compile(model, method);
         const during = async (run: () => unknown): Promise<string[]> => {
@@ -140,10 +168,12 @@ describe('taps through the life of a model', () => {
         compile(model, method);
         const artifacts = async (): Promise<tf.io.ModelArtifacts> => {
           let saved: tf.io.ModelArtifacts = {};
-          await model.save(tf.io.withSaveHandler(async (each) => {
-            saved = each;
-            return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
-          }));
+          await model.save(
+            tf.io.withSaveHandler(async (each) => {
+              saved = each;
+              return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: 'JSON' } };
+            }),
+          );
           return saved;
         };
         const lines = (): string => {
@@ -158,7 +188,7 @@ describe('taps through the life of a model', () => {
         expect([...logitsOf(model)]).to.deep.equal([...logits]);
         const evaluated = (model.evaluate(inputIds(), targets()) as tf.Scalar[]).map((value) => value.dataSync()[0]);
         expect(evaluated.length).to.equal(1 + METRIC_NAMES.length);
-        expect((await model.trainOnBatch(inputIds(), targets()) as number[])[0]).to.be.closeTo(evaluated[0], 1e-5);
+        expect(((await model.trainOnBatch(inputIds(), targets())) as number[])[0]).to.be.closeTo(evaluated[0], 1e-5);
         const [trained, trainedLogits] = [await artifacts(), logitsOf(model)];
         method.detach();
         expect(await artifacts()).to.deep.equal(trained);
@@ -170,8 +200,11 @@ describe('taps through the life of a model', () => {
         const again = ilrec();
         compile(loaded, again);
         again.attach(loaded);
-        expect((loaded.evaluate(inputIds(), targets()) as tf.Scalar[])[0].dataSync()[0]).to.be.closeTo(evaluated[0], 1e-5);
-        expect((await loaded.trainOnBatch(inputIds(), targets()) as number[])[0]).to.be.closeTo(evaluated[0], 1e-5);
+        expect((loaded.evaluate(inputIds(), targets()) as tf.Scalar[])[0].dataSync()[0]).to.be.closeTo(
+          evaluated[0],
+          1e-5,
+        );
+        expect(((await loaded.trainOnBatch(inputIds(), targets())) as number[])[0]).to.be.closeTo(evaluated[0], 1e-5);
       });
     }
 
@@ -193,12 +226,20 @@ describe('taps through the life of a model', () => {
       const models = [transformer(), gruStack(), transformer()];
       for (const model of models) compile(model, method);
       const alone = await fitOnce(models[0], method);
-      const stop = new tfl.CustomCallback({ onBatchEnd: async () => { throw new Error('stop'); } });
-      expect(await message(models[1].fitDataset(batches(), { epochs: 1, verbose: 0, callbacks: [method.callback, stop] }))).to.equal('stop');
+      const stop = new tfl.CustomCallback({
+        onBatchEnd: async () => {
+          throw new Error('stop');
+        },
+      });
+      expect(
+        await message(models[1].fitDataset(batches(), { epochs: 1, verbose: 0, callbacks: [method.callback, stop] })),
+      ).to.equal('stop');
       expect(maxDifference(await fitOnce(models[2], method), alone)).to.be.below(1e-6);
       expect(ownMethods(models[1])).to.deep.equal([]);
       method.attach(models[0]);
-      expect(await message(fitOnce(models[1], method))).to.match(/^ilrec: this method is attached to model ".*"; detach\(\) it first/);
+      expect(await message(fitOnce(models[1], method))).to.match(
+        /^ilrec: this method is attached to model ".*"; detach\(\) it first/,
+      );
       method.detach();
     });
 
@@ -212,7 +253,9 @@ describe('taps through the life of a model', () => {
       expect(losses[1]).to.be.below(losses[0]);
       expect(ownMethods(model)).to.deep.equal([]);
       compile(model, first);
-      expect(await message(model.trainOnBatch(inputIds(), tf.zeros([B, T, V])))).to.match(/^ilrec: the loss found no tapped forward pass/);
+      expect(await message(model.trainOnBatch(inputIds(), tf.zeros([B, T, V])))).to.match(
+        /^ilrec: the loss found no tapped forward pass/,
+      );
     });
 
     it('let metrics and losses of the user see logits', async () => {
@@ -230,10 +273,13 @@ describe('taps through the life of a model', () => {
       expect(values[7]).to.be.closeTo([...labels].filter((label, at) => label === best[at]).length / (B * T), 1e-6);
       expect(shapes).to.deep.equal([`${B},${T},${V}`]);
 
-      model.compile({ optimizer: tf.train.sgd(0), loss: (y, logits) => {
-        shapes.push(logits.shape.join());
-        return tf.mul(2, method.loss(y, logits));
-      } });
+      model.compile({
+        optimizer: tf.train.sgd(0),
+        loss: (y, logits) => {
+          shapes.push(logits.shape.join());
+          return tf.mul(2, method.loss(y, logits));
+        },
+      });
       expect(await model.trainOnBatch(inputIds(), targets())).to.be.closeTo(2 * values[0], 1e-5);
       expect(shapes.length).to.be.above(1);
       expect([...new Set(shapes)]).to.deep.equal([`${B},${T},${V}`]);
@@ -248,8 +294,16 @@ describe('taps through the life of a model', () => {
         method.attach(model);
         const named = tf.tidy(() => {
           const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-          const { grads } = tf.variableGrads(() => method.loss(targets(), model.apply(inputIds(), { training: true }) as tf.Tensor), variables);
-          return Object.fromEntries(model.trainableWeights.map((weight, i) => [weight.originalName, grads[variables[i].name].dataSync<'float32'>()]));
+          const { grads } = tf.variableGrads(
+            () => method.loss(targets(), model.apply(inputIds(), { training: true }) as tf.Tensor),
+            variables,
+          );
+          return Object.fromEntries(
+            model.trainableWeights.map((weight, i) => [
+              weight.originalName,
+              grads[variables[i].name].dataSync<'float32'>(),
+            ]),
+          );
         });
         method.detach();
         return named;
@@ -257,7 +311,8 @@ describe('taps through the life of a model', () => {
       const all = gradients([]);
       const some = gradients(['tokens', 'a', 'final']);
       expect(Object.keys(some)).to.deep.equal(Object.keys(all).filter((name) => !/^(tokens|a|final)\//.test(name)));
-      for (const [name, gradient] of Object.entries(some)) expect(maxDifference(gradient, all[name]), name).to.be.below(1e-6);
+      for (const [name, gradient] of Object.entries(some))
+        expect(maxDifference(gradient, all[name]), name).to.be.below(1e-6);
     });
 
     it('know the response positions of the last batch', async () => {
@@ -276,15 +331,25 @@ describe('taps through the life of a model', () => {
     it('take ids and labels of either dtype', async () => {
       for (const build of [transformer, gruStack]) {
         const losses: number[] = [];
-        for (const [idType, labelType] of [['int32', 'int32'], ['float32', 'int32'], ['int32', 'float32'], ['float32', 'float32']] as const) {
+        for (const [idType, labelType] of [
+          ['int32', 'int32'],
+          ['float32', 'int32'],
+          ['int32', 'float32'],
+          ['float32', 'float32'],
+        ] as const) {
           const model = build();
-          const method = ilrec({ reward: ({ inputIds: read, positions, vocabSize }) => { // a reward that depends on what it reads
-            expect([...read]).to.deep.equal([...ids]);
-            return tf.fill([positions.length, vocabSize], 1 / vocabSize);
-          } });
+          const method = ilrec({
+            reward: ({ inputIds: read, positions, vocabSize }) => {
+              // a reward that depends on what it reads
+              expect([...read]).to.deep.equal([...ids]);
+              return tf.fill([positions.length, vocabSize], 1 / vocabSize);
+            },
+          });
           compile(model, method);
           method.attach(model);
-          losses.push(((await model.trainOnBatch(tf.cast(inputIds(), idType), tf.cast(targets(), labelType))) as number[])[0]);
+          losses.push(
+            ((await model.trainOnBatch(tf.cast(inputIds(), idType), tf.cast(targets(), labelType))) as number[])[0],
+          );
           method.detach();
         }
         for (const loss of losses) expect(loss).to.equal(losses[0]);
@@ -297,7 +362,9 @@ describe('taps through the life of a model', () => {
       compile(model, method);
       method.attach(model);
       const [flat] = (model.evaluate(inputIds(), targets()) as tf.Scalar[]).map((value) => value.dataSync()[0]);
-      const [column] = (model.evaluate(inputIds(), tf.reshape(targets(), [B, T, 1])) as tf.Scalar[]).map((value) => value.dataSync()[0]);
+      const [column] = (model.evaluate(inputIds(), tf.reshape(targets(), [B, T, 1])) as tf.Scalar[]).map(
+        (value) => value.dataSync()[0],
+      );
       expect(column).to.equal(flat);
       method.detach();
     });

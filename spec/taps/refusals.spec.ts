@@ -1,10 +1,20 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { ilrec, type IlrecOptions } from '../../src/ilrec';
+import { ilrec, type IlrecOptions } from '../../src/ilrec/ilrec';
 import { forEachBackend } from '../support/backends';
 import { ForeignTiedHead, through } from '../support/foreign_layers';
-import { attention, chain, dense, embedding, functional, norm, recurrent, SIZES, stack } from '../support/foreign_models';
+import {
+  attention,
+  chain,
+  dense,
+  embedding,
+  functional,
+  norm,
+  recurrent,
+  SIZES,
+  stack,
+} from '../support/foreign_models';
 
 const { vocabSize: V, hiddenSize: D, length: T } = SIZES;
 const { layers } = tfl;
@@ -25,7 +35,14 @@ class SecretSoftmax extends tfl.layers.Layer {
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     const x = Array.isArray(inputs) ? inputs[0] : inputs;
-    return tf.tidy(() => tf.softmax(tf.reshape(tf.matMul(tf.reshape(x, [-1, x.shape[2] as number]), this.kernel.read() as tf.Tensor2D), [...x.shape.slice(0, 2), V])));
+    return tf.tidy(() =>
+      tf.softmax(
+        tf.reshape(tf.matMul(tf.reshape(x, [-1, x.shape[2] as number]), this.kernel.read() as tf.Tensor2D), [
+          ...x.shape.slice(0, 2),
+          V,
+        ]),
+      ),
+    );
   }
 }
 tf.serialization.registerClass(SecretSoftmax);
@@ -60,20 +77,31 @@ const refusal = (model: tfl.LayersModel, options: IlrecOptions = {}): string => 
 describe('ilrec refuses by one sentence', () => {
   forEachBackend(() => {
     it('models that see the tokens they should predict', () => {
-      const both = (name: string): tfl.layers.Layer => layers.bidirectional({ name, layer: recurrent('gru', `${name}_inner`) as tfl.RNN, mergeMode: 'sum' });
+      const both = (name: string): tfl.layers.Layer =>
+        layers.bidirectional({ name, layer: recurrent('gru', `${name}_inner`) as tfl.RNN, mergeMode: 'sum' });
       expect(refusal(stack(both('a'), both('b'), dense()))).to.equal(
         'ilrec: the model must be causal, got layer "a" (Bidirectional): it reads the sequence from both ends, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does',
       );
       const backward = (name: string): tfl.layers.Layer => recurrent('gru', name, D, { goBackwards: true });
-      expect(refusal(stack(backward('a'), backward('b'), dense()))).to.match(/got layer "a" \(GRU\): it reads the sequence from its end/);
-      const convolution = (name: string): tfl.layers.Layer => layers.conv1d({ name, filters: D, kernelSize: 3, padding: 'same' });
-      expect(refusal(stack(convolution('a'), convolution('b'), dense()))).to.match(/got layer "a" \(Conv1D\): its padding is 'same', which shows a position those after it/);
+      expect(refusal(stack(backward('a'), backward('b'), dense()))).to.match(
+        /got layer "a" \(GRU\): it reads the sequence from its end/,
+      );
+      const convolution = (name: string): tfl.layers.Layer =>
+        layers.conv1d({ name, filters: D, kernelSize: 3, padding: 'same' });
+      expect(refusal(stack(convolution('a'), convolution('b'), dense()))).to.match(
+        /got layer "a" \(Conv1D\): its padding is 'same', which shows a position those after it/,
+      );
       const open = (name: string): tfl.layers.Layer => attention(name, { residual: true, causal: false });
       expect(refusal(functional((x) => chain(x, open('a'), open('b'), norm('final'), dense())))).to.equal(
         'ilrec: the model must be causal, got hidden states at position 0 that change with the token at position 3; mask later positions in its attention, or set taps.causal where no response position sees them',
       );
       expect(refusal(functional((x) => chain(x, attention('a'), attention('b'), dense())))).to.equal('attached');
-      expect(refusal(functional((x) => chain(x, open('a'), open('b'), norm('final'), dense())), { taps: { causal: true } })).to.equal('attached');
+      expect(
+        refusal(
+          functional((x) => chain(x, open('a'), open('b'), norm('final'), dense())),
+          { taps: { causal: true } },
+        ),
+      ).to.equal('attached');
       expect(refusal(stack(both('a'), both('b'), dense()), { taps: { causal: true } })).to.equal('attached');
     });
 
@@ -83,7 +111,7 @@ describe('ilrec refuses by one sentence', () => {
         'ilrec: the model must give logits at every position, [B, T, V], got an output of shape [B, 19]; let the last recurrent layer return sequences, and give custom layers a computeOutputShape',
       );
       expect(refusal(functional((x) => chain(x, attention('a'), attention('b'), dense('out', V, 'sigmoid'))))).to.equal(
-        'ilrec: "out" must make logits or softmax probabilities, got activation \'sigmoid\', which is no distribution over tokens; use \'softmax\' or none',
+        "ilrec: \"out\" must make logits or softmax probabilities, got activation 'sigmoid', which is no distribution over tokens; use 'softmax' or none",
       );
       expect(refusal(functional((x) => through(new SecretSoftmax({ name: 'secret' }), blocks(x))))).to.equal(
         'ilrec: the head "secret" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it',
@@ -97,12 +125,27 @@ describe('ilrec refuses by one sentence', () => {
       expect(refusal(stack(recurrent('lstm', 'a', 16), recurrent('lstm', 'b', 12), dense()))).to.equal(
         'ilrec: at least two blocks must have outputs of the width that the head reads, got a 16, b 12; give the last blocks one width, or name blocks with taps.blocks',
       );
-      expect(refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense()))).to.equal(
+      expect(
+        refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense())),
+      ).to.equal(
         'ilrec: layer "mean" (RunningMean) between the last block and the logits must treat each position alone; say with taps.blocks, taps.norm and taps.head what these are',
       );
-      expect(refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense()), { taps: { blocks: ['a', 'b'] } })).to.equal('attached');
-      expect(refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), dense()), { taps: { blocks: ['a', 'z'] } })).to.match(/^ilrec: taps\.blocks = z matches no layer; set the option taps\.blocks\. Layers seen: /);
-      expect(refusal(functional((x) => chain(x, attention('a'), attention('b'), norm('final'), dense())), { taps: { norm: 'tokens' } })).to.match(/^ilrec: layer "a" \(CausalSelfAttention\) between the last block and the logits must treat each position alone/);
+      expect(
+        refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense()), {
+          taps: { blocks: ['a', 'b'] },
+        }),
+      ).to.equal('attached');
+      expect(
+        refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), dense()), { taps: { blocks: ['a', 'z'] } }),
+      ).to.match(/^ilrec: taps\.blocks = z matches no layer; set the option taps\.blocks\. Layers seen: /);
+      expect(
+        refusal(
+          functional((x) => chain(x, attention('a'), attention('b'), norm('final'), dense())),
+          { taps: { norm: 'tokens' } },
+        ),
+      ).to.match(
+        /^ilrec: layer "a" \(CausalSelfAttention\) between the last block and the logits must treat each position alone/,
+      );
     });
 
     it('labels that are no tokens', async () => {
@@ -110,24 +153,41 @@ describe('ilrec refuses by one sentence', () => {
       const method = ilrec();
       model.compile({ optimizer: tf.train.sgd(0), loss: method.loss });
       method.attach(model);
-      const failed = await model.trainOnBatch(tf.ones([1, T], 'int32'), tf.fill([1, T], V, 'int32')).then(() => 'trained', (error: Error) => error.message);
+      const failed = await model.trainOnBatch(tf.ones([1, T], 'int32'), tf.fill([1, T], V, 'int32')).then(
+        () => 'trained',
+        (error: Error) => error.message,
+      );
       expect(failed).to.equal("ilrec: labels must be tokens below the 19 of the model's vocabulary, or -100, got 19");
       method.detach();
     });
 
     it('a reward without token ids, and what is no model of layers', () => {
-      const oneHot = tfl.sequential({ layers: [recurrent('gru', 'a', D, { inputShape: [null, V] }), recurrent('gru', 'b'), dense()] });
-      expect(refusal(oneHot, { reward: () => tf.zeros([1, V]) })).to.equal('ilrec: the reward needs the token ids, and no embedding layer was found; set the option taps.embedding');
-      expect(refusal(new (class GraphModel {})() as unknown as tfl.LayersModel)).to.equal('ilrec: the model must be a tf.LayersModel, got a GraphModel; load it with tf.loadLayersModel, or build it of layers');
+      const oneHot = tfl.sequential({
+        layers: [recurrent('gru', 'a', D, { inputShape: [null, V] }), recurrent('gru', 'b'), dense()],
+      });
+      expect(refusal(oneHot, { reward: () => tf.zeros([1, V]) })).to.equal(
+        'ilrec: the reward needs the token ids, and no embedding layer was found; set the option taps.embedding',
+      );
+      expect(refusal(new (class GraphModel {})() as unknown as tfl.LayersModel)).to.equal(
+        'ilrec: the model must be a tf.LayersModel, got a GraphModel; load it with tf.loadLayersModel, or build it of layers',
+      );
     });
 
     it('nothing of a foreign head that shares the embedding, nor of a stateful stack', () => {
       const tokens = embedding();
       const input = tfl.input({ shape: [null], dtype: 'int32' });
-      const tied = tfl.model({ inputs: input, outputs: through(new ForeignTiedHead({ name: 'out', table: tokens, numTokens: V }), blocks(through(tokens, input))) });
+      const tied = tfl.model({
+        inputs: input,
+        outputs: through(
+          new ForeignTiedHead({ name: 'out', table: tokens, numTokens: V }),
+          blocks(through(tokens, input)),
+        ),
+      });
       expect(refusal(tied)).to.equal('attached');
       const stateful = (name: string): tfl.layers.Layer => recurrent('gru', name, D, { stateful: true });
-      const states = tfl.sequential({ layers: [embedding({ batchInputShape: [2, T] }), stateful('a'), stateful('b'), dense()] });
+      const states = tfl.sequential({
+        layers: [embedding({ batchInputShape: [2, T] }), stateful('a'), stateful('b'), dense()],
+      });
       expect(refusal(states)).to.equal('attached');
     });
   });

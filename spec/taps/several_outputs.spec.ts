@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { ilrec, METRIC_NAMES } from '../../src/ilrec';
+import { ilrec, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { forEachBackend } from '../support/backends';
 import { datasetOf } from '../support/datasets';
 import { attention, chain, dense, embedding, norm, SIZES } from '../support/foreign_models';
@@ -28,13 +28,23 @@ function model(outputs: Outputs): tfl.LayersModel {
   const made = {
     'logits alone': () => [logits],
     'value and logits': () => [through(dense('value', 1), hidden), logits],
-    'logits and their probabilities': () => [logits, through(tfl.layers.softmax({ name: 'probabilities', axis: -1 }), logits)],
+    'logits and their probabilities': () => [
+      logits,
+      through(tfl.layers.softmax({ name: 'probabilities', axis: -1 }), logits),
+    ],
     'two heads': () => [logits, through(dense('other'), hidden)],
   }[outputs]();
   const built = tfl.model({ inputs: input, outputs: made });
-  const weights = built.getWeights().map((weight, i) => tf.tensor(normals(weight.size, built.weights[i].originalName.length + 7 * i, 0.4), weight.shape));
+  const weights = built
+    .getWeights()
+    .map((weight, i) =>
+      tf.tensor(normals(weight.size, built.weights[i].originalName.length + 7 * i, 0.4), weight.shape),
+    );
   const named = new Map(built.weights.map(({ originalName }, i) => [originalName, weights[i]]));
-  for (const layer of built.layers) layer.setWeights(layer.weights.map(({ originalName, shape }) => named.get(originalName) ?? tf.zeros(shape as number[])));
+  for (const layer of built.layers)
+    layer.setWeights(
+      layer.weights.map(({ originalName, shape }) => named.get(originalName) ?? tf.zeros(shape as number[])),
+    );
   tf.dispose(weights);
   return built;
 }
@@ -50,7 +60,8 @@ async function alone(single: tfl.LayersModel): Promise<number> {
 }
 
 /** The model's logits output by itself. */
-const onlyLogits = (whole: tfl.LayersModel): tfl.LayersModel => tfl.model({ inputs: whole.inputs, outputs: whole.outputs[whole.outputNames.indexOf('logits')] });
+const onlyLogits = (whole: tfl.LayersModel): tfl.LayersModel =>
+  tfl.model({ inputs: whole.inputs, outputs: whole.outputs[whole.outputNames.indexOf('logits')] });
 
 describe('ilrec on a model with several outputs', () => {
   forEachBackend(() => {
@@ -60,9 +71,15 @@ describe('ilrec on a model with several outputs', () => {
       const [valueOut] = tf.tidy(() => (whole.predict(inputIds()) as tf.Tensor[]).map((output) => output.dataSync()));
       const squared = [...valueOut].reduce((sum, value, at) => sum + (value - values[at]) ** 2, 0) / (B * T);
       const method = ilrec();
-      whole.compile({ optimizer: tf.train.sgd(0.05), loss: { value: squaredError, logits: method.loss }, metrics: { logits: method.metrics as never } });
+      whole.compile({
+        optimizer: tf.train.sgd(0.05),
+        loss: { value: squaredError, logits: method.loss },
+        metrics: { logits: method.metrics as never },
+      });
       method.attach(whole);
-      const evaluated = (whole.evaluate(inputIds(), [wanted(), targets()]) as tf.Scalar[]).map((scalar) => scalar.dataSync()[0]);
+      const evaluated = (whole.evaluate(inputIds(), [wanted(), targets()]) as tf.Scalar[]).map(
+        (scalar) => scalar.dataSync()[0],
+      );
       const named = Object.fromEntries(whole.metricsNames.map((name, i) => [name, evaluated[i + 1]])); // tfjs evaluates one value more than it names
       expect(evaluated[1]).to.be.closeTo(squared + expected, 1e-4);
       expect(named.value_loss).to.be.closeTo(squared, 1e-4);
@@ -76,16 +93,27 @@ describe('ilrec on a model with several outputs', () => {
       expect(trained.length).to.equal(3 + METRIC_NAMES.length);
       expect(((await whole.trainOnBatch(inputIds(), [wanted(), targets()])) as number[])[0]).to.be.below(trained[0]);
       method.detach();
-      expect(() => whole.evaluate(inputIds(), [wanted(), targets()])).to.throw(/Error when checking target: expected logits to have 3 dimension/);
+      expect(() => whole.evaluate(inputIds(), [wanted(), targets()])).to.throw(
+        /Error when checking target: expected logits to have 3 dimension/,
+      );
     });
 
     it('works with fitDataset, whose targets are named, and validation data', async () => {
       const whole = model('value and logits');
       const expected = await alone(onlyLogits(whole));
       const method = ilrec();
-      whole.compile({ optimizer: tf.train.sgd(0), loss: { value: squaredError, logits: method.loss }, metrics: { logits: method.metrics as never } });
+      whole.compile({
+        optimizer: tf.train.sgd(0),
+        loss: { value: squaredError, logits: method.loss },
+        metrics: { logits: method.metrics as never },
+      });
       const data = () => datasetOf(() => [{ xs: inputIds(), ys: { value: wanted(), logits: targets() } }]);
-      const { history } = await whole.fitDataset(data(), { epochs: 1, verbose: 0, callbacks: [method.callback], validationData: data() });
+      const { history } = await whole.fitDataset(data(), {
+        epochs: 1,
+        verbose: 0,
+        callbacks: [method.callback],
+        validationData: data(),
+      });
       expect(history.logits_loss[0]).to.be.closeTo(expected, 1e-5);
       expect(history.val_loss.length).to.equal(1);
     });
@@ -123,7 +151,11 @@ describe('ilrec on a model with several outputs', () => {
       const [first, second] = [ilrec(), ilrec({ distillationWeight: 1 })];
       whole.compile({ optimizer: tf.train.sgd(0), loss: [first.loss, second.loss] });
       const data = datasetOf(() => [{ xs: inputIds(), ys: [targets(), targets()] }]);
-      const { history } = await whole.fitDataset(data, { epochs: 1, verbose: 0, callbacks: [first.callback, second.callback] });
+      const { history } = await whole.fitDataset(data, {
+        epochs: 1,
+        verbose: 0,
+        callbacks: [first.callback, second.callback],
+      });
       expect(history.logits_loss[0]).to.be.closeTo(await alone(onlyLogits(whole)), 1e-5);
       expect(history.other_loss[0]).to.be.above(0);
     });
@@ -132,9 +164,13 @@ describe('ilrec on a model with several outputs', () => {
       const whole = model('two heads');
       const method = ilrec();
       whole.compile({ optimizer: tf.train.sgd(0), loss: method.loss });
-      expect(() => method.attach(whole)).to.throw('ilrec: the loss must be compiled for one output, got logits, other; compile with loss: { logits: method.loss, other: ... }');
+      expect(() => method.attach(whole)).to.throw(
+        'ilrec: the loss must be compiled for one output, got logits, other; compile with loss: { logits: method.loss, other: ... }',
+      );
       const fresh = model('two heads');
-      expect(() => method.attach(fresh)).to.throw('ilrec: the model has several outputs that may be logits, logits, other; compile it with loss: { logits: method.loss, ... } before the taps are attached');
+      expect(() => method.attach(fresh)).to.throw(
+        'ilrec: the model has several outputs that may be logits, logits, other; compile it with loss: { logits: method.loss, ... } before the taps are attached',
+      );
       ilrec({ taps: { head: 'other' } }).attach(fresh);
     });
   });

@@ -14,7 +14,8 @@ describe('normalizeTitle', () => {
   });
 
   it('keeps every script, joiners and emoji', () => {
-    for (const title of ['電動ドリル 18V', 'مثقاب كهربائي', 'ड्रिल मशीन', '👩‍🔧 tool']) expect(normalizeTitle(title)).to.equal(title);
+    for (const title of ['電動ドリル 18V', 'مثقاب كهربائي', 'ड्रिल मशीन', '👩‍🔧 tool'])
+      expect(normalizeTitle(title)).to.equal(title);
   });
 
   it('replaces half of a surrogate pair and keeps whole pairs', () => {
@@ -28,7 +29,8 @@ describe('normalizeTitle', () => {
 
 describe('encodeTitles', () => {
   const tokenizer = byteTokenizer({ extra: ['<|user|>'] }).addTokens(['<a_1>']);
-  const textOf = (tokens: Int32Array | null): string => tokenizer.decode(tokens as Int32Array, { skipSpecialTokens: true });
+  const textOf = (tokens: Int32Array | null): string =>
+    tokenizer.decode(tokens as Int32Array, { skipSpecialTokens: true });
 
   it('gives the tokens of the title by itself, and null for none', () => {
     // without merges a token is a byte
@@ -38,7 +40,9 @@ describe('encodeTitles', () => {
   it('gives back every title of any Unicode in its normal form, and one token sequence to each', () => {
     fc.assert(
       fc.property(fc.array(fc.string({ unit: 'binary', minLength: 1 }), { maxLength: 5 }), (titles) => {
-        encodeTitles(tokenizer, titles, { reservedTokens: ['<a_1>'] }).forEach((tokens, item) => expect(tokens === null ? '' : textOf(tokens)).to.equal(normalizeTitle(titles[item])));
+        encodeTitles(tokenizer, titles, { reservedTokens: ['<a_1>'] }).forEach((tokens, item) =>
+          expect(tokens === null ? '' : textOf(tokens)).to.equal(normalizeTitle(titles[item])),
+        );
       }),
       { seed: 3, numRuns: 200 },
     );
@@ -53,11 +57,16 @@ describe('encodeTitles', () => {
   });
 
   it('cuts a title after maxTitleTokens', () => {
-    expect(encodeTitles(tokenizer, ['ABC', 'A'], { maxTitleTokens: 2 })).to.deep.equal([Int32Array.of(65, 66), Int32Array.of(65)]);
+    expect(encodeTitles(tokenizer, ['ABC', 'A'], { maxTitleTokens: 2 })).to.deep.equal([
+      Int32Array.of(65, 66),
+      Int32Array.of(65),
+    ]);
   });
 
   it('refuses limits that are no positive integers, and a special token that cannot be taken apart', () => {
-    expect(() => encodeTitles(tokenizer, ['a'], { maxTitleTokens: 0 })).to.throw('encodeTitles: maxTitleTokens must be a positive integer, got 0');
+    expect(() => encodeTitles(tokenizer, ['a'], { maxTitleTokens: 0 })).to.throw(
+      'encodeTitles: maxTitleTokens must be a positive integer, got 0',
+    );
     expect(() => encodeTitles(tokenizer.addTokens(['©']), ['a', 'Drill ©'], { reservedTokens: ['©'] })).to.throw(
       'encodeTitles: a title must not hold a special token, got "©" in "Drill ©" of item 1; change the title',
     );

@@ -7,14 +7,30 @@ import { TextTokenizer, type TokenizerJson } from '../../src/tokenizers/text_tok
 interface Golden {
   tokenizers: Record<string, { tokenizer: TokenizerJson; cases: GoldenCase[]; casesWithAddedTokens: GoldenCase[] }>;
 }
-type GoldenCase = [text: string, ids: number[], withSpecialTokens: number[], decoded: string, decodedWithoutSpecialTokens: string];
+type GoldenCase = [
+  text: string,
+  ids: number[],
+  withSpecialTokens: number[],
+  decoded: string,
+  decodedWithoutSpecialTokens: string,
+];
 const golden = JSON.parse(readFileSync(new URL('../golden/text_tokenizers.json', import.meta.url), 'utf8')) as Golden;
 const gpt2 = golden.tokenizers.gpt2.tokenizer;
 
 /** Words as tokens, unknown ones as <unk>. */
 const words: TokenizerJson = {
-  added_tokens: [], normalizer: null, pre_tokenizer: { type: 'WhitespaceSplit' }, post_processor: null, decoder: { type: 'WordPiece', prefix: '##', cleanup: false },
-  model: { type: 'WordPiece', unk_token: '<unk>', continuing_subword_prefix: '##', max_input_chars_per_word: 100, vocab: { '<unk>': 0, guitar: 1, string: 2, '##s': 3, '.': 4 } },
+  added_tokens: [],
+  normalizer: null,
+  pre_tokenizer: { type: 'WhitespaceSplit' },
+  post_processor: null,
+  decoder: { type: 'WordPiece', prefix: '##', cleanup: false },
+  model: {
+    type: 'WordPiece',
+    unk_token: '<unk>',
+    continuing_subword_prefix: '##',
+    max_input_chars_per_word: 100,
+    vocab: { '<unk>': 0, guitar: 1, string: 2, '##s': 3, '.': 4 },
+  },
 };
 
 function expectCases(tokenizer: TextTokenizer, cases: readonly GoldenCase[]): void {
@@ -22,7 +38,9 @@ function expectCases(tokenizer: TextTokenizer, cases: readonly GoldenCase[]): vo
     expect([...tokenizer.encode(text)], text).to.deep.equal(ids);
     expect([...tokenizer.encode(text, { addSpecialTokens: true })], text).to.deep.equal(withSpecialTokens);
     expect(tokenizer.decode(ids), text).to.equal(decoded);
-    expect(tokenizer.decode(Int32Array.from(ids), { skipSpecialTokens: true }), text).to.equal(decodedWithoutSpecialTokens);
+    expect(tokenizer.decode(Int32Array.from(ids), { skipSpecialTokens: true }), text).to.equal(
+      decodedWithoutSpecialTokens,
+    );
   }
 }
 
@@ -44,7 +62,9 @@ describe('TextTokenizer', () => {
       const { bosTokenId, eosTokenId, padTokenId } = TextTokenizer.fromJSON(gpt2, config);
       return [bosTokenId, eosTokenId, padTokenId];
     };
-    expect(of({ bos_token: '<|begin|>', eos_token: { content: '<|end|>', lstrip: false }, pad_token: null })).to.deep.equal([0, 1, null]);
+    expect(
+      of({ bos_token: '<|begin|>', eos_token: { content: '<|end|>', lstrip: false }, pad_token: null }),
+    ).to.deep.equal([0, 1, null]);
     expect(of({})).to.deep.equal([null, null, null]);
     expect(of({ eos_token: '<absent>' })).to.deep.equal([null, null, null]);
   });
@@ -63,7 +83,12 @@ describe('TextTokenizer', () => {
     const before = TextTokenizer.fromJSON(gpt2, { eos_token: '<|end|>' });
     const plain = [...before.encode('x<a_1>y')];
     const after = before.addTokens(['<a_1>', '<b_2>', '<a_1>', '<|end|>']);
-    expect([after.tokenToId('<a_1>'), after.tokenToId('<b_2>'), after.tokenToId('<|end|>'), after.vocabSize]).to.deep.equal([330, 331, 1, 332]);
+    expect([
+      after.tokenToId('<a_1>'),
+      after.tokenToId('<b_2>'),
+      after.tokenToId('<|end|>'),
+      after.vocabSize,
+    ]).to.deep.equal([330, 331, 1, 332]);
     expect([...after.encode('x<a_1><b_2>y')]).to.deep.equal([...before.encode('x'), 330, 331, ...before.encode('y')]);
     expect(after.decode([330, 331])).to.equal('<a_1><b_2>');
     expect(after.eosTokenId).to.equal(1);
@@ -80,7 +105,14 @@ describe('TextTokenizer', () => {
 
   it('writes added tokens into both files', () => {
     const { tokenizer, config } = TextTokenizer.fromJSON(gpt2, { model_max_length: 64 }).addTokens(['<a_1>']).toJSON();
-    const entry = { content: '<a_1>', single_word: false, lstrip: false, rstrip: false, normalized: false, special: false };
+    const entry = {
+      content: '<a_1>',
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: false,
+    };
     expect((tokenizer.added_tokens as object[]).at(-1)).to.deep.equal({ id: 330, ...entry });
     expect(config.model_max_length).to.equal(64);
     expect((config.added_tokens_decoder as Record<string, object>)['330']).to.deep.equal(entry);
@@ -115,7 +147,10 @@ describe('TextTokenizer', () => {
   it('gives the unknown token where there is one, and refuses a text it cannot write where there is none', () => {
     expect([...TextTokenizer.fromJSON(words).encode('guitar violin')]).to.deep.equal([1, 0]);
     const model = { ...(words.model as object), unk_token: undefined, vocab: { guitar: 0 } };
-    expect(() => TextTokenizer.fromJSON({ ...words, model }).encode('violin')).to.throw(IlrecError, /^TextTokenizer\.encode: the vocabulary must have a token for every piece of the text or an unknown token, got ".*"; use a tokenizer that covers the text$/);
+    expect(() => TextTokenizer.fromJSON({ ...words, model }).encode('violin')).to.throw(
+      IlrecError,
+      /^TextTokenizer\.encode: the vocabulary must have a token for every piece of the text or an unknown token, got ".*"; use a tokenizer that covers the text$/,
+    );
   });
 
   it('reads files that leave parts out', () => {
@@ -134,16 +169,33 @@ describe('TextTokenizer', () => {
       }
       throw new Error('nothing was refused');
     };
-    expect(message({})).to.equal('TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint');
-    expect(message({ ...gpt2, normalizer: { type: 'Magic' } })).to.equal('TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "Unknown Normalizer type: Magic"; use the tokenizer.json of the checkpoint');
-    expect(message({ ...words, model: { ...(words.model as object), vocab: { a: 0, b: 0 } } })).to.equal('TextTokenizer.fromJSON: each id must belong to one token, got 0 for "a" and "b"; use another copy of tokenizer.json');
-    expect(message({ ...words, model: { ...(words.model as object), vocab: { a: -1 } } })).to.equal('TextTokenizer.fromJSON: token ids must be 0 or above, got -1 for "a"; use another copy of tokenizer.json');
+    expect(message({})).to.equal(
+      'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint',
+    );
+    expect(message({ ...gpt2, normalizer: { type: 'Magic' } })).to.equal(
+      'TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "Unknown Normalizer type: Magic"; use the tokenizer.json of the checkpoint',
+    );
+    expect(message({ ...words, model: { ...(words.model as object), vocab: { a: 0, b: 0 } } })).to.equal(
+      'TextTokenizer.fromJSON: each id must belong to one token, got 0 for "a" and "b"; use another copy of tokenizer.json',
+    );
+    expect(message({ ...words, model: { ...(words.model as object), vocab: { a: -1 } } })).to.equal(
+      'TextTokenizer.fromJSON: token ids must be 0 or above, got -1 for "a"; use another copy of tokenizer.json',
+    );
   });
 
   it('refuses to add tokens that other programs would number differently', () => {
-    const tokenizer = TextTokenizer.fromJSON({ ...words, model: { ...(words.model as object), vocab: { '<unk>': 0, guitar: 7 } } });
-    expect(() => tokenizer.addTokens(['<a_1>'])).to.throw(IlrecError, "TextTokenizer.addTokens: the vocabulary must have no gaps, got 8 as the first free id where Hugging Face's tokenizers would give 2; give the gaps tokens first");
+    const tokenizer = TextTokenizer.fromJSON({
+      ...words,
+      model: { ...(words.model as object), vocab: { '<unk>': 0, guitar: 7 } },
+    });
+    expect(() => tokenizer.addTokens(['<a_1>'])).to.throw(
+      IlrecError,
+      "TextTokenizer.addTokens: the vocabulary must have no gaps, got 8 as the first free id where Hugging Face's tokenizers would give 2; give the gaps tokens first",
+    );
     expect(tokenizer.addTokens(['guitar']).vocabSize).to.equal(8);
-    expect(() => tokenizer.addTokens([''])).to.throw(IlrecError, 'TextTokenizer.addTokens: tokens must not be empty, got ""; leave it out');
+    expect(() => tokenizer.addTokens([''])).to.throw(
+      IlrecError,
+      'TextTokenizer.addTokens: tokens must not be empty, got ""; leave it out',
+    );
   });
 });

@@ -30,12 +30,25 @@ describe('createBatches', () => {
   });
 
   it('labels tokens otherwise where asked to, as for SASRec', () => {
-    const [batch] = all({ sequences: [[0, 2, 1]], itemTokens: [[1], [2], [3]], itemLabels: [[0], [1], [2]], bosTokenId: 0 });
+    const [batch] = all({
+      sequences: [[0, 2, 1]],
+      itemTokens: [[1], [2], [3]],
+      itemLabels: [[0], [1], [2]],
+      bosTokenId: 0,
+    });
     expect(rowsOf(batch)).to.deep.equal([{ inputIds: [0, 1, 3], labels: [0, 2, 1] }]);
   });
 
   it('gives one target and its history per row where batching is single', () => {
-    const rows = all({ sequences: [[0, 1, 3]], itemTokens, batching: 'single', maxHistory: 1, bucketTokens: 1, batchSize: 1, trainFirstItem: false }).flatMap(rowsOf);
+    const rows = all({
+      sequences: [[0, 1, 3]],
+      itemTokens,
+      batching: 'single',
+      maxHistory: 1,
+      bucketTokens: 1,
+      batchSize: 1,
+      trainFirstItem: false,
+    }).flatMap(rowsOf);
     expect(rows).to.have.deep.members([
       { inputIds: [1, 10, 20, 11, 21], labels: [-100, -100, 11, 21, 31] },
       { inputIds: [1, 11, 21, 31, 13], labels: [-100, -100, -100, 13, 23] },
@@ -56,9 +69,18 @@ describe('createBatches', () => {
         fc.constantFrom('packed' as const, 'single' as const),
         (sizes, maxHistory, batching) => {
           const sequences = sizes.map((size) => Array.from({ length: size }, (_, i) => i));
-          const rows = all({ sequences, itemTokens: tokens, batching, maxHistory, bucketTokens: 1, batchSize: 3 }).flatMap(rowsOf);
+          const rows = all({
+            sequences,
+            itemTokens: tokens,
+            batching,
+            maxHistory,
+            bucketTokens: 1,
+            batchSize: 3,
+          }).flatMap(rowsOf);
           const targets = rows.flatMap(({ labels }) => labels).filter((label) => label >= 0);
-          expect(targets.sort()).to.deep.equal(sequences.flatMap((sequence) => sequence.map((item) => 100 + item)).sort());
+          expect(targets.sort()).to.deep.equal(
+            sequences.flatMap((sequence) => sequence.map((item) => 100 + item)).sort(),
+          );
           for (const { labels } of rows) {
             labels.forEach((label, t) => {
               if (label >= 0) expect(t).to.be.within(Math.min(label - 100, Math.ceil(maxHistory / 2)), maxHistory);
@@ -78,14 +100,21 @@ describe('createBatches', () => {
   });
 
   it('starts at any step of an epoch', () => {
-    const batches = createBatches({ sequences: Array.from({ length: 30 }, (_, i) => [i % 4]), itemTokens, batchSize: 7 });
+    const batches = createBatches({
+      sequences: Array.from({ length: 30 }, (_, i) => [i % 4]),
+      itemTokens,
+      batchSize: 7,
+    });
     const whole = [...batches.batchesOf(1)];
     expect(whole).to.have.length(batches.stepsPerEpoch);
-    for (let start = 0; start <= whole.length; start++) expect([...batches.batchesOf(1, start)]).to.deep.equal(whole.slice(start));
+    for (let start = 0; start <= whole.length; start++)
+      expect([...batches.batchesOf(1, start)]).to.deep.equal(whole.slice(start));
   });
 
   it('refuses sizes that are no positive integers, and data without a target', () => {
-    expect(() => createBatches({ sequences: [[0]], itemTokens, batchSize: 0 })).to.throw('createBatches: batchSize must be a positive integer, got 0');
+    expect(() => createBatches({ sequences: [[0]], itemTokens, batchSize: 0 })).to.throw(
+      'createBatches: batchSize must be a positive integer, got 0',
+    );
     expect(() => createBatches({ sequences: [[0]], itemTokens, trainFirstItem: false })).to.throw(
       'createBatches: there must be at least one target, got none; give users with two training items or more',
     );
@@ -95,12 +124,17 @@ describe('createBatches', () => {
 describe('batchOrder', () => {
   it('uses each row once and makes one batch at most smaller than the rest', () => {
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 300 }), fc.integer({ min: 1, max: 8 }), fc.integer(), (lengths, batchSize, seed) => {
-        const order = batchOrder(Int32Array.from(lengths), batchSize, seed);
-        expect(order.length).to.equal(Math.ceil(lengths.length / batchSize));
-        expect(order.flatMap((batch) => [...batch]).sort((a, b) => a - b)).to.deep.equal([...lengths.keys()]);
-        expect(order.filter((batch) => batch.length < batchSize).length).to.be.at.most(1);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 300 }),
+        fc.integer({ min: 1, max: 8 }),
+        fc.integer(),
+        (lengths, batchSize, seed) => {
+          const order = batchOrder(Int32Array.from(lengths), batchSize, seed);
+          expect(order.length).to.equal(Math.ceil(lengths.length / batchSize));
+          expect(order.flatMap((batch) => [...batch]).sort((a, b) => a - b)).to.deep.equal([...lengths.keys()]);
+          expect(order.filter((batch) => batch.length < batchSize).length).to.be.at.most(1);
+        },
+      ),
     );
   });
 });

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { ilrec } from '../../src/ilrec';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { isRecomputing } from '../../src/ops/recomputation';
 import { causalLM, type CausalLMConfig } from '../../src/models/causal_lm';
 import { gradientCheckpointing } from '../../src/training/gradient_checkpointing';
@@ -11,22 +11,46 @@ import { integers } from '../support/random';
 import { maxDifference } from '../support/reference';
 
 const [B, T, V] = [3, 7, 19];
-const config: CausalLMConfig = { vocabSize: V, hiddenSize: 8, intermediateSize: 11, numHiddenLayers: 3, numAttentionHeads: 2, numKeyValueHeads: 1, initializerRange: 0.4, seed: 3 };
+const config: CausalLMConfig = {
+  vocabSize: V,
+  hiddenSize: 8,
+  intermediateSize: 11,
+  numHiddenLayers: 3,
+  numAttentionHeads: 2,
+  numKeyValueHeads: 1,
+  initializerRange: 0.4,
+  seed: 3,
+};
 const ids = (): tf.Tensor2D => tf.tensor2d(integers(B * T, V, 1), [B, T], 'int32');
-const labels = (): tf.Tensor2D => tf.tensor2d(integers(B * T, V, 2).map((label, at) => (at % T < 3 ? -100 : label)), [B, T], 'int32');
+const labels = (): tf.Tensor2D =>
+  tf.tensor2d(
+    integers(B * T, V, 2).map((label, at) => (at % T < 3 ? -100 : label)),
+    [B, T],
+    'int32',
+  );
 
 /** Loss and gradients, by position of the weight, of one training pass. */
-function gradients(model: tfl.LayersModel, loss: (output: tf.Tensor) => tf.Scalar = (y) => tf.mean(tf.square(y))): { loss: number; grads: Float32Array[] } {
+function gradients(
+  model: tfl.LayersModel,
+  loss: (output: tf.Tensor) => tf.Scalar = (y) => tf.mean(tf.square(y)),
+): { loss: number; grads: Float32Array[] } {
   return tf.tidy(() => {
     const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const { value, grads } = tf.variableGrads(() => loss(model.apply(ids(), { training: true }) as tf.Tensor), variables);
+    const { value, grads } = tf.variableGrads(
+      () => loss(model.apply(ids(), { training: true }) as tf.Tensor),
+      variables,
+    );
     return { loss: value.dataSync()[0], grads: variables.map(({ name }) => grads[name].dataSync<'float32'>()) };
   });
 }
 
 function expectSame(a: ReturnType<typeof gradients>, b: ReturnType<typeof gradients>): void {
   expect(a.loss).to.be.closeTo(b.loss, 1e-6 * Math.abs(b.loss));
-  a.grads.forEach((gradient, i) => expect(maxDifference(gradient, b.grads[i]), `weight ${i}`).to.be.at.most(1e-5 * Math.max(...b.grads[i].map(Math.abs), 1e-3)));
+  a.grads.forEach((gradient, i) =>
+    expect(maxDifference(gradient, b.grads[i]), `weight ${i}`).to.be.at.most(
+      1e-5 * Math.max(...b.grads[i].map(Math.abs), 1e-3),
+    ),
+  );
 }
 
 /** x + w x + noise: a block as a user might write it. */
@@ -40,7 +64,12 @@ class OwnBlock extends tfl.layers.Layer {
 
   override build(shape: tfl.Shape | tfl.Shape[]): void {
     const size = (shape as tfl.Shape)[shape.length - 1] as number;
-    this.kernel = this.addWeight('kernel', [size, size], 'float32', tfl.initializers.randomNormal({ stddev: 0.3, seed: 5 }));
+    this.kernel = this.addWeight(
+      'kernel',
+      [size, size],
+      'float32',
+      tfl.initializers.randomNormal({ stddev: 0.3, seed: 5 }),
+    );
     this.built = true;
   }
 
@@ -61,12 +90,17 @@ class OwnBlock extends tfl.layers.Layer {
 
 function foreign(blocks: (hidden: tfl.SymbolicTensor) => tfl.SymbolicTensor): tfl.LayersModel {
   const input = tfl.input({ shape: [null], dtype: 'int32' });
-  const embedded = tfl.layers.embedding({ inputDim: V, outputDim: 6, embeddingsInitializer: tfl.initializers.randomNormal({ seed: 1 }) }).apply(input) as tfl.SymbolicTensor;
+  const embedded = tfl.layers
+    .embedding({ inputDim: V, outputDim: 6, embeddingsInitializer: tfl.initializers.randomNormal({ seed: 1 }) })
+    .apply(input) as tfl.SymbolicTensor;
   const head = tfl.layers.dense({ units: V, kernelInitializer: tfl.initializers.randomNormal({ seed: 2 }) });
   return tfl.model({ inputs: input, outputs: head.apply(blocks(embedded)) as tfl.SymbolicTensor });
 }
 
-const stack = (...layers: tfl.layers.Layer[]) => (x: tfl.SymbolicTensor): tfl.SymbolicTensor => layers.reduce((hidden, layer) => layer.apply(hidden) as tfl.SymbolicTensor, x);
+const stack =
+  (...layers: tfl.layers.Layer[]) =>
+  (x: tfl.SymbolicTensor): tfl.SymbolicTensor =>
+    layers.reduce((hidden, layer) => layer.apply(hidden) as tfl.SymbolicTensor, x);
 
 describe('gradientCheckpointing', () => {
   forEachBackend(() => {
@@ -127,34 +161,67 @@ describe('gradientCheckpointing', () => {
         return result;
       };
       const plain = run((_, attach) => attach());
-      expectSame(run((model, attach) => void [gradientCheckpointing(model), attach()]), plain);
-      expectSame(run((model, attach) => void [attach(), gradientCheckpointing(model)]), plain);
+      expectSame(
+        run((model, attach) => void [gradientCheckpointing(model), attach()]),
+        plain,
+      );
+      expectSame(
+        run((model, attach) => void [attach(), gradientCheckpointing(model)]),
+        plain,
+      );
     });
 
     it('trains in compile and fit as without', async () => {
-      const losses = await Promise.all([false, true].map(async (checkpointing) => {
-        const model = causalLM(config);
-        if (checkpointing) gradientCheckpointing(model);
-        const method = ilrec();
-        model.compile({ optimizer: tf.train.adam(0.01), loss: method.loss });
-        method.attach(model);
-        const { history } = await model.fit(ids(), labels(), { epochs: 3, batchSize: B, verbose: 0, shuffle: false });
-        method.detach();
-        model.dispose();
-        return history.loss as number[];
-      }));
+      const losses = await Promise.all(
+        [false, true].map(async (checkpointing) => {
+          const model = causalLM(config);
+          if (checkpointing) gradientCheckpointing(model);
+          const method = ilrec();
+          model.compile({ optimizer: tf.train.adam(0.01), loss: method.loss });
+          method.attach(model);
+          const { history } = await model.fit(ids(), labels(), { epochs: 3, batchSize: B, verbose: 0, shuffle: false });
+          method.detach();
+          model.dispose();
+          return history.loss as number[];
+        }),
+      );
       expect(maxDifference(losses[1], losses[0])).to.be.below(1e-5);
       expect(losses[1][2]).to.be.below(losses[1][0]);
     });
 
     it('takes blocks of other classes: recurrent layers, own layers, nested models, also under the taps of ilrec', () => {
-      const recurrent = () => stack(...[1, 2].map((seed) => tfl.layers.lstm({ units: 6, returnSequences: true, kernelInitializer: tfl.initializers.glorotNormal({ seed }), recurrentInitializer: tfl.initializers.glorotNormal({ seed }) })));
+      const recurrent = () =>
+        stack(
+          ...[1, 2].map((seed) =>
+            tfl.layers.lstm({
+              units: 6,
+              returnSequences: true,
+              kernelInitializer: tfl.initializers.glorotNormal({ seed }),
+              recurrentInitializer: tfl.initializers.glorotNormal({ seed }),
+            }),
+          ),
+        );
       const own = () => stack(...[1, 2].map((i) => new OwnBlock({ name: `own_${i}` })));
-      const nested = () => stack(...[1, 2].map((i) => {
-        const input = tfl.input({ shape: [null, 6] });
-        return tfl.model({ inputs: input, outputs: stack(tfl.layers.dense({ units: 6, activation: 'tanh' }), new OwnBlock({ name: `inner_${i}` }))(input), name: `block_${i}` });
-      }));
-      for (const [blocks, selector] of [[recurrent, undefined], [own, undefined], [nested, undefined], [nested, /^inner_/]] as const) {
+      const nested = () =>
+        stack(
+          ...[1, 2].map((i) => {
+            const input = tfl.input({ shape: [null, 6] });
+            return tfl.model({
+              inputs: input,
+              outputs: stack(
+                tfl.layers.dense({ units: 6, activation: 'tanh' }),
+                new OwnBlock({ name: `inner_${i}` }),
+              )(input),
+              name: `block_${i}`,
+            });
+          }),
+        );
+      for (const [blocks, selector] of [
+        [recurrent, undefined],
+        [own, undefined],
+        [nested, undefined],
+        [nested, /^inner_/],
+      ] as const) {
         const model = foreign(blocks());
         const method = ilrec({ penaltyWeight: 0.8, distillationWeight: 0.4 });
         const tapped = (): ReturnType<typeof gradients> => {
@@ -181,15 +248,35 @@ describe('gradientCheckpointing', () => {
       }
       const trained = async (blocks: string | RegExp | null): Promise<Float32Array[]> => {
         repeats.length = 0;
-        const both = tfl.layers.bidirectional({ layer: tfl.layers.simpleRNN({ units: 4, returnSequences: true, kernelInitializer: tfl.initializers.glorotNormal({ seed: 1 }), recurrentInitializer: tfl.initializers.glorotNormal({ seed: 2 }) }), mergeMode: 'sum', inputShape: [T, 3] } as unknown as Parameters<typeof tfl.layers.bidirectional>[0]);
-        const model = tfl.sequential({ layers: [both, new Counted({ name: 'first' }), new Counted({ name: 'second' }), tfl.layers.flatten(), tfl.layers.dense({ units: 1, kernelInitializer: tfl.initializers.glorotNormal({ seed: 3 }) })] });
+        const both = tfl.layers.bidirectional({
+          layer: tfl.layers.simpleRNN({
+            units: 4,
+            returnSequences: true,
+            kernelInitializer: tfl.initializers.glorotNormal({ seed: 1 }),
+            recurrentInitializer: tfl.initializers.glorotNormal({ seed: 2 }),
+          }),
+          mergeMode: 'sum',
+          inputShape: [T, 3],
+        } as unknown as Parameters<typeof tfl.layers.bidirectional>[0]);
+        const model = tfl.sequential({
+          layers: [
+            both,
+            new Counted({ name: 'first' }),
+            new Counted({ name: 'second' }),
+            tfl.layers.flatten(),
+            tfl.layers.dense({ units: 1, kernelInitializer: tfl.initializers.glorotNormal({ seed: 3 }) }),
+          ],
+        });
         if (blocks !== null) gradientCheckpointing(model, { blocks });
         model.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
         await model.fit(tf.ones([B, T, 3]), tf.ones([B, 1]), { epochs: 2, verbose: 0 });
         return model.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
       };
       const plain = await trained(null);
-      for (const [blocks, names] of [['second', ['second']], [/first|second/, ['first', 'second']]] as const) {
+      for (const [blocks, names] of [
+        ['second', ['second']],
+        [/first|second/, ['first', 'second']],
+      ] as const) {
         (await trained(blocks)).forEach((weight, i) => expect(maxDifference(weight, plain[i])).to.be.below(1e-6));
         expect([...new Set(repeats)].sort()).to.deep.equal(names);
       }
@@ -209,9 +296,17 @@ describe('gradientCheckpointing', () => {
         }
       }
       const input = tfl.input({ shape: [null], dtype: 'int32' });
-      let hidden = tfl.layers.embedding({ inputDim: V, outputDim: 6, embeddingsInitializer: tfl.initializers.randomNormal({ seed: 1 }) }).apply(input) as tfl.SymbolicTensor;
-      for (const name of ['masked_1', 'masked_2']) hidden = new Masked({ name }).apply([hidden, input]) as tfl.SymbolicTensor;
-      const model = tfl.model({ inputs: input, outputs: tfl.layers.dense({ units: V, kernelInitializer: tfl.initializers.randomNormal({ seed: 2 }) }).apply(hidden) as tfl.SymbolicTensor });
+      let hidden = tfl.layers
+        .embedding({ inputDim: V, outputDim: 6, embeddingsInitializer: tfl.initializers.randomNormal({ seed: 1 }) })
+        .apply(input) as tfl.SymbolicTensor;
+      for (const name of ['masked_1', 'masked_2'])
+        hidden = new Masked({ name }).apply([hidden, input]) as tfl.SymbolicTensor;
+      const model = tfl.model({
+        inputs: input,
+        outputs: tfl.layers
+          .dense({ units: V, kernelInitializer: tfl.initializers.randomNormal({ seed: 2 }) })
+          .apply(hidden) as tfl.SymbolicTensor,
+      });
       const plain = gradients(model);
       gradientCheckpointing(model, { blocks: ['masked_1', 'masked_2'] });
       expectSame(gradients(model), plain);
@@ -254,28 +349,37 @@ describe('gradientCheckpointing', () => {
     });
 
     it('refuses blocks that are spread over layers, of which only the sum would be found', () => {
-      const spread = (x: tfl.SymbolicTensor): tfl.SymbolicTensor => [1, 2, 3].reduce((hidden, i) => {
-        const branch = tfl.layers.dense({ units: 6, name: `branch_${i}` }).apply(hidden) as tfl.SymbolicTensor;
-        return tfl.layers.add({ name: `sum_${i}` }).apply([hidden, branch]) as tfl.SymbolicTensor;
-      }, x);
+      const spread = (x: tfl.SymbolicTensor): tfl.SymbolicTensor =>
+        [1, 2, 3].reduce((hidden, i) => {
+          const branch = tfl.layers.dense({ units: 6, name: `branch_${i}` }).apply(hidden) as tfl.SymbolicTensor;
+          return tfl.layers.add({ name: `sum_${i}` }).apply([hidden, branch]) as tfl.SymbolicTensor;
+        }, x);
       const model = foreign(spread);
-      expect(() => gradientCheckpointing(model)).to.throw('gradientCheckpointing: a block must be one layer that holds its weights, got "sum_1" (Add) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks');
+      expect(() => gradientCheckpointing(model)).to.throw(
+        'gradientCheckpointing: a block must be one layer that holds its weights, got "sum_1" (Add) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks',
+      );
       model.dispose();
     });
 
     it('says what to name where no blocks are found, and which layers there are', () => {
       const model = tfl.sequential({ layers: [tfl.layers.dense({ units: 4, inputShape: [3], name: 'only' })] });
-      expect(() => gradientCheckpointing(model)).to.throw(/^gradientCheckpointing: the blocks must be found or named, got "ilrec: .*"; name them with the option blocks$/);
-      expect(() => gradientCheckpointing(model, { blocks: ['only', 'other'] })).to.throw('gradientCheckpointing: blocks must name layers of the model, got "other"; layers: only');
+      expect(() => gradientCheckpointing(model)).to.throw(
+        /^gradientCheckpointing: the blocks must be found or named, got "ilrec: .*"; name them with the option blocks$/,
+      );
+      expect(() => gradientCheckpointing(model, { blocks: ['only', 'other'] })).to.throw(
+        'gradientCheckpointing: blocks must name layers of the model, got "other"; layers: only',
+      );
       model.dispose();
     });
 
     it('refuses blocks that are stochastic, return several tensors or update averages', () => {
       const failure = (blocks: tfl.layers.Layer[]): string => {
-        const model = foreign((x) => blocks.reduce((hidden, block) => {
-          const output = block.apply(hidden) as tfl.SymbolicTensor | tfl.SymbolicTensor[];
-          return Array.isArray(output) ? output[0] : output;
-        }, x));
+        const model = foreign((x) =>
+          blocks.reduce((hidden, block) => {
+            const output = block.apply(hidden) as tfl.SymbolicTensor | tfl.SymbolicTensor[];
+            return Array.isArray(output) ? output[0] : output;
+          }, x),
+        );
         try {
           gradientCheckpointing(model, { blocks: blocks.map(({ name }) => name) });
           gradients(model);
@@ -284,12 +388,15 @@ describe('gradientCheckpointing', () => {
         }
         return 'nothing thrown';
       };
-      expect(failure(['noisy_1', 'noisy_2'].map((name) => new OwnBlock({ name, noise: true }))))
-        .to.equal('gradientCheckpointing: block "noisy_1" must give the same values when it is run again, got others; give its dropout a seed, or leave it out with the option blocks');
-      expect(failure(['two_1', 'two_2'].map((name) => new OwnBlock({ name, twice: true }))))
-        .to.equal('gradientCheckpointing: block "two_1" must return one tensor, got 2; leave it out with the option blocks');
-      expect(failure(['averaged_1', 'averaged_2'].map((name) => tfl.layers.batchNormalization({ name }))))
-        .to.equal('gradientCheckpointing: block "averaged_1" must compute its values alone, got "averaged_1", which updates its averages at each run; leave the block out with the option blocks');
+      expect(failure(['noisy_1', 'noisy_2'].map((name) => new OwnBlock({ name, noise: true })))).to.equal(
+        'gradientCheckpointing: block "noisy_1" must give the same values when it is run again, got others; give its dropout a seed, or leave it out with the option blocks',
+      );
+      expect(failure(['two_1', 'two_2'].map((name) => new OwnBlock({ name, twice: true })))).to.equal(
+        'gradientCheckpointing: block "two_1" must return one tensor, got 2; leave it out with the option blocks',
+      );
+      expect(failure(['averaged_1', 'averaged_2'].map((name) => tfl.layers.batchNormalization({ name })))).to.equal(
+        'gradientCheckpointing: block "averaged_1" must compute its values alone, got "averaged_1", which updates its averages at each run; leave the block out with the option blocks',
+      );
     });
   });
 });

@@ -1,11 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { ilrec } from '../../src/ilrec';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
-import { AdamW } from '../../src/training/adamw';
+import { AdamW } from '../../src/optimizers/adamw';
 import { createBatches } from '../../src/training/batches';
-import { type StepRecord, trainModel, type TrainingCallback, type TrainModelOptions } from '../../src/training/train_model';
+import {
+  type StepRecord,
+  trainModel,
+  type TrainingCallback,
+  type TrainModelOptions,
+} from '../../src/training/train_model';
 import { integers } from '../support/random';
 import { forEachBackend } from '../support/backends';
 
@@ -15,7 +20,7 @@ const batches = createBatches({ sequences, itemTokens, batchSize: 5, seed: 3 });
 
 describe('trainModel', () => {
   forEachBackend(() => {
-    it('reports every step with the method\'s metrics and every epoch', async () => {
+    it("reports every step with the method's metrics and every epoch", async () => {
       const { records, events } = await train({ epochs: 2 });
       expect(records.map(({ step }) => step)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
       expect(records.map(({ epoch }) => epoch)).to.deep.equal([0, 0, 0, 0, 0, 1, 1, 1, 1, 1]);
@@ -35,7 +40,9 @@ describe('trainModel', () => {
       const optimizer = newOptimizer();
       await optimizer.setWeights(await first.optimizer.getWeights());
       const rest = await train({ epochs: 2, startStep: 3, model: first.model, optimizer });
-      expect([...first.records, ...rest.records].map(({ loss }) => loss)).to.deep.equal(whole.records.map(({ loss }) => loss));
+      expect([...first.records, ...rest.records].map(({ loss }) => loss)).to.deep.equal(
+        whole.records.map(({ loss }) => loss),
+      );
       expect(rest.events).to.deep.equal(['begin', 'epoch 0 at 5', 'epoch 1 at 10', 'end']);
     });
 
@@ -49,7 +56,9 @@ describe('trainModel', () => {
       const model = newModel();
       model.setWeights(model.getWeights().map((weight) => tf.mul(weight, NaN)));
       const failure = await train({ model, epochs: 1 }).catch((error: Error) => error);
-      expect((failure as Error).message).to.equal('trainModel: the loss must be finite, got NaN at step 1; lower the learning rate or set clipNorm');
+      expect((failure as Error).message).to.equal(
+        'trainModel: the loss must be finite, got NaN at step 1; lower the learning rate or set clipNorm',
+      );
       expect((model.predict(tf.ones([1, 4], 'int32')) as tf.Tensor).shape).to.deep.equal([1, 4, 13]);
     });
 
@@ -58,7 +67,7 @@ describe('trainModel', () => {
       expect((failure as Error).message).to.equal('trainModel: epochs must be a positive integer, got 0');
     });
 
-    it('leaves no tensor behind but the optimizer\'s', async () => {
+    it("leaves no tensor behind but the optimizer's", async () => {
       const model = newModel();
       await train({ model, epochs: 1 });
       const before = tf.memory().numTensors;
@@ -71,7 +80,14 @@ describe('trainModel', () => {
 });
 
 function newModel(): tfl.LayersModel {
-  return causalLM({ vocabSize: 13, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, hiddenDropout: 0.2, seed: 1 });
+  return causalLM({
+    vocabSize: 13,
+    hiddenSize: 8,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    hiddenDropout: 0.2,
+    seed: 1,
+  });
 }
 
 function newOptimizer(): AdamW {

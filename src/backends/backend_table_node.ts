@@ -24,7 +24,8 @@ export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
     tfjsName: 'webgpu',
     packages: ['webgpu', '@tensorflow/tfjs-backend-webgpu'],
     install: 'npm install webgpu @tensorflow/tfjs-backend-webgpu',
-    repair: 'install a Vulkan, Metal or Direct3D 12 driver (on Debian: libvulkan1 and the GPU\'s own, or mesa-vulkan-drivers)',
+    repair:
+      "install a Vulkan, Metal or Direct3D 12 driver (on Debian: libvulkan1 and the GPU's own, or mesa-vulkan-drivers)",
   },
   node: {
     tfjsName: 'tensorflow',

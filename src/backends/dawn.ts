@@ -8,6 +8,7 @@ export interface Dawn {
 /** Makes Dawn the process's `navigator.gpu`. The probe takes this function's text: it uses nothing of this module. */
 export function placeDawn({ create, globals }: Dawn): void {
   Object.assign(globalThis, globals);
-  if (globalThis.navigator === undefined) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
+  if (globalThis.navigator === undefined)
+    Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true });
   Object.defineProperty(globalThis.navigator, 'gpu', { value: create([]), configurable: true });
 }

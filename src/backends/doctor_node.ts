@@ -53,8 +53,10 @@ const PROBE_TIMEOUT_MS = 60_000;
 export async function doctorReport(names: readonly BackendName[] = AUTO_ORDER): Promise<DoctorReport> {
   const backends: BackendReport[] = [];
   for (const name of names) backends.push(await examine(name));
-  const isTaken = (name: BackendName): boolean => backends.some(({ backend, ready, adapter }) => backend === name && ready && adapter?.isSoftware !== true);
-  const nodeProblem = findPackage('@tensorflow/tfjs-node') || findPackage('@tensorflow/tfjs-node-gpu') ? nodeVersionProblem() : undefined;
+  const isTaken = (name: BackendName): boolean =>
+    backends.some(({ backend, ready, adapter }) => backend === name && ready && adapter?.isSoftware !== true);
+  const nodeProblem =
+    findPackage('@tensorflow/tfjs-node') || findPackage('@tensorflow/tfjs-node-gpu') ? nodeVersionProblem() : undefined;
   return {
     node: process.version,
     platform: `${process.platform} ${process.arch}`,
@@ -80,7 +82,11 @@ export function formatDoctorReport(report: DoctorReport): string {
   return [
     `Node ${node} on ${platform}, ${logicalCpus} logical CPUs; tfjs-core ${tfjsCore}, tfjs-layers ${tfjsLayers}`,
     ...lines,
-    ...(report.backends.length === 1 ? [] : [`auto: ${auto === null ? `nothing is ready; run "${BACKENDS.wasm.install}"` : `${auto}, ${choiceOf(report)}`}`]),
+    ...(report.backends.length === 1
+      ? []
+      : [
+          `auto: ${auto === null ? `nothing is ready; run "${BACKENDS.wasm.install}"` : `${auto}, ${choiceOf(report)}`}`,
+        ]),
     ...notes,
   ].join('\n');
 }
@@ -89,7 +95,10 @@ export function formatDoctorReport(report: DoctorReport): string {
 function choiceOf({ auto, backends }: DoctorReport): string {
   const order = AUTO_ORDER.map((name) => (name === 'webgpu' ? 'webgpu on a GPU' : name)).join(', ');
   const hasSoftware = backends.some(({ adapter }) => adapter?.isSoftware === true);
-  const passedOver = hasSoftware && auto !== 'node-gpu' ? '; webgpu has a software adapter here, slower than wasm, and is used only when asked for' : '';
+  const passedOver =
+    hasSoftware && auto !== 'node-gpu'
+      ? '; webgpu has a software adapter here, slower than wasm, and is used only when asked for'
+      : '';
   return `the first that is ready of ${order}${passedOver}`;
 }
 
@@ -98,11 +107,18 @@ async function examine(backend: BackendName): Promise<BackendReport> {
   const found = names.map((name) => findPackage(name));
   const packages = Object.fromEntries(names.map((name, i) => [name, found[i]?.version ?? null]));
   const missing = names.filter((_, i) => found[i] === undefined);
-  if (missing.length > 0) return { backend, ready: false, packages, problem: `not installed: ${missing.join(', ')}; run "${install}"` };
+  if (missing.length > 0)
+    return { backend, ready: false, packages, problem: `not installed: ${missing.join(', ')}; run "${install}"` };
   const result = await probe(backend);
   if ('gigaflops' in result) {
     const { gigaflops, adapter } = result;
-    return { backend, ready: true, packages, gigaflops, ...(adapter === undefined ? {} : { adapter: { name: nameOf(adapter), isSoftware: isSoftware(adapter) } }) };
+    return {
+      backend,
+      ready: true,
+      packages,
+      gigaflops,
+      ...(adapter === undefined ? {} : { adapter: { name: nameOf(adapter), isSoftware: isSoftware(adapter) } }),
+    };
   }
   return { backend, ready: false, packages, problem: `installed but not working (${result.error}); ${repair}` };
 }
@@ -124,6 +140,12 @@ async function probe(backend: BackendName): Promise<ProbeResult> {
     return JSON.parse(stdout.slice(stdout.lastIndexOf('\n{') + 1)) as ProbeResult;
   } catch (error) {
     const { signal, killed } = error as { signal?: string; killed?: boolean };
-    return { error: killed ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s` : signal ? `its process died of ${signal}` : 'its process failed' };
+    return {
+      error: killed
+        ? `no answer in ${PROBE_TIMEOUT_MS / 1000} s`
+        : signal
+          ? `its process died of ${signal}`
+          : 'its process failed',
+    };
   }
 }

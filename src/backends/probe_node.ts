@@ -14,7 +14,8 @@ export interface ProbeRequest {
 }
 
 /** What it prints as its last line. */
-export type ProbeResult = { readonly gigaflops: number; /** Of WebGPU. */ readonly adapter?: AdapterFacts } | { readonly error: string };
+export type ProbeResult =
+  { readonly gigaflops: number; /** Of WebGPU. */ readonly adapter?: AdapterFacts } | { readonly error: string };
 
 /** A program of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the first line of what went wrong. */
 export const PROBE = `

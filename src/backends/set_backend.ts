@@ -22,7 +22,8 @@ async function orAsBefore<T>(change: () => Promise<T>): Promise<T> {
 
 /** @returns null, or why the backend does not start: tfjs tells only the console, so the factory is listened to. */
 export async function setBackend(name: string): Promise<string | null> {
-  const entry = tf.engine().registryFactory[name] as { factory(): tf.KernelBackend | Promise<tf.KernelBackend> } | undefined;
+  const entry = tf.engine().registryFactory[name] as
+    { factory(): tf.KernelBackend | Promise<tf.KernelBackend> } | undefined;
   if (entry === undefined) return 'no registration with this copy of @tensorflow/tfjs-core';
   const { factory } = entry;
   let failure: unknown = 'a refusal from tfjs';

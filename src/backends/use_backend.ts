@@ -27,7 +27,10 @@ const NAMES = Object.keys(REPAIRS) as BrowserBackendName[];
  * @returns the backend now in use.
  * @throws IlrecError with the import or the script tag when its package is not loaded, or with the repair when it does not start.
  */
-export async function useBackend(backend: BrowserBackendName | 'auto' = 'auto', { onSkip }: UseBackendOptions = {}): Promise<BrowserBackendName> {
+export async function useBackend(
+  backend: BrowserBackendName | 'auto' = 'auto',
+  { onSkip }: UseBackendOptions = {},
+): Promise<BrowserBackendName> {
   return await changeBackend(() => (backend === 'auto' ? startFastest(onSkip) : start(backend)));
 }
 
@@ -37,7 +40,9 @@ async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<Browse
     try {
       if (name === 'webgpu' && (await onSoftware())) {
         hasSoftware = true;
-        throw new IlrecError("useBackend: backend 'webgpu' must have a GPU, got a software adapter, which is slower than wasm; turn on hardware acceleration in the browser, or ask for 'webgpu' by name");
+        throw new IlrecError(
+          "useBackend: backend 'webgpu' must have a GPU, got a software adapter, which is slower than wasm; turn on hardware acceleration in the browser, or ask for 'webgpu' by name",
+        );
       }
       return await start(name);
     } catch (error) {
@@ -46,7 +51,9 @@ async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<Browse
     }
   }
   if (hasSoftware) return await start('webgpu');
-  throw new IlrecError(`useBackend: 'auto' needs a backend's package on the page, got none that works; add ${additionOf('wasm')}`);
+  throw new IlrecError(
+    `useBackend: 'auto' needs a backend's package on the page, got none that works; add ${additionOf('wasm')}`,
+  );
 }
 
 /** Whether the package has registered its kernels; the backend itself is registered only where the browser has what it needs. */
@@ -60,15 +67,25 @@ async function onSoftware(): Promise<boolean> {
 }
 
 async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
-  if ((name as string) === 'webgl') throw new IlrecError("useBackend: backend must not be 'webgl', got it: its weights drift in training; use 'webgpu' or 'wasm'");
-  if (!NAMES.includes(name)) throw new IlrecError(`useBackend: backend must be one of auto, ${NAMES.join(', ')}, got '${String(name)}'`);
-  if (!isLoaded(name)) throw new IlrecError(`useBackend: backend '${name}' needs @tensorflow/tfjs-backend-${name}, got no such package on this page; add ${additionOf(name)}`);
+  if ((name as string) === 'webgl')
+    throw new IlrecError(
+      "useBackend: backend must not be 'webgl', got it: its weights drift in training; use 'webgpu' or 'wasm'",
+    );
+  if (!NAMES.includes(name))
+    throw new IlrecError(`useBackend: backend must be one of auto, ${NAMES.join(', ')}, got '${String(name)}'`);
+  if (!isLoaded(name))
+    throw new IlrecError(
+      `useBackend: backend '${name}' needs @tensorflow/tfjs-backend-${name}, got no such package on this page; add ${additionOf(name)}`,
+    );
   if (tf.findBackendFactory(name) == null) {
-    throw new IlrecError(`useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its package is loaded, got none; open the page over https or localhost, in a browser that has it`);
+    throw new IlrecError(
+      `useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its package is loaded, got none; open the page over https or localhost, in a browser that has it`,
+    );
   }
   if (name === 'webgpu') await registerWebGpu();
   const failure = await setBackend(name);
-  if (failure !== null) throw new IlrecError(`useBackend: backend '${name}' must start, got "${failure}"; ${REPAIRS[name]}`);
+  if (failure !== null)
+    throw new IlrecError(`useBackend: backend '${name}' must start, got "${failure}"; ${REPAIRS[name]}`);
   return name;
 }
 

@@ -20,7 +20,10 @@ export interface UseBackendOptions {
  * @returns the backend now in use.
  * @throws IlrecError with the npm command when its package is not installed, or with the repair when it does not work.
  */
-export async function useBackend(backend: BackendName | 'auto' = 'auto', { onSkip }: UseBackendOptions = {}): Promise<BackendName> {
+export async function useBackend(
+  backend: BackendName | 'auto' = 'auto',
+  { onSkip }: UseBackendOptions = {},
+): Promise<BackendName> {
   return await changeBackend(() => (backend === 'auto' ? startFastest(onSkip) : start(backend)));
 }
 
@@ -34,7 +37,9 @@ async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<Backen
       onSkip?.(error.message);
     }
   }
-  throw new IlrecError(`useBackend: 'auto' needs a backend's package, got none that works; run "${BACKENDS.wasm.install}"`);
+  throw new IlrecError(
+    `useBackend: 'auto' needs a backend's package, got none that works; run "${BACKENDS.wasm.install}"`,
+  );
 }
 
 /** The packages of a backend that are not installed. */
@@ -45,19 +50,27 @@ export function missingPackages(backend: BackendName): string[] {
 /** @param takesSoftware whether WebGPU may run on the CPU. */
 async function start(name: BackendName, takesSoftware = true): Promise<BackendName> {
   const entry = BACKENDS[name] as (typeof BACKENDS)[BackendName] | undefined;
-  if (entry === undefined) throw new IlrecError(`useBackend: backend must be one of auto, ${Object.keys(BACKENDS).join(', ')}, got '${String(name)}'`);
+  if (entry === undefined)
+    throw new IlrecError(
+      `useBackend: backend must be one of auto, ${Object.keys(BACKENDS).join(', ')}, got '${String(name)}'`,
+    );
   const missing = missingPackages(name);
   if (missing.length > 0) {
-    throw new IlrecError(`useBackend: backend '${name}' needs ${missing.join(' and ')}, got no such package here; run "${entry.install}"`);
+    throw new IlrecError(
+      `useBackend: backend '${name}' needs ${missing.join(' and ')}, got no such package here; run "${entry.install}"`,
+    );
   }
   try {
     await load(name, takesSoftware);
   } catch (error) {
     if (error instanceof IlrecError) throw error;
-    throw new IlrecError(`useBackend: backend '${name}' must load, got "${firstLineOf(error)}"; ${entry.repair}`, { cause: error });
+    throw new IlrecError(`useBackend: backend '${name}' must load, got "${firstLineOf(error)}"; ${entry.repair}`, {
+      cause: error,
+    });
   }
   const failure = await setBackend(entry.tfjsName);
-  if (failure !== null) throw new IlrecError(`useBackend: backend '${name}' must start, got "${failure}"; ${entry.repair}`);
+  if (failure !== null)
+    throw new IlrecError(`useBackend: backend '${name}' must start, got "${failure}"; ${entry.repair}`);
   if (entry.tfjsName === 'tensorflow') refuseOtherTensorFlow(name);
   return name;
 }
@@ -73,7 +86,9 @@ async function load(name: BackendName, takesSoftware: boolean): Promise<void> {
   if (name === 'wasm') await locateWasm();
   if (name !== 'webgpu') return;
   if (tf.findBackendFactory('webgpu') == null) {
-    throw new IlrecError("useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it");
+    throw new IlrecError(
+      "useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it",
+    );
   }
   await registerWebGpu();
 }
@@ -85,7 +100,9 @@ async function openAdapter(takesSoftware: boolean): Promise<void> {
   if (adapter !== null && (takesSoftware || !isSoftware(adapter))) return;
   if (isOurs) removeDawn();
   if (adapter === null) throw new Error('no adapter');
-  throw new IlrecError(`useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name`);
+  throw new IlrecError(
+    `useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name`,
+  );
 }
 
 /** @throws IlrecError where TensorFlow, which a process loads once, is not the one asked for: tfjs-node-gpu without a GPU does as tfjs-node. */
@@ -94,10 +111,14 @@ function refuseOtherTensorFlow(name: BackendName): void {
   if (name === 'node' && isUsingGpuDevice === true) throw loadedBefore(name, '@tensorflow/tfjs-node-gpu');
   if (name === 'node-gpu' && isGPUPackage !== true) throw loadedBefore(name, '@tensorflow/tfjs-node');
   if (name === 'node-gpu' && isUsingGpuDevice !== true) {
-    throw new IlrecError("useBackend: backend 'node-gpu' needs a GPU, got none that TensorFlow sees; check nvidia-smi and the CUDA libraries, or use 'node'");
+    throw new IlrecError(
+      "useBackend: backend 'node-gpu' needs a GPU, got none that TensorFlow sees; check nvidia-smi and the CUDA libraries, or use 'node'",
+    );
   }
 }
 
 function loadedBefore(name: BackendName, loaded: string): IlrecError {
-  return new IlrecError(`useBackend: backend '${name}' needs ${BACKENDS[name].packages[0]}, got ${loaded} loaded before, and a process keeps the first; ask for '${name}' in a new process`);
+  return new IlrecError(
+    `useBackend: backend '${name}' needs ${BACKENDS[name].packages[0]}, got ${loaded} loaded before, and a process keeps the first; ask for '${name}' in a new process`,
+  );
 }

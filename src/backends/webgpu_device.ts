@@ -4,7 +4,12 @@ import { shadow } from '../shadow';
 
 /** What an adapter tells of itself. */
 export interface AdapterFacts {
-  readonly info?: { readonly vendor: string; readonly architecture: string; readonly description?: string; readonly isFallbackAdapter?: boolean };
+  readonly info?: {
+    readonly vendor: string;
+    readonly architecture: string;
+    readonly description?: string;
+    readonly isFallbackAdapter?: boolean;
+  };
   /** Where browsers told it before `info` did. */
   readonly isFallbackAdapter?: boolean;
 }
@@ -18,7 +23,10 @@ export interface GpuAdapter extends AdapterFacts {
 
 interface GpuDevice {
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
-  addEventListener(name: 'uncapturederror', listener: (event: { readonly error: { readonly message: string } }) => void): void;
+  addEventListener(
+    name: 'uncapturederror',
+    listener: (event: { readonly error: { readonly message: string } }) => void,
+  ): void;
 }
 
 interface Gpu {
@@ -54,7 +62,10 @@ export async function findAdapter(): Promise<GpuAdapter | null> {
 
 /** Whether an adapter is a program on the CPU, which is slower than wasm. */
 export function isSoftware({ info, isFallbackAdapter }: AdapterFacts): boolean {
-  return (info?.isFallbackAdapter ?? isFallbackAdapter) === true || /swiftshader|software|llvmpipe|lavapipe/i.test(`${info?.architecture} ${info?.description}`);
+  return (
+    (info?.isFallbackAdapter ?? isFallbackAdapter) === true ||
+    /swiftshader|software|llvmpipe|lavapipe/i.test(`${info?.architecture} ${info?.description}`)
+  );
 }
 
 /** What a person would call the adapter. */
@@ -106,15 +117,27 @@ function gpuOf(): Gpu | undefined {
   return (globalThis.navigator as { gpu?: Gpu } | undefined)?.gpu;
 }
 
-function everythingOf({ features, limits }: GpuAdapter): { requiredFeatures: string[]; requiredLimits: Record<string, number> } {
+function everythingOf({ features, limits }: GpuAdapter): {
+  requiredFeatures: string[];
+  requiredLimits: Record<string, number>;
+} {
   const requiredLimits: Record<string, number> = {};
   for (const name in limits) if (typeof limits[name] === 'number') requiredLimits[name] = limits[name]; // getters of the prototype too
   return { requiredFeatures: FEATURES.filter((name) => features.has(name)), requiredLimits };
 }
 
 /** Calls tfjs's factory, which asks for an adapter at once and for a device of it later: it gets ours. */
-function onDevice(stock: Factory, { features, limits, info }: GpuAdapter, device: GpuDevice): Promise<tf.KernelBackend> {
-  const restore = shadow(gpuOf() as Gpu, 'requestAdapter', () => async () => ({ features, limits, info, requestDevice: async () => device }));
+function onDevice(
+  stock: Factory,
+  { features, limits, info }: GpuAdapter,
+  device: GpuDevice,
+): Promise<tf.KernelBackend> {
+  const restore = shadow(gpuOf() as Gpu, 'requestAdapter', () => async () => ({
+    features,
+    limits,
+    info,
+    requestDevice: async () => device,
+  }));
   try {
     return stock();
   } finally {
@@ -128,11 +151,15 @@ function guard(backend: GuardedBackend, software: boolean): void {
   let loss: IlrecError | null = null;
   let failure: IlrecError | null = null;
   const lost = backend.device.lost.then(({ reason, message }) => {
-    loss = new IlrecError(`webgpu: reading needs the device, got it lost (${reason}: ${oneLine(message)}) with every tensor on it; useBackend('webgpu') starts another: make the model again and resume training from the last checkpoint`);
+    loss = new IlrecError(
+      `webgpu: reading needs the device, got it lost (${reason}: ${oneLine(message)}) with every tensor on it; useBackend('webgpu') starts another: make the model again and resume training from the last checkpoint`,
+    );
   });
   losses.set(backend, lost);
   backend.device.addEventListener('uncapturederror', ({ error }) => {
-    failure ??= new IlrecError(`webgpu: every command must succeed, got "${oneLine(error.message)}"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out`);
+    failure ??= new IlrecError(
+      `webgpu: every command must succeed, got "${oneLine(error.message)}"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out`,
+    );
   });
   const refuse = (): void => {
     const found = loss ?? failure;
@@ -154,8 +181,14 @@ function guard(backend: GuardedBackend, software: boolean): void {
   shadow(backend, 'readSync', (readSync) => (dataId) => {
     refuse();
     const isReadable = backend.tensorMap.has(dataId) && backend.tensorMap.get(dataId).values != null;
-    if (globalThis.OffscreenCanvas === undefined && !isReadable) throw new IlrecError('webgpu: a tensor on the device must be read with await data() here, got dataSync(), which needs a canvas');
-    if (software && !isReadable) throw new IlrecError('webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process');
+    if (globalThis.OffscreenCanvas === undefined && !isReadable)
+      throw new IlrecError(
+        'webgpu: a tensor on the device must be read with await data() here, got dataSync(), which needs a canvas',
+      );
+    if (software && !isReadable)
+      throw new IlrecError(
+        'webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process',
+      );
     return readSync(dataId);
   });
 }

@@ -19,7 +19,12 @@ export interface CheckpointOptions {
  * between an epoch's last step and its evaluation, so that a resumed run evaluates exactly as often. Training throws at its begin where the optimizer's
  * state cannot be saved, as that of `tf.train.adamax`.
  */
-export function checkpointing({ store, everySeconds = 60, earlyStopping, signal }: CheckpointOptions): TrainingCallback {
+export function checkpointing({
+  store,
+  everySeconds = 60,
+  earlyStopping,
+  signal,
+}: CheckpointOptions): TrainingCallback {
   let savedAt = performance.now();
   let savedBest = earlyStopping?.state.best === null ? -1 : (earlyStopping?.state.bestStep ?? -1);
 

@@ -1,5 +1,5 @@
 import { readWeights, writeWeights } from '../checkpoints/training_snapshot';
-import type { TensorData } from '../checkpoints/safetensors';
+import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingCallback, TrainingState } from '../training/train_model';
 
 /** The metrics of one evaluation, by name. */
@@ -63,7 +63,8 @@ export class EarlyStopping implements TrainingCallback {
     if (epochs % this.every !== 0 && epochs !== training.epochs) return;
     const metrics = await this.options.evaluate(training);
     const value = metrics[this.metric];
-    if (value === undefined) throw new Error(`EarlyStopping: evaluate must return "${this.metric}", got ${Object.keys(metrics).join(', ')}`);
+    if (value === undefined)
+      throw new Error(`EarlyStopping: evaluate must return "${this.metric}", got ${Object.keys(metrics).join(', ')}`);
     const isBest = this.state.best === null || value > this.state.best;
     const record: EvaluationRecord = { step: training.step, epochs, metrics };
     this.state = {

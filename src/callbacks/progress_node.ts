@@ -14,26 +14,48 @@ export interface ProgressOptions {
 const SMOOTHING = 0.05;
 
 /** Shows step, loss, tokens/s and the time left: a bar on a terminal, now and then a line elsewhere. */
-export function progress({ label = 'train', stream = process.stderr, lineEverySeconds = 10 }: ProgressOptions = {}): TrainingCallback {
+export function progress({
+  label = 'train',
+  stream = process.stderr,
+  lineEverySeconds = 10,
+}: ProgressOptions = {}): TrainingCallback {
   const terminal = stream.isTTY === true;
-  const bar = new cliProgress.SingleBar({
-    stream,
-    format: '{label} |{bar}| {value}/{total} epoch {epoch}/{epochs} loss {loss} {speed} tokens/s {left} left',
-    barsize: 20,
-    hideCursor: false,
-    clearOnComplete: false,
-  }, cliProgress.Presets.shades_classic);
+  const bar = new cliProgress.SingleBar(
+    {
+      stream,
+      format: '{label} |{bar}| {value}/{total} epoch {epoch}/{epochs} loss {loss} {speed} tokens/s {left} left',
+      barsize: 20,
+      hideCursor: false,
+      clearOnComplete: false,
+    },
+    cliProgress.Presets.shades_classic,
+  );
   const meter = new Meter();
   let lineAt = performance.now();
 
   function payload(record: StepRecord, state: TrainingState): Record<string, string | number> {
-    return { label, epoch: state.epoch + 1, epochs: state.epochs, loss: record.loss.toFixed(4), speed: meter.speed(), left: formatSeconds(meter.secondsLeft(state)) };
+    return {
+      label,
+      epoch: state.epoch + 1,
+      epochs: state.epochs,
+      loss: record.loss.toFixed(4),
+      speed: meter.speed(),
+      left: formatSeconds(meter.secondsLeft(state)),
+    };
   }
 
   return {
     onTrainBegin(state) {
       meter.begin(state.step);
-      if (terminal) bar.start(state.totalSteps, state.step, { label, epoch: state.epoch + 1, epochs: state.epochs, loss: '-', speed: '-', left: '-' });
+      if (terminal)
+        bar.start(state.totalSteps, state.step, {
+          label,
+          epoch: state.epoch + 1,
+          epochs: state.epochs,
+          loss: '-',
+          speed: '-',
+          left: '-',
+        });
     },
     onStep(record, state) {
       meter.update(record);
@@ -41,7 +63,9 @@ export function progress({ label = 'train', stream = process.stderr, lineEverySe
       else if (performance.now() - lineAt >= 1000 * lineEverySeconds) {
         lineAt = performance.now();
         const { epoch, epochs, loss, speed, left } = payload(record, state);
-        stream.write(`${label}: step ${record.step}/${state.totalSteps}, epoch ${epoch}/${epochs}, loss ${loss}, ${speed} tokens/s, ${left} left\n`);
+        stream.write(
+          `${label}: step ${record.step}/${state.totalSteps}, epoch ${epoch}/${epochs}, loss ${loss}, ${speed} tokens/s, ${left} left\n`,
+        );
       }
     },
     onTrainEnd() {
@@ -62,7 +86,9 @@ class Meter {
   }
 
   update({ tokensPerSecond }: StepRecord): void {
-    this.tokensPerSecond = Number.isNaN(this.tokensPerSecond) ? tokensPerSecond : (1 - SMOOTHING) * this.tokensPerSecond + SMOOTHING * tokensPerSecond;
+    this.tokensPerSecond = Number.isNaN(this.tokensPerSecond)
+      ? tokensPerSecond
+      : (1 - SMOOTHING) * this.tokensPerSecond + SMOOTHING * tokensPerSecond;
   }
 
   speed(): number {

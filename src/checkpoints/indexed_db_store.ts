@@ -1,6 +1,6 @@
 import { IlrecError } from '../errors';
 import { outdated, type SnapshotStore } from './snapshot_store';
-import type { TensorData } from './safetensors';
+import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingSnapshot } from './training_snapshot';
 
 export interface IndexedDbStoreOptions {
@@ -23,7 +23,8 @@ type Key = [run: string, kind: Kind, step: number];
  * @throws IlrecError from each method, where there is no IndexedDB or no room.
  */
 export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions = {}): SnapshotStore {
-  if (!Number.isInteger(keep) || keep < 1) throw new IlrecError(`indexedDbStore: keep must be a positive integer, got ${keep}`);
+  if (!Number.isInteger(keep) || keep < 1)
+    throw new IlrecError(`indexedDbStore: keep must be a positive integer, got ${keep}`);
   const keyOf = (kind: Kind, step: number): Key => [run, kind, step];
   const all = (kind: Kind): IDBKeyRange => IDBKeyRange.bound(keyOf(kind, 0), keyOf(kind, Infinity));
   const stepsOf = async (checkpoints: IDBObjectStore, kind: Kind): Promise<number[]> => {
@@ -35,7 +36,12 @@ export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions 
     save: (snapshot) =>
       transact('readwrite', async (checkpoints) => {
         await answerOf(checkpoints.put(snapshot, keyOf('step', snapshot.step)));
-        const old = outdated(await stepsOf(checkpoints, 'step'), await stepsOf(checkpoints, 'best'), keep, snapshot.step);
+        const old = outdated(
+          await stepsOf(checkpoints, 'step'),
+          await stepsOf(checkpoints, 'best'),
+          keep,
+          snapshot.step,
+        );
         for (const step of old.steps) checkpoints.delete(keyOf('step', step));
         for (const step of old.bests) checkpoints.delete(keyOf('best', step));
       }),
@@ -44,14 +50,22 @@ export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions 
         const newest = await answerOf(checkpoints.openCursor(all('step'), 'prev'));
         return newest === null ? null : (newest.value as TrainingSnapshot);
       }),
-    saveBest: (step, weights) => transact('readwrite', async (checkpoints) => void (await answerOf(checkpoints.put(weights, keyOf('best', step))))),
+    saveBest: (step, weights) =>
+      transact(
+        'readwrite',
+        async (checkpoints) => void (await answerOf(checkpoints.put(weights, keyOf('best', step)))),
+      ),
     loadBest: (step) =>
       transact('readonly', async (checkpoints) => {
         const weights = (await answerOf(checkpoints.get(keyOf('best', step)))) as TensorData[] | undefined;
-        if (weights === undefined) throw new IlrecError(`loadBest: the best weights of step ${step} of "${run}" must be there, as a checkpoint speaks of them, got none; clear() the run and train again`);
+        if (weights === undefined)
+          throw new IlrecError(
+            `loadBest: the best weights of step ${step} of "${run}" must be there, as a checkpoint speaks of them, got none; clear() the run and train again`,
+          );
         return weights;
       }),
-    clear: () => transact('readwrite', async (checkpoints) => void checkpoints.delete(IDBKeyRange.bound([run], [run, []]))), // an array is behind every string
+    clear: () =>
+      transact('readwrite', async (checkpoints) => void checkpoints.delete(IDBKeyRange.bound([run], [run, []]))), // an array is behind every string
   };
 }
 
@@ -83,7 +97,9 @@ async function transact<T>(mode: IDBTransactionMode, work: (checkpoints: IDBObje
 async function openDatabase(): Promise<IDBDatabase> {
   try {
     if ((globalThis.indexedDB as IDBFactory | null | undefined) == null) {
-      throw new IlrecError('indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it');
+      throw new IlrecError(
+        'indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it',
+      );
     }
     const request = indexedDB.open(DATABASE, VERSION); // throws by itself where the origin is opaque
     request.onupgradeneeded = () => void request.result.createObjectStore(CHECKPOINTS);
@@ -102,7 +118,9 @@ const REPAIRS: Readonly<Record<string, string>> = {
 function refusal(cause: unknown): IlrecError {
   const { name, message } = cause as DOMException;
   const step = REPAIRS[name] ?? 'check that the site may keep data in this browser';
-  return new IlrecError(`indexedDbStore: the browser must keep the checkpoint, got ${name}: ${message}; ${step}`, { cause });
+  return new IlrecError(`indexedDbStore: the browser must keep the checkpoint, got ${name}: ${message}; ${step}`, {
+    cause,
+  });
 }
 
 function answerOf<T>(request: IDBRequest<T>): Promise<T> {

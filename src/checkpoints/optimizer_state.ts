@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-import type { AccumulatedOptimizer } from '../training/gradient_accumulation';
-import type { TensorData } from './safetensors';
+import type { AccumulatedOptimizer } from '../optimizers/gradient_accumulation';
+import type { TensorData } from '../safetensors/safetensors';
 
 /** tfjs-core does not export this type by name. */
 type NamedTensor = Awaited<ReturnType<tf.Optimizer['saveIterations']>>;
@@ -17,7 +17,11 @@ export async function optimizerState(optimizer: tf.Optimizer): Promise<NamedTens
 }
 
 /** @throws IlrecError when its class takes no state. */
-export async function restoreOptimizer(optimizer: tf.Optimizer, model: tfl.LayersModel, state: readonly TensorData[]): Promise<void> {
+export async function restoreOptimizer(
+  optimizer: tf.Optimizer,
+  model: tfl.LayersModel,
+  state: readonly TensorData[],
+): Promise<void> {
   const named = state.map(({ data, shape }, i) => ({ name: String(i), tensor: tf.tensor(data, [...shape]) }));
   try {
     await optimizer.setWeights(named).catch((error: unknown) => explain(optimizer, error));
@@ -42,5 +46,8 @@ function explain(optimizer: tf.Optimizer, cause: unknown): never {
   if (!(cause instanceof Error) || !cause.message.includes('is not implemented')) throw cause;
   const { inner } = optimizer as Partial<AccumulatedOptimizer>;
   const name = (inner ?? optimizer).getClassName();
-  throw new IlrecError(`checkpointing: the optimizer must be one whose state can be saved, got ${name}; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train`, { cause });
+  throw new IlrecError(
+    `checkpointing: the optimizer must be one whose state can be saved, got ${name}; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train`,
+    { cause },
+  );
 }

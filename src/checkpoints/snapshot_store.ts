@@ -1,4 +1,4 @@
-import type { TensorData } from './safetensors';
+import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingSnapshot } from './training_snapshot';
 
 /** Keeps the checkpoints of one run: in a browser's IndexedDB (`indexedDbStore`), or in a folder (`CheckpointStore` of `tfjs-ilrec/node`). */
@@ -20,10 +20,18 @@ export interface SnapshotStore {
  *
  * @param steps @param bests steps of the checkpoints and of the best weights there are. @param saved step of the newest write.
  */
-export function outdated(steps: readonly number[], bests: readonly number[], keep: number, saved: number): { steps: number[]; bests: number[] } {
+export function outdated(
+  steps: readonly number[],
+  bests: readonly number[],
+  keep: number,
+  saved: number,
+): { steps: number[]; bests: number[] } {
   const upToSaved = (list: readonly number[]): number[] => list.filter((step) => step <= saved).sort((a, b) => b - a); // newest first
   const kept = upToSaved(steps).slice(0, keep);
   // a kept checkpoint may speak of any best up to its own step: the newest of those, for the oldest kept one, and all after it
   const oldest = upToSaved(bests).find((step) => step <= kept[kept.length - 1]) ?? -1;
-  return { steps: steps.filter((step) => !kept.includes(step)), bests: bests.filter((step) => step < oldest || step > saved) };
+  return {
+    steps: steps.filter((step) => !kept.includes(step)),
+    bests: bests.filter((step) => step < oldest || step > saved),
+  };
 }

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { optimizerState, restoreOptimizer } from './optimizer_state';
-import type { TensorData, TensorFile } from './safetensors';
+import type { TensorData, TensorFile } from '../safetensors/safetensors';
 
 /** All that a run needs to go on: tensors in a file's form, and where it stood. */
 export interface TrainingSnapshot {
@@ -33,11 +33,15 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
   const variables = trainedVariables(model);
   const current = variables.map((variable) => variable.read());
   if (current.length !== weights.length) {
-    throw new IlrecError(`writeWeights: the model has ${current.length} weights, got ${weights.length}; use the config that the weights were trained with`);
+    throw new IlrecError(
+      `writeWeights: the model has ${current.length} weights, got ${weights.length}; use the config that the weights were trained with`,
+    );
   }
   weights.forEach(({ shape }, i) => {
     if (!tf.util.arraysEqual(shape as number[], current[i].shape)) {
-      throw new IlrecError(`writeWeights: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the config that the weights were trained with`);
+      throw new IlrecError(
+        `writeWeights: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the config that the weights were trained with`,
+      );
     }
   });
   weights.forEach(({ data, shape }, i) => tf.tidy(() => void variables[i].write(tf.tensor(data, [...shape]))));
@@ -48,11 +52,17 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
  *
  * @throws IlrecError when the optimizer's state cannot be saved.
  */
-export async function takeSnapshot(model: tfl.LayersModel, optimizer: tf.Optimizer, step: number, callbacks: Record<string, unknown> = {}): Promise<TrainingSnapshot> {
+export async function takeSnapshot(
+  model: tfl.LayersModel,
+  optimizer: tf.Optimizer,
+  step: number,
+  callbacks: Record<string, unknown> = {},
+): Promise<TrainingSnapshot> {
   const tensors = new Map<string, TensorData>();
   (await readWeights(model)).forEach((weight, i) => tensors.set(`${MODEL_PREFIX}${i}`, weight));
   const [iterations, ...moments] = await optimizerState(optimizer);
-  for (const [i, { tensor }] of [iterations, ...moments].entries()) tensors.set(`${OPTIMIZER_PREFIX}${i}`, await readTensor(tensor));
+  for (const [i, { tensor }] of [iterations, ...moments].entries())
+    tensors.set(`${OPTIMIZER_PREFIX}${i}`, await readTensor(tensor));
   iterations.tensor.dispose();
   return { step, callbacks, file: { tensors, metadata: { [STATE_KEY]: JSON.stringify({ step, callbacks }) } } };
 }
@@ -62,7 +72,11 @@ export async function takeSnapshot(model: tfl.LayersModel, optimizer: tf.Optimiz
  *
  * @throws IlrecError when they do not fit.
  */
-export async function restoreSnapshot(model: tfl.LayersModel, optimizer: tf.Optimizer, { file }: TrainingSnapshot): Promise<void> {
+export async function restoreSnapshot(
+  model: tfl.LayersModel,
+  optimizer: tf.Optimizer,
+  { file }: TrainingSnapshot,
+): Promise<void> {
   writeWeights(model, listOf(file, MODEL_PREFIX));
   await restoreOptimizer(optimizer, model, listOf(file, OPTIMIZER_PREFIX));
 }
@@ -70,7 +84,8 @@ export async function restoreSnapshot(model: tfl.LayersModel, optimizer: tf.Opti
 /** @throws IlrecError when the file is no snapshot. */
 export function snapshotOf(file: TensorFile, name: string): TrainingSnapshot {
   const text = file.metadata[STATE_KEY];
-  if (text === undefined) throw new IlrecError(`snapshotOf: ${name} must hold a training state, got none; use a checkpoint of a run`);
+  if (text === undefined)
+    throw new IlrecError(`snapshotOf: ${name} must hold a training state, got none; use a checkpoint of a run`);
   const { step, callbacks } = JSON.parse(text) as Pick<TrainingSnapshot, 'step' | 'callbacks'>;
   return { step, callbacks, file };
 }
@@ -87,7 +102,7 @@ export function weightsOf(file: TensorFile): TensorData[] {
 
 function listOf({ tensors }: TensorFile, prefix: string): TensorData[] {
   const list: TensorData[] = [];
-  for (let tensor; (tensor = tensors.get(`${prefix}${list.length}`)) !== undefined; ) list.push(tensor);
+  for (let tensor; (tensor = tensors.get(`${prefix}${list.length}`)) !== undefined;) list.push(tensor);
   return list;
 }
 

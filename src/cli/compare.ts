@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { writeFileAtomically, writeJsonAtomically } from '../checkpoints/atomic_file_node';
-import { METHODS } from '../checkpoints/run_directory_node';
+import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
+import { METHODS } from '../runs/run_directory_node';
 import { comparisonReport } from '../report/comparison_report';
 import { comparisonTable } from '../report/comparison_table';
 import { curveSvg } from '../report/curve_svg';
-import { compareMethods } from '../training/compare_node';
-import type { Comparison } from '../training/comparison';
+import { compareMethods } from '../runs/compare_node';
+import type { Comparison } from '../runs/comparison';
 import { backendOption, startBackend } from './backend';
 import { interruptible } from './interruptible';
 import { integerOption, listOption, oneOf, printResult, remark } from './output';
@@ -35,7 +35,7 @@ export function compareCommand(): Command {
     .option('--methods <methods>', METHODS.join(','), listOption, ['popularity', 'markov', 'sasrec', 'sft', 'ilrec'])
     .option('--seeds <n>', 'training seeds per method', integerOption('--seeds', 1), 1)
     .option('--config <file>', 'settings as JSON; without it, the defaults')
-    .option('--epochs <n>', 'replaces the config\'s epochs', integerOption('--epochs', 1))
+    .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
     .option('--split <split>', 'test or valid', 'test')
     .option('--users <n>', 'how many users are evaluated (default: all)', integerOption('--users', 1))
     .addOption(backendOption())
@@ -45,14 +45,30 @@ export function compareCommand(): Command {
       const chosenSplit = oneOf('--split', ['test', 'valid'] as const, split);
       const parsed = await readConfig(config);
       await startBackend(backend);
-      const comparison = await interruptible((signal) => compareMethods({ ...options, methods: chosen, split: chosenSplit, config: parsed, signal, ...watchTraining, ...watchMethods() }));
-      const { report } = await writeComparison(options.out, comparison, { title: `ILRec compared on ${comparison.data.name}`, command: `ilrec ${process.argv.slice(2).join(' ')}` });
+      const comparison = await interruptible((signal) =>
+        compareMethods({
+          ...options,
+          methods: chosen,
+          split: chosenSplit,
+          config: parsed,
+          signal,
+          ...watchTraining,
+          ...watchMethods(),
+        }),
+      );
+      const { report } = await writeComparison(options.out, comparison, {
+        title: `ILRec compared on ${comparison.data.name}`,
+        command: `ilrec ${process.argv.slice(2).join(' ')}`,
+      });
       printResult(json, { ...withoutLogs(comparison), report }, `${comparisonTable(comparison)}\n\nReport: ${report}`);
     });
 }
 
 /** Says on stderr what is being trained and evaluated. */
-export function watchMethods(): { onStart: (label: string) => void; onProgress: (label: string, done: number, total: number) => void } {
+export function watchMethods(): {
+  onStart: (label: string) => void;
+  onProgress: (label: string, done: number, total: number) => void;
+} {
   let watch: (done: number, total: number) => void = () => undefined;
   return {
     onStart(label) {
@@ -64,7 +80,11 @@ export function watchMethods(): { onStart: (label: string) => void; onProgress: 
 }
 
 /** Writes comparison.json, report.html and curve.svg. */
-export async function writeComparison(out: string, comparison: Comparison, options: Parameters<typeof comparisonReport>[1]): Promise<{ report: string }> {
+export async function writeComparison(
+  out: string,
+  comparison: Comparison,
+  options: Parameters<typeof comparisonReport>[1],
+): Promise<{ report: string }> {
   const report = join(out, 'report.html');
   await writeJsonAtomically(join(out, 'comparison.json'), withoutLogs(comparison));
   await writeFileAtomically(report, comparisonReport(comparison, options));
@@ -74,5 +94,11 @@ export async function writeComparison(out: string, comparison: Comparison, optio
 
 /** The comparison without each step's numbers, which lie in the runs' logs. */
 export function withoutLogs(comparison: Comparison): object {
-  return { ...comparison, methods: comparison.methods.map(({ runs, ...method }) => ({ ...method, runs: runs.map(({ log: _, ...run }) => run) })) };
+  return {
+    ...comparison,
+    methods: comparison.methods.map(({ runs, ...method }) => ({
+      ...method,
+      runs: runs.map(({ log: _, ...run }) => run),
+    })),
+  };
 }

@@ -1,8 +1,8 @@
 import { Command } from 'commander';
 import { evaluationSummary, type EvaluationResult } from '../evaluation/evaluate_ranking';
 import { formatInterval, protocolText } from '../evaluation/protocol';
-import { TABLE_METRICS } from '../training/comparison';
-import { evaluateRun } from '../training/evaluate_run_node';
+import { TABLE_METRICS } from '../runs/comparison';
+import { evaluateRun } from '../runs/evaluate_run_node';
 import { backendOption, startBackend } from './backend';
 import { integerOption, oneOf, printResult } from './output';
 import { watchEvaluation } from './watch_training';
@@ -25,7 +25,11 @@ export function evaluateCommand(): Command {
     .description('Evaluate a finished run by leave-one-out over the whole catalogue.')
     .requiredOption('--run <run>', 'a run directory')
     .option('--split <split>', 'test or valid', 'test')
-    .option('--beam-width <n>', 'beams of the search (default: the run\'s, 20 where its config says nothing)', integerOption('--beam-width', 1))
+    .option(
+      '--beam-width <n>',
+      "beams of the search (default: the run's, 20 where its config says nothing)",
+      integerOption('--beam-width', 1),
+    )
     .option('--exclude-seen', 'leave items of the history out of the lists')
     .option('--users <n>', 'how many users, drawn by --seed (default: all)', integerOption('--users', 1))
     .option('--seed <n>', 'seed of the draw and of the intervals', integerOption('--seed', 0))
@@ -41,6 +45,8 @@ export function evaluateCommand(): Command {
 }
 
 function textOf(result: EvaluationResult): string {
-  const lines = TABLE_METRICS.map((name) => `${name.toUpperCase().padEnd(8)} ${formatInterval(result[name], result.ci95[name])}`);
+  const lines = TABLE_METRICS.map(
+    (name) => `${name.toUpperCase().padEnd(8)} ${formatInterval(result[name], result.ci95[name])}`,
+  );
   return [...lines, `invalid items ${result.invalidItems}`, protocolText(result.protocol)].join('\n');
 }

@@ -14,14 +14,18 @@ export function remark(text: string): void {
 export function integerOption(name: string, least: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < least || text.trim() === '') throw new IlrecError(`${name} must be a whole number of at least ${least}, got ${text}`);
+    if (!Number.isInteger(value) || value < least || text.trim() === '')
+      throw new IlrecError(`${name} must be a whole number of at least ${least}, got ${text}`);
     return value;
   };
 }
 
 /** Values of an option that are separated by commas. */
 export function listOption(text: string): string[] {
-  return text.split(',').map((part) => part.trim()).filter((part) => part !== '');
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }
 
 /** One of some names. @throws IlrecError that lists them. */

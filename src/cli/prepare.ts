@@ -1,7 +1,7 @@
 import { Command } from 'commander';
-import { prepareData } from '../data/files_node';
-import { formatPrepareReport } from '../data/prepare_report';
-import { DATA_FORMATS, DATA_SPLITS } from '../data/read_dataset_node';
+import { prepareData } from '../preparation/files_node';
+import { formatPrepareReport } from '../preparation/prepare_report';
+import { DATA_FORMATS, DATA_SPLITS } from '../preparation/read_dataset_node';
 import { backendOption } from './backend';
 import { integerOption, oneOf, printResult } from './output';
 
@@ -39,7 +39,11 @@ export function prepareCommand(): Command {
     .addOption(backendOption('taken as by every verb; preparing needs none and computes in plain JavaScript'))
     .option('--json', 'print one JSON object')
     .action(async ({ format, split, json, backend: _, ...options }: Options) => {
-      const { name, checksum, report } = await prepareData({ format: oneOf('--format', DATA_FORMATS, format), split: oneOf('--split', DATA_SPLITS, split), ...options });
+      const { name, checksum, report } = await prepareData({
+        format: oneOf('--format', DATA_FORMATS, format),
+        split: oneOf('--split', DATA_SPLITS, split),
+        ...options,
+      });
       printResult(json, { out: options.out, name, checksum, ...report }, formatPrepareReport(name, report));
     });
 }

@@ -16,7 +16,15 @@ export async function main(argv: readonly string[]): Promise<number> {
     .description('Fine-tune causal language models into recommenders with ILRec, on TensorFlow.js.')
     .version(VERSION)
     .showHelpAfterError('(--help shows the options)');
-  for (const command of [prepareCommand(), trainCommand(), evaluateCommand(), recommendCommand(), compareCommand(), doctorCommand(), demoCommand()]) {
+  for (const command of [
+    prepareCommand(),
+    trainCommand(),
+    evaluateCommand(),
+    recommendCommand(),
+    compareCommand(),
+    doctorCommand(),
+    demoCommand(),
+  ]) {
     program.addCommand(command);
   }
   for (const command of [program, ...program.commands]) command.exitOverride();
@@ -25,12 +33,19 @@ export async function main(argv: readonly string[]): Promise<number> {
     return Number(process.exitCode ?? 0);
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode; // commander has said what is wrong
-    if (error instanceof WebAssembly.RuntimeError) { // all that tfjs's wasm backend says when an allocation fails: it aborts, and what is disposed then is out of bounds
-      process.stderr.write('ilrec: the wasm backend must have memory for the model and a batch, got none left; lower training.batchSize, evaluation.batchSize or the sizes of the model, or use another --backend\n');
+    if (error instanceof WebAssembly.RuntimeError) {
+      // all that tfjs's wasm backend says when an allocation fails: it aborts, and what is disposed then is out of bounds
+      process.stderr.write(
+        'ilrec: the wasm backend must have memory for the model and a batch, got none left; lower training.batchSize, evaluation.batchSize or the sizes of the model, or use another --backend\n',
+      );
       return 1;
     }
     const isMistake = error instanceof IlrecError;
-    process.stderr.write(isMistake ? `${error.message}\n` : `Internal error, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(
+      isMistake
+        ? `${error.message}\n`
+        : `Internal error, please report it:\n${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`,
+    );
     return isMistake ? 1 : 70;
   }
 }

@@ -1,4 +1,4 @@
-import { readJsonFile } from '../checkpoints/read_json_node';
+import { readJsonFile } from '../files/read_json_node';
 import { parseTrainConfig, type TrainConfig } from '../config/train_config';
 
 /** Reads a config file; without one, every default holds. */

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { recommend } from '../training/recommend_run_node';
+import { recommend } from '../runs/recommend_run_node';
 import { backendOption, startBackend } from './backend';
 import { integerOption, listOption, printResult } from './output';
 
@@ -25,7 +25,10 @@ export function recommendCommand(): Command {
     .action(async ({ backend, json, ...options }: Options) => {
       await startBackend(backend);
       const items = await recommend(options);
-      const lines = items.map(({ id, title, score }, i) => `${String(i + 1).padStart(2)}. ${id}  ${score.toFixed(3)}${title === null ? '' : `  ${title}`}`);
+      const lines = items.map(
+        ({ id, title, score }, i) =>
+          `${String(i + 1).padStart(2)}. ${id}  ${score.toFixed(3)}${title === null ? '' : `  ${title}`}`,
+      );
       printResult(json, { items }, lines.join('\n'));
     });
 }

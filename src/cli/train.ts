@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { METHODS, type RunManifest } from '../checkpoints/run_directory_node';
-import { trainRun } from '../training/train_run_node';
+import { METHODS, type RunManifest } from '../runs/run_directory_node';
+import { trainRun } from '../runs/train_run_node';
 import { backendOption, startBackend } from './backend';
 import { INTERRUPTED, interruptible } from './interruptible';
 import { integerOption, oneOf, printResult, remark } from './output';
@@ -28,15 +28,17 @@ export function trainCommand(): Command {
     .option('--config <file>', 'settings as JSON; without it, the defaults')
     .option('--method <method>', METHODS.join(', '), 'ilrec')
     .addOption(backendOption())
-    .option('--epochs <n>', 'replaces the config\'s epochs', integerOption('--epochs', 1))
-    .option('--seed <n>', 'replaces the config\'s seed', integerOption('--seed', 0))
+    .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
+    .option('--seed <n>', "replaces the config's seed", integerOption('--seed', 0))
     .option('--resume', 'go on with the run at --out')
     .option('--json', 'print one JSON object')
     .action(async ({ method, backend, config, json, ...options }: Options) => {
       const chosen = oneOf('--method', METHODS, method);
       const parsed = await readConfig(config);
       await startBackend(backend);
-      const { run, manifest } = await interruptible((signal) => trainRun({ ...options, method: chosen, config: parsed, signal, ...watchTraining }));
+      const { run, manifest } = await interruptible((signal) =>
+        trainRun({ ...options, method: chosen, config: parsed, signal, ...watchTraining }),
+      );
       printResult(json, summaryOf(run, manifest), textOf(run, manifest));
       if (manifest.status === 'interrupted') {
         remark(`Interrupted with a checkpoint at step ${manifest.steps}; the same command with --resume goes on.`);
@@ -45,11 +47,28 @@ export function trainCommand(): Command {
     });
 }
 
-function summaryOf(run: string, { method, status, seed, backend, steps, seconds, parameters, validation }: RunManifest): object {
-  return { run, method, status, seed, backend, steps, seconds, parameters, bestStep: validation?.bestStep ?? null, validation: validation?.best?.metrics ?? null };
+function summaryOf(
+  run: string,
+  { method, status, seed, backend, steps, seconds, parameters, validation }: RunManifest,
+): object {
+  return {
+    run,
+    method,
+    status,
+    seed,
+    backend,
+    steps,
+    seconds,
+    parameters,
+    bestStep: validation?.bestStep ?? null,
+    validation: validation?.best?.metrics ?? null,
+  };
 }
 
 function textOf(run: string, { method, status, backend, steps, seconds, validation }: RunManifest): string {
-  const best = validation?.best == null ? '' : `; best validation NDCG@10 ${validation.best.metrics['ndcg@10'].toFixed(4)} at step ${validation.bestStep}`;
+  const best =
+    validation?.best == null
+      ? ''
+      : `; best validation NDCG@10 ${validation.best.metrics['ndcg@10'].toFixed(4)} at step ${validation.bestStep}`;
   return `${method} ${status}: ${steps} steps in ${seconds.toFixed(1)} s on ${backend}${best}\n${run}`;
 }

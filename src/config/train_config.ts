@@ -50,16 +50,19 @@ const backboneSchema = z.strictObject({
   /** Branch, tag or commit on the hub. */
   revision: z.string().optional(),
   /** null trains every weight. */
-  lora: z.strictObject({
-    rank: positive.default(8),
-    alpha: z.number().positive().default(16),
-    dropout: rate.default(0),
-    rsLora: z.boolean().default(false),
-    /** Weights by the end of their path. Default every projection of the blocks. */
-    targets: z.array(z.string()).min(1).optional(),
-    /** Layers that are trained whole. Default for lc-rec those with rows for new item tokens, the embedding and an untied head; else none. */
-    trainModules: z.array(z.string()).optional(),
-  }).nullable().default(null),
+  lora: z
+    .strictObject({
+      rank: positive.default(8),
+      alpha: z.number().positive().default(16),
+      dropout: rate.default(0),
+      rsLora: z.boolean().default(false),
+      /** Weights by the end of their path. Default every projection of the blocks. */
+      targets: z.array(z.string()).min(1).optional(),
+      /** Layers that are trained whole. Default for lc-rec those with rows for new item tokens, the embedding and an untied head; else none. */
+      trainModules: z.array(z.string()).optional(),
+    })
+    .nullable()
+    .default(null),
   /** Computes the blocks' inner values again for their gradients: less memory, more time. */
   gradientCheckpointing: z.boolean().default(false),
 });
@@ -163,7 +166,10 @@ export type MethodConfig = TrainConfig['method'];
  */
 export function parseTrainConfig(value: unknown, source = 'config'): TrainConfig {
   const parsed = trainConfigSchema.superRefine(checkTogether).safeParse(value);
-  if (!parsed.success) throw new IlrecError(`parseTrainConfig: ${source} must follow the config's rules:\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw new IlrecError(
+      `parseTrainConfig: ${source} must follow the config's rules:\n${z.prettifyError(parsed.error)}`,
+    );
   return parsed.data;
 }
 
@@ -171,13 +177,25 @@ export function parseTrainConfig(value: unknown, source = 'config'): TrainConfig
 function checkTogether({ items, backbone, training }: TrainConfig, context: z.RefinementCtx): void {
   const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', path, message });
   const { pretrained, lora } = backbone;
-  if (items.style === 'ids' && pretrained !== null) refuse(['backbone', 'pretrained'], 'needs items.style lc-rec or bigrec: a pretrained model reads text');
-  if (lora !== null && pretrained === null) refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model from nothing has to learn all of its weights');
-  if (items.style !== 'ids' && training.initialWeights !== undefined) refuse(['training', 'initialWeights'], "is for items.style ids; set backbone.pretrained to the other run's folder model");
+  if (items.style === 'ids' && pretrained !== null)
+    refuse(['backbone', 'pretrained'], 'needs items.style lc-rec or bigrec: a pretrained model reads text');
+  if (lora !== null && pretrained === null)
+    refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model from nothing has to learn all of its weights');
+  if (items.style !== 'ids' && training.initialWeights !== undefined)
+    refuse(
+      ['training', 'initialWeights'],
+      "is for items.style ids; set backbone.pretrained to the other run's folder model",
+    );
 }
 
 /** All fields optional, none filled in. */
-function partialWithoutDefaults<S extends z.ZodRawShape>(schema: z.ZodObject<S>): z.ZodObject<{ [K in keyof S]: z.ZodOptional<S[K]> }> {
-  const bare = Object.entries(schema.shape).map(([key, field]) => [key, (field instanceof z.ZodDefault ? field.unwrap() : field) as z.ZodType] as const);
-  return z.strictObject(Object.fromEntries(bare.map(([key, field]) => [key, field.optional()]))) as unknown as z.ZodObject<{ [K in keyof S]: z.ZodOptional<S[K]> }>;
+function partialWithoutDefaults<S extends z.ZodRawShape>(
+  schema: z.ZodObject<S>,
+): z.ZodObject<{ [K in keyof S]: z.ZodOptional<S[K]> }> {
+  const bare = Object.entries(schema.shape).map(
+    ([key, field]) => [key, (field instanceof z.ZodDefault ? field.unwrap() : field) as z.ZodType] as const,
+  );
+  return z.strictObject(
+    Object.fromEntries(bare.map(([key, field]) => [key, field.optional()])),
+  ) as unknown as z.ZodObject<{ [K in keyof S]: z.ZodOptional<S[K]> }>;
 }

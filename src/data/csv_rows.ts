@@ -2,7 +2,10 @@ import { IlrecError } from '../errors';
 import { show, textOf, type TextFile } from './text_file';
 
 /** One row of a CSV file: its fields and the line it starts on, from 1. */
-export interface CsvRow { fields: string[]; line: number }
+export interface CsvRow {
+  fields: string[];
+  line: number;
+}
 
 /**
  * Reads CSV (RFC 4180): quoted fields hold delimiters, line breaks and doubled quotes; CRLF, LF, CR and a byte order mark are taken.
@@ -11,13 +14,19 @@ export interface CsvRow { fields: string[]; line: number }
  * @returns the header's names without surrounding space, and the rows one at a time.
  * @throws IlrecError when a quote is never closed, a closed one is not followed by a delimiter, or a row is not as wide as the header.
  */
-export function readCsv(reader: string, file: TextFile, delimiter = ','): { header: string[]; rows: Generator<CsvRow> } {
+export function readCsv(
+  reader: string,
+  file: TextFile,
+  delimiter = ',',
+): { header: string[]; rows: Generator<CsvRow> } {
   const all = csvRows(reader, file, delimiter);
   const header = (all.next().value as CsvRow).fields.map((name) => name.trim());
   const rows = (function* (): Generator<CsvRow> {
     for (const row of all) {
       if (row.fields.length !== header.length) {
-        throw new IlrecError(`${reader}: ${file.name} line ${row.line} must have ${header.length} fields like the header, got ${row.fields.length}; quote fields that hold a ${delimiter === '\t' ? 'tab' : `"${delimiter}"`}`);
+        throw new IlrecError(
+          `${reader}: ${file.name} line ${row.line} must have ${header.length} fields like the header, got ${row.fields.length}; quote fields that hold a ${delimiter === '\t' ? 'tab' : `"${delimiter}"`}`,
+        );
       }
       yield row;
     }
@@ -58,11 +67,21 @@ function* csvRows(reader: string, file: TextFile, delimiter: string): Generator<
 }
 
 /** The quoted field that starts at `start`, and where it ends. */
-function quoted(reader: string, file: string, text: string, start: number, line: number, delimiter: string): { value: string; end: number } {
+function quoted(
+  reader: string,
+  file: string,
+  text: string,
+  start: number,
+  line: number,
+  delimiter: string,
+): { value: string; end: number } {
   let value = '';
-  for (let at = start + 1; ; ) {
+  for (let at = start + 1; ;) {
     const quote = text.indexOf('"', at);
-    if (quote < 0) throw new IlrecError(`${reader}: ${file} line ${line} must close every quote, got one that runs to the end of the file: ${show(text.slice(start, start + 40))}; double each quote inside a quoted field`);
+    if (quote < 0)
+      throw new IlrecError(
+        `${reader}: ${file} line ${line} must close every quote, got one that runs to the end of the file: ${show(text.slice(start, start + 40))}; double each quote inside a quoted field`,
+      );
     value += text.slice(at, quote);
     at = quote + 1;
     if (text[at] === '"') {
@@ -71,7 +90,9 @@ function quoted(reader: string, file: string, text: string, start: number, line:
       continue;
     }
     if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') {
-      throw new IlrecError(`${reader}: ${file} line ${line + newlinesIn(text, start, at)} must have "${delimiter}" or the line's end after a closing quote, got ${show(text.slice(at, at + 20))}; double each quote inside a quoted field`);
+      throw new IlrecError(
+        `${reader}: ${file} line ${line + newlinesIn(text, start, at)} must have "${delimiter}" or the line's end after a closing quote, got ${show(text.slice(at, at + 20))}; double each quote inside a quoted field`,
+      );
     }
     return { value, end: at };
   }
@@ -88,10 +109,21 @@ function newlinesIn(text: string, start: number, end: number): number {
  * The place of a column in the header, by any of its names.
  * @throws IlrecError when it is not there and not optional (then -1), or there twice.
  */
-export function columnOf(reader: string, file: string, header: readonly string[], names: readonly string[], optional = false): number {
+export function columnOf(
+  reader: string,
+  file: string,
+  header: readonly string[],
+  names: readonly string[],
+  optional = false,
+): number {
   const places = header.flatMap((name, place) => (names.includes(name.toLowerCase()) ? [place] : []));
   if (places.length === 1) return places[0];
   if (places.length === 0 && optional) return -1;
-  const rule = places.length === 0 ? `must name a column ${names.join(' or ')}` : `must name only one column ${names.join(' or ')}`;
-  throw new IlrecError(`${reader}: ${file} line 1: the header ${rule}, got ${show(header.join(','))}; rename or ${places.length === 0 ? 'add' : 'remove'} one`);
+  const rule =
+    places.length === 0
+      ? `must name a column ${names.join(' or ')}`
+      : `must name only one column ${names.join(' or ')}`;
+  throw new IlrecError(
+    `${reader}: ${file} line 1: the header ${rule}, got ${show(header.join(','))}; rename or ${places.length === 0 ? 'add' : 'remove'} one`,
+  );
 }

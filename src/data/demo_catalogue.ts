@@ -23,7 +23,14 @@ const FAVOURITE_BRAND = 3;
 const FAVOURITE_BUILD = 2;
 const SECOND_DEPARTMENT = 0.35;
 
-interface Item { kind: number; brand: number; line: number; build: number; title: string; weight: number }
+interface Item {
+  kind: number;
+  brand: number;
+  line: number;
+  build: number;
+  title: string;
+  weight: number;
+}
 
 /**
  * Generates an outdoor shop: titled items and the orders of its customers. The same seed gives the same shop everywhere.
@@ -45,15 +52,27 @@ interface Item { kind: number; brand: number; line: number; build: number; title
  * nothing. The process knows no tokens, codes or models, and its constants were set before any model ran on it.
  * @throws IlrecError when a size is out of range.
  */
-export function demoCatalogue({ seed = 0, numItems = 400, numUsers = 3000 }: DemoCatalogueOptions = {}): InteractionData {
+export function demoCatalogue({
+  seed = 0,
+  numItems = 400,
+  numUsers = 3000,
+}: DemoCatalogueOptions = {}): InteractionData {
   const numKinds = DEPARTMENTS.length * DEPARTMENTS[0].length;
-  if (!Number.isInteger(numItems) || numItems < numKinds || numItems > 20_000) throw new IlrecError(`demoCatalogue: numItems must be an integer from ${numKinds} to 20000, got ${numItems}; 400 is the default`);
-  if (!Number.isInteger(numUsers) || numUsers < 1) throw new IlrecError(`demoCatalogue: numUsers must be an integer of 1 or more, got ${numUsers}; 3000 is the default`);
+  if (!Number.isInteger(numItems) || numItems < numKinds || numItems > 20_000)
+    throw new IlrecError(
+      `demoCatalogue: numItems must be an integer from ${numKinds} to 20000, got ${numItems}; 400 is the default`,
+    );
+  if (!Number.isInteger(numUsers) || numUsers < 1)
+    throw new IlrecError(
+      `demoCatalogue: numUsers must be an integer of 1 or more, got ${numUsers}; 3000 is the default`,
+    );
   const random = createRandom(seed);
   const items = makeItems(numItems, numKinds, random);
   const shop: Shop = {
     items,
-    itemsOfKind: Array.from({ length: numKinds }, (_, kind) => items.flatMap((item, number) => (item.kind === kind ? [number] : []))),
+    itemsOfKind: Array.from({ length: numKinds }, (_, kind) =>
+      items.flatMap((item, number) => (item.kind === kind ? [number] : [])),
+    ),
     successors: makeSuccessors(numKinds, random),
     departmentWeights: random.shuffle(DEPARTMENTS.map((_, rank) => (rank + 1) ** -POPULARITY_EXPONENT)),
   };
@@ -99,7 +118,12 @@ function makeSuccessors(numKinds: number, random: Random): number[][][] {
   });
 }
 
-interface Shop { items: Item[]; itemsOfKind: number[][]; successors: number[][][]; departmentWeights: number[] }
+interface Shop {
+  items: Item[];
+  itemsOfKind: number[][];
+  successors: number[][][];
+  departmentWeights: number[];
+}
 
 /** The orders of one new customer. */
 function orders({ items, itemsOfKind, successors, departmentWeights }: Shop, random: Random): Int32Array {
@@ -115,9 +139,10 @@ function orders({ items, itemsOfKind, successors, departmentWeights }: Shop, ran
     const before = items[ordered[ordered.length - 2]] ?? last;
     let candidates: number[] = [];
     if (random.next() >= NOISE) {
-      const kind = last === undefined
-        ? departments[random.next() < SECOND_DEPARTMENT ? 1 : 0] * perDepartment + random.int(perDepartment)
-        : successors[last.kind][before.kind][draw(SUCCESSOR_WEIGHTS, random)];
+      const kind =
+        last === undefined
+          ? departments[random.next() < SECOND_DEPARTMENT ? 1 : 0] * perDepartment + random.int(perDepartment)
+          : successors[last.kind][before.kind][draw(SUCCESSOR_WEIGHTS, random)];
       candidates = itemsOfKind[kind].filter((item) => !taken.has(item));
     }
     const isNoise = candidates.length === 0; // or the kind is bought out
@@ -125,8 +150,12 @@ function orders({ items, itemsOfKind, successors, departmentWeights }: Shop, ran
     const weights = candidates.map((number) => {
       const item = items[number];
       if (isNoise) return item.weight;
-      return item.weight * (item.line === last?.line || item.line === before?.line ? SAME_LINE : 1)
-        * (item.brand === favouriteBrand ? FAVOURITE_BRAND : 1) * (item.build === favouriteBuild ? FAVOURITE_BUILD : 1);
+      return (
+        item.weight *
+        (item.line === last?.line || item.line === before?.line ? SAME_LINE : 1) *
+        (item.brand === favouriteBrand ? FAVOURITE_BRAND : 1) *
+        (item.build === favouriteBuild ? FAVOURITE_BUILD : 1)
+      );
     });
     const next = candidates[draw(weights, random)];
     ordered.push(next);

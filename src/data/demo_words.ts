@@ -27,7 +27,16 @@ export const BRANDS: readonly { brand: string; lines: readonly [string, string] 
 ];
 
 /** How the gear is built; every customer prefers one. */
-export const BUILDS: readonly string[] = ['Ultralight', 'Insulated', 'Compact', 'Expedition', 'Classic', 'All-Weather', 'Starter', 'Pro'];
+export const BUILDS: readonly string[] = [
+  'Ultralight',
+  'Insulated',
+  'Compact',
+  'Expedition',
+  'Classic',
+  'All-Weather',
+  'Starter',
+  'Pro',
+];
 
 /** Colours: in the titles, but nobody's reason to buy. */
 export const COLOURS: readonly string[] = ['Moss', 'Charcoal', 'Burnt Orange', 'Deep Blue', 'Sand', 'Black'];

@@ -12,7 +12,10 @@ export class InteractionTable {
   private trimmed = 0;
 
   /** @param reader the function named in errors. @param file the file named in errors. */
-  constructor(private readonly reader: string, private readonly file: string) {}
+  constructor(
+    private readonly reader: string,
+    private readonly file: string,
+  ) {}
 
   /**
    * Adds a row. Ids lose their surrounding space, and the report says how many did.
@@ -23,7 +26,9 @@ export class InteractionTable {
     this.items.push(numberOf(this.itemNumbers, this.id('item', item, line)));
     const value = typeof time === 'number' ? time : typeof time === 'string' && time.trim() !== '' ? Number(time) : NaN;
     if (!Number.isFinite(value)) {
-      throw new IlrecError(`${this.reader}: ${this.file} line ${line}: time must be a finite number, got ${show(time)}; write Unix seconds or any number that grows with time`);
+      throw new IlrecError(
+        `${this.reader}: ${this.file} line ${line}: time must be a finite number, got ${show(time)}; write Unix seconds or any number that grows with time`,
+      );
     }
     this.times.push(value);
   }
@@ -35,7 +40,10 @@ export class InteractionTable {
    * @param titleOf item id -> title; items of it that nobody interacted with are left out, as there is no semantic id to reach them by.
    */
   build(name: string, titleOf?: ReadonlyMap<string, string | null>): InteractionData {
-    if (this.users.length === 0) throw new IlrecError(`${this.reader}: ${this.file} must have at least one interaction, got a header alone; write one row per interaction`);
+    if (this.users.length === 0)
+      throw new IlrecError(
+        `${this.reader}: ${this.file} must have at least one interaction, got a header alone; write one row per interaction`,
+      );
     const rowsOf: number[][] = Array.from(this.userNumbers, () => []);
     this.users.forEach((user, row) => rowsOf[user].push(row));
     let repeated = 0;
@@ -52,13 +60,18 @@ export class InteractionTable {
     const itemIds = [...this.itemNumbers.keys()];
     const notes: string[] = [];
     if (this.trimmed > 0) notes.push(`${this.trimmed} ids of ${this.file} had surrounding space, which is taken off.`);
-    if (repeated > 0) notes.push(`${repeated} rows of ${this.file} repeat user, item and time of an earlier row and are dropped.`);
+    if (repeated > 0)
+      notes.push(`${repeated} rows of ${this.file} repeat user, item and time of an earlier row and are dropped.`);
     if (titleOf !== undefined) {
       const without = itemIds.filter((id) => (titleOf.get(id) ?? null) === null).length;
       if (without > 0) notes.push(`${without} of ${itemIds.length} items have no title.`);
     }
     return {
-      name, itemIds, userIds: [...this.userNumbers.keys()], sequences, notes,
+      name,
+      itemIds,
+      userIds: [...this.userNumbers.keys()],
+      sequences,
+      notes,
       ...(titleOf && { titles: itemIds.map((id) => titleOf.get(id) ?? null) }),
     };
   }
@@ -66,7 +79,9 @@ export class InteractionTable {
   private id(column: string, value: unknown, line: number): string {
     const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
     if (typeof text !== 'string' || text.trim() === '') {
-      throw new IlrecError(`${this.reader}: ${this.file} line ${line}: ${column} must be an id, got ${show(value)}; write a text or number`);
+      throw new IlrecError(
+        `${this.reader}: ${this.file} line ${line}: ${column} must be an id, got ${show(value)}; write a text or number`,
+      );
     }
     const trimmed = text.trim();
     if (trimmed !== text) this.trimmed++;

@@ -3,7 +3,11 @@ import { MIN_SEQUENCE_LENGTH } from './leave_one_out';
 import type { InteractionData } from './types';
 
 /** What a filter took away. */
-export interface Dropped { users: number; items: number; interactions: number }
+export interface Dropped {
+  users: number;
+  items: number;
+  interactions: number;
+}
 
 /**
  * Keeps the users with max(k, 3) interactions or more and the items with k or more, again and again until nothing changes any more.
@@ -15,9 +19,13 @@ export interface Dropped { users: number; items: number; interactions: number }
  * @throws IlrecError when nothing is left; it names the largest k that leaves something.
  */
 export function kCoreFilter(data: InteractionData, k: number): { data: InteractionData; dropped: Dropped } {
-  if (!Number.isInteger(k) || k < 0) throw new IlrecError(`kCoreFilter: kCore must be an integer, 0 or more, got ${k}; leave it out for no filter`);
+  if (!Number.isInteger(k) || k < 0)
+    throw new IlrecError(`kCoreFilter: kCore must be an integer, 0 or more, got ${k}; leave it out for no filter`);
   if (data.cases !== undefined) {
-    if (k > 0) throw new IlrecError(`kCoreFilter: kCore must be left out with a published split, whose rows name every item, got ${k}; use leave-one-out instead`);
+    if (k > 0)
+      throw new IlrecError(
+        `kCoreFilter: kCore must be left out with a published split, whose rows name every item, got ${k}; use leave-one-out instead`,
+      );
     return { data, dropped: { users: 0, items: 0, interactions: 0 } };
   }
   const core = findCore(data, k);
@@ -41,15 +49,26 @@ export function kCoreFilter(data: InteractionData, k: number): { data: Interacti
   });
   return {
     data: {
-      ...data, userIds, sequences, itemIds: ofItems(data.itemIds),
+      ...data,
+      userIds,
+      sequences,
+      itemIds: ofItems(data.itemIds),
       ...(data.titles && { titles: ofItems(data.titles) }),
       ...(data.semanticIds && { semanticIds: ofItems(data.semanticIds) }),
     },
-    dropped: { users: data.userIds.length - userIds.length, items: data.itemIds.length - numItems, interactions: before - after },
+    dropped: {
+      users: data.userIds.length - userIds.length,
+      items: data.itemIds.length - numItems,
+      interactions: before - after,
+    },
   };
 }
 
-interface Core { userKept: Uint8Array; itemKept: Uint8Array; numUsers: number }
+interface Core {
+  userKept: Uint8Array;
+  itemKept: Uint8Array;
+  numUsers: number;
+}
 
 function findCore({ sequences, itemIds }: InteractionData, k: number): Core {
   const userKept = new Uint8Array(sequences.length).fill(1);

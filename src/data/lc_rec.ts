@@ -35,22 +35,33 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
   const userIds: string[] = [];
   const sequences: Int32Array[] = [];
   for (const [user, value] of parseJsonObject(READER, inter)) {
-    if (!Array.isArray(value)) throw new IlrecError(`${READER}: ${inter.name} user ${show(user)} must have a list of items, got ${show(value)}; write the items in time order`);
+    if (!Array.isArray(value))
+      throw new IlrecError(
+        `${READER}: ${inter.name} user ${show(user)} must have a list of items, got ${show(value)}; write the items in time order`,
+      );
     const sequence = new Int32Array(value.length);
     for (let t = 0; t < value.length; t++) {
       const id = itemIdOf(value[t]);
-      if (id === null) throw new IlrecError(`${READER}: ${inter.name} user ${show(user)} must list items by number or text, got ${show(value[t])} at place ${t}; write the item's key`);
+      if (id === null)
+        throw new IlrecError(
+          `${READER}: ${inter.name} user ${show(user)} must list items by number or text, got ${show(value[t])} at place ${t}; write the item's key`,
+        );
       if (semanticIdOf === undefined) add(id);
       const number = numberOf.get(id);
       if (number === undefined) {
-        throw new IlrecError(`${READER}: ${inter.name} user ${show(user)} must have only items of ${index?.name}, got ${show(id)} at place ${t}; use the index.json made for these interactions`);
+        throw new IlrecError(
+          `${READER}: ${inter.name} user ${show(user)} must have only items of ${index?.name}, got ${show(id)} at place ${t}; use the index.json made for these interactions`,
+        );
       }
       sequence[t] = number;
     }
     userIds.push(user);
     sequences.push(sequence);
   }
-  if (userIds.length === 0) throw new IlrecError(`${READER}: ${inter.name} must have at least one user, got an empty object; write the file again`);
+  if (userIds.length === 0)
+    throw new IlrecError(
+      `${READER}: ${inter.name} must have at least one user, got an empty object; write the file again`,
+    );
 
   const itemIds = [...numberOf.keys()];
   if (titleOf !== undefined) {
@@ -58,7 +69,10 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
     if (unknown > 0) notes.push(`${unknown} items of ${item?.name} have no semantic id and are left out.`);
   }
   return {
-    name, itemIds, userIds, sequences,
+    name,
+    itemIds,
+    userIds,
+    sequences,
     ...(titleOf && { titles: itemIds.map((id) => titleOf.get(id) ?? null) }),
     ...(semanticIdOf && { semanticIds: itemIds.map((id) => semanticIdOf.get(id) as string[]) }),
     notes,
@@ -69,12 +83,21 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
 export function readSemanticIds(reader: string, file: TextFile): Map<string, string[]> {
   const semanticIds = new Map<string, string[]>();
   for (const [item, value] of parseJsonObject(reader, file)) {
-    if (!Array.isArray(value) || value.length === 0 || !value.every((token) => typeof token === 'string' && token.trim() !== '')) {
-      throw new IlrecError(`${reader}: ${file.name} item ${show(item)} must have a list of tokens such as ["<a_1>","<b_7>"], got ${show(value)}; write its semantic id`);
+    if (
+      !Array.isArray(value) ||
+      value.length === 0 ||
+      !value.every((token) => typeof token === 'string' && token.trim() !== '')
+    ) {
+      throw new IlrecError(
+        `${reader}: ${file.name} item ${show(item)} must have a list of tokens such as ["<a_1>","<b_7>"], got ${show(value)}; write its semantic id`,
+      );
     }
     semanticIds.set(item, value as string[]);
   }
-  if (semanticIds.size === 0) throw new IlrecError(`${reader}: ${file.name} must have at least one item, got an empty object; remove the file to have semantic ids made`);
+  if (semanticIds.size === 0)
+    throw new IlrecError(
+      `${reader}: ${file.name} must have at least one item, got an empty object; remove the file to have semantic ids made`,
+    );
   return semanticIds;
 }
 
@@ -83,11 +106,15 @@ export function readTitles(reader: string, file: TextFile): Map<string, string |
   const titles = new Map<string, string | null>();
   for (const [item, value] of parseJsonObject(reader, file)) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-      throw new IlrecError(`${reader}: ${file.name} item ${show(item)} must be an object such as {"title":"..."}, got ${show(value)}; write the item's fields`);
+      throw new IlrecError(
+        `${reader}: ${file.name} item ${show(item)} must be an object such as {"title":"..."}, got ${show(value)}; write the item's fields`,
+      );
     }
     const title = (value as Record<string, unknown>)['title'];
     if (title !== undefined && title !== null && typeof title !== 'string') {
-      throw new IlrecError(`${reader}: ${file.name} item ${show(item)} must have a text as title, got ${show(title)}; quote it or remove it`);
+      throw new IlrecError(
+        `${reader}: ${file.name} item ${show(item)} must have a text as title, got ${show(title)}; quote it or remove it`,
+      );
     }
     titles.set(item, title?.trim() || null);
   }

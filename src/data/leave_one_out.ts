@@ -18,7 +18,9 @@ export function leaveOneOut(data: Pick<InteractionData, 'userIds' | 'sequences'>
   for (let user = 0; user < numUsers; user++) {
     const sequence = data.sequences[user];
     if (sequence.length < MIN_SEQUENCE_LENGTH) {
-      throw new IlrecError(`leaveOneOut: user "${data.userIds[user]}" must have ${MIN_SEQUENCE_LENGTH} interactions or more, got ${sequence.length}; run prepare, which drops such users`);
+      throw new IlrecError(
+        `leaveOneOut: user "${data.userIds[user]}" must have ${MIN_SEQUENCE_LENGTH} interactions or more, got ${sequence.length}; run prepare, which drops such users`,
+      );
     }
     train.push(sequence.subarray(0, sequence.length - 2));
     validation[user] = sequence[sequence.length - 2];

@@ -14,7 +14,9 @@ export async function openText(caller: string, path: string, todo = 'check the p
   try {
     return { name: basename(path), text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
   } catch {
-    throw new IlrecError(`${caller}: ${path} must be UTF-8 text of less than 512 MB, got other bytes or more; convert or split it`);
+    throw new IlrecError(
+      `${caller}: ${path} must be UTF-8 text of less than 512 MB, got other bytes or more; convert or split it`,
+    );
   }
 }
 

@@ -21,17 +21,25 @@ export interface UserSplit {
  * @param heldOut splits whose targets must not be trained on.
  * @throws IlrecError when the targets held out are not the user's last items.
  */
-export function publishedSplit(user: string, windows: readonly SplitWindow[], heldOut: readonly SplitWindow['split'][]): UserSplit {
+export function publishedSplit(
+  user: string,
+  windows: readonly SplitWindow[],
+  heldOut: readonly SplitWindow['split'][],
+): UserSplit {
   const { sequence } = chainWindows(windows.map(({ history, target }) => ({ history, target })));
   const out = windows.filter(({ split }) => heldOut.includes(split));
   const train = sequence.slice(0, sequence.length - out.length);
   const last = sequence.slice(train.length);
   const targets = out.map(({ target }) => target);
   if (sorted(last) !== sorted(targets)) {
-    throw new IlrecError(`publishedSplit: the targets held out must be the last items of user "${user}", got [${targets.join(', ')}] where the chained windows end with [${last.join(', ')}]; use leave-one-out instead`);
+    throw new IlrecError(
+      `publishedSplit: the targets held out must be the last items of user "${user}", got [${targets.join(', ')}] where the chained windows end with [${last.join(', ')}]; use leave-one-out instead`,
+    );
   }
   const casesOf = (split: SplitWindow['split']): PublishedCase[] =>
-    out.filter((window) => window.split === split).map(({ history, target }) => ({ history: Int32Array.from(history), target }));
+    out
+      .filter((window) => window.split === split)
+      .map(({ history, target }) => ({ history: Int32Array.from(history), target }));
   return { train, valid: casesOf('valid'), test: casesOf('test') };
 }
 

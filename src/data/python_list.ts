@@ -1,7 +1,19 @@
 /** What `parsePythonList` gives for each element. */
 export type PythonValue = string | number;
 
-const ESCAPES: Readonly<Record<string, string>> = { n: '\n', t: '\t', r: '\r', a: '\x07', b: '\b', f: '\f', v: '\v', '\\': '\\', "'": "'", '"': '"', '\n': '' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+  '\\': '\\',
+  "'": "'",
+  '"': '"',
+  '\n': '',
+};
 const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /**
@@ -15,7 +27,9 @@ export function parsePythonList(text: string): PythonValue[] {
   const fail = (rule: string): never => {
     throw new SyntaxError(`column ${at + 1}: ${rule}, got ${at < text.length ? JSON.stringify(text[at]) : 'the end'}`);
   };
-  const skipSpace = (): void => { while (at < text.length && /\s/.test(text[at])) at++; };
+  const skipSpace = (): void => {
+    while (at < text.length && /\s/.test(text[at])) at++;
+  };
   const expect = (char: string): void => {
     if (text[at] !== char) fail(`there must be "${char}"`);
     at++;

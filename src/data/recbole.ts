@@ -35,13 +35,19 @@ function readItemTitles(file: TextFile): Map<string, string | null> | undefined 
   const titles = new Map<string, string | null>();
   for (const { fields, line } of body) {
     const id = fields[idPlace].trim();
-    if (titles.has(id)) throw new IlrecError(`${READER}: ${file.name} line ${line}: item_id must be there only once, got ${show(id)} again; keep one of the lines`);
+    if (titles.has(id))
+      throw new IlrecError(
+        `${READER}: ${file.name} line ${line}: item_id must be there only once, got ${show(id)} again; keep one of the lines`,
+      );
     titles.set(id, fields[titlePlace].trim() || null);
   }
   return titles;
 }
 
-interface AtomicRows { header: { field: string; type: string }[]; body: Iterable<{ fields: string[]; line: number }> }
+interface AtomicRows {
+  header: { field: string; type: string }[];
+  body: Iterable<{ fields: string[]; line: number }>;
+}
 
 /** RecBole quotes nothing: a line is cut at its tabs. */
 function atomicRows(file: TextFile): AtomicRows {
@@ -50,7 +56,9 @@ function atomicRows(file: TextFile): AtomicRows {
   const header = first.split('\t').map((cell) => {
     const [field, type = ''] = cell.trim().split(':');
     if (!['token', 'float', 'token_seq', 'float_seq'].includes(type)) {
-      throw new IlrecError(`${READER}: ${file.name} line 1: each column must be named as field:type with type token, float, token_seq or float_seq and a tab between, got ${show(cell)}; write e.g. "user_id:token"`);
+      throw new IlrecError(
+        `${READER}: ${file.name} line 1: each column must be named as field:type with type token, float, token_seq or float_seq and a tab between, got ${show(cell)}; write e.g. "user_id:token"`,
+      );
     }
     return { field, type };
   });
@@ -58,7 +66,9 @@ function atomicRows(file: TextFile): AtomicRows {
     for (const { line, number } of lines) {
       const fields = line.split('\t');
       if (fields.length !== header.length) {
-        throw new IlrecError(`${READER}: ${file.name} line ${number} must have ${header.length} fields like the header, got ${fields.length}; separate them by tabs`);
+        throw new IlrecError(
+          `${READER}: ${file.name} line ${number} must have ${header.length} fields like the header, got ${fields.length}; separate them by tabs`,
+        );
       }
       yield { fields, line: number };
     }
@@ -70,7 +80,9 @@ function placeOf(file: string, header: AtomicRows['header'], field: string): num
   const place = header.findIndex((column) => column.field === field);
   if (place < 0) {
     const type = field === 'timestamp' ? 'float' : 'token';
-    throw new IlrecError(`${READER}: ${file} line 1: the header must name ${field}:${type}, got ${show(header.map((column) => column.field).join(' '))}; rename or add the column`);
+    throw new IlrecError(
+      `${READER}: ${file} line 1: the header must name ${field}:${type}, got ${show(header.map((column) => column.field).join(' '))}; rename or add the column`,
+    );
   }
   return place;
 }

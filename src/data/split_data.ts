@@ -1,5 +1,5 @@
-import type { EvaluationCases } from '../evaluation/split_cases';
-import { splitCases } from '../evaluation/split_cases';
+import type { EvaluationCases } from './split_cases';
+import { splitCases } from './split_cases';
 import { leaveOneOut } from './leave_one_out';
 import type { InteractionData, PublishedCase } from './types';
 
@@ -14,10 +14,20 @@ export interface DataSplit {
 }
 
 /** The dataset's published rows where it has some, leave-one-out otherwise. @throws IlrecError as `leaveOneOut`. */
-export function splitData({ userIds, sequences, cases }: Pick<InteractionData, 'userIds' | 'sequences' | 'cases'>): DataSplit {
-  if (cases !== undefined) return { holdOut: 'published rows', train: sequences, valid: casesOf(cases.valid), test: casesOf(cases.test) };
+export function splitData({
+  userIds,
+  sequences,
+  cases,
+}: Pick<InteractionData, 'userIds' | 'sequences' | 'cases'>): DataSplit {
+  if (cases !== undefined)
+    return { holdOut: 'published rows', train: sequences, valid: casesOf(cases.valid), test: casesOf(cases.test) };
   const split = leaveOneOut({ userIds, sequences });
-  return { holdOut: 'leave-one-out', train: split.train, valid: splitCases(split, 'valid'), test: splitCases(split, 'test') };
+  return {
+    holdOut: 'leave-one-out',
+    train: split.train,
+    valid: splitCases(split, 'valid'),
+    test: splitCases(split, 'test'),
+  };
 }
 
 function casesOf(rows: readonly PublishedCase[]): EvaluationCases {

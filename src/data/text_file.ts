@@ -1,5 +1,5 @@
 import { IlrecError } from '../errors';
-import { jsonErrorPlace } from './json_error_place';
+import { jsonErrorPlace } from '../files/json_error_place';
 
 /** A text file as the readers take it: they never open one, so that they run in a browser too. */
 export interface TextFile {
@@ -19,7 +19,10 @@ export function show(value: unknown): string {
 /** The text without a byte order mark. @throws IlrecError when nothing but white space is left. */
 export function textOf(reader: string, file: TextFile): string {
   const text = file.text.charCodeAt(0) === 0xfeff ? file.text.slice(1) : file.text;
-  if (text.trim() === '') throw new IlrecError(`${reader}: ${file.name} must not be empty, got ${file.text.length} characters; write the file again`);
+  if (text.trim() === '')
+    throw new IlrecError(
+      `${reader}: ${file.name} must not be empty, got ${file.text.length} characters; write the file again`,
+    );
   return text;
 }
 
@@ -49,25 +52,37 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
     value = JSON.parse(text);
   } catch {
     const place = jsonErrorPlace(text);
-    throw new IlrecError(`${reader}: ${file.name}${place === null ? '' : ` line ${place.line} column ${place.column}`} must be valid JSON, got ${show(place?.found)}; repair or download the file again`);
+    throw new IlrecError(
+      `${reader}: ${file.name}${place === null ? '' : ` line ${place.line} column ${place.column}`} must be valid JSON, got ${show(place?.found)}; repair or download the file again`,
+    );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new IlrecError(`${reader}: ${file.name} must be one JSON object, got ${show(value)}; see the format's description in the README`);
+    throw new IlrecError(
+      `${reader}: ${file.name} must be one JSON object, got ${show(value)}; see the format's description in the README`,
+    );
   }
   const seen = new Map<string, number>();
   for (const { key, line } of topLevelKeys(text)) {
     const before = seen.get(key);
-    if (before !== undefined) throw new IlrecError(`${reader}: ${file.name} line ${line} must not repeat a key, got ${show(key)} again (first on line ${before}); merge the two entries`);
+    if (before !== undefined)
+      throw new IlrecError(
+        `${reader}: ${file.name} line ${line} must not repeat a key, got ${show(key)} again (first on line ${before}); merge the two entries`,
+      );
     seen.set(key, line);
   }
   const entries = new Map<string, unknown>();
   const rawOf = new Map<string, string>();
   for (const [rawKey, entry] of Object.entries(value)) {
     const key = rawKey.trim();
-    if (key === '') throw new IlrecError(`${reader}: ${file.name} must not have a blank key, got ${show(rawKey)}; name or remove the entry`);
+    if (key === '')
+      throw new IlrecError(
+        `${reader}: ${file.name} must not have a blank key, got ${show(rawKey)}; name or remove the entry`,
+      );
     const other = rawOf.get(key);
     if (other !== undefined) {
-      throw new IlrecError(`${reader}: ${file.name} must not have keys that differ only by surrounding space, got ${show(other)} and ${show(rawKey)}; merge the two entries`);
+      throw new IlrecError(
+        `${reader}: ${file.name} must not have keys that differ only by surrounding space, got ${show(other)} and ${show(rawKey)}; merge the two entries`,
+      );
     }
     rawOf.set(key, rawKey);
     entries.set(key, entry);
@@ -81,10 +96,14 @@ export function parseJsonLine(reader: string, file: string, line: string, number
   try {
     value = JSON.parse(line);
   } catch {
-    throw new IlrecError(`${reader}: ${file} line ${number} must be one JSON object, got ${show(line)}; repair the line`);
+    throw new IlrecError(
+      `${reader}: ${file} line ${number} must be one JSON object, got ${show(line)}; repair the line`,
+    );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new IlrecError(`${reader}: ${file} line ${number} must be one JSON object, got ${show(value)}; repair the line`);
+    throw new IlrecError(
+      `${reader}: ${file} line ${number} must be one JSON object, got ${show(value)}; repair the line`,
+    );
   }
   return value as Record<string, unknown>;
 }
@@ -96,12 +115,15 @@ function* topLevelKeys(text: string): Generator<{ key: string; line: number }> {
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
     if (c === 0x0a) line++;
-    else if (c === 0x7b || c === 0x5b) depth++; // { [
-    else if (c === 0x7d || c === 0x5d) depth--; // } ]
+    else if (c === 0x7b || c === 0x5b)
+      depth++; // { [
+    else if (c === 0x7d || c === 0x5d)
+      depth--; // } ]
     else if (c === 0x22) {
       const start = i;
       for (i++; text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++; // skip what a backslash escapes
-      if (depth === 1 && followedByColon(text, i + 1)) yield { key: JSON.parse(text.slice(start, i + 1)) as string, line };
+      if (depth === 1 && followedByColon(text, i + 1))
+        yield { key: JSON.parse(text.slice(start, i + 1)) as string, line };
     }
   }
 }

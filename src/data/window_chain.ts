@@ -1,5 +1,8 @@
 /** A stretch of a user's history and the item that followed it. */
-export interface HistoryWindow { history: number[]; target: number }
+export interface HistoryWindow {
+  history: number[];
+  target: number;
+}
 
 /**
  * Chains the overlapping windows of one user, in time order, back into one sequence.
@@ -16,7 +19,9 @@ export function chainWindows(windows: readonly HistoryWindow[]): { sequence: num
   const sequence = [...first.history, first.target];
   let gaps = 0;
   while (left.length > 0) {
-    const follows = left.findIndex(({ history }) => history.length > 0 && overlap(sequence, history) === history.length);
+    const follows = left.findIndex(
+      ({ history }) => history.length > 0 && overlap(sequence, history) === history.length,
+    );
     const [{ history, target }] = left.splice(Math.max(0, follows), 1);
     if (follows >= 0) {
       sequence.push(target);

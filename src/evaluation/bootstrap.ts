@@ -24,13 +24,19 @@ export function bootstrapInterval(values: ArrayLike<number>, options: BootstrapO
  * @param columns [M] arrays of one value per user, all of one length of at least 1.
  * @returns [M] intervals, quantiles interpolated linearly between resampled means.
  */
-export function bootstrapIntervals(columns: readonly ArrayLike<number>[], { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions = {}): Interval[] {
-  if (!Number.isInteger(resamples) || resamples < 1) throw new IlrecError(`bootstrapIntervals: resamples must be an integer of at least 1, got ${resamples}`);
-  if (!(level > 0 && level < 1)) throw new IlrecError(`bootstrapIntervals: level must lie between 0 and 1, got ${level}`);
+export function bootstrapIntervals(
+  columns: readonly ArrayLike<number>[],
+  { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions = {},
+): Interval[] {
+  if (!Number.isInteger(resamples) || resamples < 1)
+    throw new IlrecError(`bootstrapIntervals: resamples must be an integer of at least 1, got ${resamples}`);
+  if (!(level > 0 && level < 1))
+    throw new IlrecError(`bootstrapIntervals: level must lie between 0 and 1, got ${level}`);
   const numUsers = columns[0]?.length ?? 0;
   for (const column of columns) {
     if (column.length === 0) throw new IlrecError('bootstrapIntervals: there must be at least one user, got 0');
-    if (column.length !== numUsers) throw new IlrecError(`bootstrapIntervals: columns must have one length, got ${numUsers} and ${column.length}`);
+    if (column.length !== numUsers)
+      throw new IlrecError(`bootstrapIntervals: columns must have one length, got ${numUsers} and ${column.length}`);
   }
   // Users with the same values in each column are one kind: a table of the few kinds stays in the cache, unlike one of all users.
   const { kindOfUser, kinds } = groupUsers(columns, numUsers);
@@ -54,7 +60,10 @@ export function bootstrapIntervals(columns: readonly ArrayLike<number>[], { resa
 }
 
 /** @param kinds the first user of each kind. */
-function groupUsers(columns: readonly ArrayLike<number>[], numUsers: number): { kindOfUser: Int32Array; kinds: number[] } {
+function groupUsers(
+  columns: readonly ArrayLike<number>[],
+  numUsers: number,
+): { kindOfUser: Int32Array; kinds: number[] } {
   const kindOfUser = new Int32Array(numUsers);
   const kinds: number[] = [];
   const known = new Map<string, number>();

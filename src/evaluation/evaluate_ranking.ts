@@ -47,7 +47,18 @@ export type EvaluationResult = { [metric in MetricKey]: number } & {
  * @throws IlrecError when there are no users, a target is not an item, a cutoff exceeds the list, or `recommend` does not answer for each user.
  */
 export async function evaluateRecommender(options: EvaluateOptions): Promise<EvaluationResult> {
-  const { targets, numItems, ranking, split, holdOut = 'leave-one-out', ks = [1, 5, 10], batchSize = 64, seed = 0, resamples = 1000, onProgress } = options;
+  const {
+    targets,
+    numItems,
+    ranking,
+    split,
+    holdOut = 'leave-one-out',
+    ks = [1, 5, 10],
+    batchSize = 64,
+    seed = 0,
+    resamples = 1000,
+    onProgress,
+  } = options;
   checkOptions(options, ks, batchSize);
   const evaluatedUsers = chooseUsers(targets.length, options.users, seed);
   const order = orderByCost(evaluatedUsers, options.costOf?.bind(options));
@@ -56,7 +67,10 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
   for (let start = 0; start < order.length; start += batchSize) {
     const batch = order.slice(start, start + batchSize); // positions in evaluatedUsers
     const lists = await options.recommend(batch.map((position) => evaluatedUsers[position]));
-    if (lists.length !== batch.length) throw new IlrecError(`evaluateRecommender: recommend must return one list per user, got ${lists.length} lists for ${batch.length} users`);
+    if (lists.length !== batch.length)
+      throw new IlrecError(
+        `evaluateRecommender: recommend must return one list per user, got ${lists.length} lists for ${batch.length} users`,
+      );
     batch.forEach((position, i) => {
       ranks[position] = rankOf(targets[evaluatedUsers[position]], lists[i]);
       invalidItems += countInvalid(lists[i], numItems);
@@ -67,7 +81,10 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
   const metrics = metricsOf(ks);
   const columns = metrics.map(({ metric, k }) => gains(metric, ranks, k));
   const intervals = bootstrapIntervals(columns, { resamples, seed, level: 0.95 });
-  const values = Object.fromEntries(metrics.map(({ key }, m) => [key, meanOf(columns[m])])) as Record<MetricKey, number>;
+  const values = Object.fromEntries(metrics.map(({ key }, m) => [key, meanOf(columns[m])])) as Record<
+    MetricKey,
+    number
+  >;
   const users = evaluatedUsers.length;
   const protocol: EvaluationProtocol = {
     split,
@@ -83,7 +100,11 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
 }
 
 /** The result without its per-user arrays: what `evaluate --json` prints. */
-export function evaluationSummary({ ranks: _ranks, evaluatedUsers: _users, ...summary }: EvaluationResult): Omit<EvaluationResult, 'ranks' | 'evaluatedUsers'> {
+export function evaluationSummary({
+  ranks: _ranks,
+  evaluatedUsers: _users,
+  ...summary
+}: EvaluationResult): Omit<EvaluationResult, 'ranks' | 'evaluatedUsers'> {
   return summary;
 }
 
@@ -94,7 +115,10 @@ export function metricKeys(ks: readonly number[] = [1, 5, 10]): MetricKey[] {
 
 function metricsOf(ks: readonly number[]): { metric: MetricName; k: number; key: MetricKey }[] {
   const last = Math.max(...ks);
-  const pairs = ks.flatMap((k): [MetricName, number][] => [['hr', k], ...(k > 1 ? ([['ndcg', k]] as [MetricName, number][]) : [])]);
+  const pairs = ks.flatMap((k): [MetricName, number][] => [
+    ['hr', k],
+    ...(k > 1 ? ([['ndcg', k]] as [MetricName, number][]) : []),
+  ]);
   return [...pairs, ['mrr', last] as [MetricName, number]].map(([metric, k]) => ({ metric, k, key: `${metric}@${k}` }));
 }
 
@@ -103,12 +127,14 @@ function chooseUsers(total: number, users: number | readonly number[] | undefine
   if (users === undefined) return Int32Array.from({ length: total }, (_, user) => user);
   if (typeof users !== 'number') {
     users.forEach((user) => {
-      if (!(Number.isInteger(user) && user >= 0 && user < total)) throw new IlrecError(`evaluateRecommender: users must be integers in [0, ${total}), got ${user}`);
+      if (!(Number.isInteger(user) && user >= 0 && user < total))
+        throw new IlrecError(`evaluateRecommender: users must be integers in [0, ${total}), got ${user}`);
     });
     if (users.length === 0) throw new IlrecError('evaluateRecommender: there must be at least one user, got 0');
     return Int32Array.from(users);
   }
-  if (!Number.isInteger(users) || users < 1) throw new IlrecError(`evaluateRecommender: users must be an integer of at least 1, got ${users}`);
+  if (!Number.isInteger(users) || users < 1)
+    throw new IlrecError(`evaluateRecommender: users must be an integer of at least 1, got ${users}`);
   const shuffled = createRandom(seed).shuffle(Int32Array.from({ length: total }, (_, user) => user));
   return shuffled.slice(0, users).sort();
 }
@@ -133,13 +159,18 @@ function countInvalid(items: ArrayLike<number>, numItems: number): number {
 
 function checkOptions({ targets, numItems, ranking }: EvaluateOptions, ks: readonly number[], batchSize: number): void {
   if (targets.length === 0) throw new IlrecError('evaluateRecommender: there must be at least one user, got 0');
-  if (!Number.isInteger(batchSize) || batchSize < 1) throw new IlrecError(`evaluateRecommender: batchSize must be an integer of at least 1, got ${batchSize}`);
+  if (!Number.isInteger(batchSize) || batchSize < 1)
+    throw new IlrecError(`evaluateRecommender: batchSize must be an integer of at least 1, got ${batchSize}`);
   if (ks.length === 0 || ks.some((k) => !Number.isInteger(k) || k < 1 || k > ranking.listLength)) {
-    throw new IlrecError(`evaluateRecommender: ks must be integers from 1 to the list length of ${ranking.listLength}, got [${ks.join(', ')}]; raise listLength`);
+    throw new IlrecError(
+      `evaluateRecommender: ks must be integers from 1 to the list length of ${ranking.listLength}, got [${ks.join(', ')}]; raise listLength`,
+    );
   }
   for (let user = 0; user < targets.length; user++) {
     if (!(Number.isInteger(targets[user]) && targets[user] >= 0 && targets[user] < numItems)) {
-      throw new IlrecError(`evaluateRecommender: targets must be item numbers in [0, ${numItems}), got ${targets[user]} for user ${user}`);
+      throw new IlrecError(
+        `evaluateRecommender: targets must be item numbers in [0, ${numItems}), got ${targets[user]} for user ${user}`,
+      );
     }
   }
 }

@@ -43,9 +43,13 @@ export function pairedDifference(
   { metric = 'ndcg', k = 10, resamples = 1000, permutations = 10_000, seed = 0 }: PairedDifferenceOptions = {},
 ): PairedDifference {
   const users = a[0]?.length ?? 0;
-  if (users === 0 || b.length === 0) throw new IlrecError('pairedDifference: each method must have the ranks of at least one seed and user, got none');
+  if (users === 0 || b.length === 0)
+    throw new IlrecError('pairedDifference: each method must have the ranks of at least one seed and user, got none');
   for (const ranks of [...a, ...b]) {
-    if (ranks.length !== users) throw new IlrecError(`pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users`);
+    if (ranks.length !== users)
+      throw new IlrecError(
+        `pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users`,
+      );
   }
   const gainsA = meanGains(a, metric, k);
   const gainsB = meanGains(b, metric, k);
@@ -68,5 +72,8 @@ export function pairedDifference(
 
 /** Each user's gain, averaged over seeds, [users]. */
 function meanGains(ranks: readonly ArrayLike<number>[], metric: MetricName, k: number): Float64Array {
-  return Float64Array.from({ length: ranks[0].length }, (_, user) => ranks.reduce((sum, run) => sum + gain(metric, run[user], k), 0) / ranks.length);
+  return Float64Array.from(
+    { length: ranks[0].length },
+    (_, user) => ranks.reduce((sum, run) => sum + gain(metric, run[user], k), 0) / ranks.length,
+  );
 }

@@ -41,13 +41,21 @@ export function protocolText(protocol: EvaluationProtocol): string {
   const published = protocol.holdOut === 'published rows';
   const who = published ? 'rows' : 'users';
   const target = split === 'test' ? 'the last item of each user' : 'the last but one item of each user';
-  const counted = users === usersTotal ? `all ${users} ${who}` : `${users} of ${usersTotal} ${who}${userSeed === null ? '' : ` drawn with seed ${userSeed}`}`;
+  const counted =
+    users === usersTotal
+      ? `all ${users} ${who}`
+      : `${users} of ${usersTotal} ${who}${userSeed === null ? '' : ` drawn with seed ${userSeed}`}`;
   const beams = protocol.beamWidth === null ? '' : `, beam width ${protocol.beamWidth}`;
   const probabilities =
-    protocol.renormalize === null ? '' : `, token probabilities ${protocol.renormalize ? 'renormalised over the allowed tokens' : 'over the whole vocabulary'}`;
-  const history = protocol.maxHistory === null ? 'the whole history' : `the last ${protocol.maxHistory} items of the history`;
+    protocol.renormalize === null
+      ? ''
+      : `, token probabilities ${protocol.renormalize ? 'renormalised over the allowed tokens' : 'over the whole vocabulary'}`;
+  const history =
+    protocol.maxHistory === null ? 'the whole history' : `the last ${protocol.maxHistory} items of the history`;
   return [
-    published ? `The published rows of the ${split} split, ${counted}.` : `Leave-one-out, ${split} split (target: ${target}), ${counted}.`,
+    published
+      ? `The published rows of the ${split} split, ${counted}.`
+      : `Leave-one-out, ${split} split (target: ${target}), ${counted}.`,
     `Full ranking of ${numItems} items by ${protocol.ranking}${beams}${probabilities}; lists of ${protocol.listLength} items, a target below that counts as a miss.`,
     `The model sees ${history}; items of the history ${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
     `Ties: ${protocol.tieRule}.`,

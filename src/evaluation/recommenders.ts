@@ -61,7 +61,10 @@ export function beamSearchRecommender({
   itemCounts,
   vocabTileSize,
 }: BeamSearchRecommenderOptions): Recommender {
-  if (prompt === undefined) throw new IlrecError('beamSearchRecommender: tokenizer or prompt must be given, got neither; give the tokenizer that the model was trained with');
+  if (prompt === undefined)
+    throw new IlrecError(
+      'beamSearchRecommender: tokenizer or prompt must be given, got neither; give the tokenizer that the model was trained with',
+    );
   const rankTies = itemCounts ? popularityTies(itemCounts) : itemNumberTies;
   return {
     numItems: trie.numItems,
@@ -81,7 +84,14 @@ export function beamSearchRecommender({
     async recommend(users) {
       const prompts = users.map((user) => prompt(histories[user]));
       const exclude = excludeSeen ? users.map((user) => new Set(Array.from(histories[user]))) : [];
-      const ranked = await constrainedBeamSearch(decoder, trie, prompts, { beamWidth, numItems: listLength, renormalize, rankTies, exclude, vocabTileSize });
+      const ranked = await constrainedBeamSearch(decoder, trie, prompts, {
+        beamWidth,
+        numItems: listLength,
+        renormalize,
+        rankTies,
+        exclude,
+        vocabTileSize,
+      });
       return ranked.map(({ items }) => items);
     },
   };
@@ -92,7 +102,13 @@ export interface ScorerRecommenderOptions extends HistoryOptions {
 }
 
 /** A model that scores every item: the whole catalogue is ranked, equal scores by item number. */
-export function scorerRecommender({ scorer, histories, maxHistory, excludeSeen = false, listLength = 20 }: ScorerRecommenderOptions): Recommender {
+export function scorerRecommender({
+  scorer,
+  histories,
+  maxHistory,
+  excludeSeen = false,
+  listLength = 20,
+}: ScorerRecommenderOptions): Recommender {
   const { numItems } = scorer;
   const best = new TopK(Math.min(listLength, numItems));
   return {
@@ -115,7 +131,10 @@ export function scorerRecommender({ scorer, histories, maxHistory, excludeSeen =
         const seen = excludeSeen ? new Set(Array.from(histories[user])) : null;
         for (let item = 0; item < numItems; item++) {
           const score = scores[row * numItems + item];
-          if (Number.isNaN(score)) throw new IlrecError(`scorerRecommender: scores must be numbers, ${scorer.name} got NaN for item ${item}; its weights have diverged`);
+          if (Number.isNaN(score))
+            throw new IlrecError(
+              `scorerRecommender: scores must be numbers, ${scorer.name} got NaN for item ${item}; its weights have diverged`,
+            );
           if (best.accepts(score, item) && !seen?.has(item)) best.offer(score, item);
         }
         const items = new Int32Array(best.size);

@@ -18,8 +18,12 @@ export interface SignFlipOptions {
  * @param differences one value per user; zeros do not matter.
  * @returns the p-value in (0, 1]; 1 where all differences are 0.
  */
-export function signFlipTest(differences: ArrayLike<number>, { permutations = 10_000, seed = 0 }: SignFlipOptions = {}): number {
-  if (!Number.isInteger(permutations) || permutations < 1) throw new IlrecError(`signFlipTest: permutations must be an integer of at least 1, got ${permutations}`);
+export function signFlipTest(
+  differences: ArrayLike<number>,
+  { permutations = 10_000, seed = 0 }: SignFlipOptions = {},
+): number {
+  if (!Number.isInteger(permutations) || permutations < 1)
+    throw new IlrecError(`signFlipTest: permutations must be an integer of at least 1, got ${permutations}`);
   const sizes = Float64Array.from(differences).filter((difference) => difference !== 0);
   if (sizes.length === 0) return 1;
   const total = sizes.reduce((sum, size) => sum + size, 0);

@@ -67,7 +67,12 @@ export function expandBeams(search: Search, beams: Beams, tokenScores: TokenScor
 }
 
 /** Offers each continuation of one user's beams to the complete and to the unfinished ones. */
-function offerContinuations({ trie, excluded, complete: completeOf, unfinished }: Search, user: number, beams: Beams, tokenScores: TokenScores): void {
+function offerContinuations(
+  { trie, excluded, complete: completeOf, unfinished }: Search,
+  user: number,
+  beams: Beams,
+  tokenScores: TokenScores,
+): void {
   const { childStart, childToken, itemLow, itemHigh, terminalHigh } = trie;
   const { logits, numColumns, columnOf, logNormalisers } = tokenScores;
   const complete = completeOf[user];
@@ -82,28 +87,40 @@ function offerContinuations({ trie, excluded, complete: completeOf, unfinished }
     const offset = row * numColumns;
     const start = childStart[node];
     const end = childStart[node + 1];
-    const base = beams.scores[row] - (logNormalisers ? logNormalisers[row] : logSumExpOfEdges(tokenScores, offset, childToken, start, end));
+    const base =
+      beams.scores[row] -
+      (logNormalisers ? logNormalisers[row] : logSumExpOfEdges(tokenScores, offset, childToken, start, end));
     for (let edge = start; edge < end; edge++) {
       const token = childToken[edge];
       const score = base + logits[offset + (columnOf === null ? token : columnOf[token])];
       if (score < bar) continue;
       if (Number.isNaN(score)) {
-        throw new IlrecError(`constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${token}; the model's weights have diverged`);
+        throw new IlrecError(
+          `constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${token}; the model's weights have diverged`,
+        );
       }
       const child = edge + 1;
       const low = itemLow[child];
       const ends = terminalHigh[child];
       const high = itemHigh[child];
       if (ends > low && complete.accepts(score, edge) && !hidden?.covers(low, ends)) complete.offer(score, edge);
-      if (high > ends && unfinished.accepts(score, edge) && !hidden?.covers(ends, high)) unfinished.offer(score, edge, beam);
+      if (high > ends && unfinished.accepts(score, edge) && !hidden?.covers(ends, high))
+        unfinished.offer(score, edge, beam);
       bar = barOf();
     }
   }
 }
 
 /** log sum exp of the logits of a node's edges; 0 where all are -Infinity, so that they stay -Infinity. */
-function logSumExpOfEdges({ logits, columnOf }: TokenScores, offset: number, childToken: Int32Array, start: number, end: number): number {
-  const logitOf = (edge: number): number => logits[offset + (columnOf === null ? childToken[edge] : columnOf[childToken[edge]])];
+function logSumExpOfEdges(
+  { logits, columnOf }: TokenScores,
+  offset: number,
+  childToken: Int32Array,
+  start: number,
+  end: number,
+): number {
+  const logitOf = (edge: number): number =>
+    logits[offset + (columnOf === null ? childToken[edge] : columnOf[childToken[edge]])];
   let max = -Infinity;
   for (let edge = start; edge < end; edge++) max = Math.max(max, logitOf(edge));
   if (max === -Infinity) return 0;

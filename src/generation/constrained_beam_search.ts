@@ -45,23 +45,44 @@ export async function constrainedBeamSearch(
   decoder: CausalDecoder,
   trie: PrefixTrie,
   prompts: readonly ArrayLike<number>[],
-  { beamWidth = 20, renormalize = false, numItems = beamWidth, rankTies = itemNumberTies, exclude = [], vocabTileSize }: BeamSearchOptions = {},
+  {
+    beamWidth = 20,
+    renormalize = false,
+    numItems = beamWidth,
+    rankTies = itemNumberTies,
+    exclude = [],
+    vocabTileSize,
+  }: BeamSearchOptions = {},
 ): Promise<RankedItems[]> {
-  checkArguments(decoder, trie, prompts, { beamWidth, numItems, ...(vocabTileSize === undefined ? {} : { vocabTileSize }) });
+  checkArguments(decoder, trie, prompts, {
+    beamWidth,
+    numItems,
+    ...(vocabTileSize === undefined ? {} : { vocabTileSize }),
+  });
   if (exclude.length !== 0 && exclude.length !== prompts.length) {
-    throw new IlrecError(`constrainedBeamSearch: exclude must hold one set per prompt, got ${exclude.length} for ${prompts.length} prompts`);
+    throw new IlrecError(
+      `constrainedBeamSearch: exclude must hold one set per prompt, got ${exclude.length} for ${prompts.length} prompts`,
+    );
   }
   if (prompts.length === 0) return [];
   const width = Math.min(beamWidth, Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen))); // more beams than unfinished prefixes would stay empty
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
   const complete = Array.from(prompts, () => new TopK(numItems));
   const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };
-  let beams: Beams = { width: 1, depth: 0, nodes: new Int32Array(prompts.length), scores: new Float64Array(prompts.length) }; // each user at the root
+  let beams: Beams = {
+    width: 1,
+    depth: 0,
+    nodes: new Int32Array(prompts.length),
+    scores: new Float64Array(prompts.length),
+  }; // each user at the root
 
   const state = decoder.prefill(prompts, width);
   try {
     for (;;) {
-      const tokenScores = await readTokenScores(decoder, decoder.hidden(state), trie, beams.nodes, { renormalize, vocabTileSize });
+      const tokenScores = await readTokenScores(decoder, decoder.hidden(state), trie, beams.nodes, {
+        renormalize,
+        vocabTileSize,
+      });
       const next = expandBeams(search, beams, tokenScores);
       if (next === null) break;
       decoder.step(state, next.tokens, next.parents);
@@ -74,7 +95,13 @@ export async function constrainedBeamSearch(
 }
 
 /** The items behind the complete sequences, best sequence first. */
-function itemsOf(trie: PrefixTrie, complete: TopK, numItems: number, rankTies: TieRule, excluded: ExcludedItems | null): RankedItems {
+function itemsOf(
+  trie: PrefixTrie,
+  complete: TopK,
+  numItems: number,
+  rankTies: TieRule,
+  excluded: ExcludedItems | null,
+): RankedItems {
   const items: number[] = [];
   const scores: number[] = [];
   complete.drain((_, score, edge) => {
@@ -90,20 +117,31 @@ function itemsOf(trie: PrefixTrie, complete: TopK, numItems: number, rankTies: T
   return { items: Int32Array.from(items), scores: Float32Array.from(scores) };
 }
 
-function checkArguments(decoder: CausalDecoder, trie: PrefixTrie, prompts: readonly ArrayLike<number>[], counts: Record<string, number>): void {
+function checkArguments(
+  decoder: CausalDecoder,
+  trie: PrefixTrie,
+  prompts: readonly ArrayLike<number>[],
+  counts: Record<string, number>,
+): void {
   for (const [name, value] of Object.entries(counts)) {
-    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`constrainedBeamSearch: ${name} must be an integer of at least 1, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`constrainedBeamSearch: ${name} must be an integer of at least 1, got ${value}`);
   }
   const largest = largestToken(trie);
   if (largest >= decoder.vocabSize) {
-    throw new IlrecError(`constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ${largest}; use the model's own item index`);
+    throw new IlrecError(
+      `constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ${largest}; use the model's own item index`,
+    );
   }
   prompts.forEach((prompt, user) => {
-    if (prompt.length === 0) throw new IlrecError(`constrainedBeamSearch: a prompt must have at least one token, got none for prompt ${user}`);
+    if (prompt.length === 0)
+      throw new IlrecError(`constrainedBeamSearch: a prompt must have at least one token, got none for prompt ${user}`);
     for (let t = 0; t < prompt.length; t++) {
       const token = prompt[t];
       if (!(Number.isInteger(token) && token >= 0 && token < decoder.vocabSize)) {
-        throw new IlrecError(`constrainedBeamSearch: prompt tokens must be integers in [0, ${decoder.vocabSize}), got ${token} at position ${t} of prompt ${user}`);
+        throw new IlrecError(
+          `constrainedBeamSearch: prompt tokens must be integers in [0, ${decoder.vocabSize}), got ${token} at position ${t} of prompt ${user}`,
+        );
       }
     }
   });

@@ -9,7 +9,10 @@ export class ExcludedItems {
   ) {}
 
   /** One per user; null where a user has nothing excluded. */
-  static ofUsers(trie: PrefixTrie, exclude: readonly (ReadonlySet<number> | null | undefined)[]): (ExcludedItems | null)[] {
+  static ofUsers(
+    trie: PrefixTrie,
+    exclude: readonly (ReadonlySet<number> | null | undefined)[],
+  ): (ExcludedItems | null)[] {
     const positionOf = itemPositions(trie);
     return exclude.map((items) => {
       if (!items || items.size === 0) return null;

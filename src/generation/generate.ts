@@ -43,7 +43,14 @@ type Settings = Omit<Required<GenerateOptions>, 'eosTokenId'> & { readonly ends:
 export async function generate(
   decoder: CausalDecoder,
   prompts: readonly ArrayLike<number>[],
-  { maxNewTokens, numBeams = 1, eosTokenId = null, lengthPenalty = 1, earlyStopping = false, numReturnSequences = 1 }: GenerateOptions,
+  {
+    maxNewTokens,
+    numBeams = 1,
+    eosTokenId = null,
+    lengthPenalty = 1,
+    earlyStopping = false,
+    numReturnSequences = 1,
+  }: GenerateOptions,
 ): Promise<GeneratedSequence[][]> {
   const ends = new Set(eosTokenId === null ? [] : typeof eosTokenId === 'number' ? [eosTokenId] : eosTokenId);
   const settings: Settings = { maxNewTokens, numBeams, ends, lengthPenalty, earlyStopping, numReturnSequences };
@@ -71,7 +78,9 @@ export async function generate(
   } finally {
     decoder.dispose(state);
   }
-  return searches.map(({ finished }) => finished.slice(0, numReturnSequences).map((beam) => ({ tokens: Int32Array.from(beam.tokens), score: beam.score })));
+  return searches.map(({ finished }) =>
+    finished.slice(0, numReturnSequences).map((beam) => ({ tokens: Int32Array.from(beam.tokens), score: beam.score })),
+  );
 }
 
 interface Beam {
@@ -101,7 +110,8 @@ abstract class Search {
     this.running.forEach(({ score }, beam) => {
       const row = logits.subarray(beam * vocabSize, (beam + 1) * vocabSize);
       const base = score - logSumExp(row);
-      if (Number.isNaN(base)) throw new IlrecError("generate: logits must be numbers, got NaN; the model's weights have diverged");
+      if (Number.isNaN(base))
+        throw new IlrecError("generate: logits must be numbers, got NaN; the model's weights have diverged");
       for (let token = 0; token < vocabSize; token++) best.offer(base + row[token], beam * vocabSize + token);
     });
     const beams: Beam[] = [];
@@ -143,7 +153,10 @@ class BeamSearch extends Search {
     this.finished = all.sort((a, b) => b.score - a.score).slice(0, numBeams);
     this.running = candidates.filter((beam) => !this.ends(beam)).slice(0, numBeams);
     const full = this.finished.length === numBeams;
-    this.done = length === maxNewTokens || this.running.length === 0 || (full && (earlyStopping === true || !this.canImprove(length)));
+    this.done =
+      length === maxNewTokens ||
+      this.running.length === 0 ||
+      (full && (earlyStopping === true || !this.canImprove(length)));
     if (this.done) this.running = [];
   }
 
@@ -166,18 +179,27 @@ function logSumExp(row: Float32Array): number {
 function checkArguments({ vocabSize }: CausalDecoder, prompts: readonly ArrayLike<number>[], settings: Settings): void {
   const { maxNewTokens, numBeams, numReturnSequences, ends, lengthPenalty } = settings;
   for (const [name, value] of Object.entries({ maxNewTokens, numBeams, numReturnSequences })) {
-    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`generate: ${name} must be an integer of at least 1, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`generate: ${name} must be an integer of at least 1, got ${value}`);
   }
-  if (numReturnSequences > numBeams) throw new IlrecError(`generate: numReturnSequences must be at most numBeams, got ${numReturnSequences} and ${numBeams}; raise numBeams`);
-  if (!Number.isFinite(lengthPenalty)) throw new IlrecError(`generate: lengthPenalty must be a finite number, got ${lengthPenalty}`);
+  if (numReturnSequences > numBeams)
+    throw new IlrecError(
+      `generate: numReturnSequences must be at most numBeams, got ${numReturnSequences} and ${numBeams}; raise numBeams`,
+    );
+  if (!Number.isFinite(lengthPenalty))
+    throw new IlrecError(`generate: lengthPenalty must be a finite number, got ${lengthPenalty}`);
   const isToken = (token: number): boolean => Number.isInteger(token) && token >= 0 && token < vocabSize;
   for (const end of ends) {
     if (!isToken(end)) throw new IlrecError(`generate: eosTokenId must be integers in [0, ${vocabSize}), got ${end}`);
   }
   prompts.forEach((prompt, at) => {
-    if (prompt.length === 0) throw new IlrecError(`generate: a prompt must have at least one token, got none for prompt ${at}`);
+    if (prompt.length === 0)
+      throw new IlrecError(`generate: a prompt must have at least one token, got none for prompt ${at}`);
     for (let t = 0; t < prompt.length; t++) {
-      if (!isToken(prompt[t])) throw new IlrecError(`generate: prompt tokens must be integers in [0, ${vocabSize}), got ${prompt[t]} at position ${t} of prompt ${at}`);
+      if (!isToken(prompt[t]))
+        throw new IlrecError(
+          `generate: prompt tokens must be integers in [0, ${vocabSize}), got ${prompt[t]} at position ${t} of prompt ${at}`,
+        );
     }
   });
 }

@@ -20,14 +20,19 @@ interface PromptMaker {
  * @param maxHistory how many items count, at least 0; default all.
  * @throws IlrecError when an item is not in the catalogue.
  */
-export function historyPrompt(tokenizer: PromptTokenizer, history: ArrayLike<number>, maxHistory = Infinity): Int32Array {
+export function historyPrompt(
+  tokenizer: PromptTokenizer,
+  history: ArrayLike<number>,
+  maxHistory = Infinity,
+): Int32Array {
   const first = Math.max(0, history.length - maxHistory);
   if ('prompt' in tokenizer) return tokenizer.prompt(Array.prototype.slice.call(history, first) as number[]);
   const { bosTokenId, itemTokens } = tokenizer;
   let length = 1;
   for (let i = first; i < history.length; i++) {
     const tokens = itemTokens[history[i]];
-    if (tokens === undefined) throw new IlrecError(`historyPrompt: items must be integers in [0, ${itemTokens.length}), got ${history[i]}`);
+    if (tokens === undefined)
+      throw new IlrecError(`historyPrompt: items must be integers in [0, ${itemTokens.length}), got ${history[i]}`);
     length += tokens.length;
   }
   const prompt = new Int32Array(length);

@@ -51,9 +51,12 @@ class ModelDecoder implements CausalDecoder {
     private readonly model: tfl.LayersModel,
     { output, inputs, padTokenId = 0, batchSize = 32 }: ModelDecoderOptions,
   ) {
-    if (!Number.isInteger(batchSize) || batchSize < 1) throw new IlrecError(`createModelDecoder: batchSize must be a positive integer, got ${batchSize}`);
+    if (!Number.isInteger(batchSize) || batchSize < 1)
+      throw new IlrecError(`createModelDecoder: batchSize must be a positive integer, got ${batchSize}`);
     if (model.layers.some((layer) => layer.stateful)) {
-      throw new IlrecError(`createModelDecoder: the model must not be stateful, got layer "${model.layers.find((layer) => layer.stateful)?.name}", whose state would go from one beam to another`);
+      throw new IlrecError(
+        `createModelDecoder: the model must not be stateful, got layer "${model.layers.find((layer) => layer.stateful)?.name}", whose state would go from one beam to another`,
+      );
     }
     this.output = outputOf(model, output);
     this.vocabSize = model.outputs[this.output].shape[2] as number;
@@ -67,7 +70,8 @@ class ModelDecoder implements CausalDecoder {
 
   prefill(prompts: readonly ArrayLike<number>[], beamWidth: number): DecoderState {
     const empty = prompts.findIndex((prompt) => prompt.length === 0);
-    if (prompts.length === 0 || empty >= 0) throw new IlrecError(`prefill: every prompt needs a token, got none at prompt ${Math.max(0, empty)}`);
+    if (prompts.length === 0 || empty >= 0)
+      throw new IlrecError(`prefill: every prompt needs a token, got none at prompt ${Math.max(0, empty)}`);
     const sequences = prompts.map((prompt) => Array.from(prompt));
     const state: State = { batchSize: prompts.length, beamWidth, sequences, logits: this.lastLogits(sequences) };
     return state;
@@ -81,7 +85,10 @@ class ModelDecoder implements CausalDecoder {
     const state = own(opaque);
     const { batchSize, beamWidth } = state;
     const before = state.sequences.length / batchSize; // beams of a user
-    const sequences = Array.from(tokens, (token, row) => [...state.sequences[Math.floor(row / beamWidth) * before + parents[row]], token]);
+    const sequences = Array.from(tokens, (token, row) => [
+      ...state.sequences[Math.floor(row / beamWidth) * before + parents[row]],
+      token,
+    ]);
     const logits = this.lastLogits(sequences);
     state.logits.dispose();
     state.logits = logits;
@@ -89,7 +96,9 @@ class ModelDecoder implements CausalDecoder {
   }
 
   project(hidden: tf.Tensor2D, tokens?: Int32Array): tf.Tensor2D {
-    return tf.tidy(() => (tokens === undefined ? tf.clone(hidden) : tf.gather(hidden, tf.tensor1d(tokens, 'int32'), 1)));
+    return tf.tidy(() =>
+      tokens === undefined ? tf.clone(hidden) : tf.gather(hidden, tf.tensor1d(tokens, 'int32'), 1),
+    );
   }
 
   dispose(state: DecoderState): void {
@@ -100,7 +109,9 @@ class ModelDecoder implements CausalDecoder {
   private lastLogits(sequences: readonly (readonly number[])[]): tf.Tensor2D {
     const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
     if (this.fixedLength !== null && longest > this.fixedLength) {
-      throw new IlrecError(`createModelDecoder: the model takes ${this.fixedLength} tokens, got a prompt with its continuation of ${longest}; shorten the prompts`);
+      throw new IlrecError(
+        `createModelDecoder: the model takes ${this.fixedLength} tokens, got a prompt with its continuation of ${longest}; shorten the prompts`,
+      );
     }
     const length = this.fixedLength ?? longest;
     return tf.tidy(() => {
@@ -120,9 +131,15 @@ class ModelDecoder implements CausalDecoder {
       ids.set(sequence, row * length);
       mask.fill(1, row * length, row * length + sequence.length);
     });
-    const outputs = this.model.predict(this.inputs(tf.tensor2d(ids, [rows, length], 'int32'), tf.tensor2d(mask, [rows, length])), { batchSize: rows });
+    const outputs = this.model.predict(
+      this.inputs(tf.tensor2d(ids, [rows, length], 'int32'), tf.tensor2d(mask, [rows, length])),
+      { batchSize: rows },
+    );
     const logits = Array.isArray(outputs) ? outputs[this.output] : outputs; // [R, T, V]
-    const last = tf.tensor1d(sequences.map((sequence, row) => row * length + sequence.length - 1), 'int32');
+    const last = tf.tensor1d(
+      sequences.map((sequence, row) => row * length + sequence.length - 1),
+      'int32',
+    );
     return tf.gather(tf.reshape(logits, [rows * length, this.vocabSize]), last);
   }
 
@@ -138,8 +155,11 @@ function own(state: DecoderState): State {
 
 /** Whether each row is a distribution; where the backend cannot read at once, whether the last layer is a softmax. */
 function areProbabilities(values: tf.Tensor2D, output: tfl.SymbolicTensor): boolean {
-  if (tf.getBackend() === 'webgpu') return /"softmax"/i.test(JSON.stringify([output.sourceLayer.getClassName(), output.sourceLayer.getConfig()]));
-  const [least, furthest] = tf.tidy(() => tf.stack([tf.min(values), tf.max(tf.abs(tf.sub(tf.sum(values, 1), 1)))]).dataSync());
+  if (tf.getBackend() === 'webgpu')
+    return /"softmax"/i.test(JSON.stringify([output.sourceLayer.getClassName(), output.sourceLayer.getConfig()]));
+  const [least, furthest] = tf.tidy(() =>
+    tf.stack([tf.min(values), tf.max(tf.abs(tf.sub(tf.sum(values, 1), 1)))]).dataSync(),
+  );
   return least >= 0 && furthest < 1e-3;
 }
 
@@ -149,8 +169,12 @@ function outputOf(model: tfl.LayersModel, named: string | number | undefined): n
   const possible = [...outputs.keys()].filter((i) => outputs[i].shape.length === 3 && outputs[i].shape[2] !== 1);
   const index = named === undefined ? possible[0] : typeof named === 'number' ? named : names.indexOf(named);
   if ((named === undefined && possible.length !== 1) || outputs[index]?.shape.length !== 3) {
-    const seen = outputs.map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
-    throw new IlrecError(`createModelDecoder: one output must give logits [B, T, V], got ${seen}; name it with the option output`);
+    const seen = outputs
+      .map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`)
+      .join(', ');
+    throw new IlrecError(
+      `createModelDecoder: one output must give logits [B, T, V], got ${seen}; name it with the option output`,
+    );
   }
   return index;
 }
@@ -160,8 +184,12 @@ function inputsByName(model: tfl.LayersModel): NonNullable<ModelDecoderOptions['
   if (names.length === 1 && model.inputs[0].rank === 2) return (ids) => ids;
   const kinds = names.map((name) => (/mask/i.test(name) ? 'mask' : /pos/i.test(name) ? 'positions' : 'ids'));
   if (kinds.filter((kind) => kind === 'ids').length !== 1 || model.inputs.some(({ rank }) => rank !== 2)) {
-    const seen = model.inputs.map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`).join(', ');
-    throw new IlrecError(`createModelDecoder: one input must take the token ids [B, T], and others a mask or positions, got ${seen}; make them with the option inputs`);
+    const seen = model.inputs
+      .map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`)
+      .join(', ');
+    throw new IlrecError(
+      `createModelDecoder: one input must take the token ids [B, T], and others a mask or positions, got ${seen}; make them with the option inputs`,
+    );
   }
   return (ids, mask) => {
     const [rows, length] = ids.shape;

@@ -107,7 +107,9 @@ function flatten(sequences: readonly ArrayLike<number>[]): FlatSequences {
   const starts = new Int32Array(sequences.length + 1);
   sequences.forEach(({ length }, item) => {
     if (length === 0) {
-      throw new IlrecError(`buildPrefixTrie: an item's sequence must have at least one token, got none for item ${item}; give the item a semantic id`);
+      throw new IlrecError(
+        `buildPrefixTrie: an item's sequence must have at least one token, got none for item ${item}; give the item a semantic id`,
+      );
     }
     starts[item + 1] = starts[item] + length;
   });
@@ -116,7 +118,9 @@ function flatten(sequences: readonly ArrayLike<number>[]): FlatSequences {
     for (let t = 0; t < sequence.length; t++) {
       const token = sequence[t];
       if (!Number.isInteger(token) || token < 0 || token > 0x7fffffff) {
-        throw new IlrecError(`buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position ${t} of item ${item}`);
+        throw new IlrecError(
+          `buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position ${t} of item ${item}`,
+        );
       }
       tokens[starts[item] + t] = token;
     }
@@ -162,7 +166,13 @@ function sortedItems({ tokens, starts }: FlatSequences): Int32Array {
 }
 
 /** `order` sorted by one digit of the items' keys, equal ones as they were. */
-function countingSort(keys: Uint32Array, shift: number, largestDigit: number, order: Int32Array, sorted: Int32Array): void {
+function countingSort(
+  keys: Uint32Array,
+  shift: number,
+  largestDigit: number,
+  order: Int32Array,
+  sorted: Int32Array,
+): void {
   const places = new Int32Array(largestDigit + 2);
   for (let item = 0; item < keys.length; item++) places[((keys[item] >>> shift) & DIGIT_MASK) + 1]++;
   for (let digit = 0; digit < largestDigit; digit++) places[digit + 1] += places[digit];

@@ -32,7 +32,13 @@ const READ_ALL_BELOW = 2 ** 18;
  * @param hidden [R, D]
  * @param nodes the beams' trie nodes, [R]; -1 stands for an unused beam.
  */
-export async function readTokenScores(decoder: CausalDecoder, hidden: tf.Tensor2D, trie: PrefixTrie, nodes: Int32Array, { renormalize, vocabTileSize }: TokenScoreOptions): Promise<TokenScores> {
+export async function readTokenScores(
+  decoder: CausalDecoder,
+  hidden: tf.Tensor2D,
+  trie: PrefixTrie,
+  nodes: Int32Array,
+  { renormalize, vocabTileSize }: TokenScoreOptions,
+): Promise<TokenScores> {
   const { vocabSize } = decoder;
   const tileSize = vocabTileSize ?? defaultTileSize(hidden.shape, vocabSize);
   if (!renormalize && vocabSize <= tileSize) {
@@ -42,11 +48,21 @@ export async function readTokenScores(decoder: CausalDecoder, hidden: tf.Tensor2
       return [allowed === null ? all : tf.gather(all, tf.tensor1d(allowed.tokens, 'int32'), 1), rowLogSumExp(all)];
     });
     const numColumns = logits.shape[1] as number;
-    return { logits: await readAndDispose(logits), numColumns, columnOf: allowed?.columnOf ?? null, logNormalisers: await readAndDispose(normalisers) };
+    return {
+      logits: await readAndDispose(logits),
+      numColumns,
+      columnOf: allowed?.columnOf ?? null,
+      logNormalisers: await readAndDispose(normalisers),
+    };
   }
   const { tokens, columnOf } = allowedTokens(trie, nodes, vocabSize);
   const logNormalisers = renormalize ? null : await readAndDispose(streamedLogSumExp(decoder, hidden, tileSize));
-  return { logits: await readAndDispose(decoder.project(hidden, tokens)), numColumns: tokens.length, columnOf, logNormalisers };
+  return {
+    logits: await readAndDispose(decoder.project(hidden, tokens)),
+    numColumns: tokens.length,
+    columnOf,
+    logNormalisers,
+  };
 }
 
 /** The whole vocabulary where its logits take no more memory than a tile with its copy of the head's rows, which the whole needs not; else 8192. */
@@ -55,7 +71,11 @@ function defaultTileSize([rows, hiddenSize]: readonly number[], vocabSize: numbe
 }
 
 /** The distinct tokens of the nodes' edges in the order of their first, [U], and the place of each, [V]; linear in the edges. */
-export function allowedTokens({ childStart, childToken }: PrefixTrie, nodes: Int32Array, vocabSize: number): { tokens: Int32Array; columnOf: Int32Array } {
+export function allowedTokens(
+  { childStart, childToken }: PrefixTrie,
+  nodes: Int32Array,
+  vocabSize: number,
+): { tokens: Int32Array; columnOf: Int32Array } {
   const columnOf = new Int32Array(vocabSize).fill(-1);
   let edges = 0;
   for (const node of nodes) if (node >= 0) edges += childStart[node + 1] - childStart[node];

@@ -32,7 +32,12 @@ const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
 };
 
 /** Kernels that tfjs does not have; the operations of src/ops that use one compose it of ordinary ones where it is absent. */
-const fused: Readonly<Record<string, readonly KernelReplacement[]>> = { cpu: [], wasm: wasmFused, webgpu: webgpuFused, tensorflow: tensorflowFused };
+const fused: Readonly<Record<string, readonly KernelReplacement[]>> = {
+  cpu: [],
+  wasm: wasmFused,
+  webgpu: webgpuFused,
+  tensorflow: tensorflowFused,
+};
 
 /** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */
 const hookName = 'ILRecKernels';

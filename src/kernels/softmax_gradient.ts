@@ -9,7 +9,8 @@ export function registerSoftmaxGradient(): void {
   const gradFunc: tf.GradFunc = (dy, saved, attrs) => {
     const [y] = saved;
     const isLast = tf.util.parseAxisParam(attrs.dim as number, y.shape)[0] === y.rank - 1;
-    if (!isLast || tf.getKernel('ILRecSoftmaxGrad', tf.getBackend()) === undefined) return stock.gradFunc(dy, saved, attrs);
+    if (!isLast || tf.getKernel('ILRecSoftmaxGrad', tf.getBackend()) === undefined)
+      return stock.gradFunc(dy, saved, attrs);
     return { logits: () => tf.engine().runKernel('ILRecSoftmaxGrad', { y, dy: dy as tf.Tensor }) as tf.Tensor };
   };
   ours.add(gradFunc);

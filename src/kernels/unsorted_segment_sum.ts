@@ -24,10 +24,16 @@ export function addRowsBySegment(x: Numbers, ids: ArrayLike<number>, inner: numb
 }
 
 /** Shape [S, ...] of the sum and the size of one row; `segmentIds` covers the leading axes of `x`. */
-export function planSegmentSum(x: tf.TensorInfo, segmentIds: tf.TensorInfo, numSegments: number): { shape: number[]; inner: number; dtype: 'float32' | 'int32' } {
+export function planSegmentSum(
+  x: tf.TensorInfo,
+  segmentIds: tf.TensorInfo,
+  numSegments: number,
+): { shape: number[]; inner: number; dtype: 'float32' | 'int32' } {
   const rank = segmentIds.shape.length;
   if (segmentIds.shape.some((n, axis) => n !== x.shape[axis])) {
-    throw new Error(`unsortedSegmentSum: segmentIds must have the leading shape of x, got [${segmentIds.shape}] for [${x.shape}]`);
+    throw new Error(
+      `unsortedSegmentSum: segmentIds must have the leading shape of x, got [${segmentIds.shape}] for [${x.shape}]`,
+    );
   }
   const rest = x.shape.slice(rank);
   return { shape: [numSegments, ...rest], inner: sizeOf(rest), dtype: x.dtype === 'float32' ? 'float32' : 'int32' };
@@ -48,7 +54,15 @@ const segmentSumOnHeap: tf.KernelFunc = ({ inputs, backend, attrs }) => {
   const simd = simdOf(wasm);
   if (simd !== null && dtype === 'float32' && segmentIds.dtype === 'int32') {
     const seen = wasm.makeOutput([shape[0]], 'bool');
-    simd.kernels.sumLines(sizeOf(segmentIds.shape), addressOf(wasm, x), addressOf(wasm, segmentIds), inner, addressOf(wasm, sum), shape[0], addressOf(wasm, seen));
+    simd.kernels.sumLines(
+      sizeOf(segmentIds.shape),
+      addressOf(wasm, x),
+      addressOf(wasm, segmentIds),
+      inner,
+      addressOf(wasm, sum),
+      shape[0],
+      addressOf(wasm, seen),
+    );
     wasm.disposeData(seen.dataId);
     return sum;
   }
@@ -65,14 +79,16 @@ interface CpuBackend {
 /** tfjs's cpu kernel makes one pass over `x` per segment. Integers stay integers, as on the other backends (tfjs's gives floats). */
 export const cpuUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
-  create: () => ({ inputs, backend, attrs }) => {
-    const cpu = backend as CpuBackend;
-    const x = input(inputs, 'x');
-    const segmentIds = input(inputs, 'segmentIds');
-    const { shape, inner, dtype } = planSegmentSum(x, segmentIds, attrs?.numSegments as number);
-    const size = sizeOf(shape);
-    const out = dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
-    addRowsBySegment(cpu.data.get(x.dataId).values, cpu.data.get(segmentIds.dataId).values, inner, out);
-    return cpu.makeTensorInfo(shape, dtype, out);
-  },
+  create:
+    () =>
+    ({ inputs, backend, attrs }) => {
+      const cpu = backend as CpuBackend;
+      const x = input(inputs, 'x');
+      const segmentIds = input(inputs, 'segmentIds');
+      const { shape, inner, dtype } = planSegmentSum(x, segmentIds, attrs?.numSegments as number);
+      const size = sizeOf(shape);
+      const out = dtype === 'int32' ? new Int32Array(size) : new Float32Array(size);
+      addRowsBySegment(cpu.data.get(x.dataId).values, cpu.data.get(segmentIds.dataId).values, inner, out);
+      return cpu.makeTensorInfo(shape, dtype, out);
+    },
 };

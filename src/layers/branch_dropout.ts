@@ -18,7 +18,10 @@ export interface BranchDropout {
 }
 
 /** @param step number of training calls before this one; null outside training, where nothing is dropped. */
-export function branchDropout({ attentionDropout = 0, hiddenDropout = 0, seed = 0 }: BranchDropoutArgs, step: number | null): BranchDropout {
+export function branchDropout(
+  { attentionDropout = 0, hiddenDropout = 0, seed = 0 }: BranchDropoutArgs,
+  step: number | null,
+): BranchDropout {
   if (step === null) return { attention: null, hidden: (x) => x };
   const none = attentionDropout === 0;
   let site = none ? 1 : 0; // the attention's place, the first, is kept: the masks of the branches do not depend on it

@@ -75,12 +75,17 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
     super(args);
     const { numAttentionHeads, numKeyValueHeads = numAttentionHeads, slidingWindow = null, hiddenAct } = args;
     if (numAttentionHeads % numKeyValueHeads !== 0) {
-      throw new Error(`ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`);
+      throw new Error(
+        `ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`,
+      );
     }
     if (slidingWindow !== null && !(Number.isInteger(slidingWindow) && slidingWindow >= 1)) {
       throw new Error(`ILRecDecoderBlock: slidingWindow must be a positive integer or null, got ${slidingWindow}`);
     }
-    this.args = { ...args, ...(hiddenAct == null ? {} : { hiddenAct: activationName(hiddenAct, 'ILRecDecoderBlock') }) };
+    this.args = {
+      ...args,
+      ...(hiddenAct == null ? {} : { hiddenAct: activationName(hiddenAct, 'ILRecDecoderBlock') }),
+    };
     this.numAttentionHeads = numAttentionHeads;
     this.numKeyValueHeads = numKeyValueHeads;
     this.slidingWindow = slidingWindow;
@@ -93,7 +98,9 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
     const { intermediateSize, qkNorm = false, qkvBias = false, outputBias = false, mlpBias = false } = this.args;
     if (this.headSize === 0) this.headSize = hidden / this.numAttentionHeads;
     if (!Number.isInteger(this.headSize) || this.headSize % 2 !== 0) {
-      throw new Error(`ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got ${hidden} / ${this.numAttentionHeads}`);
+      throw new Error(
+        `ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got ${hidden} / ${this.numAttentionHeads}`,
+      );
     }
     const queries = this.numAttentionHeads * this.headSize;
     const keys = this.numKeyValueHeads * this.headSize;
@@ -124,7 +131,10 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
       const mask = kwargs.mask == null ? causal : tf.add(causal, paddingMask(kwargs.mask)); // [(B, 1,) T, T]
       const drop = branchDropout(this.args, training ? this.dropoutStep++ : null);
 
-      const tables = this.positionTables(Array.from({ length }, (_, position) => position), [length]);
+      const tables = this.positionTables(
+        Array.from({ length }, (_, position) => position),
+        [length],
+      );
       const { query, key, value } = this.queryKeyValue(x, tables, training);
       const context = attention(query, key, value, mask, drop.attention); // [B, H, T, F]
       const attended = tf.add(x, drop.hidden(this.mergeHeads(context, training))); // [B, T, D]
@@ -153,17 +163,58 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { intermediateSize, headDim, numKeyValueHeads = this.numAttentionHeads, ropeTheta = 10000, rmsNormEps = 1e-6, attentionDropout = 0, hiddenDropout = 0 } = this.args;
-    const { ropeScaling, slidingWindow, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct, initializerRange = 0.02, seed = 0 } = this.args;
-    const unusual = Object.entries({ headDim, ropeScaling, slidingWindow, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct }).filter(([, value]) => value != null);
-    const usual = { numAttentionHeads: this.numAttentionHeads, numKeyValueHeads, intermediateSize, ropeTheta, rmsNormEps, attentionDropout, hiddenDropout, initializerRange, seed };
+    const {
+      intermediateSize,
+      headDim,
+      numKeyValueHeads = this.numAttentionHeads,
+      ropeTheta = 10000,
+      rmsNormEps = 1e-6,
+      attentionDropout = 0,
+      hiddenDropout = 0,
+    } = this.args;
+    const {
+      ropeScaling,
+      slidingWindow,
+      qkNorm,
+      qkvBias,
+      outputBias,
+      mlpBias,
+      hiddenAct,
+      initializerRange = 0.02,
+      seed = 0,
+    } = this.args;
+    const unusual = Object.entries({
+      headDim,
+      ropeScaling,
+      slidingWindow,
+      qkNorm,
+      qkvBias,
+      outputBias,
+      mlpBias,
+      hiddenAct,
+    }).filter(([, value]) => value != null);
+    const usual = {
+      numAttentionHeads: this.numAttentionHeads,
+      numKeyValueHeads,
+      intermediateSize,
+      ropeTheta,
+      rmsNormEps,
+      attentionDropout,
+      hiddenDropout,
+      initializerRange,
+      seed,
+    };
     return { ...super.getConfig(), ...usual, ...Object.fromEntries(unusual) } as tf.serialization.ConfigDict;
   }
 
   /** Output projection of the attention's context: [B, H, T, F] to [B, T, D]. */
   private mergeHeads(context: tf.Tensor4D, training: boolean): tf.Tensor {
     const [batch, heads, length, size] = context.shape;
-    return this.project(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, length, heads * size]), ['o_proj'], training);
+    return this.project(
+      tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, length, heads * size]),
+      ['o_proj'],
+      training,
+    );
   }
 
   /** The gated MLP of norm(x): down(act(gate) * up); [B, T, D] to [B, T, D]. */
@@ -191,7 +242,12 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
   private addProjection(name: ProjectionName, shape: [number, number], bias: boolean): void {
     const { initializerRange = 0.02, seed = 0 } = this.args;
     const normal = { mean: 0, stddev: initializerRange, seed: mixSeeds(seed, PROJECTIONS.indexOf(name)) };
-    this.kernels[name] = this.addWeight(name, shape, 'float32', initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal(normal));
+    this.kernels[name] = this.addWeight(
+      name,
+      shape,
+      'float32',
+      initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal(normal),
+    );
     if (bias) this.biases[name] = this.addWeight(`${name}_bias`, [shape[1]], 'float32', tfl.initializers.zeros());
   }
 

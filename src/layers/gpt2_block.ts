@@ -54,7 +54,10 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
   override build(inputShape: Shape): void {
     const hidden = inputShape[inputShape.length - 1] as number;
     const { numAttentionHeads, intermediateSize } = this.args;
-    if (hidden % numAttentionHeads !== 0) throw new Error(`ILRecGPT2Block: numAttentionHeads must divide the hidden size, got ${numAttentionHeads} and ${hidden}`);
+    if (hidden % numAttentionHeads !== 0)
+      throw new Error(
+        `ILRecGPT2Block: numAttentionHeads must divide the hidden size, got ${numAttentionHeads} and ${hidden}`,
+      );
     this.addNorm('ln_1', hidden);
     this.addProjection('c_attn', [hidden, 3 * hidden]);
     this.addProjection('c_proj', [hidden, hidden]);
@@ -92,7 +95,12 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
     const [batch, length, hidden] = x.shape;
     const { numAttentionHeads: heads, attentionScale = null } = this.args;
     const size = hidden / heads;
-    const projected = tf.reshape(this.project(this.norm(x, 'ln_1'), 'c_attn', training), [batch, length, 3 * heads, size]); // [B, T, 3H, F]
+    const projected = tf.reshape(this.project(this.norm(x, 'ln_1'), 'c_attn', training), [
+      batch,
+      length,
+      3 * heads,
+      size,
+    ]); // [B, T, 3H, F]
     const [query, key, value] = tf.split(tf.transpose(projected, [0, 2, 1, 3]), 3, 1); // [B, H, T, F] each
     const scaled = attentionScale === null ? query : tf.mul(query, attentionScale * Math.sqrt(size)); // the attention itself divides by sqrt(F)
     return { query: scaled, key, value } as QueryKeyValue;
@@ -104,16 +112,36 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { numAttentionHeads, intermediateSize, attentionScale = null, hiddenAct = 'gelu_new', layerNormEpsilon = 1e-5 } = this.args;
+    const {
+      numAttentionHeads,
+      intermediateSize,
+      attentionScale = null,
+      hiddenAct = 'gelu_new',
+      layerNormEpsilon = 1e-5,
+    } = this.args;
     const { attentionDropout = 0, hiddenDropout = 0, initializerRange = 0.02, seed = 0 } = this.args;
-    const own = { numAttentionHeads, intermediateSize, attentionScale, hiddenAct, layerNormEpsilon, attentionDropout, hiddenDropout, initializerRange, seed };
+    const own = {
+      numAttentionHeads,
+      intermediateSize,
+      attentionScale,
+      hiddenAct,
+      layerNormEpsilon,
+      attentionDropout,
+      hiddenDropout,
+      initializerRange,
+      seed,
+    };
     return { ...super.getConfig(), ...own };
   }
 
   /** Output projection of the attention's context: [B, H, T, F] to [B, T, D]. */
   private mergeHeads(context: tf.Tensor4D, training: boolean): tf.Tensor {
     const [batch, heads, length, size] = context.shape;
-    return this.project(tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, length, heads * size]), 'c_proj', training);
+    return this.project(
+      tf.reshape(tf.transpose(context, [0, 2, 1, 3]), [batch, length, heads * size]),
+      'c_proj',
+      training,
+    );
   }
 
   private mlp(x: tf.Tensor, training: boolean): tf.Tensor {
@@ -122,7 +150,12 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
   }
 
   private project(x: tf.Tensor, name: ProjectionName, training: boolean): tf.Tensor {
-    return project(x, [{ name, kernel: this.variables[name], bias: this.variables[`${name}_bias`] }], this.projectionDelta, training);
+    return project(
+      x,
+      [{ name, kernel: this.variables[name], bias: this.variables[`${name}_bias`] }],
+      this.projectionDelta,
+      training,
+    );
   }
 
   private norm(x: tf.Tensor, name: 'ln_1' | 'ln_2'): tf.Tensor {
@@ -133,7 +166,12 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
   private addProjection(name: ProjectionName, shape: [number, number]): void {
     const { initializerRange = 0.02, seed = 0 } = this.args;
     const normal = { mean: 0, stddev: initializerRange, seed: mixSeeds(seed, PROJECTIONS.indexOf(name)) };
-    this.variables[name] = this.addWeight(name, shape, 'float32', initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal(normal));
+    this.variables[name] = this.addWeight(
+      name,
+      shape,
+      'float32',
+      initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal(normal),
+    );
     this.variables[`${name}_bias`] = this.addWeight(`${name}_bias`, [shape[1]], 'float32', tfl.initializers.zeros());
   }
 

@@ -33,7 +33,12 @@ export class LayerNorm extends tfl.layers.Layer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], _kwargs: CallArgs): tf.Tensor {
-    return layerNorm(onlyInput(inputs, 'ILRecLayerNorm'), this.gamma.read() as tf.Tensor1D, this.beta.read() as tf.Tensor1D, this.epsilon);
+    return layerNorm(
+      onlyInput(inputs, 'ILRecLayerNorm'),
+      this.gamma.read() as tf.Tensor1D,
+      this.beta.read() as tf.Tensor1D,
+      this.epsilon,
+    );
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -17,5 +17,8 @@ export function layersWithin(layer: tfl.layers.Layer): tfl.layers.Layer[] {
 }
 
 function isPlain(value: unknown): value is object {
-  return Array.isArray(value) || (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype);
+  return (
+    Array.isArray(value) ||
+    (typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype)
+  );
 }

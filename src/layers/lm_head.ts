@@ -32,7 +32,10 @@ export class LMHead extends tfl.layers.Layer implements VocabularyHead {
 
   override build(inputShape: Shape): void {
     const { initializerRange, seed } = this;
-    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: initializerSeed(seed) });
+    const initializer =
+      initializerRange === 0
+        ? tfl.initializers.zeros()
+        : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: initializerSeed(seed) });
     this.kernel = this.addWeight('weight', [this.vocabSize, inputShape[inputShape.length - 1]], 'float32', initializer);
     this.built = true;
   }
@@ -51,6 +54,11 @@ export class LMHead extends tfl.layers.Layer implements VocabularyHead {
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), vocabSize: this.vocabSize, initializerRange: this.initializerRange, seed: this.seed };
+    return {
+      ...super.getConfig(),
+      vocabSize: this.vocabSize,
+      initializerRange: this.initializerRange,
+      seed: this.seed,
+    };
   }
 }

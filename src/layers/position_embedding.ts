@@ -31,8 +31,16 @@ export class PositionEmbedding extends tfl.layers.Layer {
 
   override build(inputShape: Shape): void {
     const { initializerRange, seed } = this;
-    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, 0) });
-    this.table = this.addWeight('weight', [this.maxPositionEmbeddings, inputShape[inputShape.length - 1]], 'float32', initializer);
+    const initializer =
+      initializerRange === 0
+        ? tfl.initializers.zeros()
+        : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, 0) });
+    this.table = this.addWeight(
+      'weight',
+      [this.maxPositionEmbeddings, inputShape[inputShape.length - 1]],
+      'float32',
+      initializer,
+    );
     this.built = true;
   }
 
@@ -62,7 +70,9 @@ export class PositionEmbedding extends tfl.layers.Layer {
 
   private checkLength(length: number): void {
     if (length > this.maxPositionEmbeddings) {
-      throw new IlrecError(`ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ${this.maxPositionEmbeddings} tokens, got ${length}; cut prompts shorter`);
+      throw new IlrecError(
+        `ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ${this.maxPositionEmbeddings} tokens, got ${length}; cut prompts shorter`,
+      );
     }
   }
 }

@@ -40,13 +40,26 @@ const JOIN_BELOW = 2 ** 18;
  * @param x [..., in].
  * @returns [..., sum of the outs].
  */
-export function project(x: tf.Tensor, projections: readonly Projection[], delta: ProjectionDelta | null, training: boolean): tf.Tensor {
+export function project(
+  x: tf.Tensor,
+  projections: readonly Projection[],
+  delta: ProjectionDelta | null,
+  training: boolean,
+): tf.Tensor {
   return tf.tidy(() => {
-    const numbers = projections.reduce((sum, { kernel }) => sum + kernel.shape.reduce<number>((size, n) => size * (n as number), 1), 0);
-    const product = numbers <= JOIN_BELOW ? joinedProduct(x, projections) : joined(projections.map((projection) => joinedProduct(x, [projection])));
+    const numbers = projections.reduce(
+      (sum, { kernel }) => sum + kernel.shape.reduce<number>((size, n) => size * (n as number), 1),
+      0,
+    );
+    const product =
+      numbers <= JOIN_BELOW
+        ? joinedProduct(x, projections)
+        : joined(projections.map((projection) => joinedProduct(x, [projection])));
     const deltas = delta === null ? [] : projections.map(({ name }) => delta(name, x, training));
     if (deltas.every((part) => part === null)) return product;
-    const parts = deltas.map((part, index) => part ?? tf.zeros([...x.shape.slice(0, -1), projections[index].kernel.shape[1] as number]));
+    const parts = deltas.map(
+      (part, index) => part ?? tf.zeros([...x.shape.slice(0, -1), projections[index].kernel.shape[1] as number]),
+    );
     return tf.add(product, joined(parts));
   });
 }
@@ -58,7 +71,11 @@ export function project(x: tf.Tensor, projections: readonly Projection[], delta:
  * @param tokens the token ids to score; default the whole vocabulary.
  * @returns [..., V], or [..., U] of these tokens.
  */
-export function projectOntoVocabulary(head: VocabularyHead, hidden: tf.Tensor, { tokens, training = false }: { tokens?: Int32Array; training?: boolean } = {}): tf.Tensor {
+export function projectOntoVocabulary(
+  head: VocabularyHead,
+  hidden: tf.Tensor,
+  { tokens, training = false }: { tokens?: Int32Array; training?: boolean } = {},
+): tf.Tensor {
   return tf.tidy(() => {
     const ids = tokens === undefined ? null : tf.tensor1d(tokens, 'int32');
     const logits = linear(hidden, ids === null ? head.weight : (tf.gather(head.weight, ids) as tf.Tensor2D), true);
@@ -70,7 +87,10 @@ export function projectOntoVocabulary(head: VocabularyHead, hidden: tf.Tensor, {
 function joinedProduct(x: tf.Tensor, projections: readonly Projection[]): tf.Tensor {
   const product = linear(x, joined(projections.map(({ kernel }) => kernel.read() as tf.Tensor2D)));
   if (projections.every(({ bias }) => bias === null)) return product;
-  return tf.add(product, joined(projections.map(({ kernel, bias }) => bias?.read() ?? tf.zeros([kernel.shape[1] as number]))));
+  return tf.add(
+    product,
+    joined(projections.map(({ kernel, bias }) => bias?.read() ?? tf.zeros([kernel.shape[1] as number]))),
+  );
 }
 
 /** The tensors side by side along the last axis. */

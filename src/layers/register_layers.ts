@@ -12,6 +12,17 @@ import { TokenEmbedding } from './token_embedding';
 
 /** Makes the layers known to `tf.loadLayersModel` under their class names, each of which starts with `ILRec`. */
 export function registerLayers(): void {
-  const layers = [DecoderBlock, Dropout, GPT2Block, LayerNorm, LMHead, PositionEmbedding, RMSNorm, SASRecBlock, SASRecEmbedding, TokenEmbedding];
+  const layers = [
+    DecoderBlock,
+    Dropout,
+    GPT2Block,
+    LayerNorm,
+    LMHead,
+    PositionEmbedding,
+    RMSNorm,
+    SASRecBlock,
+    SASRecEmbedding,
+    TokenEmbedding,
+  ];
   for (const layer of layers) tf.serialization.registerClass(layer);
 }

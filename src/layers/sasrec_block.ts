@@ -24,8 +24,19 @@ export interface SASRecBlockArgs extends LayerArgs {
   seed?: number;
 }
 
-type Weight = 'qkv_kernel' | 'qkv_bias' | 'output_kernel' | 'output_bias' | 'attention_gamma' | 'attention_beta'
-  | 'inner_kernel' | 'inner_bias' | 'outer_kernel' | 'outer_bias' | 'feed_forward_gamma' | 'feed_forward_beta';
+type Weight =
+  | 'qkv_kernel'
+  | 'qkv_bias'
+  | 'output_kernel'
+  | 'output_bias'
+  | 'attention_gamma'
+  | 'attention_beta'
+  | 'inner_kernel'
+  | 'inner_bias'
+  | 'outer_kernel'
+  | 'outer_bias'
+  | 'feed_forward_gamma'
+  | 'feed_forward_beta';
 
 /** SASRec's block, [B, T, D] to [B, T, D]: norm(x + attention(x)), then norm(x + feedForward(x)); causal. Padding at the right end is never attended to. */
 export class SASRecBlock extends tfl.layers.Layer {
@@ -44,7 +55,9 @@ export class SASRecBlock extends tfl.layers.Layer {
     const hidden = inputShape[inputShape.length - 1] as number;
     const { numAttentionHeads, intermediateSize, initializerRange = 0.02, seed = 0 } = this.args;
     if (hidden % numAttentionHeads !== 0) {
-      throw new Error(`ILRecSASRecBlock: numAttentionHeads must divide the hidden size, got ${numAttentionHeads} and ${hidden}`);
+      throw new Error(
+        `ILRecSASRecBlock: numAttentionHeads must divide the hidden size, got ${numAttentionHeads} and ${hidden}`,
+      );
     }
     let site = 0;
     const add = (name: Weight, shape: number[], start: 'zeros' | 'ones' | 'normal'): void => {
@@ -84,7 +97,16 @@ export class SASRecBlock extends tfl.layers.Layer {
   override getConfig(): tf.serialization.ConfigDict {
     const { numAttentionHeads, intermediateSize, attentionDropout = 0, hiddenDropout = 0 } = this.args;
     const { layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = this.args;
-    return { ...super.getConfig(), numAttentionHeads, intermediateSize, attentionDropout, hiddenDropout, layerNormEps, initializerRange, seed };
+    return {
+      ...super.getConfig(),
+      numAttentionHeads,
+      intermediateSize,
+      attentionDropout,
+      hiddenDropout,
+      layerNormEps,
+      initializerRange,
+      seed,
+    };
   }
 
   private attend(x: tf.Tensor, drop: BranchDropout['attention']): tf.Tensor {
@@ -97,7 +119,10 @@ export class SASRecBlock extends tfl.layers.Layer {
   }
 
   private project(x: tf.Tensor, name: 'qkv' | 'output' | 'inner' | 'outer'): tf.Tensor {
-    return tf.add(linear(x, this.variables[`${name}_kernel`].read() as tf.Tensor2D), this.variables[`${name}_bias`].read());
+    return tf.add(
+      linear(x, this.variables[`${name}_kernel`].read() as tf.Tensor2D),
+      this.variables[`${name}_bias`].read(),
+    );
   }
 
   private norm(x: tf.Tensor, name: 'attention' | 'feed_forward'): tf.Tensor {

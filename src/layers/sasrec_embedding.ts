@@ -54,8 +54,17 @@ export class SASRecEmbedding extends tfl.layers.Layer {
   }
 
   override build(): void {
-    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = true, useRepeatBias = true, initializerRange = 0.02, seed = 0 } = this.args;
-    const normal = (site: number): ReturnType<typeof tfl.initializers.randomNormal> => tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
+    const {
+      numItems,
+      maxHistory,
+      hiddenSize,
+      tieItemEmbeddings = true,
+      useRepeatBias = true,
+      initializerRange = 0.02,
+      seed = 0,
+    } = this.args;
+    const normal = (site: number): ReturnType<typeof tfl.initializers.randomNormal> =>
+      tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: mixSeeds(seed, site) });
     this.table = this.addWeight('item_embedding', [numItems + 1, hiddenSize], 'float32', normal(0));
     this.positions = this.addWeight('position_embedding', [maxHistory + 1, hiddenSize], 'float32', normal(1));
     this.gamma = this.addWeight('norm_gamma', [hiddenSize], 'float32', tfl.initializers.ones());
@@ -87,19 +96,47 @@ export class SASRecEmbedding extends tfl.layers.Layer {
       const [batch, length] = ids.shape;
       const { maxHistory, hiddenSize, hiddenDropout = 0, layerNormEps, seed = 0 } = this.args;
       if (length > maxHistory + 1) {
-        throw new Error(`ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut histories to maxHistory`);
+        throw new Error(
+          `ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut histories to maxHistory`,
+        );
       }
-      const items = tf.reshape(tf.gather(this.table.read(), tf.reshape(tf.cast(ids, 'int32'), [-1])), [batch, length, hiddenSize]); // [B, T, D]
+      const items = tf.reshape(tf.gather(this.table.read(), tf.reshape(tf.cast(ids, 'int32'), [-1])), [
+        batch,
+        length,
+        hiddenSize,
+      ]); // [B, T, D]
       const positions = tf.slice(this.positions.read() as tf.Tensor2D, [0, 0], [length, hiddenSize]); // [T, D]
-      const normed = layerNorm(tf.add(items, positions), this.gamma.read() as tf.Tensor1D, this.beta.read() as tf.Tensor1D, layerNormEps);
+      const normed = layerNorm(
+        tf.add(items, positions),
+        this.gamma.read() as tf.Tensor1D,
+        this.beta.read() as tf.Tensor1D,
+        layerNormEps,
+      );
       return kwargs.training === true ? dropout(normed, hiddenDropout, mixSeeds(seed, this.dropoutStep++)) : normed;
     });
   }
 
   override getConfig(): tf.serialization.ConfigDict {
-    const { numItems, maxHistory, hiddenSize, tieItemEmbeddings = true, useRepeatBias = true, hiddenDropout = 0 } = this.args;
+    const {
+      numItems,
+      maxHistory,
+      hiddenSize,
+      tieItemEmbeddings = true,
+      useRepeatBias = true,
+      hiddenDropout = 0,
+    } = this.args;
     const { layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = this.args;
-    const own = { numItems, maxHistory, hiddenSize, tieItemEmbeddings, useRepeatBias, hiddenDropout, layerNormEps, initializerRange, seed };
+    const own = {
+      numItems,
+      maxHistory,
+      hiddenSize,
+      tieItemEmbeddings,
+      useRepeatBias,
+      hiddenDropout,
+      layerNormEps,
+      initializerRange,
+      seed,
+    };
     return { ...super.getConfig(), ...own };
   }
 }

@@ -9,10 +9,22 @@ type Layer = tfl.layers.Layer;
  * @param refuse makes the error for what names no layer.
  * @throws what `refuse` makes.
  */
-export function selectLayers(layers: readonly Layer[], selector: string | readonly string[] | RegExp | ((layer: Layer) => boolean), refuse: (named: string) => Error): Layer[] {
-  const tests: [string, (layer: Layer) => boolean][] = typeof selector === 'string' || Array.isArray(selector)
-    ? [selector].flat().map((name: string) => [`"${name}"`, (layer) => layer.name === name])
-    : [[String(selector), selector instanceof RegExp ? (layer) => layer.name.search(selector) >= 0 : (selector as (layer: Layer) => boolean)]];
+export function selectLayers(
+  layers: readonly Layer[],
+  selector: string | readonly string[] | RegExp | ((layer: Layer) => boolean),
+  refuse: (named: string) => Error,
+): Layer[] {
+  const tests: [string, (layer: Layer) => boolean][] =
+    typeof selector === 'string' || Array.isArray(selector)
+      ? [selector].flat().map((name: string) => [`"${name}"`, (layer) => layer.name === name])
+      : [
+          [
+            String(selector),
+            selector instanceof RegExp
+              ? (layer) => layer.name.search(selector) >= 0
+              : (selector as (layer: Layer) => boolean),
+          ],
+        ];
   const chosen = new Set<Layer>();
   for (const [named, test] of tests) {
     const matches = layers.filter(test);

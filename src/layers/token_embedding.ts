@@ -43,7 +43,10 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
 
   override build(): void {
     const { initializerRange, seed } = this;
-    const initializer = initializerRange === 0 ? tfl.initializers.zeros() : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: initializerSeed(seed) });
+    const initializer =
+      initializerRange === 0
+        ? tfl.initializers.zeros()
+        : tfl.initializers.randomNormal({ mean: 0, stddev: initializerRange, seed: initializerSeed(seed) });
     this.embeddings = this.addWeight('weight', [this.vocabSize, this.hiddenSize], 'float32', initializer);
     this.built = true;
   }

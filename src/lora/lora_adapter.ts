@@ -41,7 +41,14 @@ export class LoraPair {
   readonly scale: number;
 
   /** @param index place among the adapter's pairs, which the initial values and the dropout masks depend on. */
-  constructor(readonly site: LoraSite, readonly rank: number, readonly alpha: number, private readonly config: LoraConfig, private readonly index: number, name: string) {
+  constructor(
+    readonly site: LoraSite,
+    readonly rank: number,
+    readonly alpha: number,
+    private readonly config: LoraConfig,
+    private readonly index: number,
+    name: string,
+  ) {
     const bound = 1 / Math.sqrt(site.inputSize); // Kaiming-uniform with a = sqrt(5), as peft draws A
     const random = createRandom(mixSeeds(config.seed, index));
     const values = Float32Array.from({ length: site.inputSize * rank }, () => bound * (2 * random.next() - 1));
@@ -154,7 +161,10 @@ export class LoraAdapter {
   }
 
   private check(method: string): void {
-    if (this.removed) throw new IlrecError(`LoraAdapter.${method}: adapter "${this.name}" must be on a model, got a removed one; add or load it again`);
+    if (this.removed)
+      throw new IlrecError(
+        `LoraAdapter.${method}: adapter "${this.name}" must be on a model, got a removed one; add or load it again`,
+      );
   }
 }
 

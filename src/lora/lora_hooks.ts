@@ -43,7 +43,9 @@ export class LoraHooks {
     const layers = [...adapter.pairs.flatMap(({ site }) => site.holders), ...adapter.modules.map(({ layer }) => layer)];
     const foreign = layers.find((layer) => adaptedLayers.has(layer) && !this.layers.has(layer));
     if (foreign !== undefined) {
-      throw new IlrecError(`addLora: layer "${foreign.name}" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other`);
+      throw new IlrecError(
+        `addLora: layer "${foreign.name}" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other`,
+      );
     }
     for (const layer of layers) {
       this.layers.add(layer);
@@ -68,7 +70,8 @@ export class LoraHooks {
     const adapter = this.inUse();
     this.pairs = new Map(adapter?.pairs.map((pair) => [pair.site, pair]));
     this.copies = new Map();
-    for (const module of adapter?.modules ?? []) this.copies.set(module.base, [...(this.copies.get(module.base) ?? []), module]);
+    for (const module of adapter?.modules ?? [])
+      this.copies.set(module.base, [...(this.copies.get(module.base) ?? []), module]);
     for (const layer of this.layers) if (isAdaptable(layer)) layer.projectionDelta = this.deltaOf(layer);
   }
 
@@ -78,7 +81,8 @@ export class LoraHooks {
       if (isAdaptable(layer)) layer.projectionDelta = null;
       adaptedLayers.delete(layer);
     }
-    for (const set of [this.sites, this.redirected, this.scoped, this.layers, this.lookups, this.pairs, this.copies]) set.clear();
+    for (const set of [this.sites, this.redirected, this.scoped, this.layers, this.lookups, this.pairs, this.copies])
+      set.clear();
   }
 
   /** Makes `fit`, `fitDataset` and `trainOnBatch` throw where they would not train the adapter. */
@@ -95,7 +99,11 @@ export class LoraHooks {
   }
 
   private deltaOf(layer: Layer): ((name: string, x: tf.Tensor, training: boolean) => tf.Tensor | null) | null {
-    const pairs = new Map([...this.pairs.values()].filter(({ site }) => site.owner === layer && site.mechanism === 'projection').map((pair) => [pair.site.variable.originalName.replace(/^.*\//, ''), pair]));
+    const pairs = new Map(
+      [...this.pairs.values()]
+        .filter(({ site }) => site.owner === layer && site.mechanism === 'projection')
+        .map((pair) => [pair.site.variable.originalName.replace(/^.*\//, ''), pair]),
+    );
     if (pairs.size === 0) return null;
     return (name, x, training) => pairs.get(name)?.delta(x, training ? this.step(layer) : null) ?? null;
   }
@@ -106,16 +114,24 @@ export class LoraHooks {
       tf.tidy(() => {
         const { kernel, bias, activation } = site.owner as unknown as Dense;
         const x = Array.isArray(inputs) ? inputs[0] : inputs; // [..., in]
-        const product = tf.add(linear(x, kernel.read() as tf.Tensor2D), pair.delta(x, training ? this.step(holder) : null)); // [..., out]
+        const product = tf.add(
+          linear(x, kernel.read() as tf.Tensor2D),
+          pair.delta(x, training ? this.step(holder) : null),
+        ); // [..., out]
         const biased = bias === null ? product : tf.add(product, bias.read());
         return activation === null ? biased : activation.apply(biased);
       });
     for (const caller of site.callers) {
       this.restores.push(
-        shadow(caller, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
-          const pair = this.pairs.get(site);
-          return pair === undefined ? original(inputs, kwargs) : compute(inputs, pair, kwargs?.training === true);
-        }, 'adapter'),
+        shadow(
+          caller,
+          'call',
+          (original) => (inputs: Inputs, kwargs: CallArgs) => {
+            const pair = this.pairs.get(site);
+            return pair === undefined ? original(inputs, kwargs) : compute(inputs, pair, kwargs?.training === true);
+          },
+          'adapter',
+        ),
       );
     }
   }
@@ -127,17 +143,30 @@ export class LoraHooks {
       if (this.scoped.has(caller)) continue;
       this.scoped.add(caller);
       this.restores.push(
-        shadow(caller, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
-          const entered = [...this.pairs.values()].filter((pair) => pair.site.mechanism === 'weight' && pair.site.callers.includes(caller) && !this.effective.has(pair.site.variable));
-          const values = entered.map((pair) => pair.adapted(baseValue(pair.site.variable)));
-          entered.forEach(({ site: { variable } }, i) => this.effective.set(variable, values[i]));
-          try {
-            return original(inputs, kwargs);
-          } finally {
-            for (const { site: { variable } } of entered) this.effective.delete(variable);
-            tf.dispose(values); // what a gradient needs of them is kept on the tape
-          }
-        }, 'adapter'),
+        shadow(
+          caller,
+          'call',
+          (original) => (inputs: Inputs, kwargs: CallArgs) => {
+            const entered = [...this.pairs.values()].filter(
+              (pair) =>
+                pair.site.mechanism === 'weight' &&
+                pair.site.callers.includes(caller) &&
+                !this.effective.has(pair.site.variable),
+            );
+            const values = entered.map((pair) => pair.adapted(baseValue(pair.site.variable)));
+            entered.forEach(({ site: { variable } }, i) => this.effective.set(variable, values[i]));
+            try {
+              return original(inputs, kwargs);
+            } finally {
+              for (const {
+                site: { variable },
+              } of entered)
+                this.effective.delete(variable);
+              tf.dispose(values); // what a gradient needs of them is kept on the tape
+            }
+          },
+          'adapter',
+        ),
       );
     }
   }
@@ -162,15 +191,20 @@ export class LoraHooks {
     if (this.scoped.has(layer) || !isHead(layer)) return;
     this.scoped.add(layer);
     this.restores.push(
-      shadow(layer, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
-        if ((Array.isArray(inputs) ? inputs[0] : inputs).rank !== 2) return original(inputs, kwargs);
-        this.lookups.add(layer);
-        try {
-          return original(inputs, kwargs);
-        } finally {
-          this.lookups.delete(layer);
-        }
-      }, 'adapter'),
+      shadow(
+        layer,
+        'call',
+        (original) => (inputs: Inputs, kwargs: CallArgs) => {
+          if ((Array.isArray(inputs) ? inputs[0] : inputs).rank !== 2) return original(inputs, kwargs);
+          this.lookups.add(layer);
+          try {
+            return original(inputs, kwargs);
+          } finally {
+            this.lookups.delete(layer);
+          }
+        },
+        'adapter',
+      ),
     );
   }
 
@@ -179,11 +213,16 @@ export class LoraHooks {
     if ('dropoutStep' in holder) return;
     Object.defineProperty(holder, 'dropoutStep', { value: 0, writable: true, configurable: true, enumerable: false });
     this.restores.push(
-      shadow(holder, 'call', (original) => (inputs: Inputs, kwargs: CallArgs) => {
-        const output = original(inputs, kwargs);
-        if (this.dropped.delete(holder)) (holder as unknown as { dropoutStep: number }).dropoutStep++;
-        return output;
-      }, 'adapter'),
+      shadow(
+        holder,
+        'call',
+        (original) => (inputs: Inputs, kwargs: CallArgs) => {
+          const output = original(inputs, kwargs);
+          if (this.dropped.delete(holder)) (holder as unknown as { dropoutStep: number }).dropoutStep++;
+          return output;
+        },
+        'adapter',
+      ),
       () => Reflect.deleteProperty(holder, 'dropoutStep'),
     );
   }

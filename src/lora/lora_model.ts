@@ -16,7 +16,10 @@ export function loraModelOf(model: tfl.LayersModel): LoraModel | null {
 
 /** What an adapter is on. @throws IlrecError for one that was removed. */
 export function loraModelOfAdapter(adapter: LoraAdapter): LoraModel {
-  if (!(adapter.host instanceof LoraModel) || adapter.isRemoved) throw new IlrecError(`saveAdapter: adapter "${adapter.name}" must be on a model, got a removed one; save it before remove()`);
+  if (!(adapter.host instanceof LoraModel) || adapter.isRemoved)
+    throw new IlrecError(
+      `saveAdapter: adapter "${adapter.name}" must be on a model, got a removed one; save it before remove()`,
+    );
   return adapter.host;
 }
 
@@ -42,8 +45,17 @@ export class LoraModel implements AdapterHost {
   }
 
   /** @throws IlrecError on a name in use, or a layer that has adapters through another model. */
-  add(name: string, config: LoraConfig, specs: readonly PairSpec[], modules: readonly Omit<TrainedModule, 'copy'>[], trainable: boolean): LoraAdapter {
-    if (this.adapters.has(name)) throw new IlrecError(`addLora: adapters of a model need names of their own, got "${name}" twice; set the option name`);
+  add(
+    name: string,
+    config: LoraConfig,
+    specs: readonly PairSpec[],
+    modules: readonly Omit<TrainedModule, 'copy'>[],
+    trainable: boolean,
+  ): LoraAdapter {
+    if (this.adapters.has(name))
+      throw new IlrecError(
+        `addLora: adapters of a model need names of their own, got "${name}" twice; set the option name`,
+      );
     this.checkNotMerged('addLora');
     const adapter = new LoraAdapter(this, name, config, specs, modules, trainable);
     try {
@@ -61,7 +73,10 @@ export class LoraModel implements AdapterHost {
   /** @throws IlrecError on an unknown name, or while an adapter is merged. */
   setActive(name: string | null): void {
     const adapter = name === null ? null : (this.adapters.get(name) ?? null);
-    if (name !== null && adapter === null) throw new IlrecError(`setActiveAdapter: must name an adapter of the model, got "${name}"; adapters: ${[...this.adapters.keys()].join(', ')}`);
+    if (name !== null && adapter === null)
+      throw new IlrecError(
+        `setActiveAdapter: must name an adapter of the model, got "${name}"; adapters: ${[...this.adapters.keys()].join(', ')}`,
+      );
     this.checkNotMerged('setActiveAdapter');
     this.activate(adapter);
   }
@@ -81,9 +96,17 @@ export class LoraModel implements AdapterHost {
   merge(adapter: LoraAdapter): void {
     if (this.mergedAdapter === adapter) return;
     this.checkNotMerged('LoraAdapter.merge');
-    if (this.current !== adapter) throw new IlrecError(`LoraAdapter.merge: the adapter must be the active one, got "${adapter.name}"; call setActiveAdapter(model, "${adapter.name}") first`);
-    const tied = adapter.pairs.find(({ site }) => site.tied)?.site.path ?? adapter.modules.find(({ use }) => use !== 'all')?.base.originalName;
-    if (tied !== undefined) throw new IlrecError(`LoraAdapter.merge: "${tied}" must have a weight of its own, got one tied to the embedding, which the adapter leaves alone; keep the adapter apart with saveAdapter`);
+    if (this.current !== adapter)
+      throw new IlrecError(
+        `LoraAdapter.merge: the adapter must be the active one, got "${adapter.name}"; call setActiveAdapter(model, "${adapter.name}") first`,
+      );
+    const tied =
+      adapter.pairs.find(({ site }) => site.tied)?.site.path ??
+      adapter.modules.find(({ use }) => use !== 'all')?.base.originalName;
+    if (tied !== undefined)
+      throw new IlrecError(
+        `LoraAdapter.merge: "${tied}" must have a weight of its own, got one tied to the embedding, which the adapter leaves alone; keep the adapter apart with saveAdapter`,
+      );
     for (const pair of adapter.pairs) this.write(pair.site.variable, () => pair.adapted(baseValue(pair.site.variable)));
     for (const { base, copy } of adapter.modules) this.write(base, () => tf.clone(copy.read()));
     this.mergedAdapter = adapter;
@@ -119,7 +142,8 @@ export class LoraModel implements AdapterHost {
   }
 
   private checkNotMerged(method: string): void {
-    if (this.mergedAdapter !== null) throw new IlrecError(`${method}: no adapter may be merged, got "${this.mergedAdapter.name}"; unmerge() it first`);
+    if (this.mergedAdapter !== null)
+      throw new IlrecError(`${method}: no adapter may be merged, got "${this.mergedAdapter.name}"; unmerge() it first`);
   }
 
   private write(variable: tfl.LayerVariable, value: () => tf.Tensor): void {
@@ -138,16 +162,23 @@ export class LoraModel implements AdapterHost {
     freeze();
     this.restores.push(() => variables.forEach((variable, i) => (baseValue(variable).trainable = flags[i])));
 
-    const base = variables.map((variable) => Object.create(variable, { read: { value: () => baseValue(variable) } }) as tfl.LayerVariable);
+    const base = variables.map(
+      (variable) => Object.create(variable, { read: { value: () => baseValue(variable) } }) as tfl.LayerVariable,
+    );
     this.show(this.model, base);
     if (!(this.model instanceof tfl.Sequential)) return;
     if (trainedModel(this.model) !== this.model) this.show(trainedModel(this.model), base);
     this.restores.push(
-      shadow(this.model, 'build', (original) => (shape) => {
-        original(shape); // a sequential model makes a new inner model whenever it is compiled, and sets all flags
-        freeze();
-        this.show(trainedModel(this.model), base);
-      }, 'adapter'),
+      shadow(
+        this.model,
+        'build',
+        (original) => (shape) => {
+          original(shape); // a sequential model makes a new inner model whenever it is compiled, and sets all flags
+          freeze();
+          this.show(trainedModel(this.model), base);
+        },
+        'adapter',
+      ),
     );
   }
 
@@ -165,12 +196,19 @@ export class LoraModel implements AdapterHost {
   /** Why a training step would not train the active adapter; null where it would. */
   private trainingProblem(model: tfl.LayersModel): string | null {
     if (this.mergedAdapter !== null) return `"${this.mergedAdapter.name}" is merged; unmerge() it first`;
-    if (this.current === null) return `no adapter is active; call setActiveAdapter(model, name) with one of ${this.names.join(', ')}, or remove() them to train the base`;
-    if (!this.current.trainable) return `"${this.current.name}" was loaded with trainable: false; load it with trainable: true`;
+    if (this.current === null)
+      return `no adapter is active; call setActiveAdapter(model, name) with one of ${this.names.join(', ')}, or remove() them to train the base`;
+    if (!this.current.trainable)
+      return `"${this.current.name}" was loaded with trainable: false; load it with trainable: true`;
     const collected = Reflect.get(model, 'collectedTrainableWeights') as tfl.LayerVariable[] | undefined;
     const expected = this.current.parameters;
-    const current = collected !== undefined && collected.length === expected.length && expected.every((parameter, i) => parameter === collected[i]);
-    return current ? null : `the model was compiled before "${this.current.name}" was added or made active; call model.compile(...) again, with a new optimizer`;
+    const current =
+      collected !== undefined &&
+      collected.length === expected.length &&
+      expected.every((parameter, i) => parameter === collected[i]);
+    return current
+      ? null
+      : `the model was compiled before "${this.current.name}" was added or made active; call model.compile(...) again, with a new optimizer`;
   }
 }
 

@@ -42,7 +42,9 @@ export interface LoraSites {
 
 /** The layers of a model's graph, those of nested models in place of the model. */
 export function graphLayers(model: tfl.LayersModel): Layer[] {
-  return [...new Set(model.layers.flatMap((layer) => ('layers' in layer ? graphLayers(layer as tfl.LayersModel) : [layer])))];
+  return [
+    ...new Set(model.layers.flatMap((layer) => ('layers' in layer ? graphLayers(layer as tfl.LayersModel) : [layer]))),
+  ];
 }
 
 /** Every weight of rank 2, with the way to adapt it. */
@@ -52,7 +54,8 @@ export function findLoraSites(model: tfl.LayersModel): LoraSites {
   const found = new Map<tfl.LayerVariable, { holder: Layer; name: string }>();
   for (const holder of graph) {
     for (const variable of holder.weights) {
-      if (variable.shape.length === 2 && variable.dtype === 'float32' && !found.has(variable)) found.set(variable, { holder, name: variable.originalName });
+      if (variable.shape.length === 2 && variable.dtype === 'float32' && !found.has(variable))
+        found.set(variable, { holder, name: variable.originalName });
     }
   }
   const sites: LoraSite[] = [];
@@ -70,11 +73,23 @@ export function findLoraSites(model: tfl.LayersModel): LoraSites {
       sites.push(projectionSite(owner, variable, path, false));
     } else {
       const mechanism = isPlainDense(holder, owner) ? 'dense' : 'weight';
-      const using = (layer: Layer): Layer[] => within.get(layer)?.filter((inner) => inner.weights.includes(variable)) ?? [];
+      const using = (layer: Layer): Layer[] =>
+        within.get(layer)?.filter((inner) => inner.weights.includes(variable)) ?? [];
       const holders = mechanism === 'dense' ? [holder] : graph.filter((layer) => using(layer).length > 0);
       const callers = [...new Set(holders.flatMap((layer) => [layer, ...using(layer)]))];
       const [inputSize, outputSize] = variable.shape as number[];
-      sites.push({ path, mechanism, holders, callers, owner, variable, inputSize, outputSize, transposed: false, tied: false });
+      sites.push({
+        path,
+        mechanism,
+        holders,
+        callers,
+        owner,
+        variable,
+        inputSize,
+        outputSize,
+        transposed: false,
+        tied: false,
+      });
     }
   }
   return { sites, tables };
@@ -84,7 +99,18 @@ function projectionSite(owner: Layer & Adaptable, variable: tfl.LayerVariable, p
   const transposed = 'vocabSize' in owner; // a head holds one row per token
   const [rows, columns] = variable.shape as number[];
   const [inputSize, outputSize] = transposed ? [columns, rows] : [rows, columns];
-  return { path, mechanism: 'projection', holders: [owner], callers: [owner], owner, variable, inputSize, outputSize, transposed, tied };
+  return {
+    path,
+    mechanism: 'projection',
+    holders: [owner],
+    callers: [owner],
+    owner,
+    variable,
+    inputSize,
+    outputSize,
+    transposed,
+    tied,
+  };
 }
 
 /** The base's tensor of a weight, whatever an adapter makes its readers see. */
@@ -117,18 +143,29 @@ export type LoraTargets = string | readonly string[] | RegExp | ((path: string) 
  * @throws IlrecError on a target that names no weight or an embedding table; lists the paths.
  */
 export function selectLoraSites({ sites, tables }: LoraSites, targets: LoraTargets): LoraSite[] {
-  const tests: [string, (path: string) => boolean][] = typeof targets === 'string' || Array.isArray(targets)
-    ? [targets].flat().map((target: string) => [`"${target}"`, (path) => endsIn(path, target)])
-    : [[String(targets), targets instanceof RegExp ? (path) => path.search(targets) >= 0 : (targets as (path: string) => boolean)]];
+  const tests: [string, (path: string) => boolean][] =
+    typeof targets === 'string' || Array.isArray(targets)
+      ? [targets].flat().map((target: string) => [`"${target}"`, (path) => endsIn(path, target)])
+      : [
+          [
+            String(targets),
+            targets instanceof RegExp ? (path) => path.search(targets) >= 0 : (targets as (path: string) => boolean),
+          ],
+        ];
   if (tests.length === 0) throw new IlrecError('addLora: targets must name at least one weight, got an empty list');
   const chosen = new Set<LoraSite>();
   for (const [name, test] of tests) {
     const matches = sites.filter(({ path }) => test(path));
     const table = tables.find((path) => test(path));
     if (table !== undefined && !matches.some(({ tied }) => tied)) {
-      throw new IlrecError(`addLora: target ${name} must name products with weights, got the embedding table "${table}"; train the whole table with trainModules: '${table.split('/')[0]}'`);
+      throw new IlrecError(
+        `addLora: target ${name} must name products with weights, got the embedding table "${table}"; train the whole table with trainModules: '${table.split('/')[0]}'`,
+      );
     }
-    if (matches.length === 0) throw new IlrecError(`addLora: target ${name} matches no weight; weights: ${sites.map(({ path }) => path).join(', ')}`);
+    if (matches.length === 0)
+      throw new IlrecError(
+        `addLora: target ${name} matches no weight; weights: ${sites.map(({ path }) => path).join(', ')}`,
+      );
     for (const site of matches) chosen.add(site);
   }
   return sites.filter((site) => chosen.has(site));

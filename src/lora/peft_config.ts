@@ -27,11 +27,36 @@ export interface PeftLoraConfig {
 
 /** What a field says where it is absent. */
 const DEFAULTS: Omit<PeftLoraConfig, 'peft_type'> = {
-  task_type: null, base_model_name_or_path: null, r: 8, lora_alpha: 8, lora_dropout: 0, use_rslora: false, target_modules: null, modules_to_save: null, rank_pattern: {}, alpha_pattern: {},
-  exclude_modules: null, layers_to_transform: null, layers_pattern: null, bias: 'none', fan_in_fan_out: false, ensure_weight_tying: false, init_lora_weights: true, inference_mode: false,
+  task_type: null,
+  base_model_name_or_path: null,
+  r: 8,
+  lora_alpha: 8,
+  lora_dropout: 0,
+  use_rslora: false,
+  target_modules: null,
+  modules_to_save: null,
+  rank_pattern: {},
+  alpha_pattern: {},
+  exclude_modules: null,
+  layers_to_transform: null,
+  layers_pattern: null,
+  bias: 'none',
+  fan_in_fan_out: false,
+  ensure_weight_tying: false,
+  init_lora_weights: true,
+  inference_mode: false,
 };
 /** Fields that say nothing about what the adapter computes. */
-const SILENT = ['auto_mapping', 'revision', 'peft_version', 'megatron_core', 'qalora_group_size', 'runtime_config', 'loftq_config', 'eva_config'];
+const SILENT = [
+  'auto_mapping',
+  'revision',
+  'peft_version',
+  'megatron_core',
+  'qalora_group_size',
+  'runtime_config',
+  'loftq_config',
+  'eva_config',
+];
 /** Ways to draw the initial values that leave the base as it is; others store the adapter against a changed base. */
 const HARMLESS_INITS: readonly unknown[] = [true, false, 'gaussian', 'orthogonal', 'eva'];
 
@@ -42,15 +67,26 @@ const HARMLESS_INITS: readonly unknown[] = [true, false, 'gaussian', 'orthogonal
  * @throws IlrecError on another kind of adapter, or a setting that this package does not compute.
  */
 export function readPeftConfig(json: Readonly<Record<string, unknown>>, source: string): PeftLoraConfig {
-  const refuse = (field: string, rule: string, value: unknown): IlrecError => new IlrecError(`loadAdapter: ${field} in adapter_config.json of ${source} must be ${rule}, got ${JSON.stringify(value)}`);
+  const refuse = (field: string, rule: string, value: unknown): IlrecError =>
+    new IlrecError(
+      `loadAdapter: ${field} in adapter_config.json of ${source} must be ${rule}, got ${JSON.stringify(value)}`,
+    );
   if (json.peft_type !== 'LORA') throw refuse('peft_type', '"LORA"', json.peft_type ?? null);
   for (const [field, value] of Object.entries(json)) {
     if (field === 'peft_type' || field in DEFAULTS || SILENT.includes(field) || isUnset(value)) continue;
     throw refuse(field, 'unset, it is not supported', value);
   }
-  const config = { ...DEFAULTS, ...Object.fromEntries(Object.entries(json).filter(([field, value]) => field in DEFAULTS && value !== null)) } as Omit<PeftLoraConfig, 'peft_type'>;
+  const config = {
+    ...DEFAULTS,
+    ...Object.fromEntries(Object.entries(json).filter(([field, value]) => field in DEFAULTS && value !== null)),
+  } as Omit<PeftLoraConfig, 'peft_type'>;
   if (config.bias !== 'none') throw refuse('bias', '"none"', config.bias);
-  if (!HARMLESS_INITS.includes(config.init_lora_weights)) throw refuse('init_lora_weights', 'one that leaves the base as it is, convert the adapter to a plain LoRA', config.init_lora_weights);
+  if (!HARMLESS_INITS.includes(config.init_lora_weights))
+    throw refuse(
+      'init_lora_weights',
+      'one that leaves the base as it is, convert the adapter to a plain LoRA',
+      config.init_lora_weights,
+    );
   if (!Number.isInteger(config.r) || config.r < 1) throw refuse('r', 'a positive integer', config.r);
   if (!Number.isFinite(config.lora_alpha)) throw refuse('lora_alpha', 'a number', config.lora_alpha);
   return { peft_type: 'LORA', ...config };
@@ -62,13 +98,19 @@ function isUnset(value: unknown): boolean {
 
 /** Rank and alpha of a module: those of the first pattern that its path ends in, else the general ones. */
 export function rankAndAlphaOf(config: PeftLoraConfig, module: string): { rank: number; alpha: number } {
-  const find = (patterns: Readonly<Record<string, number>>): number | undefined => Object.entries(patterns).find(([key]) => pattern(`(.*\\.)?(${key})`)?.test(module))?.[1];
+  const find = (patterns: Readonly<Record<string, number>>): number | undefined =>
+    Object.entries(patterns).find(([key]) => pattern(`(.*\\.)?(${key})`)?.test(module))?.[1];
   return { rank: find(config.rank_pattern) ?? config.r, alpha: find(config.alpha_pattern) ?? config.lora_alpha };
 }
 
 /** The sites that `target_modules` and its companions name; null where a pattern cannot be read. */
 export function targetedSites(config: PeftLoraConfig, sites: readonly LoraSite[]): LoraSite[] | null {
-  const { target_modules: targets, exclude_modules: excluded, layers_to_transform: layers, layers_pattern: layerNames } = config;
+  const {
+    target_modules: targets,
+    exclude_modules: excluded,
+    layers_to_transform: layers,
+    layers_pattern: layerNames,
+  } = config;
   if (targets === null) return null;
   const names = (list: string | readonly string[], module: string): boolean | null => {
     if (typeof list === 'string') return pattern(list)?.test(module) ?? null;
@@ -80,7 +122,8 @@ export function targetedSites(config: PeftLoraConfig, sites: readonly LoraSite[]
     const targeted = targets === 'all-linear' ? module !== 'lm_head' : names(targets, module);
     const out = excluded === null ? false : names(excluded, module);
     if (targeted === null || out === null) return null;
-    const inLayers = layers === null || typeof targets === 'string' || [layers].flat().includes(layerIndex(module, layerNames));
+    const inLayers =
+      layers === null || typeof targets === 'string' || [layers].flat().includes(layerIndex(module, layerNames));
     if (targeted && !out && inLayers) found.push(site);
   }
   return found;
@@ -90,7 +133,9 @@ export function targetedSites(config: PeftLoraConfig, sites: readonly LoraSite[]
 function layerIndex(module: string, layerNames: string | readonly string[] | null): number {
   const lists = layerNames === null || layerNames.length === 0 ? ['[^.]*'] : [layerNames].flat();
   for (const name of lists) {
-    const match = new RegExp(layerNames === null || layerNames.length === 0 ? `^.*?\\.${name}\\.(\\d+)\\.` : `^(?:|.*?\\.)${name}\\.(\\d+)\\.`).exec(module);
+    const match = new RegExp(
+      layerNames === null || layerNames.length === 0 ? `^.*?\\.${name}\\.(\\d+)\\.` : `^(?:|.*?\\.)${name}\\.(\\d+)\\.`,
+    ).exec(module);
     if (match !== null) return Number(match[1]);
   }
   return -1;

@@ -1,10 +1,16 @@
 import { join } from 'node:path';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { writeFileAtomically, writeJsonAtomically } from '../checkpoints/atomic_file_node';
-import { folderSource } from '../checkpoints/folder_source_node';
-import { encodeSafetensors } from '../checkpoints/safetensors';
+import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
+import { folderSource } from '../files/folder_source_node';
+import { encodeSafetensors } from '../safetensors/safetensors';
 import type { LoraAdapter } from './lora_adapter';
-import { ADAPTER_CONFIG, ADAPTER_WEIGHTS, encodeAdapter, loadAdapterFrom, type LoadAdapterOptions } from './peft_format';
+import {
+  ADAPTER_CONFIG,
+  ADAPTER_WEIGHTS,
+  encodeAdapter,
+  loadAdapterFrom,
+  type LoadAdapterOptions,
+} from './peft_format';
 
 export interface SaveAdapterOptions {
   /** Folder or hub id of the base model, for those who load the adapter in Python. Default none. */
@@ -16,7 +22,11 @@ export interface SaveAdapterOptions {
  *
  * @throws IlrecError where `trainModules` names a whole block.
  */
-export async function saveAdapter(adapter: LoraAdapter, folder: string, { baseModel }: SaveAdapterOptions = {}): Promise<void> {
+export async function saveAdapter(
+  adapter: LoraAdapter,
+  folder: string,
+  { baseModel }: SaveAdapterOptions = {},
+): Promise<void> {
   const { config, file } = await encodeAdapter(adapter, baseModel ?? null);
   await writeFileAtomically(join(folder, ADAPTER_WEIGHTS), encodeSafetensors(file));
   await writeJsonAtomically(join(folder, ADAPTER_CONFIG), config);
@@ -27,6 +37,10 @@ export async function saveAdapter(adapter: LoraAdapter, folder: string, { baseMo
  *
  * @throws IlrecError as `loadAdapterFrom` does.
  */
-export async function loadAdapter(model: tfl.LayersModel, folder: string, options: LoadAdapterOptions = {}): Promise<LoraAdapter> {
+export async function loadAdapter(
+  model: tfl.LayersModel,
+  folder: string,
+  options: LoadAdapterOptions = {},
+): Promise<LoraAdapter> {
   return await loadAdapterFrom(model, folderSource(folder), options);
 }

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { type FileSource, readJson } from '../checkpoints/file_source';
-import type { TensorData, TensorFile } from '../checkpoints/safetensors';
-import { type CheckpointReader, openSafetensorsFile } from '../checkpoints/safetensors_reader';
+import { type FileSource, readJson } from '../files/file_source';
+import type { TensorData, TensorFile } from '../safetensors/safetensors';
+import { type CheckpointReader, openSafetensorsFile } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';
 import { checkDropoutAndName, refuseDropoutOnWeights } from './add_lora';
 import type { LoraAdapter, TrainedModule } from './lora_adapter';
@@ -30,7 +30,10 @@ export interface LoadAdapterOptions {
  * @param baseModel `base_model_name_or_path`, for those who load it in Python.
  * @throws IlrecError where `trainModules` names a whole block.
  */
-export async function encodeAdapter(adapter: LoraAdapter, baseModel: string | null = null): Promise<{ config: PeftLoraConfig; file: TensorFile }> {
+export async function encodeAdapter(
+  adapter: LoraAdapter,
+  baseModel: string | null = null,
+): Promise<{ config: PeftLoraConfig; file: TensorFile }> {
   const host = loraModelOfAdapter(adapter);
   const savable = savableWeights(host.model);
   const tensors = new Map<string, TensorData>();
@@ -47,7 +50,10 @@ export async function encodeAdapter(adapter: LoraAdapter, baseModel: string | nu
     }
   }
   const { rank, alpha, dropout, rsLora } = adapter.config;
-  const own = (of: 'rank' | 'alpha', general: number): Record<string, number> => Object.fromEntries(adapter.pairs.filter((pair) => pair[of] !== general).map((pair) => [peftModuleOf(pair.site), pair[of]]));
+  const own = (of: 'rank' | 'alpha', general: number): Record<string, number> =>
+    Object.fromEntries(
+      adapter.pairs.filter((pair) => pair[of] !== general).map((pair) => [peftModuleOf(pair.site), pair[of]]),
+    );
   const config: PeftLoraConfig = {
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
@@ -65,7 +71,9 @@ export async function encodeAdapter(adapter: LoraAdapter, baseModel: string | nu
     layers_pattern: null,
     bias: 'none',
     fan_in_fan_out: isGpt2(host.model),
-    ensure_weight_tying: adapter.modules.some((module) => module.use === 'all' && peftNamesOf(module, savable).length > 1),
+    ensure_weight_tying: adapter.modules.some(
+      (module) => module.use === 'all' && peftNamesOf(module, savable).length > 1,
+    ),
     init_lora_weights: true,
     inference_mode: true,
   };
@@ -76,7 +84,12 @@ export async function encodeAdapter(adapter: LoraAdapter, baseModel: string | nu
 function targetModules(adapter: LoraAdapter, host: LoraModel): string[] {
   const last = (module: string): string => module.slice(module.lastIndexOf('.') + 1);
   const adapted = new Set(adapter.pairs.map(({ site }) => peftModuleOf(site)));
-  const left = new Set(host.sites.sites.map(peftModuleOf).filter((module) => !adapted.has(module)).map(last));
+  const left = new Set(
+    host.sites.sites
+      .map(peftModuleOf)
+      .filter((module) => !adapted.has(module))
+      .map(last),
+  );
   return [...new Set([...adapted].map((module) => (left.has(last(module)) ? module : last(module))))].sort();
 }
 
@@ -85,7 +98,11 @@ function targetModules(adapter: LoraAdapter, host: LoraModel): string[] {
  *
  * @throws IlrecError on another kind of adapter or a setting that is not supported, tensors that are missing, unknown or of another shape.
  */
-export async function loadAdapterFrom(model: tfl.LayersModel, source: FileSource, { name = 'default', trainable = true, seed = 0 }: LoadAdapterOptions = {}): Promise<LoraAdapter> {
+export async function loadAdapterFrom(
+  model: tfl.LayersModel,
+  source: FileSource,
+  { name = 'default', trainable = true, seed = 0 }: LoadAdapterOptions = {},
+): Promise<LoraAdapter> {
   const config = readPeftConfig(await readJson(source, ADAPTER_CONFIG), source.name);
   const dropout = trainable ? config.lora_dropout : 0;
   checkDropoutAndName(dropout, name);
@@ -96,13 +113,26 @@ export async function loadAdapterFrom(model: tfl.LayersModel, source: FileSource
   const specs = sites.map((site) => ({ site, ...rankAndAlphaOf(config, peftModuleOf(site)) }));
   for (const { site, rank } of specs) checkShapes(reader, site, rank, source.name);
   const { modules, values } = await savedModules(model, sites, reader, source.name);
-  const unsaved = config.modules_to_save?.find((module) => ![...reader.entries.keys()].some((tensor) => tensor.slice(0, tensor.lastIndexOf('.')).endsWith(module)));
-  if (unsaved !== undefined) throw new IlrecError(`loadAdapter: ${ADAPTER_WEIGHTS} of ${source.name} must hold module "${unsaved}", which adapter_config.json names, got none; use both files of one adapter`);
+  const unsaved = config.modules_to_save?.find(
+    (module) => ![...reader.entries.keys()].some((tensor) => tensor.slice(0, tensor.lastIndexOf('.')).endsWith(module)),
+  );
+  if (unsaved !== undefined)
+    throw new IlrecError(
+      `loadAdapter: ${ADAPTER_WEIGHTS} of ${source.name} must hold module "${unsaved}", which adapter_config.json names, got none; use both files of one adapter`,
+    );
 
   const { r: rank, lora_alpha: alpha, use_rslora: rsLora } = config;
-  const factors = await Promise.all(sites.map(async (site) => await Promise.all((['A', 'B'] as const).map((factor) => reader.read(tensorName(site, factor), { transposed: true })))));
+  const factors = await Promise.all(
+    sites.map(
+      async (site) =>
+        await Promise.all(
+          (['A', 'B'] as const).map((factor) => reader.read(tensorName(site, factor), { transposed: true })),
+        ),
+    ),
+  );
   const adapter = host.add(name, { rank, alpha, dropout, rsLora, seed }, specs, modules, trainable);
-  const write = (variable: tfl.LayerVariable, data: Float32Array): void => tf.tidy(() => void variable.write(tf.tensor(data, variable.shape as number[])));
+  const write = (variable: tfl.LayerVariable, data: Float32Array): void =>
+    tf.tidy(() => void variable.write(tf.tensor(data, variable.shape as number[])));
   adapter.pairs.forEach(({ a, b }, i) => [a, b].forEach((variable, at) => write(variable, factors[i][at])));
   adapter.modules.forEach(({ copy }, i) => write(copy, values[i]));
   return adapter;
@@ -113,18 +143,29 @@ function tensorName(site: LoraSite, factor: 'A' | 'B'): string {
 }
 
 /** The sites that the file has factors of, which must be those that the config names. */
-function adaptedSites(config: PeftLoraConfig, sites: readonly LoraSite[], { entries }: CheckpointReader, source: string): LoraSite[] {
+function adaptedSites(
+  config: PeftLoraConfig,
+  sites: readonly LoraSite[],
+  { entries }: CheckpointReader,
+  source: string,
+): LoraSite[] {
   const adapted = sites.filter((site) => entries.has(tensorName(site, 'A')) || entries.has(tensorName(site, 'B')));
   const missing = [...new Set([...adapted, ...(targetedSites(config, sites) ?? [])])]
     .flatMap((site) => (['A', 'B'] as const).map((factor) => tensorName(site, factor)))
     .find((name) => !entries.has(name));
-  if (missing !== undefined) throw new IlrecError(`loadAdapter: ${ADAPTER_WEIGHTS} of ${source} must hold "${missing}", which adapter_config.json names, got none; use both files of one adapter`);
+  if (missing !== undefined)
+    throw new IlrecError(
+      `loadAdapter: ${ADAPTER_WEIGHTS} of ${source} must hold "${missing}", which adapter_config.json names, got none; use both files of one adapter`,
+    );
   const known = new Set(adapted.flatMap((site) => [tensorName(site, 'A'), tensorName(site, 'B')]));
   const stray = [...entries.keys()].find((name) => /\.lora_/.test(name) && !known.has(name));
   if (stray !== undefined) {
-    throw new IlrecError(`loadAdapter: every adapted module of ${source} must be one of the model, got "${stray}"; modules: ${sites.map(peftModuleOf).join(', ')}`);
+    throw new IlrecError(
+      `loadAdapter: every adapted module of ${source} must be one of the model, got "${stray}"; modules: ${sites.map(peftModuleOf).join(', ')}`,
+    );
   }
-  if (adapted.length === 0) throw new IlrecError(`loadAdapter: ${ADAPTER_WEIGHTS} of ${source} must hold factors lora_A and lora_B, got none`);
+  if (adapted.length === 0)
+    throw new IlrecError(`loadAdapter: ${ADAPTER_WEIGHTS} of ${source} must hold factors lora_A and lora_B, got none`);
   return adapted;
 }
 
@@ -133,32 +174,50 @@ function checkShapes({ entries }: CheckpointReader, site: LoraSite, rank: number
   for (const factor of ['A', 'B'] as const) {
     const shape = entries.get(tensorName(site, factor))?.shape ?? [];
     if (!tf.util.arraysEqual([...shape], expected[factor])) {
-      throw new IlrecError(`loadAdapter: "${tensorName(site, factor)}" of ${source} must be [${expected[factor].join(', ')}] for "${site.path}", got [${shape.join(', ')}]; use the base model and the rank that the adapter was trained with`);
+      throw new IlrecError(
+        `loadAdapter: "${tensorName(site, factor)}" of ${source} must be [${expected[factor].join(', ')}] for "${site.path}", got [${shape.join(', ')}]; use the base model and the rank that the adapter was trained with`,
+      );
     }
   }
 }
 
 /** The whole weights that the file holds beside the factors; those equal to the base are left out, of a tied embedding equal halves become one. */
-async function savedModules(model: tfl.LayersModel, sites: readonly LoraSite[], reader: CheckpointReader, source: string): Promise<{ modules: Omit<TrainedModule, 'copy'>[]; values: Float32Array[] }> {
+async function savedModules(
+  model: tfl.LayersModel,
+  sites: readonly LoraSite[],
+  reader: CheckpointReader,
+  source: string,
+): Promise<{ modules: Omit<TrainedModule, 'copy'>[]; values: Float32Array[] }> {
   const savable = savableWeights(model);
   const found: { weight: SavableWeight; values: Float32Array }[] = [];
   for (const [tensor, { shape }] of reader.entries) {
     if (/\.lora_[AB]\.weight$/.test(tensor)) continue;
     const plain = tensor.replace(PREFIX, '').replace(/\.(modules_to_save|base_layer)\.(?=\w+$)/, '.');
     const weight = savable.find(({ name }) => name === plain);
-    if (weight === undefined) throw new IlrecError(`loadAdapter: every saved module of ${source} must be one of the model, got "${tensor}"; modules: ${savable.map(({ name }) => name).join(', ')}`);
+    if (weight === undefined)
+      throw new IlrecError(
+        `loadAdapter: every saved module of ${source} must be one of the model, got "${tensor}"; modules: ${savable.map(({ name }) => name).join(', ')}`,
+      );
     if (!tf.util.arraysEqual([...shape], weight.base.shape as number[])) {
-      throw new IlrecError(`loadAdapter: "${tensor}" of ${source} must be [${weight.base.shape.join(', ')}] for "${weight.base.originalName}", got [${shape.join(', ')}]; use the base model that the adapter was trained with`);
+      throw new IlrecError(
+        `loadAdapter: "${tensor}" of ${source} must be [${weight.base.shape.join(', ')}] for "${weight.base.originalName}", got [${shape.join(', ')}]; use the base model that the adapter was trained with`,
+      );
     }
     const values = await reader.read(tensor);
     const base = await baseValue(weight.base).data();
     if (values.every((value, i) => value === base[i])) continue; // peft also stores the unchanged weight of an adapted head
     if (sites.some(({ variable }) => variable === weight.base) && weight.use === 'all') {
-      throw new IlrecError(`loadAdapter: "${tensor}" of ${source} must equal the base's, which the adapter adds to, got other values; use the base model that the adapter was trained with`);
+      throw new IlrecError(
+        `loadAdapter: "${tensor}" of ${source} must equal the base's, which the adapter adds to, got other values; use the base model that the adapter was trained with`,
+      );
     }
     found.push({ weight, values });
   }
-  const twin = (i: number): boolean => found.some(({ weight, values }, j) => j < i && weight.base === found[i].weight.base && values.every((value, at) => value === found[i].values[at]));
+  const twin = (i: number): boolean =>
+    found.some(
+      ({ weight, values }, j) =>
+        j < i && weight.base === found[i].weight.base && values.every((value, at) => value === found[i].values[at]),
+    );
   const whole = found.filter((_, i) => !twin(i));
   const modules = whole.map(({ weight: { layer, base, use } }) => {
     const halves = found.filter(({ weight }) => weight.base === base).length;

@@ -7,12 +7,32 @@ type Layer = tfl.layers.Layer;
 
 /** The part of a Hugging Face decoder block that each projection is in. */
 const LLAMA_PARTS: Readonly<Record<string, string>> = {
-  q_proj: 'self_attn', k_proj: 'self_attn', v_proj: 'self_attn', o_proj: 'self_attn', gate_proj: 'mlp', up_proj: 'mlp', down_proj: 'mlp',
+  q_proj: 'self_attn',
+  k_proj: 'self_attn',
+  v_proj: 'self_attn',
+  o_proj: 'self_attn',
+  gate_proj: 'mlp',
+  up_proj: 'mlp',
+  down_proj: 'mlp',
 };
-const GPT2_PARTS: Readonly<Record<string, string>> = { c_attn: 'attn.c_attn', c_proj: 'attn.c_proj', c_fc: 'mlp.c_fc', mlp_c_proj: 'mlp.c_proj' };
+const GPT2_PARTS: Readonly<Record<string, string>> = {
+  c_attn: 'attn.c_attn',
+  c_proj: 'attn.c_proj',
+  c_fc: 'mlp.c_fc',
+  mlp_c_proj: 'mlp.c_proj',
+};
 /** Layers around the blocks, in models of Llama's kind and in GPT-2. */
-const LLAMA_LAYERS: Readonly<Record<string, string>> = { embed_tokens: 'model.embed_tokens', norm: 'model.norm', lm_head: 'lm_head' };
-const GPT2_LAYERS: Readonly<Record<string, string>> = { embed_tokens: 'transformer.wte', embed_positions: 'transformer.wpe', ln_f: 'transformer.ln_f', lm_head: 'lm_head' };
+const LLAMA_LAYERS: Readonly<Record<string, string>> = {
+  embed_tokens: 'model.embed_tokens',
+  norm: 'model.norm',
+  lm_head: 'lm_head',
+};
+const GPT2_LAYERS: Readonly<Record<string, string>> = {
+  embed_tokens: 'transformer.wte',
+  embed_positions: 'transformer.wpe',
+  ln_f: 'transformer.ln_f',
+  lm_head: 'lm_head',
+};
 
 const GPT2_BLOCK = 'ILRecGPT2Block';
 const BLOCKS = ['ILRecDecoderBlock', GPT2_BLOCK];
@@ -27,7 +47,8 @@ export interface SavableWeight extends Omit<TrainedModule, 'copy'> {
 export function peftModuleOf({ path, owner }: LoraSite): string {
   const [, index, weight] = /_(\d+)\/(\w+)$/.exec(path) ?? [];
   const name = owner.getClassName();
-  if (name === 'ILRecDecoderBlock' && weight in LLAMA_PARTS) return `model.layers.${index}.${LLAMA_PARTS[weight]}.${weight}`;
+  if (name === 'ILRecDecoderBlock' && weight in LLAMA_PARTS)
+    return `model.layers.${index}.${LLAMA_PARTS[weight]}.${weight}`;
   if (name === GPT2_BLOCK && weight in GPT2_PARTS) return `transformer.h.${index}.${GPT2_PARTS[weight]}`;
   return path.replace(/\/(weight|kernel)$/, '').replaceAll('/', '.');
 }
@@ -40,14 +61,21 @@ export function isGpt2(model: tfl.LayersModel): boolean {
 /** The weights of the layers around the blocks, by their names in a PEFT file; a tied embedding stands there twice. */
 export function savableWeights(model: tfl.LayersModel): SavableWeight[] {
   const names = isGpt2(model) ? GPT2_LAYERS : LLAMA_LAYERS;
-  return graphLayers(model).filter((layer) => !BLOCKS.includes(layer.getClassName())).flatMap((layer) =>
-    layer.weights.flatMap((base): SavableWeight[] => {
-      const own = layer.getClassName().startsWith('ILRec') && layer.name in names;
-      const name = own ? `${names[layer.name]}.${lastPart(base.originalName)}` : base.originalName.replaceAll('/', '.');
-      if (!isTiedHead(layer)) return [{ layer, base, use: 'all', name }];
-      return [{ layer, base, use: 'lookup', name }, { layer, base, use: 'head', name: 'lm_head.weight' }];
-    }),
-  );
+  return graphLayers(model)
+    .filter((layer) => !BLOCKS.includes(layer.getClassName()))
+    .flatMap((layer) =>
+      layer.weights.flatMap((base): SavableWeight[] => {
+        const own = layer.getClassName().startsWith('ILRec') && layer.name in names;
+        const name = own
+          ? `${names[layer.name]}.${lastPart(base.originalName)}`
+          : base.originalName.replaceAll('/', '.');
+        if (!isTiedHead(layer)) return [{ layer, base, use: 'all', name }];
+        return [
+          { layer, base, use: 'lookup', name },
+          { layer, base, use: 'head', name: 'lm_head.weight' },
+        ];
+      }),
+    );
 }
 
 /**
@@ -55,10 +83,16 @@ export function savableWeights(model: tfl.LayersModel): SavableWeight[] {
  *
  * @throws IlrecError on a weight of a whole block, which PEFT files have no place for.
  */
-export function peftNamesOf({ base, layer, use }: Pick<TrainedModule, 'base' | 'layer' | 'use'>, savable: readonly SavableWeight[]): string[] {
+export function peftNamesOf(
+  { base, layer, use }: Pick<TrainedModule, 'base' | 'layer' | 'use'>,
+  savable: readonly SavableWeight[],
+): string[] {
   const covers = (other: ModuleUse): boolean => use === 'all' || other === use;
   const names = savable.filter((weight) => weight.base === base && covers(weight.use)).map(({ name }) => name);
-  if (names.length === 0) throw new IlrecError(`saveAdapter: trainModules must be layers around the blocks, got "${layer.name}"; adapt its projections with targets instead`);
+  if (names.length === 0)
+    throw new IlrecError(
+      `saveAdapter: trainModules must be layers around the blocks, got "${layer.name}"; adapt its projections with targets instead`,
+    );
   return names;
 }
 

@@ -17,7 +17,12 @@ import { oneHotLabels } from './cross_entropy';
  * @param reward c [P, V], non-negative mass of each next token.
  * @returns scalar, mean over P. Gradient flows to `logits` only.
  */
-export function collaborativeReward(logits: tf.Tensor2D, labels: tf.Tensor1D, negatives: tf.Tensor2D, reward: tf.Tensor2D): tf.Scalar {
+export function collaborativeReward(
+  logits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  negatives: tf.Tensor2D,
+  reward: tf.Tensor2D,
+): tf.Scalar {
   return tf.tidy(() => {
     const target = oneHotLabels(labels, logits.shape[1]); // [P, V]
     const restricted = tf.mul(reward, tf.add(negatives, target)); // [P, V]

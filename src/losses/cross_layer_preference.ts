@@ -34,12 +34,17 @@ export function crossLayerPreference(
   weights: tf.Tensor2D,
   { penaltyWeight = 0.1, penalty = 'scale' }: CrossLayerPreferenceOptions = {},
 ): tf.Scalar {
-  if (!(penaltyWeight >= 0)) throw new Error(`crossLayerPreference: penaltyWeight must be at least 0, got ${penaltyWeight}`);
+  if (!(penaltyWeight >= 0))
+    throw new Error(`crossLayerPreference: penaltyWeight must be at least 0, got ${penaltyWeight}`);
   return tf.tidy(() => {
     const target = oneHotLabels(labels, logits.shape[1]); // [P, V]
     if (penaltyWeight === 0) return tf.mean(softCrossEntropy(logits, target));
     const raise = tf.mul(weights, penaltyWeight); // [P, V]
-    const penalties = { scale: () => tf.mul(raise, tf.abs(logits)), paper: () => tf.mul(raise, logits), additive: () => raise }[penalty]();
+    const penalties = {
+      scale: () => tf.mul(raise, tf.abs(logits)),
+      paper: () => tf.mul(raise, logits),
+      additive: () => raise,
+    }[penalty]();
     return tf.mean(softCrossEntropy(tf.add(logits, penalties), target));
   });
 }

@@ -62,18 +62,27 @@ export interface IlrecTerms {
  */
 export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
   const { finalLogits, ensembleLogits, intermediateLogits, labels, reward } = inputs;
-  const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens } = options;
+  const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens } =
+    options;
   return tf.tidy(() => {
     const detachedLogits = stopGradient(finalLogits); // [P, V]
     const none = tf.scalar(0);
     const negatives =
-      ensembleLogits === null ? null : selfHardNegatives(ensembleLogits, finalLogits, labels, { thresholdScale, thresholdReference });
+      ensembleLogits === null
+        ? null
+        : selfHardNegatives(ensembleLogits, finalLogits, labels, { thresholdScale, thresholdReference });
     const plain = negatives === null || penaltyWeight === 0; // then L_CPO is cross-entropy
 
-    const cpo = plain ? crossEntropy(finalLogits, labels) : crossLayerPreference(finalLogits, labels, negatives.weights, { penaltyWeight, penalty });
-    const kl = intermediateLogits === null ? null : crossLayerDistillation(finalLogits, intermediateLogits, { itemTokens }); // [S]
+    const cpo = plain
+      ? crossEntropy(finalLogits, labels)
+      : crossLayerPreference(finalLogits, labels, negatives.weights, { penaltyWeight, penalty });
+    const kl =
+      intermediateLogits === null ? null : crossLayerDistillation(finalLogits, intermediateLogits, { itemTokens }); // [S]
     const cpd = kl === null ? none : tf.mean(kl);
-    const crr = reward === null ? none : collaborativeReward(finalLogits, labels, negatives?.mask ?? tf.zerosLike(detachedLogits), reward);
+    const crr =
+      reward === null
+        ? none
+        : collaborativeReward(finalLogits, labels, negatives?.mask ?? tf.zerosLike(detachedLogits), reward);
     let total: tf.Tensor = cpo;
     if (kl !== null && distillationWeight !== 0) total = tf.add(total, tf.mul(cpd, distillationWeight));
     if (reward !== null && rewardWeight !== 0) total = tf.add(total, tf.mul(crr, rewardWeight));
@@ -85,7 +94,10 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
       cpd: stopGradient(cpd as tf.Scalar),
       crr: stopGradient(crr),
       numNegatives: negatives === null ? tf.clone(none) : tf.mean<tf.Scalar>(tf.sum(negatives.mask, 1)),
-      penaltyMass: negatives === null ? tf.clone(none) : tf.mean<tf.Scalar>(tf.sum(tf.mul(tf.softmax(detachedLogits), negatives.mask), 1)),
+      penaltyMass:
+        negatives === null
+          ? tf.clone(none)
+          : tf.mean<tf.Scalar>(tf.sum(tf.mul(tf.softmax(detachedLogits), negatives.mask), 1)),
       klPerLayer: kl === null ? tf.tensor1d([]) : stopGradient(kl),
     };
   });

@@ -39,7 +39,8 @@ export function selfHardNegatives(
   labels: tf.Tensor1D,
   { thresholdScale = 1, thresholdReference = 'final' }: SelfHardNegativesOptions = {},
 ): SelfHardNegatives {
-  if (!(thresholdScale > 0)) throw new Error(`selfHardNegatives: thresholdScale must be above 0, got ${thresholdScale}`);
+  if (!(thresholdScale > 0))
+    throw new Error(`selfHardNegatives: thresholdScale must be above 0, got ${thresholdScale}`);
   return tf.tidy(() => {
     const target = oneHotLabels(labels, ensembleLogits.shape[1]); // [P, V]
     const ensemble = tf.softmax(stopGradient(ensembleLogits)); // [P, V]

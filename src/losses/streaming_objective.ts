@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { IlrecObjectiveOptions, IlrecTerms } from './ilrec_objective';
-import { staysOnDevice } from '../ops/device_head';
+import { staysOnDevice } from '../vocabulary/device_head';
 import { findOnDevice } from './streaming/device_find';
 import { gradientsOnDevice } from './streaming/device_gradients';
 import { termsOnDevice } from './streaming/device_terms';
@@ -26,11 +26,18 @@ export type { StreamingObjectiveInputs } from './streaming/types';
  *   unless the head or their variables are frozen.
  */
 export function streamingObjective(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
-  if (tf.getBackend().startsWith('webgpu') && !staysOnDevice()) throw new Error('streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective');
+  if (tf.getBackend().startsWith('webgpu') && !staysOnDevice())
+    throw new Error(
+      'streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective',
+    );
   const { finalHidden, intermediateHidden, head } = inputs;
   const isRecorded = tf.engine().state.gradientDepth > 0;
   const trainsHead = isRecorded && head.isFrozen !== true;
-  const trains = { hidden: isRecorded, weight: trainsHead && isTrained(head.weight), bias: trainsHead && head.bias !== null && isTrained(head.bias) };
+  const trains = {
+    hidden: isRecorded,
+    weight: trainsHead && isTrained(head.weight),
+    bias: trainsHead && head.bias !== null && isTrained(head.bias),
+  };
   const compute = staysOnDevice() ? computeOnDevice : computeAndReadBack;
   let terms = null as IlrecTerms | null;
   const operation = (): tf.Tensor[] => {
@@ -44,7 +51,9 @@ export function streamingObjective(inputs: StreamingObjectiveInputs, options: Il
     (args[args.length - 1] as tf.GradSaveFunc)(gradients);
     return { value, gradFunc: (dy, saved) => saved.map((gradient) => tf.mul(gradient, dy as tf.Tensor)) };
   });
-  const trained = [intermediateHidden, trains.weight ? head.weight : null, trains.bias ? head.bias : null].filter((tensor) => tensor !== null);
+  const trained = [intermediateHidden, trains.weight ? head.weight : null, trains.bias ? head.bias : null].filter(
+    (tensor) => tensor !== null,
+  );
   const total = tf.tidy(() => (isRecorded ? recorded(finalHidden, ...trained) : operation()[0])) as tf.Scalar;
   return { ...released(terms as IlrecTerms | null as IlrecTerms), total };
 }
@@ -56,17 +65,30 @@ interface Computed {
 }
 
 /** Thresholds and negatives are found on the CPU. */
-function computeAndReadBack(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions, trains: Trained): Computed {
+function computeAndReadBack(
+  inputs: StreamingObjectiveInputs,
+  options: IlrecObjectiveOptions,
+  trains: Trained,
+): Computed {
   const found = find(inputs, options, trains);
   const { klPerLayer, ...terms } = termsOf(inputs, options, found);
-  const scalars = Object.fromEntries(Object.entries(terms).map(([name, value]) => [name, tf.scalar(value)])) as Omit<IlrecTerms, 'klPerLayer'>;
-  return { terms: { ...scalars, klPerLayer: tf.tensor1d(klPerLayer) }, gradients: trains.hidden ? gradientsOf(inputs, options, found, trains) : [] };
+  const scalars = Object.fromEntries(Object.entries(terms).map(([name, value]) => [name, tf.scalar(value)])) as Omit<
+    IlrecTerms,
+    'klPerLayer'
+  >;
+  return {
+    terms: { ...scalars, klPerLayer: tf.tensor1d(klPerLayer) },
+    gradients: trains.hidden ? gradientsOf(inputs, options, found, trains) : [],
+  };
 }
 
 /** The same on a device from which nothing can be read at once. */
 function computeOnDevice(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions, trains: Trained): Computed {
   const found = findOnDevice(inputs, options, trains);
-  return { terms: termsOnDevice(inputs, options, found), gradients: trains.hidden ? gradientsOnDevice(inputs, options, found, trains) : [] };
+  return {
+    terms: termsOnDevice(inputs, options, found),
+    gradients: trains.hidden ? gradientsOnDevice(inputs, options, found, trains) : [],
+  };
 }
 
 /** Whether a gradient can reach the tensor: a variable says so, and of another tensor nobody knows. */
@@ -76,7 +98,9 @@ function isTrained(tensor: tf.Tensor): boolean {
 
 /** Kept tensors as the caller's tidy or the caller disposes them. */
 function released(terms: IlrecTerms): Omit<IlrecTerms, 'total'> {
-  const clones = Object.entries(terms).filter(([name]) => name !== 'total').map(([name, term]) => [name, tf.clone(term as tf.Tensor)] as const);
+  const clones = Object.entries(terms)
+    .filter(([name]) => name !== 'total')
+    .map(([name, term]) => [name, tf.clone(term as tf.Tensor)] as const);
   tf.dispose(Object.values(terms));
   return Object.fromEntries(clones) as unknown as Omit<IlrecTerms, 'total'>;
 }

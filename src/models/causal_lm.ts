@@ -58,8 +58,30 @@ export interface CausalLMConfig {
 }
 
 const FIELDS: readonly string[] = [
-  'vocabSize', 'hiddenSize', 'intermediateSize', 'numHiddenLayers', 'numAttentionHeads', 'numKeyValueHeads', 'headDim', 'ropeTheta', 'ropeScaling', 'slidingWindow', 'layerTypes', 'qkNorm',
-  'qkvBias', 'outputBias', 'mlpBias', 'hiddenAct', 'rmsNormEps', 'tieWordEmbeddings', 'attentionDropout', 'hiddenDropout', 'embeddingDropout', 'padTokenId', 'initializerRange', 'seed',
+  'vocabSize',
+  'hiddenSize',
+  'intermediateSize',
+  'numHiddenLayers',
+  'numAttentionHeads',
+  'numKeyValueHeads',
+  'headDim',
+  'ropeTheta',
+  'ropeScaling',
+  'slidingWindow',
+  'layerTypes',
+  'qkNorm',
+  'qkvBias',
+  'outputBias',
+  'mlpBias',
+  'hiddenAct',
+  'rmsNormEps',
+  'tieWordEmbeddings',
+  'attentionDropout',
+  'hiddenDropout',
+  'embeddingDropout',
+  'padTokenId',
+  'initializerRange',
+  'seed',
 ] satisfies (keyof CausalLMConfig)[];
 
 /**
@@ -69,7 +91,8 @@ const FIELDS: readonly string[] = [
  */
 export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   const strange = Object.keys(config).find((name) => !FIELDS.includes(name));
-  if (strange !== undefined) throw new IlrecError(`causalLM: fields must be among ${FIELDS.join(', ')}, got ${strange}`);
+  if (strange !== undefined)
+    throw new IlrecError(`causalLM: fields must be among ${FIELDS.join(', ')}, got ${strange}`);
   checkSizes(config);
   const { vocabSize, headDim, padTokenId, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);
@@ -77,14 +100,25 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   const { slidingWindow = null, layerTypes, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct } = config;
   const { initializerRange = 0.02, seed = 0 } = config;
   if (layerTypes !== undefined && layerTypes.length !== numHiddenLayers) {
-    throw new IlrecError(`causalLM: layerTypes must name each of the ${numHiddenLayers} layers, got ${layerTypes.length}; make them as many`);
+    throw new IlrecError(
+      `causalLM: layerTypes must name each of the ${numHiddenLayers} layers, got ${layerTypes.length}; make them as many`,
+    );
   }
 
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'input_ids' }); // [B, T]
-  const embedding = new TokenEmbedding({ name: 'embed_tokens', vocabSize, hiddenSize, padTokenId, initializerRange, seed: mixSeeds(seed, 1) });
+  const embedding = new TokenEmbedding({
+    name: 'embed_tokens',
+    vocabSize,
+    hiddenSize,
+    padTokenId,
+    initializerRange,
+    seed: mixSeeds(seed, 1),
+  });
   let hidden = embedding.apply(inputIds) as tfl.SymbolicTensor; // [B, T, D]
   if (embeddingDropout > 0) {
-    hidden = new Dropout({ name: 'embed_dropout', rate: embeddingDropout, seed: mixSeeds(seed, 2) }).apply(hidden) as tfl.SymbolicTensor;
+    hidden = new Dropout({ name: 'embed_dropout', rate: embeddingDropout, seed: mixSeeds(seed, 2) }).apply(
+      hidden,
+    ) as tfl.SymbolicTensor;
   }
   for (let layer = 0; layer < numHiddenLayers; layer++) {
     const block = new DecoderBlock({
@@ -110,15 +144,28 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
     hidden = block.apply(hidden) as tfl.SymbolicTensor; // [B, T, D]
   }
   const normed = new RMSNorm({ name: 'norm', epsilon: rmsNormEps }).apply(hidden); // [B, T, D]
-  const head = tieWordEmbeddings ? embedding : new LMHead({ name: 'lm_head', vocabSize, initializerRange, seed: mixSeeds(seed, 4) });
+  const head = tieWordEmbeddings
+    ? embedding
+    : new LMHead({ name: 'lm_head', vocabSize, initializerRange, seed: mixSeeds(seed, 4) });
   const logits = head.apply(normed) as tfl.SymbolicTensor; // [B, T, V]
   return tfl.model({ inputs: inputIds, outputs: logits, name: 'causal_lm' });
 }
 
 /** The sizes of a config, with its defaults filled in. */
-export function defaultSizes(config: CausalLMConfig): Required<Pick<CausalLMConfig, 'hiddenSize' | 'intermediateSize' | 'numHiddenLayers' | 'numAttentionHeads' | 'numKeyValueHeads' | 'headDim'>> {
+export function defaultSizes(
+  config: CausalLMConfig,
+): Required<
+  Pick<
+    CausalLMConfig,
+    'hiddenSize' | 'intermediateSize' | 'numHiddenLayers' | 'numAttentionHeads' | 'numKeyValueHeads' | 'headDim'
+  >
+> {
   const { hiddenSize = 128, numHiddenLayers = 4, numAttentionHeads = 4 } = config;
-  const { intermediateSize = 8 * Math.ceil(hiddenSize / 3), numKeyValueHeads = numAttentionHeads, headDim = hiddenSize / numAttentionHeads } = config;
+  const {
+    intermediateSize = 8 * Math.ceil(hiddenSize / 3),
+    numKeyValueHeads = numAttentionHeads,
+    headDim = hiddenSize / numAttentionHeads,
+  } = config;
   return { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim };
 }
 
@@ -127,12 +174,17 @@ export function checkSizes(config: CausalLMConfig): void {
   const { headDim: _, ...sizes } = defaultSizes(config);
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = sizes;
   for (const [name, value] of Object.entries({ vocabSize: config.vocabSize, ...sizes })) {
-    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`causalLM: ${name} must be a positive integer, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`causalLM: ${name} must be a positive integer, got ${value}`);
   }
   if (numAttentionHeads % numKeyValueHeads !== 0) {
-    throw new IlrecError(`causalLM: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`);
+    throw new IlrecError(
+      `causalLM: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`,
+    );
   }
   if (config.headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
-    throw new IlrecError(`causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`);
+    throw new IlrecError(
+      `causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`,
+    );
   }
 }

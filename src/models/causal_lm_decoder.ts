@@ -50,7 +50,9 @@ class CausalLMDecoder implements CausalDecoder {
     this.blocks = model.layers.filter(isCachedBlock);
     if (embedding === undefined || norm === undefined || this.blocks.length === 0) {
       const seen = model.layers.map((layer) => layer.getClassName()).join(', ');
-      throw new IlrecError(`createCausalDecoder: the model must be made by causalLM or loadPretrained, got layers ${seen}`);
+      throw new IlrecError(
+        `createCausalDecoder: the model must be made by causalLM or loadPretrained, got layers ${seen}`,
+      );
     }
     this.embedding = embedding;
     this.positions = model.layers.find((layer) => layer instanceof PositionEmbedding) ?? null;
@@ -61,7 +63,8 @@ class CausalLMDecoder implements CausalDecoder {
 
   prefill(prompts: readonly ArrayLike<number>[], beamWidth: number): DecoderState {
     const empty = prompts.findIndex((prompt) => prompt.length === 0);
-    if (prompts.length === 0 || empty >= 0) throw new IlrecError(`prefill: every prompt needs a token, got none at prompt ${Math.max(0, empty)}`);
+    if (prompts.length === 0 || empty >= 0)
+      throw new IlrecError(`prefill: every prompt needs a token, got none at prompt ${Math.max(0, empty)}`);
     const lengths = Int32Array.from(prompts, (prompt) => prompt.length);
     const length = lengths.reduce((a, b) => Math.max(a, b));
     const batchSize = prompts.length;
@@ -70,14 +73,22 @@ class CausalLMDecoder implements CausalDecoder {
     const padding = lengths.every((count) => count === length) ? null : paddingOf(lengths, length);
     const caches: BlockCache[] = [];
     const hidden = tf.tidy(() => {
-      const tables = this.blocks[0].positionTables(Array.from({ length }, (_, at) => at), [length]);
+      const tables = this.blocks[0].positionTables(
+        Array.from({ length }, (_, at) => at),
+        [length],
+      );
       const masks = new Map<number | null, tf.Tensor2D>(); // by sliding window
       const embedded = this.embed(ids, [batchSize, length]); // [B, T, D]
       let x = this.positions === null ? embedded : this.positions.call(embedded, {});
       this.blocks.forEach((block, layer) => {
         const { slidingWindow } = block;
         const { query, key, value } = block.queryKeyValue(x, tables);
-        caches.push({ promptKey: tf.keep(tf.clone(key)), promptValue: tf.keep(tf.clone(value)), beamKey: null, beamValue: null });
+        caches.push({
+          promptKey: tf.keep(tf.clone(key)),
+          promptValue: tf.keep(tf.clone(value)),
+          beamKey: null,
+          beamValue: null,
+        });
         if (layer < this.blocks.length - 1) {
           if (!masks.has(slidingWindow)) masks.set(slidingWindow, causalMask(length, slidingWindow));
           x = block.finish(x, attention(query, key, value, masks.get(slidingWindow) as tf.Tensor2D));
@@ -102,7 +113,10 @@ class CausalLMDecoder implements CausalDecoder {
     const hidden = tf.tidy(() => {
       const positions = Int32Array.from(tokens, (_, at) => lengths[Math.floor(at / beamWidth)] + generated);
       const tables = this.blocks[0].positionTables(positions, [batchSize * beamWidth, 1, 1]); // per beam
-      const continued = tf.tensor1d(parents.map((parent, row) => row - (row % beamWidth) + parent), 'int32'); // row of each beam's parent, [B*W]
+      const continued = tf.tensor1d(
+        parents.map((parent, row) => row - (row % beamWidth) + parent),
+        'int32',
+      ); // row of each beam's parent, [B*W]
       const embedded = this.embed(tokens, [batchSize * beamWidth, 1]); // [B*W, 1, D]
       let x = this.positions === null ? embedded : this.positions.addAt(embedded, positions);
       this.blocks.forEach((block, layer) => {
@@ -127,7 +141,8 @@ class CausalLMDecoder implements CausalDecoder {
     const state = own(opaque);
     state.hidden.dispose();
     state.padding?.dispose();
-    for (const cache of state.caches) tf.dispose([cache.promptKey, cache.promptValue, cache.beamKey ?? [], cache.beamValue ?? []]);
+    for (const cache of state.caches)
+      tf.dispose([cache.promptKey, cache.promptValue, cache.beamKey ?? [], cache.beamValue ?? []]);
   }
 
   private embed(ids: Int32Array, shape: [number, number]): tf.Tensor {
@@ -144,17 +159,30 @@ function extend(cache: BlockCache, side: 'beamKey' | 'beamValue', entry: tf.Tens
 }
 
 /** Attention of one query per beam, [B*W, H, 1, F], over the user's prompt and the beam's own tokens, one softmax over both. */
-function attendCached(query: tf.Tensor4D, { promptKey, promptValue, beamKey, beamValue }: BlockCache, state: State, slidingWindow: number | null): tf.Tensor4D {
+function attendCached(
+  query: tf.Tensor4D,
+  { promptKey, promptValue, beamKey, beamValue }: BlockCache,
+  state: State,
+  slidingWindow: number | null,
+): tf.Tensor4D {
   const { batchSize: B, beamWidth: W } = state;
   const [, H, , F] = query.shape;
   const [, K, T] = promptKey.shape;
   const G = H / K;
   const S = state.generated + 1;
   const scaled = tf.reshape(tf.mul(query, 1 / Math.sqrt(F)), [B, W, K, G, F]);
-  const ofPrompt = tf.matMul(tf.reshape(tf.transpose(scaled, [0, 2, 1, 3, 4]), [B, K, W * G, F]), promptKey, false, true); // [B, K, W*G, T]
+  const ofPrompt = tf.matMul(
+    tf.reshape(tf.transpose(scaled, [0, 2, 1, 3, 4]), [B, K, W * G, F]),
+    promptKey,
+    false,
+    true,
+  ); // [B, K, W*G, T]
   const ofBeam = tf.matMul(tf.reshape(scaled, [B * W, K, G, F]), beamKey as tf.Tensor4D, false, true); // [B*W, K, G, S]
   const ofOwn = tf.reshape(tf.transpose(tf.reshape(ofBeam, [B, W, K, G, S]), [0, 2, 1, 3, 4]), [B, K, W * G, S]);
-  const scores = tf.concat([masked(ofPrompt, promptMask(state, T, slidingWindow)), masked(ofOwn, beamMask(S, slidingWindow))], 3); // [B, K, W*G, T + S]
+  const scores = tf.concat(
+    [masked(ofPrompt, promptMask(state, T, slidingWindow)), masked(ofOwn, beamMask(S, slidingWindow))],
+    3,
+  ); // [B, K, W*G, T + S]
   const [promptWeights, ownWeights] = tf.split(tf.softmax(scores), [T, S], 3);
   const fromPrompt = tf.transpose(tf.reshape(tf.matMul(promptWeights, promptValue), [B, K, W, G, F]), [0, 2, 1, 3, 4]); // [B, W, K, G, F]
   const beamWeights = tf.transpose(tf.reshape(ownWeights, [B, K, W, G, S]), [0, 2, 1, 3, 4]); // [B, W, K, G, S]
@@ -169,7 +197,11 @@ function lastRows<T extends tf.Tensor>(x: T, lengths: Int32Array): T {
   const outer = x.size / (length * size);
   const perPrompt = outer / lengths.length;
   const rows = Int32Array.from({ length: outer }, (_, at) => at * length + lengths[Math.floor(at / perPrompt)] - 1);
-  return tf.reshape(tf.gather(tf.reshape(x, [outer * length, size]), tf.tensor1d(rows, 'int32')), [...x.shape.slice(0, -2), 1, size]) as T;
+  return tf.reshape(tf.gather(tf.reshape(x, [outer * length, size]), tf.tensor1d(rows, 'int32')), [
+    ...x.shape.slice(0, -2),
+    1,
+    size,
+  ]) as T;
 }
 
 function masked(scores: tf.Tensor, mask: tf.Tensor | null): tf.Tensor {
@@ -184,10 +216,20 @@ function paddingOf(lengths: Int32Array, length: number): tf.Tensor4D {
 }
 
 /** MASKED_SCORE at padding and at prompt tokens that the window of the newest token has left, [B, 1, 1, T]; null where there is neither. */
-function promptMask({ lengths, padding, generated }: Pick<State, 'lengths' | 'padding' | 'generated'>, length: number, slidingWindow: number | null): tf.Tensor4D | null {
+function promptMask(
+  { lengths, padding, generated }: Pick<State, 'lengths' | 'padding' | 'generated'>,
+  length: number,
+  slidingWindow: number | null,
+): tf.Tensor4D | null {
   if (slidingWindow === null) return padding;
   const mask = new Float32Array(lengths.length * length);
-  lengths.forEach((count, row) => mask.fill(MASKED_SCORE, row * length, row * length + Math.min(length, Math.max(0, count + generated + 1 - slidingWindow))));
+  lengths.forEach((count, row) =>
+    mask.fill(
+      MASKED_SCORE,
+      row * length,
+      row * length + Math.min(length, Math.max(0, count + generated + 1 - slidingWindow)),
+    ),
+  );
   const window = tf.tensor4d(mask, [lengths.length, 1, 1, length]);
   return padding === null ? window : (tf.add(padding, window) as tf.Tensor4D);
 }

@@ -36,6 +36,10 @@ interface WindowFields extends DecoderFields {
 export function qwenWindow(fields: WindowFields): Pick<CausalLMConfig, 'slidingWindow' | 'layerTypes'> {
   const slidingWindow = fields.use_sliding_window ? (fields.sliding_window ?? null) : null;
   if (slidingWindow === null) return { slidingWindow };
-  const layerTypes = fields.layer_types ?? Array.from({ length: fields.num_hidden_layers }, (_, layer) => (layer >= fields.max_window_layers ? 'sliding_attention' : 'full_attention'));
+  const layerTypes =
+    fields.layer_types ??
+    Array.from({ length: fields.num_hidden_layers }, (_, layer) =>
+      layer >= fields.max_window_layers ? 'sliding_attention' : 'full_attention',
+    );
   return { slidingWindow, layerTypes };
 }

@@ -1,5 +1,5 @@
 import type { CausalLMConfig } from './causal_lm';
-import type { CheckpointWeight } from './family';
+import type { CheckpointWeight } from './model_family';
 
 /** Where each weight of a decoder block is in a Llama-like checkpoint, below `model.layers.i.`. */
 export const BLOCK_MODULES = {
@@ -17,7 +17,15 @@ export const IGNORED_TENSORS = /rotary_emb\.inv_freq$/;
 
 /** The tensors of a Llama-like checkpoint, in the order of its layers. */
 export function decoderWeights(config: CausalLMConfig): CheckpointWeight[] {
-  const { vocabSize, hiddenSize = 0, intermediateSize = 0, numHiddenLayers = 0, numAttentionHeads = 0, numKeyValueHeads = 0, headDim = 0 } = config;
+  const {
+    vocabSize,
+    hiddenSize = 0,
+    intermediateSize = 0,
+    numHiddenLayers = 0,
+    numAttentionHeads = 0,
+    numKeyValueHeads = 0,
+    headDim = 0,
+  } = config;
   const [queries, keys] = [numAttentionHeads * headDim, numKeyValueHeads * headDim];
   const outIn: Record<keyof typeof BLOCK_MODULES, readonly [number, number]> = {
     q_proj: [queries, hiddenSize],
@@ -33,7 +41,15 @@ export function decoderWeights(config: CausalLMConfig): CheckpointWeight[] {
     ...(config.outputBias === true ? ['o_proj'] : []),
     ...(config.mlpBias === true ? ['gate_proj', 'up_proj', 'down_proj'] : []),
   ]);
-  const weights: CheckpointWeight[] = [{ name: 'model.embed_tokens.weight', layer: 'embed_tokens', weight: 'weight', shape: [vocabSize, hiddenSize], transposed: false }];
+  const weights: CheckpointWeight[] = [
+    {
+      name: 'model.embed_tokens.weight',
+      layer: 'embed_tokens',
+      weight: 'weight',
+      shape: [vocabSize, hiddenSize],
+      transposed: false,
+    },
+  ];
   for (let i = 0; i < numHiddenLayers; i++) {
     const layer = `layers_${i}`;
     const add = (module: string, weight: string, shape: readonly number[], transposed = false): number =>
@@ -44,10 +60,18 @@ export function decoderWeights(config: CausalLMConfig): CheckpointWeight[] {
       add(`${module}.weight`, weight, shape, true);
       if (biased.has(weight)) add(`${module}.bias`, `${weight}_bias`, [shape[0]]);
     }
-    if (config.qkNorm === true) for (const norm of ['q_norm', 'k_norm']) add(`self_attn.${norm}.weight`, norm, [headDim]);
+    if (config.qkNorm === true)
+      for (const norm of ['q_norm', 'k_norm']) add(`self_attn.${norm}.weight`, norm, [headDim]);
     add('post_attention_layernorm.weight', 'post_attention_layernorm', [hiddenSize]);
   }
   weights.push({ name: 'model.norm.weight', layer: 'norm', weight: 'weight', shape: [hiddenSize], transposed: false });
-  if (config.tieWordEmbeddings !== true) weights.push({ name: 'lm_head.weight', layer: 'lm_head', weight: 'weight', shape: [vocabSize, hiddenSize], transposed: false });
+  if (config.tieWordEmbeddings !== true)
+    weights.push({
+      name: 'lm_head.weight',
+      layer: 'lm_head',
+      weight: 'weight',
+      shape: [vocabSize, hiddenSize],
+      transposed: false,
+    });
   return weights;
 }

@@ -23,16 +23,28 @@ export interface ItemScorer {
  * @returns [R, N], as `ItemScorer.score`. The caller disposes it.
  * @throws IlrecError when rows and lengths differ in number or point outside the histories.
  */
-export function scorePrefixes(scorer: ItemScorer, histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array): tf.Tensor2D {
+export function scorePrefixes(
+  scorer: ItemScorer,
+  histories: readonly ArrayLike<number>[],
+  rows: Int32Array,
+  lengths: Int32Array,
+): tf.Tensor2D {
   if (rows.length !== lengths.length) {
-    throw new IlrecError(`scorePrefixes: rows and lengths must be of the same length, got ${rows.length} and ${lengths.length}`);
+    throw new IlrecError(
+      `scorePrefixes: rows and lengths must be of the same length, got ${rows.length} and ${lengths.length}`,
+    );
   }
   rows.forEach((row, r) => {
-    if (!(row >= 0 && row < histories.length)) throw new IlrecError(`scorePrefixes: rows must be in [0, ${histories.length}), got ${row} at ${r}`);
+    if (!(row >= 0 && row < histories.length))
+      throw new IlrecError(`scorePrefixes: rows must be in [0, ${histories.length}), got ${row} at ${r}`);
     if (!(lengths[r] >= 0 && lengths[r] <= histories[row].length)) {
-      throw new IlrecError(`scorePrefixes: lengths must be in [0, ${histories[row].length}] for history ${row}, got ${lengths[r]} at ${r}`);
+      throw new IlrecError(
+        `scorePrefixes: lengths must be in [0, ${histories[row].length}] for history ${row}, got ${lengths[r]} at ${r}`,
+      );
     }
   });
   if (scorer.scorePrefixes !== undefined) return scorer.scorePrefixes(histories, rows, lengths);
-  return scorer.score(Array.from(rows, (row, r) => Array.prototype.slice.call(histories[row], 0, lengths[r]) as number[]));
+  return scorer.score(
+    Array.from(rows, (row, r) => Array.prototype.slice.call(histories[row], 0, lengths[r]) as number[]),
+  );
 }

@@ -26,7 +26,11 @@ export interface MarkovOptions extends PopularityOptions {
  * @param numItems N.
  * @throws IlrecError when backOff or smoothing is not above 0, or an item number is outside [0, N).
  */
-export function markovScorer(histories: readonly ArrayLike<number>[], numItems: number, options: MarkovOptions = {}): ItemScorer {
+export function markovScorer(
+  histories: readonly ArrayLike<number>[],
+  numItems: number,
+  options: MarkovOptions = {},
+): ItemScorer {
   const { backOff = 1, ties = 'popularity' } = options;
   if (!(backOff > 0)) throw new IlrecError(`markovScorer: backOff must be above 0, got ${backOff}`);
   const shares = popularity(histories, numItems, options);

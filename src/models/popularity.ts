@@ -17,7 +17,11 @@ export interface PopularityOptions {
  * @param numItems N.
  * @throws IlrecError when smoothing is not above 0 or an item number is outside [0, N).
  */
-export function popularityScorer(histories: readonly ArrayLike<number>[], numItems: number, options: PopularityOptions = {}): ItemScorer {
+export function popularityScorer(
+  histories: readonly ArrayLike<number>[],
+  numItems: number,
+  options: PopularityOptions = {},
+): ItemScorer {
   const logProbabilities = Float32Array.from(popularity(histories, numItems, options), Math.log);
   return {
     name: 'popularity',
@@ -34,14 +38,19 @@ export function popularityScorer(histories: readonly ArrayLike<number>[], numIte
 }
 
 /** Smoothed share of each item among all interactions, [N], in float64; sums to 1. Arguments as for `popularityScorer`. */
-export function popularity(histories: readonly ArrayLike<number>[], numItems: number, { smoothing = 1 }: PopularityOptions = {}): Float64Array {
+export function popularity(
+  histories: readonly ArrayLike<number>[],
+  numItems: number,
+  { smoothing = 1 }: PopularityOptions = {},
+): Float64Array {
   if (!(smoothing > 0)) throw new IlrecError(`popularity: smoothing must be above 0, got ${smoothing}`);
   const shares = new Float64Array(numItems).fill(smoothing);
   let total = smoothing * numItems;
   histories.forEach((history, h) => {
     for (let i = 0; i < history.length; i++) {
       const item = history[i];
-      if (!(item >= 0 && item < numItems)) throw new IlrecError(`popularity: item numbers must be in [0, ${numItems}), got ${item} in history ${h}`);
+      if (!(item >= 0 && item < numItems))
+        throw new IlrecError(`popularity: item numbers must be in [0, ${numItems}), got ${item} in history ${h}`);
       shares[item]++;
     }
     total += history.length;

@@ -47,18 +47,51 @@ export interface SASRecConfig {
  * @throws IlrecError on a size that is not a positive integer, heads that do not divide, or a dropout outside [0, 1).
  */
 export function sasrec(config: SASRecConfig): tfl.LayersModel {
-  const { numItems, maxHistory = 50, hiddenSize = 64, numHiddenLayers = 2, numAttentionHeads = 2, intermediateSize = 4 * hiddenSize } = config;
-  const { tieItemEmbeddings = true, useRepeatBias = true, hiddenDropout = 0.5, attentionDropout = 0.5, layerNormEps = 1e-6, initializerRange = 0.02, seed = 0 } = config;
-  validate({ numItems, maxHistory, hiddenSize, numHiddenLayers, numAttentionHeads, intermediateSize }, { hiddenDropout, attentionDropout });
+  const {
+    numItems,
+    maxHistory = 50,
+    hiddenSize = 64,
+    numHiddenLayers = 2,
+    numAttentionHeads = 2,
+    intermediateSize = 4 * hiddenSize,
+  } = config;
+  const {
+    tieItemEmbeddings = true,
+    useRepeatBias = true,
+    hiddenDropout = 0.5,
+    attentionDropout = 0.5,
+    layerNormEps = 1e-6,
+    initializerRange = 0.02,
+    seed = 0,
+  } = config;
+  validate(
+    { numItems, maxHistory, hiddenSize, numHiddenLayers, numAttentionHeads, intermediateSize },
+    { hiddenDropout, attentionDropout },
+  );
 
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'items' }); // [B, T]
   const shared = { hiddenDropout, layerNormEps, initializerRange };
   const head = { tieItemEmbeddings, useRepeatBias };
-  const embedding = new SASRecEmbedding({ name: 'embedding', numItems, maxHistory, hiddenSize, ...head, ...shared, seed: mixSeeds(seed, 1) });
+  const embedding = new SASRecEmbedding({
+    name: 'embedding',
+    numItems,
+    maxHistory,
+    hiddenSize,
+    ...head,
+    ...shared,
+    seed: mixSeeds(seed, 1),
+  });
   let hidden = embedding.apply(inputIds) as tfl.SymbolicTensor; // [B, T, D]
   for (let layer = 0; layer < numHiddenLayers; layer++) {
     const seedOfLayer = mixSeeds(seed, 2, layer);
-    const block = new SASRecBlock({ name: `blocks_${layer}`, numAttentionHeads, intermediateSize, attentionDropout, ...shared, seed: seedOfLayer });
+    const block = new SASRecBlock({
+      name: `blocks_${layer}`,
+      numAttentionHeads,
+      intermediateSize,
+      attentionDropout,
+      ...shared,
+      seed: seedOfLayer,
+    });
     hidden = block.apply(hidden) as tfl.SymbolicTensor; // [B, T, D]
   }
   return tfl.model({ inputs: inputIds, outputs: hidden, name: 'sasrec' });
@@ -66,20 +99,27 @@ export function sasrec(config: SASRecConfig): tfl.LayersModel {
 
 /** The embedding layer of a model made by `sasrec` or loaded again; it holds the item table, the number of items and the longest history. */
 export function sasrecEmbedding(model: tfl.LayersModel): SASRecEmbedding {
-  const embedding = model.layers.find((layer): layer is SASRecEmbedding => layer.getClassName() === SASRecEmbedding.className);
+  const embedding = model.layers.find(
+    (layer): layer is SASRecEmbedding => layer.getClassName() === SASRecEmbedding.className,
+  );
   if (embedding === undefined) {
     const seen = model.layers.map((layer) => layer.getClassName()).join(', ');
-    throw new IlrecError(`sasrecEmbedding: the model must hold an ILRecSASRecEmbedding layer, got ${seen}; make it with sasrec()`);
+    throw new IlrecError(
+      `sasrecEmbedding: the model must hold an ILRecSASRecEmbedding layer, got ${seen}; make it with sasrec()`,
+    );
   }
   return embedding;
 }
 
 function validate(sizes: Record<string, number>, rates: Record<string, number>): void {
   for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`sasrec: ${name} must be a positive integer, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`sasrec: ${name} must be a positive integer, got ${value}`);
   }
   if (sizes.hiddenSize % sizes.numAttentionHeads !== 0) {
-    throw new IlrecError(`sasrec: numAttentionHeads must divide hiddenSize, got ${sizes.numAttentionHeads} and ${sizes.hiddenSize}`);
+    throw new IlrecError(
+      `sasrec: numAttentionHeads must divide hiddenSize, got ${sizes.numAttentionHeads} and ${sizes.hiddenSize}`,
+    );
   }
   for (const [name, value] of Object.entries(rates)) {
     if (!(value >= 0 && value < 1)) throw new IlrecError(`sasrec: ${name} must be in [0, 1), got ${value}`);

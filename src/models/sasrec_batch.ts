@@ -35,7 +35,10 @@ export function sasrecRows(history: ArrayLike<number>, maxHistory: number): SASR
 }
 
 /** Pads rows at the right end into `{ xs, ys }`, int32 [B, T] each, as `fitDataset` and `trainOnBatch` take them; T is the longest row's length, or `length`. */
-export function sasrecBatch(rows: readonly SASRecRow[], length = Math.max(...rows.map((row) => row.inputs.length))): { xs: tf.Tensor2D; ys: tf.Tensor2D } {
+export function sasrecBatch(
+  rows: readonly SASRecRow[],
+  length = Math.max(...rows.map((row) => row.inputs.length)),
+): { xs: tf.Tensor2D; ys: tf.Tensor2D } {
   const xs = new Int32Array(rows.length * length);
   const ys = new Int32Array(rows.length * length).fill(IGNORED);
   rows.forEach((row, b) => {

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-import { tiedCrossEntropy } from '../ops/tied_cross_entropy';
+import { tiedCrossEntropy } from '../vocabulary/tied_cross_entropy';
 import { sasrecEmbedding } from './sasrec';
 
 /** A loss as `model.compile` takes it. */
@@ -23,7 +23,11 @@ export function sasrecLoss(model: tfl.LayersModel): LossFunction {
       const table = embedding.itemTable(); // [N, D]
       const hidden = tf.reshape(predictions, [-1, hiddenSize]) as tf.Tensor2D; // [B*T, D]
       const targets = tf.reshape(tf.cast(labels, 'int32'), [-1]) as tf.Tensor1D; // [B*T]
-      const { positions, seen } = labelledPositions(targets.dataSync(), predictions.shape[1] as number, embedding.numItems); // [P]
+      const { positions, seen } = labelledPositions(
+        targets.dataSync(),
+        predictions.shape[1] as number,
+        embedding.numItems,
+      ); // [P]
       if (positions.length === 0) return tf.scalar(0);
       const bias = embedding.repeatBias();
       const shared = bias === null ? undefined : { value: bias, members: seen };
@@ -33,14 +37,19 @@ export function sasrecLoss(model: tfl.LayersModel): LossFunction {
 }
 
 /** Flat positions with a label, [P], and the labels that come before each in its row. */
-function labelledPositions(labels: ArrayLike<number>, length: number, numItems: number): { positions: Int32Array; seen: number[][] } {
+function labelledPositions(
+  labels: ArrayLike<number>,
+  length: number,
+  numItems: number,
+): { positions: Int32Array; seen: number[][] } {
   const positions: number[] = [];
   const seen: number[][] = [];
   let before: number[] = [];
   for (let at = 0; at < labels.length; at++) {
     if (at % length === 0) before = [];
     const label = labels[at];
-    if (label >= numItems) throw new IlrecError(`sasrecLoss: a label must be an item number below ${numItems}, got ${label}`);
+    if (label >= numItems)
+      throw new IlrecError(`sasrecLoss: a label must be an item number below ${numItems}, got ${label}`);
     if (label < 0) continue;
     positions.push(at);
     seen.push(before);

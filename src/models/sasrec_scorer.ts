@@ -14,7 +14,11 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
   const embedding = sasrecEmbedding(model);
   const { numItems, maxHistory } = embedding;
 
-  const scorePrefixes = (histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array): tf.Tensor2D => {
+  const scorePrefixes = (
+    histories: readonly ArrayLike<number>[],
+    rows: Int32Array,
+    lengths: Int32Array,
+  ): tf.Tensor2D => {
     if (rows.length === 0) return tf.zeros([0, numItems]);
     return withoutTape(() => {
       const { ids, length, positions } = layOut(histories, rows, lengths, maxHistory);
@@ -23,20 +27,32 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
       const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
       const scores = tf.matMul(hidden, tf.transpose(embedding.itemTable())) as tf.Tensor2D; // [R, N]
       const bias = embedding.repeatBias();
-      return bias === null ? scores : (tf.add(scores, tf.mul(seenMask(histories, rows, lengths, numItems), bias)) as tf.Tensor2D); // [R, N]
+      return bias === null
+        ? scores
+        : (tf.add(scores, tf.mul(seenMask(histories, rows, lengths, numItems), bias)) as tf.Tensor2D); // [R, N]
     });
   };
 
   return {
     name: 'sasrec',
     numItems,
-    score: (histories) => scorePrefixes(histories, Int32Array.from(histories.keys()), Int32Array.from(histories, (history) => history.length)),
+    score: (histories) =>
+      scorePrefixes(
+        histories,
+        Int32Array.from(histories.keys()),
+        Int32Array.from(histories, (history) => history.length),
+      ),
     scorePrefixes,
   };
 }
 
 /** 1 at the items of each prefix, [R, N]. */
-function seenMask(histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array, numItems: number): tf.Tensor2D {
+function seenMask(
+  histories: readonly ArrayLike<number>[],
+  rows: Int32Array,
+  lengths: Int32Array,
+  numItems: number,
+): tf.Tensor2D {
   const mask = new Float32Array(rows.length * numItems);
   rows.forEach((row, r) => {
     for (let i = 0; i < lengths[r]; i++) mask[r * numItems + histories[row][i]] = 1;
@@ -54,7 +70,12 @@ interface Layout {
 }
 
 /** One input row per history for all its prefixes that fit the model; a longer prefix has a window of its own. */
-function layOut(histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array, maxHistory: number): Layout {
+function layOut(
+  histories: readonly ArrayLike<number>[],
+  rows: Int32Array,
+  lengths: Int32Array,
+  maxHistory: number,
+): Layout {
   const windows: { row: number; start: number; end: number }[] = [];
   const shared = new Map<number, number>(); // history -> its window from the oldest item on
   const windowOf = Int32Array.from(rows, (row, r) => {

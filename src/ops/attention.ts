@@ -13,7 +13,8 @@ export function causalMask(length: number, slidingWindow: number | null = null):
   const mask = new Float32Array(length * length);
   for (let query = 0; query < length; query++) {
     mask.fill(MASKED_SCORE, query * length + query + 1, (query + 1) * length);
-    if (slidingWindow !== null) mask.fill(MASKED_SCORE, query * length, query * length + Math.max(0, query + 1 - slidingWindow));
+    if (slidingWindow !== null)
+      mask.fill(MASKED_SCORE, query * length, query * length + Math.max(0, query + 1 - slidingWindow));
   }
   return tf.tensor2d(mask, [length, length]);
 }
@@ -21,7 +22,9 @@ export function causalMask(length: number, slidingWindow: number | null = null):
 /** Additive padding mask [B, 1, 1, T] from a mask that is true or 1 at tokens to be seen. */
 export function paddingMask(mask: tf.Tensor): tf.Tensor4D {
   const [batch, length] = mask.shape;
-  return tf.tidy(() => tf.reshape(tf.mul(tf.sub(1, tf.mul(tf.cast(mask, 'float32'), 1)), MASKED_SCORE), [batch, 1, 1, length]));
+  return tf.tidy(() =>
+    tf.reshape(tf.mul(tf.sub(1, tf.mul(tf.cast(mask, 'float32'), 1)), MASKED_SCORE), [batch, 1, 1, length]),
+  );
 }
 
 /**

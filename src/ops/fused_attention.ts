@@ -11,10 +11,19 @@ const MAX_HEAD_SIZE = 128;
  *
  * @returns null where the backend has no kernel for it or not for these sizes.
  */
-export function fusedAttention(query: tf.Tensor4D, key: tf.Tensor4D, value: tf.Tensor4D, mask: tf.Tensor): tf.Tensor4D | null {
+export function fusedAttention(
+  query: tf.Tensor4D,
+  key: tf.Tensor4D,
+  value: tf.Tensor4D,
+  mask: tf.Tensor,
+): tf.Tensor4D | null {
   const [batch, heads, length, size] = query.shape;
   const forward = ownKernel('ILRecAttention');
-  const fits = size % 4 === 0 && size <= MAX_HEAD_SIZE && heads % key.shape[1] === 0 && isMaskOf(mask, [batch, heads, length, key.shape[2]]);
+  const fits =
+    size % 4 === 0 &&
+    size <= MAX_HEAD_SIZE &&
+    heads % key.shape[1] === 0 &&
+    isMaskOf(mask, [batch, heads, length, key.shape[2]]);
   const isFloat = [query, key, value, mask].every(({ dtype }) => dtype === 'float32');
   if (forward === null || !fits || !isFloat || length < MIN_QUERIES || query.size === 0 || key.size === 0) return null;
   const attend = tf.customGrad((...given) => {
@@ -33,6 +42,9 @@ function isMaskOf({ shape }: tf.Tensor, scores: readonly number[]): boolean {
 
 function backward([query, key, value, mask, context, rows]: tf.Tensor[], gradient: tf.Tensor): tf.Tensor[] {
   const kernel = ownKernel('ILRecAttentionGrad');
-  if (kernel === null) throw new Error(`attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`);
+  if (kernel === null)
+    throw new Error(
+      `attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`,
+    );
   return kernel({ query, key, value, mask, context, rows, gradient });
 }

@@ -18,13 +18,19 @@ export function gated(joined: tf.Tensor, activation: ActivationName): tf.Tensor 
 function fusedGate(joined: tf.Tensor): tf.Tensor {
   const forward = tf.customGrad((x, save) => {
     (save as tf.GradSaveFunc)([x as tf.Tensor]);
-    return { value: run('ILRecGate', { x: x as tf.Tensor }), gradFunc: (dy, saved) => run('ILRecGateGrad', { x: saved[0], dy: dy as tf.Tensor }) };
+    return {
+      value: run('ILRecGate', { x: x as tf.Tensor }),
+      gradFunc: (dy, saved) => run('ILRecGateGrad', { x: saved[0], dy: dy as tf.Tensor }),
+    };
   });
   return forward(joined);
 }
 
 function run(name: 'ILRecGate' | 'ILRecGateGrad', inputs: tf.NamedTensorMap): tf.Tensor {
   const kernel = ownKernel(name);
-  if (kernel === null) throw new Error(`gated: kernel ${name} must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`);
+  if (kernel === null)
+    throw new Error(
+      `gated: kernel ${name} must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`,
+    );
   return kernel(inputs)[0];
 }

@@ -10,5 +10,7 @@ import * as tf from '@tensorflow/tfjs-core';
 export function linear(x: tf.Tensor, weight: tf.Tensor2D, transposed = false): tf.Tensor {
   const inner = x.shape[x.rank - 1];
   const outer = transposed ? weight.shape[0] : weight.shape[1];
-  return tf.tidy(() => tf.reshape(tf.matMul(tf.reshape(x, [-1, inner]), weight, false, transposed), [...x.shape.slice(0, -1), outer]));
+  return tf.tidy(() =>
+    tf.reshape(tf.matMul(tf.reshape(x, [-1, inner]), weight, false, transposed), [...x.shape.slice(0, -1), outer]),
+  );
 }

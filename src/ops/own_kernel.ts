@@ -2,15 +2,35 @@ import * as tf from '@tensorflow/tfjs-core';
 
 /** Names of this package's own kernels; a backend may have any of them, each with a composite of ordinary operations beside it. */
 export type OwnKernel =
-  | ('ILRecRmsNorm' | 'ILRecRmsNormGrad' | 'ILRecRotate' | 'ILRecGate' | 'ILRecGateGrad' | 'ILRecSoftmaxGrad' | 'ILRecAdamW' | 'ILRecAttention' | 'ILRecAttentionGrad')
+  | (
+      | 'ILRecRmsNorm'
+      | 'ILRecRmsNormGrad'
+      | 'ILRecRotate'
+      | 'ILRecGate'
+      | 'ILRecGateGrad'
+      | 'ILRecSoftmaxGrad'
+      | 'ILRecAdamW'
+      | 'ILRecAttention'
+      | 'ILRecAttentionGrad'
+    )
   | ('ILRecTileLogits' | 'ILRecTileSums' | 'ILRecOnlineSoftmax' | 'ILRecPenalise' | 'ILRecPenaliseFirstOrder')
-  | ('ILRecReadHead' | 'ILRecReadAgain' | 'ILRecHeadGradient' | 'ILRecTokenLogits' | 'ILRecTokenSums' | 'ILRecTokenRows' | 'ILRecAddTokenRows');
+  | (
+      | 'ILRecReadHead'
+      | 'ILRecReadAgain'
+      | 'ILRecHeadGradient'
+      | 'ILRecTokenLogits'
+      | 'ILRecTokenSums'
+      | 'ILRecTokenRows'
+      | 'ILRecAddTokenRows'
+    );
 
 /**
  * A kernel of this package on the current backend, as a function of tensors that gives tensors; null where the backend has none. Nothing is recorded
  * for gradients: call it inside of a `tf.customGrad`.
  */
-export function ownKernel(name: OwnKernel): ((inputs: tf.NamedTensorMap, attrs?: Record<string, number>) => tf.Tensor[]) | null {
+export function ownKernel(
+  name: OwnKernel,
+): ((inputs: tf.NamedTensorMap, attrs?: Record<string, number>) => tf.Tensor[]) | null {
   if (tf.getKernel(name, tf.getBackend()) === undefined) return null;
   return (inputs, attrs = {}) => {
     const outputs: tf.Tensor | tf.Tensor[] = tf.engine().runKernel(name, inputs, attrs);

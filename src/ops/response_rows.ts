@@ -25,7 +25,10 @@ export function responsePositions(labels: tf.Tensor, ignoreIndex: number): Respo
   return {
     positions,
     allLabels,
-    labels: tf.tensor1d(positions.map((at) => allLabels[at]), 'int32'),
+    labels: tf.tensor1d(
+      positions.map((at) => allLabels[at]),
+      'int32',
+    ),
     rowsOf(states) {
       const [batch, length, size] = states.shape;
       const rows = tf.reshape(states, [batch * length, size]); // [B * T, D]

@@ -19,7 +19,11 @@ export function rmsNorm<T extends tf.Tensor>(x: T, weight: tf.Tensor1D, epsilon 
     const w = scale as tf.Tensor1D;
     const [value, inverse] = forward(input, w, epsilon); // [R, D], [R, 1]
     (save as tf.GradSaveFunc)([input, w, inverse]);
-    return { value, gradFunc: (dy, saved) => backward(saved[0] as tf.Tensor2D, saved[1] as tf.Tensor1D, saved[2] as tf.Tensor2D, dy as tf.Tensor2D) };
+    return {
+      value,
+      gradFunc: (dy, saved) =>
+        backward(saved[0] as tf.Tensor2D, saved[1] as tf.Tensor1D, saved[2] as tf.Tensor2D, dy as tf.Tensor2D),
+    };
   });
   return tf.tidy(() => tf.reshape(normalise(tf.reshape(x, [-1, size]), weight), x.shape)) as T;
 }

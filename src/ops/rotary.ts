@@ -18,7 +18,12 @@ export interface RotaryTables {
  * @param theta base of the wavelengths, 10000 in Llama 2.
  * @param scaling how wavelengths are stretched; default not at all.
  */
-export function rotaryTables(positions: ArrayLike<number>, headSize: number, theta: number, scaling: RopeScaling | null = null): RotaryTables {
+export function rotaryTables(
+  positions: ArrayLike<number>,
+  headSize: number,
+  theta: number,
+  scaling: RopeScaling | null = null,
+): RotaryTables {
   const half = headSize / 2;
   const { frequencies, amplitude } = rotaryFrequencies(headSize, theta, scaling);
   const cos = new Float32Array(positions.length * headSize);
@@ -42,7 +47,10 @@ export function rotaryTables(positions: ArrayLike<number>, headSize: number, the
 export function applyRotary<T extends tf.Tensor>(x: T, cos: tf.Tensor, sin: tf.Tensor): T {
   const rotate = tf.customGrad((input, save) => {
     (save as tf.GradSaveFunc)([cos, sin]);
-    return { value: rotation(input as tf.Tensor, cos, sin, 1), gradFunc: (dy, saved) => rotation(dy as tf.Tensor, saved[0], saved[1], -1) };
+    return {
+      value: rotation(input as tf.Tensor, cos, sin, 1),
+      gradFunc: (dy, saved) => rotation(dy as tf.Tensor, saved[0], saved[1], -1),
+    };
   });
   return rotate(x) as T;
 }
@@ -64,5 +72,9 @@ function tablesAreRepeated(shape: readonly number[], tables: readonly number[]):
   const rank = shape.length;
   const own = padded.slice(0, -2);
   const repeatedFrom = own.findLastIndex((n) => n !== 1) + 1; // before it, each has its own
-  return padded[rank - 1] === shape[rank - 1] && padded[rank - 2] === shape[rank - 2] && own.every((n, axis) => axis >= repeatedFrom || n === shape[axis]);
+  return (
+    padded[rank - 1] === shape[rank - 1] &&
+    padded[rank - 2] === shape[rank - 2] &&
+    own.every((n, axis) => axis >= repeatedFrom || n === shape[axis])
+  );
 }

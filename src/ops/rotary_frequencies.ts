@@ -42,15 +42,25 @@ export interface RotaryFrequencies {
  * @param headSize F, even.
  * @param theta base of the wavelengths.
  */
-export function rotaryFrequencies(headSize: number, theta: number, scaling: RopeScaling | null = null): RotaryFrequencies {
+export function rotaryFrequencies(
+  headSize: number,
+  theta: number,
+  scaling: RopeScaling | null = null,
+): RotaryFrequencies {
   const half = headSize / 2;
-  const base = Float64Array.from({ length: half }, (_, i) => Math.fround(1 / Math.fround(theta ** Math.fround(i / half))));
+  const base = Float64Array.from({ length: half }, (_, i) =>
+    Math.fround(1 / Math.fround(theta ** Math.fround(i / half))),
+  );
   if (scaling === null) return { frequencies: base, amplitude: 1 };
   const { factor } = scaling;
-  if (scaling.ropeType === 'linear') return { frequencies: base.map((frequency) => Math.fround(frequency / factor)), amplitude: 1 };
+  if (scaling.ropeType === 'linear')
+    return { frequencies: base.map((frequency) => Math.fround(frequency / factor)), amplitude: 1 };
   const share = scaling.ropeType === 'llama3' ? llama3Share(base, scaling) : yarnShare(headSize, theta, scaling);
-  const frequencies = base.map((frequency, i) => Math.fround(share[i] * frequency + ((1 - share[i]) * frequency) / factor));
-  const amplitude = scaling.ropeType === 'yarn' ? (scaling.attentionFactor ?? (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1)) : 1;
+  const frequencies = base.map((frequency, i) =>
+    Math.fround(share[i] * frequency + ((1 - share[i]) * frequency) / factor),
+  );
+  const amplitude =
+    scaling.ropeType === 'yarn' ? (scaling.attentionFactor ?? (factor <= 1 ? 1 : 0.1 * Math.log(factor) + 1)) : 1;
   return { frequencies, amplitude };
 }
 
@@ -58,7 +68,9 @@ export function rotaryFrequencies(headSize: number, theta: number, scaling: Rope
 function llama3Share(base: Float64Array, scaling: Extract<RopeScaling, { ropeType: 'llama3' }>): Float64Array {
   const { lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = scaling;
   if (highFreqFactor <= lowFreqFactor) {
-    throw new IlrecError(`rotaryFrequencies: highFreqFactor must be above lowFreqFactor, got ${highFreqFactor} and ${lowFreqFactor}; use the config of the checkpoint`);
+    throw new IlrecError(
+      `rotaryFrequencies: highFreqFactor must be above lowFreqFactor, got ${highFreqFactor} and ${lowFreqFactor}; use the config of the checkpoint`,
+    );
   }
   return base.map((frequency) => {
     const rotations = (originalMaxPositionEmbeddings * frequency) / (2 * Math.PI); // within the original context
@@ -69,7 +81,8 @@ function llama3Share(base: Float64Array, scaling: Extract<RopeScaling, { ropeTyp
 function yarnShare(headSize: number, theta: number, scaling: Extract<RopeScaling, { ropeType: 'yarn' }>): Float64Array {
   const { originalMaxPositionEmbeddings, betaFast = 32, betaSlow = 1, truncate = true } = scaling;
   /** The pair, as a fraction, that turns this often within the original context. */
-  const pairOf = (rotations: number): number => (headSize * Math.log(originalMaxPositionEmbeddings / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
+  const pairOf = (rotations: number): number =>
+    (headSize * Math.log(originalMaxPositionEmbeddings / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
   const [low, high] = [pairOf(betaFast), pairOf(betaSlow)];
   const from = Math.max(truncate ? Math.floor(low) : low, 0);
   const to = Math.min(truncate ? Math.ceil(high) : high, headSize - 1);

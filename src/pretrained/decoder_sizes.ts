@@ -1,6 +1,6 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-import { familyOf } from '../models/family';
+import { familyOf } from '../models/families';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 
 /** A weight of a model as its size counts. */
@@ -50,8 +50,14 @@ export function sizesOfConfig(config: HuggingFaceConfig): DecoderSizes {
   const source = 'the checkpoint';
   const weights = familyOf(config, source)
     .weights(config, source)
-    .map(({ layer, weight, shape, transposed }) => weightSize(`${layer}/${weight}`, transposed ? [...shape].reverse() : shape));
-  const dropout = [config.attention_dropout, config.attn_pdrop ?? (config.model_type === 'gpt2' ? 0.1 : 0), config.resid_pdrop].some((rate) => Number(rate ?? 0) > 0);
+    .map(({ layer, weight, shape, transposed }) =>
+      weightSize(`${layer}/${weight}`, transposed ? [...shape].reverse() : shape),
+    );
+  const dropout = [
+    config.attention_dropout,
+    config.attn_pdrop ?? (config.model_type === 'gpt2' ? 0.1 : 0),
+    config.resid_pdrop,
+  ].some((rate) => Number(rate ?? 0) > 0);
   return sizesOf(weights, Number(config.num_attention_heads ?? config.n_head), dropout);
 }
 
@@ -63,15 +69,25 @@ export function sizesOfConfig(config: HuggingFaceConfig): DecoderSizes {
 export function sizesOfModel(model: tfl.LayersModel): DecoderSizes {
   const block = model.layers.find(({ name }) => BLOCK.test(name))?.getConfig();
   if (block === undefined || typeof block.numAttentionHeads !== 'number') {
-    throw new IlrecError(`estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers ${model.layers.map(({ name }) => name).join(', ')}; train a batch and look at tf.profile instead`);
+    throw new IlrecError(
+      `estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers ${model.layers.map(({ name }) => name).join(', ')}; train a batch and look at tf.profile instead`,
+    );
   }
-  const weights = model.layers.flatMap((layer) => layer.weights.map(({ originalName, shape }) => weightSize(originalName, shape as number[])));
-  return sizesOf(weights, block.numAttentionHeads, Number(block.attentionDropout ?? 0) > 0 || Number(block.hiddenDropout ?? 0) > 0);
+  const weights = model.layers.flatMap((layer) =>
+    layer.weights.map(({ originalName, shape }) => weightSize(originalName, shape as number[])),
+  );
+  return sizesOf(
+    weights,
+    block.numAttentionHeads,
+    Number(block.attentionDropout ?? 0) > 0 || Number(block.hiddenDropout ?? 0) > 0,
+  );
 }
 
 function sizesOf(weights: readonly WeightSize[], numHeads: number, hasDropout: boolean): DecoderSizes {
   const shapes = new Map(weights.map(({ path, shape }) => [path, shape]));
-  const blocks = new Set(weights.map(({ path }) => path.slice(0, path.indexOf('/'))).filter((layer) => BLOCK.test(layer)));
+  const blocks = new Set(
+    weights.map(({ path }) => path.slice(0, path.indexOf('/'))).filter((layer) => BLOCK.test(layer)),
+  );
   const [first] = blocks;
   const isGpt2 = shapes.has(`${first}/c_attn`);
   const widthOf = (name: string): number => shapes.get(`${first}/${name}`)?.[1] ?? 0;

@@ -7,7 +7,23 @@ import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
 import { downloadFile, fileDownloadInfo } from '@huggingface/hub';
 import { IlrecError } from '../errors';
-import type { HubOptions } from './hub_node';
+
+export interface HubOptions {
+  /** Branch, tag or commit. Default 'main'. */
+  readonly revision?: string;
+  /** Access token, `hf_...`, for gated and private checkpoints. Default the environment's HF_TOKEN. */
+  readonly token?: string;
+  /** The cache that Hugging Face's own tools use too. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+  readonly cacheDir?: string;
+  /** Address of the hub. Default the environment's HF_ENDPOINT, else https://huggingface.co. */
+  readonly endpoint?: string;
+  /** Told while a file is downloaded. Default nobody. */
+  readonly onDownload?: (progress: {
+    readonly file: string;
+    readonly receivedBytes: number;
+    readonly totalBytes: number;
+  }) => void;
+}
 
 export interface DownloadRequest {
   readonly id: string;
@@ -26,21 +42,34 @@ export interface DownloadRequest {
  *
  * @throws IlrecError when what arrived is not what the hub announced.
  */
-export async function downloadToCache({ id, file, commit, storage, accessToken, hubUrl, onDownload }: DownloadRequest): Promise<void> {
+export async function downloadToCache({
+  id,
+  file,
+  commit,
+  storage,
+  accessToken,
+  hubUrl,
+  onDownload,
+}: DownloadRequest): Promise<void> {
   const pointer = join(storage, 'snapshots', commit, file);
   if ((await sizeOf(pointer)) !== null) return;
   const request = { repo: id, path: file, revision: commit, accessToken, hubUrl };
   const info = await fileDownloadInfo(request);
-  if (info === null) throw new IlrecError(`loadPretrained: ${id} must have ${file}, got none at commit ${commit}; run it again`);
+  if (info === null)
+    throw new IlrecError(`loadPretrained: ${id} must have ${file}, got none at commit ${commit}; run it again`);
   const etag = info.etag.replace(/^W\//, '').replaceAll('"', '');
-  if (!/^[\w.-]+$/.test(etag)) throw new IlrecError(`loadPretrained: the hub must give a checksum for ${file} of ${id}, got "${info.etag}"; check the endpoint`);
+  if (!/^[\w.-]+$/.test(etag))
+    throw new IlrecError(
+      `loadPretrained: the hub must give a checksum for ${file} of ${id}, got "${info.etag}"; check the endpoint`,
+    );
 
   const blob = join(storage, 'blobs', etag);
   if ((await sizeOf(blob)) === null) {
     await mkdir(dirname(blob), { recursive: true });
     const partial = `${blob}.incomplete`;
     const content = await downloadFile({ ...request, downloadInfo: info });
-    if (content === null) throw new IlrecError(`loadPretrained: ${id} must have ${file}, got none at commit ${commit}; run it again`);
+    if (content === null)
+      throw new IlrecError(`loadPretrained: ${id} must have ${file}, got none at commit ${commit}; run it again`);
     const found = (await sizeOf(partial)) ?? 0;
     const start = found <= info.size ? found : 0;
     let receivedBytes = start;
@@ -52,7 +81,11 @@ export async function downloadToCache({ id, file, commit, storage, accessToken, 
       },
     });
     if (start < info.size || info.size === 0) {
-      await pipeline(Readable.fromWeb(content.slice(start, info.size).stream() as ReadableStream), counter, createWriteStream(partial, { flags: start > 0 ? 'a' : 'w' }));
+      await pipeline(
+        Readable.fromWeb(content.slice(start, info.size).stream() as ReadableStream),
+        counter,
+        createWriteStream(partial, { flags: start > 0 ? 'a' : 'w' }),
+      );
     }
     await check(partial, etag, info.size, `${file} of ${id}`);
     await rename(partial, blob);

@@ -1,24 +1,13 @@
 import { readFile, stat, writeFile, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { getHFHubCachePath, getRepoFolderName, modelInfo } from '@huggingface/hub';
-import { type FileSource, readJson } from '../checkpoints/file_source';
-import { folderSource } from '../checkpoints/folder_source_node';
-import { SAFETENSORS_FILE, SAFETENSORS_INDEX, shardsOf } from '../checkpoints/safetensors_reader';
+import { type FileSource, readJson } from '../files/file_source';
+import { folderSource } from '../files/folder_source_node';
+import { SAFETENSORS_FILE, SAFETENSORS_INDEX, shardsOf } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';
-import { downloadToCache } from './hub_download_node';
+import { downloadToCache, type HubOptions } from './hub_download_node';
 
-export interface HubOptions {
-  /** Branch, tag or commit. Default 'main'. */
-  readonly revision?: string;
-  /** Access token, `hf_...`, for gated and private checkpoints. Default the environment's HF_TOKEN. */
-  readonly token?: string;
-  /** The cache that Hugging Face's own tools use too. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
-  readonly cacheDir?: string;
-  /** Address of the hub. Default the environment's HF_ENDPOINT, else https://huggingface.co. */
-  readonly endpoint?: string;
-  /** Told while a file is downloaded. Default nobody. */
-  readonly onDownload?: (progress: { readonly file: string; readonly receivedBytes: number; readonly totalBytes: number }) => void;
-}
+export type { HubOptions } from './hub_download_node';
 
 /** The files that a checkpoint is loaded from, beside its weights; those come last, so that a cache with weights has the others. */
 const SMALL_FILES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'];
@@ -37,9 +26,18 @@ export function isHubId(text: string): boolean {
  * @throws IlrecError when the hub refuses, or cannot be reached and the cache has no whole copy.
  */
 export async function hubSource(id: string, options: HubOptions = {}): Promise<FileSource> {
-  const { revision = 'main', token = process.env.HF_TOKEN || undefined, endpoint = process.env.HF_ENDPOINT || undefined, onDownload } = options;
-  if (token !== undefined && !token.startsWith('hf_')) throw new IlrecError(`loadPretrained: token must start with "hf_", got ${token.length} other characters; copy it again from the hub's settings`);
-  if (!/^[\w./-]+$/.test(revision) || revision.split('/').includes('..')) throw new IlrecError(`loadPretrained: revision must be a branch, tag or commit, got "${revision}"`);
+  const {
+    revision = 'main',
+    token = process.env.HF_TOKEN || undefined,
+    endpoint = process.env.HF_ENDPOINT || undefined,
+    onDownload,
+  } = options;
+  if (token !== undefined && !token.startsWith('hf_'))
+    throw new IlrecError(
+      `loadPretrained: token must start with "hf_", got ${token.length} other characters; copy it again from the hub's settings`,
+    );
+  if (!/^[\w./-]+$/.test(revision) || revision.split('/').includes('..'))
+    throw new IlrecError(`loadPretrained: revision must be a branch, tag or commit, got "${revision}"`);
   const storage = join(options.cacheDir ?? getHFHubCachePath(), getRepoFolderName({ type: 'model', name: id }));
   const hub = { accessToken: token, hubUrl: endpoint };
 
@@ -56,7 +54,8 @@ export async function hubSource(id: string, options: HubOptions = {}): Promise<F
   }
 
   const { sha: commit, filePaths } = repository;
-  if (!COMMIT.test(commit)) throw new IlrecError(`loadPretrained: the hub must name the commit of ${id}, got "${commit}"; check the endpoint`);
+  if (!COMMIT.test(commit))
+    throw new IlrecError(`loadPretrained: the hub must name the commit of ${id}, got "${commit}"; check the endpoint`);
   const snapshot = join(storage, 'snapshots', commit);
   const present = new Set(filePaths);
   const fetchAll = async (files: readonly string[]): Promise<void> => {
@@ -65,7 +64,12 @@ export async function hubSource(id: string, options: HubOptions = {}): Promise<F
         await downloadToCache({ id, file, commit, storage, ...hub, onDownload });
       } catch (error) {
         if (error instanceof IlrecError) throw error;
-        throw refusalOf(error, id, revision) ?? new IlrecError(`loadPretrained: ${file} of ${id} must be downloaded, got "${reasonOf(error)}"; run it again, it goes on where it stopped`);
+        throw (
+          refusalOf(error, id, revision) ??
+          new IlrecError(
+            `loadPretrained: ${file} of ${id} must be downloaded, got "${reasonOf(error)}"; run it again, it goes on where it stopped`,
+          )
+        );
       }
     }
   };
@@ -73,7 +77,9 @@ export async function hubSource(id: string, options: HubOptions = {}): Promise<F
   if (present.has(SAFETENSORS_FILE)) await fetchAll([SAFETENSORS_FILE]);
   else if (present.has(SAFETENSORS_INDEX)) {
     await fetchAll([SAFETENSORS_INDEX]);
-    await fetchAll([...new Set(shardsOf(await readJson(folderSource(snapshot), SAFETENSORS_INDEX), id).values())].sort());
+    await fetchAll(
+      [...new Set(shardsOf(await readJson(folderSource(snapshot), SAFETENSORS_INDEX), id).values())].sort(),
+    );
   }
   if (commit !== revision) {
     const reference = join(storage, 'refs', revision);
@@ -85,7 +91,9 @@ export async function hubSource(id: string, options: HubOptions = {}): Promise<F
 
 /** The folder of a revision that the cache holds with config and all weights, or null. */
 async function cachedSnapshot(storage: string, revision: string): Promise<string | null> {
-  const commit = COMMIT.test(revision) ? revision : await readFile(join(storage, 'refs', revision), 'utf8').catch(() => '');
+  const commit = COMMIT.test(revision)
+    ? revision
+    : await readFile(join(storage, 'refs', revision), 'utf8').catch(() => '');
   if (!COMMIT.test(commit)) return null;
   const folder = join(storage, 'snapshots', commit);
   const source = folderSource(folder);
@@ -102,14 +110,22 @@ function named(folder: string, id: string): FileSource {
 }
 
 function refuseOffline(id: string, storage: string, reason: string): never {
-  throw new IlrecError(`loadPretrained: ${id} must be in the cache where the hub cannot be reached, got no whole copy under ${storage} ("${reason}"); check the id, the network and the proxy`);
+  throw new IlrecError(
+    `loadPretrained: ${id} must be in the cache where the hub cannot be reached, got no whole copy under ${storage} ("${reason}"); check the id, the network and the proxy`,
+  );
 }
 
 /** The sentence for what the hub refuses; null where it could not answer. */
 function refusalOf(error: unknown, id: string, revision: string): IlrecError | null {
   const status = (error as { statusCode?: unknown }).statusCode;
-  if (status === 401 || status === 403) return new IlrecError(`loadPretrained: ${id} must be readable, got ${status} from the hub; check the id, accept its licence there and give a token`);
-  if (status === 404) return new IlrecError(`loadPretrained: ${id} must be on the hub at revision "${revision}", got 404; check the id and the revision`);
+  if (status === 401 || status === 403)
+    return new IlrecError(
+      `loadPretrained: ${id} must be readable, got ${status} from the hub; check the id, accept its licence there and give a token`,
+    );
+  if (status === 404)
+    return new IlrecError(
+      `loadPretrained: ${id} must be on the hub at revision "${revision}", got 404; check the id and the revision`,
+    );
   return null;
 }
 

@@ -1,12 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { type FileSource, readJson, readOptionalJson } from '../checkpoints/file_source';
-import { type CheckpointReader, openSafetensors } from '../checkpoints/safetensors_reader';
+import { type FileSource, readJson, readOptionalJson } from '../files/file_source';
+import { type CheckpointReader, openSafetensors } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';
-import { familyOf, type ModelFamily } from '../models/family';
+import { familyOf } from '../models/families';
+import type { ModelFamily } from '../models/model_family';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { TextTokenizer } from '../tokenizers/text_tokenizer';
-import { disposeModel } from '../training/dispose_model';
+import { disposeModel } from '../models/dispose_model';
 import { matchWeights, type WeightMatch } from './match_weights';
 import { memoryLimit } from './memory_limit';
 import { refuseAboveMemory } from './refuse_above_memory';
@@ -38,7 +39,10 @@ export interface LoadPretrainedFromOptions {
  * @param source `fetchSource(url)` or `directorySource(handle)` in a browser; in Node use `loadPretrained`.
  * @throws IlrecError when the architecture is not supported, a file is missing or damaged, tensors are missing, unexpected or of another shape, or memory does not suffice.
  */
-export async function loadPretrainedFrom(source: FileSource, { maxBytes }: LoadPretrainedFromOptions = {}): Promise<Pretrained> {
+export async function loadPretrainedFrom(
+  source: FileSource,
+  { maxBytes }: LoadPretrainedFromOptions = {},
+): Promise<Pretrained> {
   await tf.ready(); // a backend that starts asynchronously, such as wasm, may not have been waited for
   const given = await readConfig(source);
   const family = familyOf(given, source.name);
@@ -46,7 +50,10 @@ export async function loadPretrainedFrom(source: FileSource, { maxBytes }: LoadP
   const reader = await openSafetensors(source);
   const limit = memoryLimit();
   const { config, matches } = await matchWeights(family, given, reader, source.name);
-  refuseAboveMemory({ config, mode: 'inference' }, { limit: { ...limit, bytes: maxBytes ?? limit.bytes }, caller: 'loadPretrained' });
+  refuseAboveMemory(
+    { config, mode: 'inference' },
+    { limit: { ...limit, bytes: maxBytes ?? limit.bytes }, caller: 'loadPretrained' },
+  );
 
   const tokenizer = await readTokenizer(source);
   const generationConfig = await readOptionalJson(source, 'generation_config.json');
@@ -56,16 +63,26 @@ export async function loadPretrainedFrom(source: FileSource, { maxBytes }: LoadP
 
 async function readConfig(source: FileSource): Promise<HuggingFaceConfig> {
   if (await source.has('config.json')) return await readJson(source, 'config.json');
-  const step = (await source.has('adapter_config.json')) ? 'it is an adapter: load the model that it was trained on, then the adapter' : "give the folder, URL or id of a checkpoint in Hugging Face's layout";
+  const step = (await source.has('adapter_config.json'))
+    ? 'it is an adapter: load the model that it was trained on, then the adapter'
+    : "give the folder, URL or id of a checkpoint in Hugging Face's layout";
   throw new IlrecError(`loadPretrained: ${source.name} must have config.json, got no such file; ${step}`);
 }
 
 async function readTokenizer(source: FileSource): Promise<TextTokenizer | null> {
   const json = await readOptionalJson(source, 'tokenizer.json');
-  return json === null ? null : TextTokenizer.fromJSON(json, (await readOptionalJson(source, 'tokenizer_config.json')) ?? {});
+  return json === null
+    ? null
+    : TextTokenizer.fromJSON(json, (await readOptionalJson(source, 'tokenizer_config.json')) ?? {});
 }
 
-async function buildWithWeights(family: ModelFamily, config: HuggingFaceConfig, matches: readonly WeightMatch[], reader: CheckpointReader, source: string): Promise<tfl.LayersModel> {
+async function buildWithWeights(
+  family: ModelFamily,
+  config: HuggingFaceConfig,
+  matches: readonly WeightMatch[],
+  reader: CheckpointReader,
+  source: string,
+): Promise<tfl.LayersModel> {
   const model = family.build(config, source);
   try {
     for (const { tensor, target } of matches) {

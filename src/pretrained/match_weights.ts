@@ -1,6 +1,6 @@
-import type { CheckpointReader } from '../checkpoints/safetensors_reader';
+import type { CheckpointReader } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';
-import type { CheckpointWeight, ModelFamily } from '../models/family';
+import type { CheckpointWeight, ModelFamily } from '../models/model_family';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 
 /** A tensor of the checkpoint and the weight it becomes. */
@@ -24,12 +24,20 @@ const LISTED = 5;
  * @returns the config that the model is to be built with, and the weights in their order.
  * @throws IlrecError with names and both shapes.
  */
-export async function matchWeights(family: ModelFamily, given: HuggingFaceConfig, reader: CheckpointReader, source: string): Promise<{ config: HuggingFaceConfig; matches: WeightMatch[] }> {
+export async function matchWeights(
+  family: ModelFamily,
+  given: HuggingFaceConfig,
+  reader: CheckpointReader,
+  source: string,
+): Promise<{ config: HuggingFaceConfig; matches: WeightMatch[] }> {
   const { entries } = reader;
   const isBare = ![...entries.keys()].some((name) => name.startsWith(family.basePrefix));
-  const nameOf = (name: string): string => (isBare && name.startsWith(family.basePrefix) ? name.slice(family.basePrefix.length) : name);
+  const nameOf = (name: string): string =>
+    isBare && name.startsWith(family.basePrefix) ? name.slice(family.basePrefix.length) : name;
 
-  const embedding = family.weights(given, source).find(({ layer, weight }) => layer === 'embed_tokens' && weight === 'weight') as CheckpointWeight;
+  const embedding = family
+    .weights(given, source)
+    .find(({ layer, weight }) => layer === 'embed_tokens' && weight === 'weight') as CheckpointWeight;
   const embeddingTensor = nameOf(embedding.name);
   const isTied = !family.weights(given, source).some(({ name }) => name === HEAD);
   let config = given;
@@ -38,20 +46,31 @@ export async function matchWeights(family: ModelFamily, given: HuggingFaceConfig
   }
   const headIsEmbedding = isTied && entries.has(HEAD) && !entries.has(embeddingTensor);
 
-  const matches = family.weights(config, source).map((target) => ({ tensor: headIsEmbedding && target.name === embedding.name ? HEAD : nameOf(target.name), target }));
+  const matches = family.weights(config, source).map((target) => ({
+    tensor: headIsEmbedding && target.name === embedding.name ? HEAD : nameOf(target.name),
+    target,
+  }));
   const missing = matches.filter(({ tensor }) => !entries.has(tensor)).map(({ tensor }) => tensor);
   if (missing.length > 0) {
-    throw new IlrecError(`loadPretrained: ${source} must hold every tensor of ${family.architecture}, got none of ${listed(missing)}; use a complete copy of the checkpoint and its own config.json`);
+    throw new IlrecError(
+      `loadPretrained: ${source} must hold every tensor of ${family.architecture}, got none of ${listed(missing)}; use a complete copy of the checkpoint and its own config.json`,
+    );
   }
   const expected = new Set(matches.map(({ tensor }) => tensor));
-  const left = [...entries.keys()].filter((name) => !expected.has(name) && !family.ignored.test(name) && !(isTied && name === HEAD));
+  const left = [...entries.keys()].filter(
+    (name) => !expected.has(name) && !family.ignored.test(name) && !(isTied && name === HEAD),
+  );
   if (left.length > 0) {
-    throw new IlrecError(`loadPretrained: ${source} must hold tensors that ${family.architecture} with this config.json has, got ${listed(left)} as well; use the config.json of the same checkpoint`);
+    throw new IlrecError(
+      `loadPretrained: ${source} must hold tensors that ${family.architecture} with this config.json has, got ${listed(left)} as well; use the config.json of the same checkpoint`,
+    );
   }
   for (const { tensor, target } of matches) {
     const { shape, file } = entries.get(tensor) as { shape: readonly number[]; file: string };
     if (shape.length !== target.shape.length || shape.some((n, i) => n !== target.shape[i])) {
-      throw new IlrecError(`loadPretrained: config.json of ${source} says that "${tensor}" is [${target.shape.join(', ')}], got [${shape.join(', ')}] in ${file}; use the config.json of the same checkpoint`);
+      throw new IlrecError(
+        `loadPretrained: config.json of ${source} says that "${tensor}" is [${target.shape.join(', ')}], got [${shape.join(', ')}] in ${file}; use the config.json of the same checkpoint`,
+      );
     }
   }
   return { config, matches };
@@ -67,5 +86,10 @@ async function areEqual(reader: CheckpointReader, one: string, other: string): P
 
 function listed(names: readonly string[]): string {
   const rest = names.length - LISTED;
-  return names.slice(0, LISTED).map((name) => `"${name}"`).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  return (
+    names
+      .slice(0, LISTED)
+      .map((name) => `"${name}"`)
+      .join(', ') + (rest > 0 ? ` and ${rest} more` : '')
+  );
 }

@@ -44,13 +44,21 @@ export interface MemoryCoefficients {
   /** Share of what blocks hold at the peak that is there when the loss is made. */
   readonly forwardShare: number;
   /** Values that an adapter adds: of [B, T, in], of [B, T, r], of [B, T, out], of its product with those beside it, and on the head of [(1 + S) P, V]. */
-  readonly lora: { readonly inputs: number; readonly rank: number; readonly outputs: number; readonly joined: number; readonly logits: number };
+  readonly lora: {
+    readonly inputs: number;
+    readonly rank: number;
+    readonly outputs: number;
+    readonly joined: number;
+    readonly logits: number;
+  };
   /** Of a loss that makes all logits at once. */
   readonly logits: LogitCoefficients;
   /** Of a loss that reads the vocabulary tile by tile. */
   readonly tiles: TileCoefficients;
   /** Copies of the head's gradient [V, D] beside the gradient itself; a tied embedding adds two of them up. */
-  readonly headCopies: Readonly<Record<'crossEntropy' | 'ilrec' | 'streamed', { readonly tied: number; readonly untied: number }>>;
+  readonly headCopies: Readonly<
+    Record<'crossEntropy' | 'ilrec' | 'streamed', { readonly tied: number; readonly untied: number }>
+  >;
 }
 
 /** Added by dropout. */
@@ -62,12 +70,28 @@ export const LOGITS_WHILE_MADE: LogitCoefficients = { crossEntropy: 7, ilrec: 27
 /** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
 export const CHECKPOINTED = 2;
 
-const NOTHING: BlockCoefficients = { hidden: 0, queries: 0, keys: 0, inner: 0, scores: 0, mask: 0, joined: 0, separate: 0, kernels: 0 };
+const NOTHING: BlockCoefficients = {
+  hidden: 0,
+  queries: 0,
+  keys: 0,
+  inner: 0,
+  scores: 0,
+  mask: 0,
+  joined: 0,
+  separate: 0,
+  kernels: 0,
+};
 
 /** A prediction at its attention, and GPT-2's at both: the same on all backends. */
 const ATTENTION: BlockCoefficients = { ...NOTHING, hidden: 1.8, queries: 7.4, keys: 7.9, scores: 3, mask: 1.1 };
-const GPT2_PREDICTION: readonly BlockCoefficients[] = [{ ...NOTHING, hidden: 14, scores: 3, mask: 1 }, { ...NOTHING, hidden: 17, inner: 10, mask: 1 }];
-const PREDICTION: MemoryCoefficients['inference'] = { llama: [ATTENTION, { ...NOTHING, hidden: 6.9, queries: 7.3, keys: 7.8, inner: 7, mask: 1.2 }], gpt2: GPT2_PREDICTION };
+const GPT2_PREDICTION: readonly BlockCoefficients[] = [
+  { ...NOTHING, hidden: 14, scores: 3, mask: 1 },
+  { ...NOTHING, hidden: 17, inner: 10, mask: 1 },
+];
+const PREDICTION: MemoryCoefficients['inference'] = {
+  llama: [ATTENTION, { ...NOTHING, hidden: 6.9, queries: 7.3, keys: 7.8, inner: 7, mask: 1.2 }],
+  gpt2: GPT2_PREDICTION,
+};
 
 /**
  * Fitted by `bench/memory_coefficients.ts`, as all of these, to what the engine holds over shapes of every kind: tfjs keeps the inputs of most ops, as
@@ -75,7 +99,17 @@ const PREDICTION: MemoryCoefficients['inference'] = { llama: [ATTENTION, { ...NO
  */
 const SHARED_CLONES: MemoryCoefficients = {
   inference: PREDICTION,
-  llama: { hidden: 12.3, queries: 12.8, keys: 13.4, inner: 15, scores: 5, mask: 1.1, joined: 1.9, separate: 0.9, kernels: 0 },
+  llama: {
+    hidden: 12.3,
+    queries: 12.8,
+    keys: 13.4,
+    inner: 15,
+    scores: 5,
+    mask: 1.1,
+    joined: 1.9,
+    separate: 0.9,
+    kernels: 0,
+  },
   gpt2: { ...NOTHING, hidden: 42, inner: 21, scores: 5, mask: 1 },
   headNorms: { queries: 5, keys: 5.2 },
   forwardShare: 0.45,
@@ -92,7 +126,17 @@ const SHARED_CLONES: MemoryCoefficients = {
 /** Where a clone is a copy, as the stock wasm backend makes it: of each kernel too. */
 const COPIED_CLONES: MemoryCoefficients = {
   inference: PREDICTION,
-  llama: { hidden: 22.3, queries: 17.1, keys: 14.8, inner: 16.9, scores: 8, mask: 1.2, joined: 1.9, separate: 1.9, kernels: 1 },
+  llama: {
+    hidden: 22.3,
+    queries: 17.1,
+    keys: 14.8,
+    inner: 16.9,
+    scores: 8,
+    mask: 1.2,
+    joined: 1.9,
+    separate: 1.9,
+    kernels: 1,
+  },
   gpt2: { ...NOTHING, hidden: 56.2, inner: 28.1, scores: 8, mask: 1.1, kernels: 1 },
   headNorms: { queries: 7, keys: 7.2 },
   forwardShare: 0.65,
@@ -108,8 +152,21 @@ const COPIED_CLONES: MemoryCoefficients = {
 
 /** Where clones share their values, and norms, rotations, gates and the loss's tiles have kernels of this package, as on wasm with SIMD. */
 const FUSED_KERNELS: MemoryCoefficients = {
-  inference: { llama: [ATTENTION, { ...NOTHING, hidden: 7, queries: 7.6, keys: 7.6, inner: 3, mask: 1.3 }], gpt2: GPT2_PREDICTION },
-  llama: { hidden: 12.2, queries: 13, keys: 12.9, inner: 5.9, scores: 4, mask: 1.1, joined: 2, separate: 1.9, kernels: 0 },
+  inference: {
+    llama: [ATTENTION, { ...NOTHING, hidden: 7, queries: 7.6, keys: 7.6, inner: 3, mask: 1.3 }],
+    gpt2: GPT2_PREDICTION,
+  },
+  llama: {
+    hidden: 12.2,
+    queries: 13,
+    keys: 12.9,
+    inner: 5.9,
+    scores: 4,
+    mask: 1.1,
+    joined: 2,
+    separate: 1.9,
+    kernels: 0,
+  },
   gpt2: { ...NOTHING, hidden: 42, inner: 21, scores: 4, mask: 1 },
   headNorms: { queries: 5, keys: 5.2 },
   forwardShare: 0.48,
@@ -124,12 +181,17 @@ const FUSED_KERNELS: MemoryCoefficients = {
 };
 
 /** The same kernels on TensorFlow, where tfjs's own tiles are cut and an untied head's gradient is held twice. */
-const TENSORFLOW_KERNELS: MemoryCoefficients = { ...FUSED_KERNELS, tiles: SHARED_CLONES.tiles, headCopies: SHARED_CLONES.headCopies };
+const TENSORFLOW_KERNELS: MemoryCoefficients = {
+  ...FUSED_KERNELS,
+  tiles: SHARED_CLONES.tiles,
+  headCopies: SHARED_CLONES.headCopies,
+};
 
 /** The coefficients of the backend in use; of one that shares clones where none has started. */
 export function memoryCoefficients(): MemoryCoefficients {
   if (!tf.getBackend()) return SHARED_CLONES;
-  if (ownKernel('ILRecGate') !== null) return ownKernel('ILRecTileLogits') === null ? TENSORFLOW_KERNELS : FUSED_KERNELS;
+  if (ownKernel('ILRecGate') !== null)
+    return ownKernel('ILRecTileLogits') === null ? TENSORFLOW_KERNELS : FUSED_KERNELS;
   const copies = tf.tidy(() => {
     const value = tf.zeros([1]);
     return tf.clone(value).dataId === value.dataId ? 0 : 1;

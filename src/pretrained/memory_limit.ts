@@ -26,15 +26,26 @@ const WASM_HEAP_BYTES = 4032 * 2 ** 20;
  *
  * @param backend a name as tfjs knows it. Default the one in use.
  */
-export function memoryLimit(backend = tf.getBackend(), { availableBytes = Infinity, adapterLimits }: MemoryLimitOptions = {}): MemoryLimit {
+export function memoryLimit(
+  backend = tf.getBackend(),
+  { availableBytes = Infinity, adapterLimits }: MemoryLimitOptions = {},
+): MemoryLimit {
   if (backend === 'wasm') {
     const left = Math.max(0, WASM_HEAP_BYTES - tf.memory().numBytes);
     return { name: 'the wasm backend', bytes: Math.min(left, availableBytes), tensorBytes: Infinity };
   }
   if (backend === 'webgpu') {
-    const limits = adapterLimits ?? (tf.findBackend(backend) as { device?: { limits: NonNullable<MemoryLimitOptions['adapterLimits']> } } | null)?.device?.limits;
-    const tensorBytes = limits === undefined ? Infinity : Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
+    const limits =
+      adapterLimits ??
+      (tf.findBackend(backend) as { device?: { limits: NonNullable<MemoryLimitOptions['adapterLimits']> } } | null)
+        ?.device?.limits;
+    const tensorBytes =
+      limits === undefined ? Infinity : Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
     return { name: 'the webgpu backend', bytes: Infinity, tensorBytes }; // WebGPU does not tell how much memory a device has
   }
-  return { name: `the ${backend === 'tensorflow' ? 'node' : backend} backend`, bytes: availableBytes, tensorBytes: Infinity };
+  return {
+    name: `the ${backend === 'tensorflow' ? 'node' : backend} backend`,
+    bytes: availableBytes,
+    tensorBytes: Infinity,
+  };
 }

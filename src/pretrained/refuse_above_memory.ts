@@ -19,14 +19,18 @@ const USUAL_LORA = { rank: 8, gpt2: ['c_attn'], llama: ['q_proj', 'v_proj'] };
  * @returns the estimate, where it fits.
  * @throws IlrecError with the bytes of each part and what would fit: checkpointing, a smaller batch, shorter sequences, adapters, a smaller rank.
  */
-export function refuseAboveMemory(request: MemoryRequest, { limit: left = memoryLimit(), caller = 'refuseAboveMemory' }: RefuseAboveMemoryOptions = {}): MemoryEstimate {
+export function refuseAboveMemory(
+  request: MemoryRequest,
+  { limit: left = memoryLimit(), caller = 'refuseAboveMemory' }: RefuseAboveMemoryOptions = {},
+): MemoryEstimate {
   const estimate = estimateMemory(request);
   const loaded = request.model === undefined ? 0 : estimateMemory({ model: request.model, mode: 'inference' }).weights;
   const limit = { ...left, bytes: left.bytes + loaded };
   if (fits(estimate, limit)) return estimate;
-  const needed = estimate.total > limit.bytes
-    ? `${limit.name} has ${readable(limit.bytes)} left, got a need of ${readable(estimate.total)} (${partsOf(estimate)})`
-    : `${limit.name} takes tensors of up to ${readable(limit.tensorBytes)}, got one of ${readable(estimate.largestTensor)}`;
+  const needed =
+    estimate.total > limit.bytes
+      ? `${limit.name} has ${readable(limit.bytes)} left, got a need of ${readable(estimate.total)} (${partsOf(estimate)})`
+      : `${limit.name} takes tensors of up to ${readable(limit.tensorBytes)}, got one of ${readable(estimate.largestTensor)}`;
   throw new IlrecError(`${caller}: ${needed}; ${wayOut(request, limit)}`);
 }
 
@@ -45,13 +49,22 @@ function changes(request: MemoryRequest): Partial<MemoryRequest>[] {
   const batches = halvings(request.batchSize).map((batchSize) => ({ batchSize }));
   const smallest = batches.at(-1) ?? {};
   const sequences = halvings(request.sequenceLength).map((sequenceLength) => ({ ...smallest, sequenceLength }));
-  return [...bases.flatMap((base) => [base, ...batches.map((batch) => ({ ...base, ...batch }))]), ...bases.flatMap((base) => sequences.map((sequence) => ({ ...base, ...sequence })))];
+  return [
+    ...bases.flatMap((base) => [base, ...batches.map((batch) => ({ ...base, ...batch }))]),
+    ...bases.flatMap((base) => sequences.map((sequence) => ({ ...base, ...sequence }))),
+  ];
 }
 
 function trainingBases(request: MemoryRequest): Partial<MemoryRequest>[] {
   const { lora } = request;
-  const smaller = lora === undefined ? [{ rank: USUAL_LORA.rank, targets: usualTargets(request) }] : halvings(lora.rank).map((rank) => ({ ...lora, rank }));
-  return [{ gradientCheckpointing: true }, ...smaller.map((adapters) => ({ gradientCheckpointing: true, lora: adapters }))];
+  const smaller =
+    lora === undefined
+      ? [{ rank: USUAL_LORA.rank, targets: usualTargets(request) }]
+      : halvings(lora.rank).map((rank) => ({ ...lora, rank }));
+  return [
+    { gradientCheckpointing: true },
+    ...smaller.map((adapters) => ({ gradientCheckpointing: true, lora: adapters })),
+  ];
 }
 
 function usualTargets({ config, model }: MemoryRequest): string[] {
@@ -59,7 +72,10 @@ function usualTargets({ config, model }: MemoryRequest): string[] {
   return USUAL_LORA[isGpt2 ? 'gpt2' : 'llama'];
 }
 
-function wordsOf(request: MemoryRequest, { gradientCheckpointing, lora, batchSize, sequenceLength }: Partial<MemoryRequest>): string[] {
+function wordsOf(
+  request: MemoryRequest,
+  { gradientCheckpointing, lora, batchSize, sequenceLength }: Partial<MemoryRequest>,
+): string[] {
   return [
     ...(gradientCheckpointing === true && request.gradientCheckpointing !== true ? ['gradient checkpointing'] : []),
     ...(lora === undefined ? [] : [`LoRA of rank ${lora.rank} on ${lora.targets.join(', ')}`]),
@@ -73,7 +89,12 @@ function scaled(request: MemoryRequest, change: Partial<MemoryRequest>): MemoryR
   const tokens = (request.batchSize ?? 0) * (request.sequenceLength ?? 0);
   const changed = { ...request, ...change };
   if (request.responsePositions === undefined || tokens === 0) return changed;
-  return { ...changed, responsePositions: Math.ceil((request.responsePositions * (changed.batchSize ?? 0) * (changed.sequenceLength ?? 0)) / tokens) };
+  return {
+    ...changed,
+    responsePositions: Math.ceil(
+      (request.responsePositions * (changed.batchSize ?? 0) * (changed.sequenceLength ?? 0)) / tokens,
+    ),
+  };
 }
 
 function fits({ total, largestTensor }: MemoryEstimate, { bytes, tensorBytes }: MemoryLimit): boolean {

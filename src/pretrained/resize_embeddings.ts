@@ -29,11 +29,21 @@ export interface VocabularyRows {
  * @param vocabSize V of the new model, at least that of the old.
  * @throws IlrecError when the model has no such layer or would shrink, carries an adapter, checkpointing or taps, or rows do not fit.
  */
-export function resizeTokenEmbeddings(model: tfl.LayersModel, vocabSize: number, rows?: VocabularyRows): tfl.LayersModel {
+export function resizeTokenEmbeddings(
+  model: tfl.LayersModel,
+  vocabSize: number,
+  rows?: VocabularyRows,
+): tfl.LayersModel {
   const layers = vocabularyLayers(model);
   check(layers, vocabSize, rows);
   checkBare(model);
-  const resized = (layer: VocabularyLayer): tf.Tensor2D => resizedTable(layer.weight, vocabSize, rows?.ids, layer instanceof LMHead ? (rows?.head ?? rows?.embedding) : rows?.embedding);
+  const resized = (layer: VocabularyLayer): tf.Tensor2D =>
+    resizedTable(
+      layer.weight,
+      vocabSize,
+      rows?.ids,
+      layer instanceof LMHead ? (rows?.head ?? rows?.embedding) : rows?.embedding,
+    );
   if (layers.every((layer) => layer.vocabSize === vocabSize)) {
     for (const layer of layers) write(layer.weights[0], resized(layer));
     return model;
@@ -42,7 +52,8 @@ export function resizeTokenEmbeddings(model: tfl.LayersModel, vocabSize: number,
   const tables = new Map(layers.map((layer) => [layer.weights[0], layer]));
   model.weights.forEach((weight, i) => {
     const layer = tables.get(weight);
-    if (layer === undefined) renewed.weights[i].write(weight.read()); // the same memory: no copy
+    if (layer === undefined)
+      renewed.weights[i].write(weight.read()); // the same memory: no copy
     else write(renewed.weights[i], resized(layer));
   });
   const old = model.getWeights();
@@ -64,35 +75,56 @@ function allLayers(model: tfl.LayersModel): tfl.layers.Layer[] {
 
 /** What adapters, checkpointing and taps put on a model would be lost in a new one. */
 function checkBare(model: tfl.LayersModel): void {
-  const changed = allLayers(model).find((layer) => Object.hasOwn(layer, 'call') || ((layer as Partial<Adaptable>).projectionDelta ?? null) !== null);
+  const changed = allLayers(model).find(
+    (layer) => Object.hasOwn(layer, 'call') || ((layer as Partial<Adaptable>).projectionDelta ?? null) !== null,
+  );
   const name = Object.hasOwn(model, 'trainableWeights') ? model.name : changed?.name;
   if (name !== undefined) {
-    throw new IlrecError(`resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on ${name}; resize it first and add them then`);
+    throw new IlrecError(
+      `resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on ${name}; resize it first and add them then`,
+    );
   }
 }
 
 function check(layers: readonly VocabularyLayer[], vocabSize: number, rows: VocabularyRows | undefined): void {
   if (!layers.some((layer) => layer instanceof TokenEmbedding)) {
-    throw new IlrecError(`resizeTokenEmbeddings: the model must have a layer of class ${TokenEmbedding.className}, got none; build it with causalLM or loadPretrained`);
+    throw new IlrecError(
+      `resizeTokenEmbeddings: the model must have a layer of class ${TokenEmbedding.className}, got none; build it with causalLM or loadPretrained`,
+    );
   }
   for (const layer of layers) {
     if (!(Number.isInteger(vocabSize) && vocabSize >= layer.vocabSize)) {
-      throw new IlrecError(`resizeTokenEmbeddings: vocabSize must be an integer of at least ${layer.vocabSize}, that of ${layer.name}, got ${vocabSize}; a vocabulary only grows`);
+      throw new IlrecError(
+        `resizeTokenEmbeddings: vocabSize must be an integer of at least ${layer.vocabSize}, that of ${layer.name}, got ${vocabSize}; a vocabulary only grows`,
+      );
     }
     const given = layer instanceof LMHead ? (rows?.head ?? rows?.embedding) : rows?.embedding;
     const wanted = (rows?.ids.length ?? 0) * layer.weight.shape[1];
     if (given !== undefined && given.length !== wanted) {
-      throw new IlrecError(`resizeTokenEmbeddings: rows of ${layer.name} must be ${rows?.ids.length} of ${layer.weight.shape[1]} numbers, got ${given.length} numbers in all; make them from the table of this model`);
+      throw new IlrecError(
+        `resizeTokenEmbeddings: rows of ${layer.name} must be ${rows?.ids.length} of ${layer.weight.shape[1]} numbers, got ${given.length} numbers in all; make them from the table of this model`,
+      );
     }
   }
   const ids = [...(rows?.ids ?? [])];
   const wrong = ids.find((id) => !(id >= 0 && id < vocabSize));
-  if (wrong !== undefined) throw new IlrecError(`resizeTokenEmbeddings: rows must be of tokens in [0, ${vocabSize}), got ${wrong}; use the tokenizer's vocabSize`);
-  if (new Set(ids).size !== ids.length) throw new IlrecError(`resizeTokenEmbeddings: rows must be of distinct tokens, got ${ids.length - new Set(ids).size} twice; give one row per token`);
+  if (wrong !== undefined)
+    throw new IlrecError(
+      `resizeTokenEmbeddings: rows must be of tokens in [0, ${vocabSize}), got ${wrong}; use the tokenizer's vocabSize`,
+    );
+  if (new Set(ids).size !== ids.length)
+    throw new IlrecError(
+      `resizeTokenEmbeddings: rows must be of distinct tokens, got ${ids.length - new Set(ids).size} twice; give one row per token`,
+    );
 }
 
 /** The table with its new rows, put together from runs of old and of fresh ones, [V, D]. */
-function resizedTable(table: tf.Tensor2D, vocabSize: number, ids: Int32Array = new Int32Array(0), values: Float32Array = new Float32Array(0)): tf.Tensor2D {
+function resizedTable(
+  table: tf.Tensor2D,
+  vocabSize: number,
+  ids: Int32Array = new Int32Array(0),
+  values: Float32Array = new Float32Array(0),
+): tf.Tensor2D {
   const [oldSize, hiddenSize] = table.shape;
   const rowOf = new Map(Array.from(ids, (id, r) => [id, r + 1]));
   return tf.tidy(() => {
@@ -106,7 +138,10 @@ function resizedTable(table: tf.Tensor2D, vocabSize: number, ids: Int32Array = n
       runs.push(
         old
           ? tf.slice(table, [low, 0], [high - low, hiddenSize])
-          : (tf.gather(fresh, Int32Array.from({ length: high - low }, (_, i) => rowOf.get(low + i) ?? 0)) as tf.Tensor2D),
+          : (tf.gather(
+              fresh,
+              Int32Array.from({ length: high - low }, (_, i) => rowOf.get(low + i) ?? 0),
+            ) as tf.Tensor2D),
       );
     }
     return tf.concat(runs, 0);
@@ -120,7 +155,14 @@ function write(variable: tfl.LayerVariable, value: tf.Tensor): void {
 }
 
 /** What tfjs's layers call to make a weight; its types keep it to subclasses. */
-type AddWeight = (this: tfl.layers.Layer, name: string, shape: number[], dtype: tf.DataType | undefined, initializer: { apply(): tf.Tensor }, ...rest: unknown[]) => tfl.LayerVariable;
+type AddWeight = (
+  this: tfl.layers.Layer,
+  name: string,
+  shape: number[],
+  dtype: tf.DataType | undefined,
+  initializer: { apply(): tf.Tensor },
+  ...rest: unknown[]
+) => tfl.LayerVariable;
 
 /** The model anew with the vocabulary's layers enlarged; the weights of all others are at once those of the old model, under other variables. */
 function rebuild(model: tfl.LayersModel, vocabSize: number): tfl.LayersModel {
@@ -149,6 +191,7 @@ function rebuild(model: tfl.LayersModel, vocabSize: number): tfl.LayersModel {
 function enlarge(config: unknown, vocabSize: number): void {
   if (typeof config !== 'object' || config === null) return;
   const { className, config: inner } = config as { className?: unknown; config?: { vocabSize?: number } };
-  if (typeof className === 'string' && VOCABULARY_LAYERS.includes(className) && inner !== undefined) inner.vocabSize = vocabSize;
+  if (typeof className === 'string' && VOCABULARY_LAYERS.includes(className) && inner !== undefined)
+    inner.vocabSize = vocabSize;
   for (const value of Object.values(config)) enlarge(value, vocabSize);
 }

@@ -1,10 +1,18 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
-import type { CheckpointWeight } from '../models/family';
+import type { CheckpointWeight } from '../models/model_family';
 
 /** The variable of a model that a tensor of a checkpoint goes to; the layer's name and the weight's name within it make it out. */
-export function weightVariable(model: tfl.LayersModel, { layer, weight }: Pick<CheckpointWeight, 'layer' | 'weight'>): tfl.LayerVariable {
+export function weightVariable(
+  model: tfl.LayersModel,
+  { layer, weight }: Pick<CheckpointWeight, 'layer' | 'weight'>,
+): tfl.LayerVariable {
   const path = `${layer}/${weight}`;
-  const variable = model.layers.find(({ name }) => name === layer)?.weights.find(({ originalName }) => originalName === path);
-  if (variable === undefined) throw new Error(`weightVariable: the model must have ${path}, got ${model.weights.map(({ originalName }) => originalName).join(', ')}`);
+  const variable = model.layers
+    .find(({ name }) => name === layer)
+    ?.weights.find(({ originalName }) => originalName === path);
+  if (variable === undefined)
+    throw new Error(
+      `weightVariable: the model must have ${path}, got ${model.weights.map(({ originalName }) => originalName).join(', ')}`,
+    );
   return variable;
 }

@@ -11,7 +11,11 @@ import type { LcRecLanguage } from './lc_rec_language';
  * @returns the model to use from here on. Its config's vocab_size is the larger of the old one and the language's.
  * @throws IlrecError as `initialRows` and `resizeTokenEmbeddings` do.
  */
-export async function addItemTokens(model: tfl.LayersModel, language: LcRecLanguage, options: InitialRowsOptions = {}): Promise<tfl.LayersModel> {
+export async function addItemTokens(
+  model: tfl.LayersModel,
+  language: LcRecLanguage,
+  options: InitialRowsOptions = {},
+): Promise<tfl.LayersModel> {
   const layers = vocabularyLayers(model);
   const embedding = layers.find((layer) => layer instanceof TokenEmbedding);
   const head = layers.find((layer) => layer instanceof LMHead);

@@ -35,12 +35,20 @@ export interface TokenRows {
  * @param table [V, D] of the tokenizer before the tokens were added: the embedding, or an untied head.
  * @throws IlrecError when titles are wanted and no item has one, or a title holds a token that the table has no row for.
  */
-export async function initialRows(table: tf.Tensor2D, language: LcRecLanguage, { strategy, noise = 0.1, seed = 0 }: InitialRowsOptions = {}): Promise<TokenRows> {
+export async function initialRows(
+  table: tf.Tensor2D,
+  language: LcRecLanguage,
+  { strategy, noise = 0.1, seed = 0 }: InitialRowsOptions = {},
+): Promise<TokenRows> {
   const { titleTokens, semanticIdTokens } = language;
-  if (!(noise >= 0 && Number.isFinite(noise))) throw new IlrecError(`initialRows: noise must be 0 or more, got ${noise}`);
+  if (!(noise >= 0 && Number.isFinite(noise)))
+    throw new IlrecError(`initialRows: noise must be 0 or more, got ${noise}`);
   const titled = titleTokens.some((tokens) => tokens !== null);
   const chosen = strategy ?? (titled ? 'titles' : 'vocabulary');
-  if (chosen !== 'vocabulary' && !titled) throw new IlrecError(`initialRows: strategy '${chosen}' must have titles, got none; give titles or take 'vocabulary'`);
+  if (chosen !== 'vocabulary' && !titled)
+    throw new IlrecError(
+      `initialRows: strategy '${chosen}' must have titles, got none; give titles or take 'vocabulary'`,
+    );
   const added = semanticIdTokens.filter(({ isNew }) => isNew);
   const hiddenSize = table.shape[1];
   const values = new Float32Array(added.length * hiddenSize);
@@ -48,7 +56,10 @@ export async function initialRows(table: tf.Tensor2D, language: LcRecLanguage, {
 
   const means = chosen === 'vocabulary' ? null : await titleMeans(table, language);
   added.forEach(({ id, level }, r) => {
-    const row = means === null ? mean : ((chosen === 'titles' ? means.ofToken.get(id) : undefined) ?? means.ofLevel[level] ?? mean);
+    const row =
+      means === null
+        ? mean
+        : ((chosen === 'titles' ? means.ofToken.get(id) : undefined) ?? means.ofLevel[level] ?? mean);
     values.set(row, r * hiddenSize);
   });
   const random = createRandom(seed);
@@ -65,13 +76,19 @@ async function statisticsOf(table: tf.Tensor2D): Promise<{ mean: Float32Array; s
 }
 
 /** For each semantic-id token, and each level, the mean row of the titles behind it; absent where no such item has a title. */
-async function titleMeans(table: tf.Tensor2D, language: LcRecLanguage): Promise<{ ofToken: Map<number, Float32Array>; ofLevel: (Float32Array | undefined)[] }> {
+async function titleMeans(
+  table: tf.Tensor2D,
+  language: LcRecLanguage,
+): Promise<{ ofToken: Map<number, Float32Array>; ofLevel: (Float32Array | undefined)[] }> {
   const { titleTokens, semanticIds, semanticIdTokens } = language;
   const [vocabSize, hiddenSize] = table.shape;
   const rowOf = new Map<number, number>();
   for (const tokens of titleTokens) tokens?.forEach((token) => rowOf.has(token) || rowOf.set(token, rowOf.size));
   const highest = [...rowOf.keys()].reduce((a, b) => Math.max(a, b), 0);
-  if (highest >= vocabSize) throw new IlrecError(`initialRows: the table must have a row for every token of a title, got ${vocabSize} rows and token ${highest}; use the model that the tokenizer belongs to`);
+  if (highest >= vocabSize)
+    throw new IlrecError(
+      `initialRows: the table must have a row for every token of a title, got ${vocabSize} rows and token ${highest}; use the model that the tokenizer belongs to`,
+    );
   const gathered = tf.gather(table, Int32Array.from(rowOf.keys())); // [distinct, D]: far fewer than V
   const rows = await gathered.data().finally(() => gathered.dispose());
 
@@ -92,12 +109,18 @@ async function titleMeans(table: tf.Tensor2D, language: LcRecLanguage): Promise<
     }
   });
 
-  const ofToken = new Map([...sums].map(([token, { sum, count }]) => [token, Float32Array.from(sum, (value) => value / count)]));
+  const ofToken = new Map(
+    [...sums].map(([token, { sum, count }]) => [token, Float32Array.from(sum, (value) => value / count)]),
+  );
   const ofLevel: (Float32Array | undefined)[] = [];
   const depth = semanticIdTokens.reduce((deepest, { level }) => Math.max(deepest, level + 1), 0);
   for (let level = 0; level < depth; level++) {
     const known = semanticIdTokens.filter((token) => token.level === level).flatMap(({ id }) => ofToken.get(id) ?? []);
-    if (known.length > 0) ofLevel[level] = Float32Array.from({ length: hiddenSize }, (_, d) => known.reduce((sum, row) => sum + row[d], 0) / known.length);
+    if (known.length > 0)
+      ofLevel[level] = Float32Array.from(
+        { length: hiddenSize },
+        (_, d) => known.reduce((sum, row) => sum + row[d], 0) / known.length,
+      );
   }
   return { ofToken, ofLevel };
 }

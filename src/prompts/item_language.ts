@@ -82,14 +82,36 @@ interface LanguageParts extends LanguageOptions {
 
 /** The language of given names; `lcRecLanguage` and `titleLanguage` decide what these are. */
 export function createLanguage(parts: LanguageParts): ItemLanguage {
-  const { caller, tokenizer, templates, names, itemTokens, eosTokenId, maxHistory = 20, maxPromptTokens = Infinity, rememberedPrompts } = parts;
+  const {
+    caller,
+    tokenizer,
+    templates,
+    names,
+    itemTokens,
+    eosTokenId,
+    maxHistory = 20,
+    maxPromptTokens = Infinity,
+    rememberedPrompts,
+  } = parts;
   if (rememberedPrompts !== undefined && !(Number.isInteger(rememberedPrompts) && rememberedPrompts >= 1)) {
     throw new IlrecError(`${caller}: rememberedPrompts must be a positive integer, got ${rememberedPrompts}`);
   }
   const memory = new PromptMemory(rememberedPrompts);
-  const writer = new PromptWriter({ caller, tokenizer, templates, names, startTokens: startTokens(caller, parts), maxHistory, maxPromptTokens });
-  const ended = (tokens: Int32Array): Int32Array => (tokens[tokens.length - 1] === eosTokenId ? tokens : Int32Array.of(...tokens, eosTokenId));
-  const responses = { name: itemTokens.map(ended), title: names.title.map((title) => (title === null ? null : ended(title))) };
+  const writer = new PromptWriter({
+    caller,
+    tokenizer,
+    templates,
+    names,
+    startTokens: startTokens(caller, parts),
+    maxHistory,
+    maxPromptTokens,
+  });
+  const ended = (tokens: Int32Array): Int32Array =>
+    tokens[tokens.length - 1] === eosTokenId ? tokens : Int32Array.of(...tokens, eosTokenId);
+  const responses = {
+    name: itemTokens.map(ended),
+    title: names.title.map((title) => (title === null ? null : ended(title))),
+  };
   const hasTitle = names.title.map((title) => title !== null);
 
   return {
@@ -108,18 +130,37 @@ export function createLanguage(parts: LanguageParts): ItemLanguage {
     historyOf: (prompt) => memory.historyOf(prompt),
     examples: (sequences, { maxHistory: shownItems, tasks = {}, minHistory = 1, seed = 0, epoch = 0 } = {}) => {
       checkItems(caller, sequences, itemTokens.length);
-      if (!(Number.isInteger(minHistory) && minHistory >= 0)) throw new IlrecError(`${caller}: minHistory must be an integer of at least 0, got ${minHistory}`);
-      const weights = Object.fromEntries(Object.entries(templates.tasks).map(([task, { weight }]) => [task, tasks[task as TaskName] ?? weight]));
+      if (!(Number.isInteger(minHistory) && minHistory >= 0))
+        throw new IlrecError(`${caller}: minHistory must be an integer of at least 0, got ${minHistory}`);
+      const weights = Object.fromEntries(
+        Object.entries(templates.tasks).map(([task, { weight }]) => [task, tasks[task as TaskName] ?? weight]),
+      );
       for (const [task, weight] of Object.entries(weights)) {
-        if (!(weight >= 0 && Number.isFinite(weight))) throw new IlrecError(`${caller}: weights of tasks must be 0 or more, got ${weight} for ${task}`);
+        if (!(weight >= 0 && Number.isFinite(weight)))
+          throw new IlrecError(`${caller}: weights of tasks must be 0 or more, got ${weight} for ${task}`);
       }
-      const drawn = drawExamples({ sequences, hasTitle, weights, numTemplates: (task) => writer.numTemplates(task), minHistory, seed, epoch });
-      if (drawn.length === 0) throw new IlrecError(`${caller}: there must be at least one example, got none; give users with two items or more, or tasks a weight above 0`);
+      const drawn = drawExamples({
+        sequences,
+        hasTitle,
+        weights,
+        numTemplates: (task) => writer.numTemplates(task),
+        minHistory,
+        seed,
+        epoch,
+      });
+      if (drawn.length === 0)
+        throw new IlrecError(
+          `${caller}: there must be at least one example, got none; give users with two items or more, or tasks a weight above 0`,
+        );
       const subjectOf = (index: number): { history: readonly number[]; item: number; response: Int32Array } => {
         const { task, sequence, at, template } = drawn[index];
         const item = sequence < 0 ? at : sequences[sequence][at];
         const before = sequence < 0 ? [] : (Array.prototype.slice.call(sequences[sequence], 0, at) as number[]);
-        return { history: writer.shownHistory(task, template, before, shownItems), item, response: responses[TASKS[task].response][item] as Int32Array };
+        return {
+          history: writer.shownHistory(task, template, before, shownItems),
+          item,
+          response: responses[TASKS[task].response][item] as Int32Array,
+        };
       };
       return {
         length: drawn.length,
@@ -140,9 +181,17 @@ export function createLanguage(parts: LanguageParts): ItemLanguage {
 }
 
 /** The tokenizer's own end of a sequence unless another is given. @throws IlrecError when there is none. */
-export function endToken(caller: string, { tokenizer, eosTokenId = tokenizer.eosTokenId ?? undefined }: LanguageOptions): number {
-  if (eosTokenId === undefined || !(Number.isInteger(eosTokenId) && eosTokenId >= 0 && eosTokenId < tokenizer.vocabSize)) {
-    throw new IlrecError(`${caller}: responses must end with a token of the tokenizer, got ${eosTokenId === undefined ? 'none' : eosTokenId}; set eosTokenId below ${tokenizer.vocabSize}`);
+export function endToken(
+  caller: string,
+  { tokenizer, eosTokenId = tokenizer.eosTokenId ?? undefined }: LanguageOptions,
+): number {
+  if (
+    eosTokenId === undefined ||
+    !(Number.isInteger(eosTokenId) && eosTokenId >= 0 && eosTokenId < tokenizer.vocabSize)
+  ) {
+    throw new IlrecError(
+      `${caller}: responses must end with a token of the tokenizer, got ${eosTokenId === undefined ? 'none' : eosTokenId}; set eosTokenId below ${tokenizer.vocabSize}`,
+    );
   }
   return eosTokenId;
 }
@@ -151,7 +200,9 @@ function startTokens(caller: string, { tokenizer, bosTokenId }: LanguageOptions)
   if (bosTokenId === null) return new Int32Array(0);
   if (bosTokenId !== undefined) {
     if (!(Number.isInteger(bosTokenId) && bosTokenId >= 0 && bosTokenId < tokenizer.vocabSize)) {
-      throw new IlrecError(`${caller}: bosTokenId must be a token in [0, ${tokenizer.vocabSize}), got ${bosTokenId}; null writes none`);
+      throw new IlrecError(
+        `${caller}: bosTokenId must be a token in [0, ${tokenizer.vocabSize}), got ${bosTokenId}; null writes none`,
+      );
     }
     return Int32Array.of(bosTokenId);
   }
@@ -163,7 +214,9 @@ function checkItems(caller: string, sequences: readonly ArrayLike<number>[], num
   sequences.forEach((items, sequence) => {
     for (let i = 0; i < items.length; i++) {
       if (!(Number.isInteger(items[i]) && items[i] >= 0 && items[i] < numItems)) {
-        throw new IlrecError(`${caller}: items must be integers in [0, ${numItems}), got ${items[i]} at ${i} of sequence ${sequence}; use item numbers of the catalogue`);
+        throw new IlrecError(
+          `${caller}: items must be integers in [0, ${numItems}), got ${items[i]} at ${i} of sequence ${sequence}; use item numbers of the catalogue`,
+        );
       }
     }
   });

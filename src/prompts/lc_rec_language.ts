@@ -46,7 +46,9 @@ export function lcRecLanguage(options: LcRecLanguageOptions): LcRecLanguage {
   const { semanticIds, titles = semanticIds.map(() => null), maxTitleTokens, templates = LC_REC_TEMPLATES } = options;
   const levelOf = levelsOf(semanticIds);
   if (titles.length !== semanticIds.length) {
-    throw new IlrecError(`${caller}: titles must be one per semantic id, got ${titles.length} for ${semanticIds.length}; write null for an item without a title`);
+    throw new IlrecError(
+      `${caller}: titles must be one per semantic id, got ${titles.length} for ${semanticIds.length}; write null for an item without a title`,
+    );
   }
   const tokenizer = options.tokenizer.addTokens([...levelOf.keys()]);
   const eosTokenId = endToken(caller, { ...options, tokenizer });
@@ -66,7 +68,12 @@ export function lcRecLanguage(options: LcRecLanguageOptions): LcRecLanguage {
     ...language,
     titleTokens,
     semanticIds: ids,
-    semanticIdTokens: [...levelOf].map(([token, level]) => ({ token, level, id: idOf(token), isNew: !isKnown(options.tokenizer, token) })),
+    semanticIdTokens: [...levelOf].map(([token, level]) => ({
+      token,
+      level,
+      id: idOf(token),
+      isNew: !isKnown(options.tokenizer, token),
+    })),
   };
 }
 
@@ -76,14 +83,19 @@ function isKnown(tokenizer: TextTokenizer, token: string): boolean {
 
 /** The first level of each token, by level in the order of the items. */
 function levelsOf(semanticIds: readonly (readonly string[])[]): Map<string, number> {
-  if (semanticIds.length === 0) throw new IlrecError('lcRecLanguage: there must be at least one item, got none; give one semantic id per item');
+  if (semanticIds.length === 0)
+    throw new IlrecError('lcRecLanguage: there must be at least one item, got none; give one semantic id per item');
   semanticIds.forEach((tokens, item) => {
-    if (tokens.length === 0 || tokens.includes('')) throw new IlrecError(`lcRecLanguage: an item must have at least one token, none of them empty, got ${JSON.stringify(tokens)} for item ${item}; give it a semantic id`);
+    if (tokens.length === 0 || tokens.includes(''))
+      throw new IlrecError(
+        `lcRecLanguage: an item must have at least one token, none of them empty, got ${JSON.stringify(tokens)} for item ${item}; give it a semantic id`,
+      );
   });
   const levels = new Map<string, number>();
   const deepest = semanticIds.reduce((depth, { length }) => Math.max(depth, length), 0);
   for (let level = 0; level < deepest; level++) {
-    for (const tokens of semanticIds) if (level < tokens.length && !levels.has(tokens[level])) levels.set(tokens[level], level);
+    for (const tokens of semanticIds)
+      if (level < tokens.length && !levels.has(tokens[level])) levels.set(tokens[level], level);
   }
   return levels;
 }
@@ -91,5 +103,7 @@ function levelsOf(semanticIds: readonly (readonly string[])[]): Map<string, numb
 /** Whether an id is the beginning of another one. */
 function hasPrefix(semanticIds: readonly (readonly string[])[]): boolean {
   const whole = new Set(semanticIds.map((tokens) => JSON.stringify(tokens)));
-  return semanticIds.some((tokens) => tokens.some((_, length) => length > 0 && whole.has(JSON.stringify(tokens.slice(0, length)))));
+  return semanticIds.some((tokens) =>
+    tokens.some((_, length) => length > 0 && whole.has(JSON.stringify(tokens.slice(0, length)))),
+  );
 }

@@ -48,18 +48,24 @@ export class PromptWriter {
   constructor(private readonly options: PromptWriterOptions) {
     const { tokenizer, templates, names, caller, maxHistory, maxPromptTokens } = options;
     for (const [name, value] of Object.entries({ maxHistory, maxPromptTokens })) {
-      if (!(value >= 1) || (value !== Infinity && !Number.isInteger(value))) throw new IlrecError(`${caller}: ${name} must be a positive integer, got ${value}`);
+      if (!(value >= 1) || (value !== Infinity && !Number.isInteger(value)))
+        throw new IlrecError(`${caller}: ${name} must be a positive integer, got ${value}`);
     }
     const { before, after, separator, empty } = templates.history;
-    [this.before, this.between, this.after, this.empty] = [before, after + separator + before, after, empty].map((text) => tokenizer.encode(text));
+    [this.before, this.between, this.after, this.empty] = [before, after + separator + before, after, empty].map(
+      (text) => tokenizer.encode(text),
+    );
     const compile = (task: TaskName): Part[][] => {
       const { templates: texts = [] } = templates.tasks[task] ?? {};
-      if (names.id === null && TASKS[task].of === 'item' && texts.length > 0) throw new IlrecError(`${caller}: tasks must be about titles alone, got ${task}; leave it out`);
+      if (names.id === null && TASKS[task].of === 'item' && texts.length > 0)
+        throw new IlrecError(`${caller}: tasks must be about titles alone, got ${task}; leave it out`);
       return texts.map((template) =>
         templateParts(template, templates.format).map((part) => {
           if ('text' in part) return tokenizer.encode(part.text);
           if (names.id === null && part.placeholder === 'history:id') {
-            throw new IlrecError(`${caller}: templates must call items by their titles, got {history:id} in a template of ${task}; write {history:title}`);
+            throw new IlrecError(
+              `${caller}: templates must call items by their titles, got {history:id} in a template of ${task}; write {history:title}`,
+            );
           }
           return part.placeholder;
         }),
@@ -77,8 +83,12 @@ export class PromptWriter {
   /** The newest items that a prompt shows: at most `maxHistory`, fewer where their names would make the prompt too long. */
   shownHistory(task: TaskName, template: number, history: ArrayLike<number>, maxHistory = Infinity): number[] {
     const { maxPromptTokens } = this.options;
-    const shown = Array.prototype.slice.call(history, Math.max(0, history.length - Math.min(maxHistory, this.options.maxHistory))) as number[];
-    while (shown.length > 1 && this.length(task, template, { history: shown, item: -1 }) > maxPromptTokens) shown.shift();
+    const shown = Array.prototype.slice.call(
+      history,
+      Math.max(0, history.length - Math.min(maxHistory, this.options.maxHistory)),
+    ) as number[];
+    while (shown.length > 1 && this.length(task, template, { history: shown, item: -1 }) > maxPromptTokens)
+      shown.shift();
     return shown;
   }
 
@@ -111,14 +121,21 @@ export class PromptWriter {
   /** Writes the prompts of the longest names alone, so that a limit too low is told before training and not in the middle of it. */
   private checkLongestNames(): void {
     const { id, title } = this.options.names;
-    const longest = (names: readonly (Int32Array | null)[]): number => names.reduce((best, name, item) => ((name?.length ?? 0) > (names[best]?.length ?? 0) ? item : best), 0);
+    const longest = (names: readonly (Int32Array | null)[]): number =>
+      names.reduce((best, name, item) => ((name?.length ?? 0) > (names[best]?.length ?? 0) ? item : best), 0);
     const items = new Set([longest(title), ...(id === null ? [] : [longest(id)])]);
     for (const task of TASK_NAMES) {
-      for (const template of this.parts[task].keys()) for (const item of items) this.write(task, template, { history: [item], item });
+      for (const template of this.parts[task].keys())
+        for (const item of items) this.write(task, template, { history: [item], item });
     }
   }
 
-  private visit(task: TaskName, template: number, { history, item }: PromptSubject, piece: (tokens: Int32Array) => void): void {
+  private visit(
+    task: TaskName,
+    template: number,
+    { history, item }: PromptSubject,
+    piece: (tokens: Int32Array) => void,
+  ): void {
     piece(this.options.startTokens);
     for (const part of this.parts[task][template]) {
       if (typeof part !== 'string') piece(part);
@@ -139,7 +156,10 @@ export class PromptWriter {
   private nameOf(item: number, kind: 'id' | 'title'): Int32Array {
     const { id, title } = this.options.names;
     const name = (kind === 'title' ? title[item] : null) ?? id?.[item];
-    if (name === undefined) throw new IlrecError(`${this.options.caller}: items must be integers in [0, ${title.length}), got ${item}; use item numbers of the catalogue`);
+    if (name === undefined)
+      throw new IlrecError(
+        `${this.options.caller}: items must be integers in [0, ${title.length}), got ${item}; use item numbers of the catalogue`,
+      );
     return name;
   }
 }

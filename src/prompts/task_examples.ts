@@ -29,7 +29,15 @@ export interface DrawOptions {
  * Draws the examples of an epoch, the same number in each. Examples are dealt out in a shuffled order that runs on from epoch to epoch, so that
  * no example comes a second time before all have come once; a weight of 2 deals each twice.
  */
-export function drawExamples({ sequences, hasTitle, weights, numTemplates, minHistory, seed, epoch }: DrawOptions): TaskExample[] {
+export function drawExamples({
+  sequences,
+  hasTitle,
+  weights,
+  numTemplates,
+  minHistory,
+  seed,
+  epoch,
+}: DrawOptions): TaskExample[] {
   const examples: TaskExample[] = [];
   (Object.keys(TASKS) as TaskName[]).forEach((task, t) => {
     const weight = weights[task] ?? 0;
@@ -46,14 +54,24 @@ export function drawExamples({ sequences, hasTitle, weights, numTemplates, minHi
         order = createRandom(mixSeeds(seed, t, pass)).shuffle(Int32Array.from(all.at.keys()));
       }
       const place = order[dealt % numPlaces];
-      examples.push({ task, sequence: all.sequence[place], at: all.at[place], template: mixSeeds(seed, 1, epoch, t, i) % numTemplates(task) });
+      examples.push({
+        task,
+        sequence: all.sequence[place],
+        at: all.at[place],
+        template: mixSeeds(seed, 1, epoch, t, i) % numTemplates(task),
+      });
     }
   });
   return examples;
 }
 
 /** All examples that there are of a task. */
-function placesOf(task: TaskName, sequences: readonly ArrayLike<number>[], hasTitle: readonly boolean[], minHistory: number): { sequence: number[]; at: number[] } {
+function placesOf(
+  task: TaskName,
+  sequences: readonly ArrayLike<number>[],
+  hasTitle: readonly boolean[],
+  minHistory: number,
+): { sequence: number[]; at: number[] } {
   const places = { sequence: [] as number[], at: [] as number[] };
   const { of, response } = TASKS[task];
   if (of === 'item') {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { jsonErrorPlace } from '../data/json_error_place';
+import { jsonErrorPlace } from '../files/json_error_place';
 import { IlrecError } from '../errors';
 
 /** What a prompt may show in the place of a name in braces. */
@@ -31,16 +31,26 @@ export const TASK_NAMES = Object.keys(TASKS) as TaskName[];
 /** A piece of a template: text to write as it is, or the name of what comes in its place. */
 export type TemplatePart = { readonly text: string } | { readonly placeholder: Placeholder };
 
-const format = z.string().default('{prompt}').superRefine((text, context) => {
-  if (text.split('{prompt}').length !== 2) context.addIssue({ code: 'custom', message: `must hold {prompt} once, got ${JSON.stringify(text)}` });
-  else check(text.replace('{prompt}', ''), [], context);
-});
+const format = z
+  .string()
+  .default('{prompt}')
+  .superRefine((text, context) => {
+    if (text.split('{prompt}').length !== 2)
+      context.addIssue({ code: 'custom', message: `must hold {prompt} once, got ${JSON.stringify(text)}` });
+    else check(text.replace('{prompt}', ''), [], context);
+  });
 
-function taskSchema(name: TaskName): z.ZodObject<{ weight: z.ZodDefault<z.ZodNumber>; templates: z.ZodArray<z.ZodString> }> {
+function taskSchema(
+  name: TaskName,
+): z.ZodObject<{ weight: z.ZodDefault<z.ZodNumber>; templates: z.ZodArray<z.ZodString> }> {
   const template = z.string().superRefine((text, context) => {
     const { shows } = TASKS[name];
     const shown = check(text, shows, context);
-    if (shown?.length === 0) context.addIssue({ code: 'custom', message: `must show ${shows.map((place) => `{${place}}`).join(' or ')}, got ${JSON.stringify(text)}` });
+    if (shown?.length === 0)
+      context.addIssue({
+        code: 'custom',
+        message: `must show ${shows.map((place) => `{${place}}`).join(' or ')}, got ${JSON.stringify(text)}`,
+      });
   });
   return z.strictObject({ weight: z.number().min(0).default(1), templates: z.array(template).min(1) });
 }
@@ -51,14 +61,16 @@ const promptTemplatesSchema = z.strictObject({
   /** What stands around every prompt, such as the marks of a chat; the response follows it. */
   format,
   /** How the items of a history are strung together. */
-  history: z.strictObject({
-    /** Before and after each item. */
-    before: z.string().default(''),
-    after: z.string().default(''),
-    separator: z.string().default(', '),
-    /** Written where there is no history. */
-    empty: z.string().default(''),
-  }).prefault({}),
+  history: z
+    .strictObject({
+      /** Before and after each item. */
+      before: z.string().default(''),
+      after: z.string().default(''),
+      separator: z.string().default(', '),
+      /** Written where there is no history. */
+      empty: z.string().default(''),
+    })
+    .prefault({}),
   /** Per task how many of its examples an epoch draws, as a share of all there are, and the templates drawn from. `nextItem`'s first one asks for recommendations. */
   tasks: z.strictObject({
     nextItem: taskSchema('nextItem'),
@@ -83,7 +95,10 @@ export type PromptTemplates = z.output<typeof promptTemplatesSchema>;
  */
 export function parsePromptTemplates(value: unknown, source = 'templates'): PromptTemplates {
   const parsed = promptTemplatesSchema.safeParse(typeof value === 'string' ? parseJson(value, source) : value);
-  if (!parsed.success) throw new IlrecError(`parsePromptTemplates: ${source} must follow the rules of templates:\n${z.prettifyError(parsed.error)}`);
+  if (!parsed.success)
+    throw new IlrecError(
+      `parsePromptTemplates: ${source} must follow the rules of templates:\n${z.prettifyError(parsed.error)}`,
+    );
   return parsed.data;
 }
 
@@ -113,7 +128,8 @@ function check(template: string, allowed: readonly Placeholder[], context: z.Ref
     wrong = true;
   };
   for (const [token, place] of tokensOf(template)) {
-    if (token === '{' || token === '}') report(`must write a brace that is text twice, got ${JSON.stringify(template)}`);
+    if (token === '{' || token === '}')
+      report(`must write a brace that is text twice, got ${JSON.stringify(template)}`);
     else if (place !== undefined && !(allowed as readonly string[]).includes(place)) {
       report(`may show ${allowed.map((name) => `{${name}}`).join(' or ') || 'nothing'}, got {${place}}`);
     } else if (place !== undefined) shown.push(place as Placeholder);
@@ -129,7 +145,9 @@ function* tokensOf(template: string): Generator<readonly [string, string | undef
 function parseJson(text: string, source: string): unknown {
   const place = jsonErrorPlace(text);
   if (place !== null) {
-    throw new IlrecError(`parsePromptTemplates: ${source} must be JSON, got ${JSON.stringify(place.found)} at line ${place.line}, column ${place.column}; mend it there`);
+    throw new IlrecError(
+      `parsePromptTemplates: ${source} must be JSON, got ${JSON.stringify(place.found)} at line ${place.line}, column ${place.column}; mend it there`,
+    );
   }
   return JSON.parse(text);
 }

@@ -35,21 +35,41 @@ const MOST_NAMED = 5;
 export function titleLanguage(options: TitleLanguageOptions): TitleLanguage {
   const caller = 'titleLanguage';
   const { tokenizer, titles, untitled = 'refuse', itemIds, maxTitleTokens, templates = TITLE_TEMPLATES } = options;
-  if (titles.length === 0) throw new IlrecError(`${caller}: there must be at least one item, got none; give one title per item`);
+  if (titles.length === 0)
+    throw new IlrecError(`${caller}: there must be at least one item, got none; give one title per item`);
   if (itemIds !== undefined && itemIds.length !== titles.length) {
-    throw new IlrecError(`${caller}: itemIds must be one per title, got ${itemIds.length} for ${titles.length}; give both in the order of the catalogue`);
+    throw new IlrecError(
+      `${caller}: itemIds must be one per title, got ${itemIds.length} for ${titles.length}; give both in the order of the catalogue`,
+    );
   }
   const eosTokenId = endToken(caller, options);
   const written = titles.map(normalizeTitle);
   const missing = [...written.keys()].filter((item) => written[item] === '');
   if (missing.length > 0 && untitled === 'refuse') {
-    const named = missing.slice(0, MOST_NAMED).map((item) => itemIds?.[item] ?? item).join(', ') + (missing.length > MOST_NAMED ? ', ...' : '');
-    throw new IlrecError(`${caller}: each item must have a title, got ${missing.length} without: ${named}; give them titles or set untitled to 'id'`);
+    const named =
+      missing
+        .slice(0, MOST_NAMED)
+        .map((item) => itemIds?.[item] ?? item)
+        .join(', ') + (missing.length > MOST_NAMED ? ', ...' : '');
+    throw new IlrecError(
+      `${caller}: each item must have a title, got ${missing.length} without: ${named}; give them titles or set untitled to 'id'`,
+    );
   }
   for (const item of missing) written[item] = normalizeTitle(`item ${itemIds?.[item] ?? item}`);
 
   const names = encodeTitles(tokenizer, written, { maxTitleTokens }) as Int32Array[];
   const itemTokens = names.map((tokens) => Int32Array.of(...tokens, eosTokenId));
-  const language = createLanguage({ ...options, caller, eosTokenId, templates: parsePromptTemplates(templates), names: { id: null, title: names }, itemTokens });
-  return { ...language, titles: written, sharedTitles: titles.length - new Set(itemTokens.map((tokens) => tokens.join(' '))).size };
+  const language = createLanguage({
+    ...options,
+    caller,
+    eosTokenId,
+    templates: parsePromptTemplates(templates),
+    names: { id: null, title: names },
+    itemTokens,
+  });
+  return {
+    ...language,
+    titles: written,
+    sharedTitles: titles.length - new Set(itemTokens.map((tokens) => tokens.join(' '))).size,
+  };
 }

@@ -1,6 +1,14 @@
-import type { MethodName } from '../checkpoints/run_directory_node';
-import { type Comparison, TABLE_METRICS } from '../training/comparison';
-import { type Chart, colorOf, diagnosticCharts, differenceChart, lossChart, metricChart, ndcgChart } from './comparison_charts';
+import type { MethodName } from '../runs/run_directory_node';
+import { type Comparison, TABLE_METRICS } from '../runs/comparison';
+import {
+  type Chart,
+  colorOf,
+  diagnosticCharts,
+  differenceChart,
+  lossChart,
+  metricChart,
+  ndcgChart,
+} from './comparison_charts';
 import { protocolLines } from './comparison_table';
 import { html, type Html, raw } from './html';
 import { METHOD_TITLES } from './method_names';
@@ -24,71 +32,173 @@ export interface ReportOptions {
 }
 
 /** One self-contained HTML page: table, paired tests, curves, ILRec's diagnostics, examples, protocol and config. */
-export function comparisonReport(comparison: Comparison, { title = 'ILRec compared', command, examples = [] }: ReportOptions = {}): string {
+export function comparisonReport(
+  comparison: Comparison,
+  { title = 'ILRec compared', command, examples = [] }: ReportOptions = {},
+): string {
   const { data, backend, seeds, config, protocols, seconds } = comparison;
   const diagnostics = diagnosticCharts(comparison);
   const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${title}</title>
-<style>${raw(REPORT_STYLE)}</style>
-</head>
-<body><main>
-<h1>${title}</h1>
-<p class="lead">${data.name}: ${data.users} users, ${data.items} items, ${data.interactions} interactions. Backend ${backend}; ${seeds.length === 1 ? `one training seed (${seeds[0]})` : `${seeds.length} training seeds`}; made in ${seconds.toFixed(0)} s.</p>
-<h2>Result</h2>
-${resultTable(comparison)}
-${verdicts(comparison)}
-<div class="grid" style="margin-top:16px">${[metricChart(comparison, 'ndcg@10'), ...(comparison.pairs.length > 0 ? [differenceChart(comparison)] : [])].map(card)}</div>
-<h2>Training</h2>
-<div class="grid">${[ndcgChart(comparison), lossChart(comparison)].map(card)}</div>
-${diagnostics.length === 0 ? raw('') : html`<h2>What ILRec’s terms did</h2><div class="grid">${diagnostics.map(card)}</div>`}
-${examples.length === 0 ? raw('') : html`<h2>Histories and recommendations</h2><p class="note">The item that the user really chose next is marked where it is recommended. Users were drawn by the seed, not picked.</p><div class="people">${examples.map(person)}</div>`}
-<h2>Protocol</h2>
-${protocolLines(protocols).map((line) => html`<p>${line}</p>`)}
-<details><summary>Configuration</summary><pre>${JSON.stringify(config, null, 2)}</pre></details>
-<details><summary>Runs</summary>${runsTable(comparison)}</details>
-<footer>Made by tfjs-ilrec${command === undefined ? raw('') : html` with <code>${command}</code>`}. Data checksum ${data.checksum.slice(0, 16)}.</footer>
-</main></body></html>
-`;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title}</title>
+        <style>
+          ${raw(REPORT_STYLE)}
+        </style>
+      </head>
+      <body>
+        <main>
+          <h1>${title}</h1>
+          <p class="lead">
+            ${data.name}: ${data.users} users, ${data.items} items, ${data.interactions} interactions. Backend
+            ${backend}; ${seeds.length === 1 ? `one training seed (${seeds[0]})` : `${seeds.length} training seeds`};
+            made in ${seconds.toFixed(0)} s.
+          </p>
+          <h2>Result</h2>
+          ${resultTable(comparison)} ${verdicts(comparison)}
+          <div class="grid" style="margin-top:16px">
+            ${[metricChart(comparison, 'ndcg@10'), ...(comparison.pairs.length > 0 ? [differenceChart(comparison)] : [])].map(card)}
+          </div>
+          <h2>Training</h2>
+          <div class="grid">${[ndcgChart(comparison), lossChart(comparison)].map(card)}</div>
+          ${
+            diagnostics.length === 0
+              ? raw('')
+              : html`<h2>What ILRec’s terms did</h2>
+                  <div class="grid">${diagnostics.map(card)}</div>`
+          }
+          ${
+            examples.length === 0
+              ? raw('')
+              : html`<h2>Histories and recommendations</h2>
+                  <p class="note">
+                    The item that the user really chose next is marked where it is recommended. Users were drawn by the
+                    seed, not picked.
+                  </p>
+                  <div class="people">${examples.map(person)}</div>`
+          }
+          <h2>Protocol</h2>
+          ${protocolLines(protocols).map((line) => html`<p>${line}</p>`)}
+          <details>
+            <summary>Configuration</summary>
+            <pre>${JSON.stringify(config, null, 2)}</pre>
+          </details>
+          <details>
+            <summary>Runs</summary>
+            ${runsTable(comparison)}
+          </details>
+          <footer>
+            Made by tfjs-ilrec${command === undefined ? raw('') : html` with <code>${command}</code>`}. Data checksum
+            ${data.checksum.slice(0, 16)}.
+          </footer>
+        </main>
+      </body>
+    </html> `;
   return page.text;
 }
 
 function resultTable({ methods }: Comparison): Html {
-  const best = Object.fromEntries(TABLE_METRICS.map((name) => [name, Math.max(...methods.map(({ mean }) => mean[name]))]));
-  const rows = methods.map(
-    ({ method, mean, ci95 }) => html`<tr><td>${swatch(method)}${METHOD_TITLES[method]}</td>${TABLE_METRICS.map((name) => html`<td><span class="${mean[name] === best[name] ? 'best' : ''}">${mean[name].toFixed(4)}</span><small>${ci95[name].map((bound) => bound.toFixed(4)).join(' – ')}</small></td>`)}</tr>`,
+  const best = Object.fromEntries(
+    TABLE_METRICS.map((name) => [name, Math.max(...methods.map(({ mean }) => mean[name]))]),
   );
-  return html`<div class="card"><table><thead><tr><th>Method</th>${TABLE_METRICS.map((name) => html`<th>${name.toUpperCase()}</th>`)}</tr></thead><tbody>${rows}</tbody></table></div>
-<p class="note" style="margin-top:8px">Small: 95 % bootstrap intervals over users. Bold: the highest mean, which by itself shows no difference; see the paired tests.</p>`;
+  const rows = methods.map(
+    ({ method, mean, ci95 }) =>
+      html`<tr>
+        <td>${swatch(method)}${METHOD_TITLES[method]}</td>
+        ${TABLE_METRICS.map((name) => html`<td><span class="${mean[name] === best[name] ? 'best' : ''}">${mean[name].toFixed(4)}</span><small>${ci95[name].map((bound) => bound.toFixed(4)).join(' – ')}</small></td>`)}
+      </tr>`,
+  );
+  return html`<div class="card">
+      <table>
+        <thead>
+          <tr>
+            <th>Method</th>
+            ${TABLE_METRICS.map((name) => html`<th>${name.toUpperCase()}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${rows}
+        </tbody>
+      </table>
+    </div>
+    <p class="note" style="margin-top:8px">
+      Small: 95 % bootstrap intervals over users. Bold: the highest mean, which by itself shows no difference; see the
+      paired tests.
+    </p>`;
 }
 
 function verdicts({ pairs }: Comparison): Html {
-  const items = pairs.map((pair) => html`<li class="${pair.ci95[0] > 0 ? 'ahead' : pair.ci95[1] < 0 ? 'behind' : ''}">${verdict(pair)}</li>`);
-  return html`<ul class="verdicts">${items}</ul>`;
+  const items = pairs.map(
+    (pair) => html`<li class="${pair.ci95[0] > 0 ? 'ahead' : pair.ci95[1] < 0 ? 'behind' : ''}">${verdict(pair)}</li>`,
+  );
+  return html`<ul class="verdicts">
+    ${items}
+  </ul>`;
 }
 
 function card({ title, note, svg }: Chart): Html {
-  return html`<div class="card"><h3>${title}</h3>${raw(svg)}<p class="note" style="margin:10px 0 0">${note}</p></div>`;
+  return html`<div class="card">
+    <h3>${title}</h3>
+    ${raw(svg)}
+    <p class="note" style="margin:10px 0 0">${note}</p>
+  </div>`;
 }
 
 function person({ user, history, target, lists }: Example): Html {
-  const list = (titles: readonly string[]): Html => html`<ol>${titles.map((one) => html`<li class="${one === target ? 'hit' : ''}">${one}</li>`)}</ol>`;
-  return html`<div class="card person"><h3>${user}</h3><div class="columns">
-<div><strong>History, oldest first</strong><ol>${history.map((one) => html`<li>${one}</li>`)}</ol><strong style="margin-top:8px">Chose next</strong>${target}</div>
-${lists.map(({ method, titles }) => html`<div><strong>${swatch(method)}${METHOD_TITLES[method]}</strong>${list(titles)}</div>`)}
-</div></div>`;
+  const list = (titles: readonly string[]): Html =>
+    html`<ol>
+      ${titles.map((one) => html`<li class="${one === target ? 'hit' : ''}">${one}</li>`)}
+    </ol>`;
+  return html`<div class="card person">
+    <h3>${user}</h3>
+    <div class="columns">
+      <div>
+        <strong>History, oldest first</strong>
+        <ol>
+          ${history.map((one) => html`<li>${one}</li>`)}
+        </ol>
+        <strong style="margin-top:8px">Chose next</strong>${target}
+      </div>
+      ${lists.map(({ method, titles }) => html`<div><strong>${swatch(method)}${METHOD_TITLES[method]}</strong>${list(titles)}</div>`)}
+    </div>
+  </div>`;
 }
 
 function runsTable({ methods }: Comparison): Html {
   const rows = methods.flatMap(({ method, runs }) =>
     runs.map(
-      ({ seed, run, manifest, metrics }) => html`<tr><td>${METHOD_TITLES[method]}</td><td>${seed}</td><td>${manifest.steps}</td><td>${manifest.validation?.bestStep ?? '–'}</td><td>${manifest.parameters}</td><td>${manifest.seconds.toFixed(1)}</td><td>${metrics['ndcg@10'].toFixed(4)}</td><td>${run}</td></tr>`,
+      ({ seed, run, manifest, metrics }) =>
+        html`<tr>
+          <td>${METHOD_TITLES[method]}</td>
+          <td>${seed}</td>
+          <td>${manifest.steps}</td>
+          <td>${manifest.validation?.bestStep ?? '–'}</td>
+          <td>${manifest.parameters}</td>
+          <td>${manifest.seconds.toFixed(1)}</td>
+          <td>${metrics['ndcg@10'].toFixed(4)}</td>
+          <td>${run}</td>
+        </tr>`,
     ),
   );
-  return html`<table><thead><tr><th>Method</th><th>seed</th><th>steps</th><th>best step</th><th>parameters</th><th>seconds</th><th>NDCG@10</th><th>folder</th></tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<table>
+    <thead>
+      <tr>
+        <th>Method</th>
+        <th>seed</th>
+        <th>steps</th>
+        <th>best step</th>
+        <th>parameters</th>
+        <th>seconds</th>
+        <th>NDCG@10</th>
+        <th>folder</th>
+      </tr>
+    </thead>
+    <tbody>
+      ${rows}
+    </tbody>
+  </table>`;
 }
 
 function swatch(method: MethodName): Html {

@@ -1,5 +1,5 @@
 import { protocolText } from '../evaluation/protocol';
-import { type Comparison, TABLE_METRICS } from '../training/comparison';
+import { type Comparison, TABLE_METRICS } from '../runs/comparison';
 import { METHOD_TITLES } from './method_names';
 import { verdict } from './wording';
 
@@ -29,7 +29,10 @@ export function comparisonTable({ methods, pairs, protocols, data, backend, seed
 export function protocolLines(protocols: Comparison['protocols']): string[] {
   const methodsOf = new Map<string, string[]>();
   for (const [method, protocol] of Object.entries(protocols)) {
-    const text = protocolText({ ...protocol, ranking: protocol.ranking.replace(/^the scores of .*/, "the model's own scores") });
+    const text = protocolText({
+      ...protocol,
+      ranking: protocol.ranking.replace(/^the scores of .*/, "the model's own scores"),
+    });
     methodsOf.set(text, [...(methodsOf.get(text) ?? []), METHOD_TITLES[method as keyof typeof METHOD_TITLES]]);
   }
   return [...methodsOf].map(([text, names]) => `${names.join(', ')}: ${text}`);
@@ -38,5 +41,10 @@ export function protocolLines(protocols: Comparison['protocols']): string[] {
 /** First column to the left, numbers to the right, two spaces between. */
 export function alignColumns(rows: readonly (readonly string[])[]): string[] {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
-  return rows.map((row) => row.map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column]))).join('  ').trimEnd());
+  return rows.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join('  ')
+      .trimEnd(),
+  );
 }

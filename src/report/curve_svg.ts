@@ -1,4 +1,4 @@
-import type { Comparison } from '../training/comparison';
+import type { Comparison } from '../runs/comparison';
 import { ndcgChart } from './comparison_charts';
 
 /** Colours of the curve outside of the report, on light and on dark. */

@@ -1,4 +1,4 @@
-import type { LogLine } from '../checkpoints/jsonl_log_node';
+import type { LogLine } from '../runs/jsonl_log_node';
 
 /** One point of a curve. */
 export interface Point {
@@ -11,19 +11,35 @@ const MAX_POINTS = 120;
 
 /** A metric of the log's steps as at most 120 means over equal stretches of steps. */
 export function stepCurve(log: readonly LogLine[], metric: string): Point[] {
-  return thinned(log.flatMap((line) => (line.kind === 'step' && typeof line[metric] === 'number' ? [{ step: line.step, value: line[metric] as number }] : [])));
+  return thinned(
+    log.flatMap((line) =>
+      line.kind === 'step' && typeof line[metric] === 'number'
+        ? [{ step: line.step, value: line[metric] as number }]
+        : [],
+    ),
+  );
 }
 
 /** KL of the final layer to each intermediate layer, one curve per layer, shallow to deep; empty where the log has none. */
 export function klCurves(log: readonly LogLine[]): Point[][] {
-  const steps = log.flatMap((line) => (line.kind === 'step' && Array.isArray(line.klPerLayer) ? [{ step: line.step, values: line.klPerLayer as readonly number[] }] : []));
+  const steps = log.flatMap((line) =>
+    line.kind === 'step' && Array.isArray(line.klPerLayer)
+      ? [{ step: line.step, values: line.klPerLayer as readonly number[] }]
+      : [],
+  );
   const layers = steps.reduce((most, { values }) => Math.max(most, values.length), 0);
-  return Array.from({ length: layers }, (_, layer) => thinned(steps.map(({ step, values }) => ({ step, value: values[layer] }))));
+  return Array.from({ length: layers }, (_, layer) =>
+    thinned(steps.map(({ step, values }) => ({ step, value: values[layer] }))),
+  );
 }
 
 /** A metric of the log's evaluations. */
 export function evaluationCurve(log: readonly LogLine[], metric: string): Point[] {
-  return log.flatMap((line) => (line.kind === 'evaluation' && typeof line[metric] === 'number' ? [{ step: line.step, value: line[metric] as number }] : []));
+  return log.flatMap((line) =>
+    line.kind === 'evaluation' && typeof line[metric] === 'number'
+      ? [{ step: line.step, value: line[metric] as number }]
+      : [],
+  );
 }
 
 function thinned(points: readonly Point[]): Point[] {
@@ -32,7 +48,10 @@ function thinned(points: readonly Point[]): Point[] {
   const means: Point[] = [];
   for (let low = 0; low < points.length; low += perBucket) {
     const bucket = points.slice(low, low + perBucket);
-    means.push({ step: bucket[bucket.length - 1].step, value: bucket.reduce((sum, { value }) => sum + value, 0) / bucket.length });
+    means.push({
+      step: bucket[bucket.length - 1].step,
+      value: bucket.reduce((sum, { value }) => sum + value, 0) / bucket.length,
+    });
   }
   return means;
 }

@@ -1,4 +1,4 @@
-import type { MethodName } from '../checkpoints/run_directory_node';
+import type { MethodName } from '../runs/run_directory_node';
 
 /** How methods are written in tables and charts. */
 export const METHOD_TITLES: Readonly<Record<MethodName, string>> = {

@@ -1,5 +1,5 @@
 import type { Interval } from '../evaluation/bootstrap';
-import type { ComparedPair } from '../training/comparison';
+import type { ComparedPair } from '../runs/comparison';
 import { METHOD_TITLES } from './method_names';
 
 /** What a paired comparison shows: only an interval that leaves out zero shows a difference. */
@@ -7,7 +7,10 @@ export function verdict({ a, b, metric, difference, ci95, pValue, seedsA }: Comp
   const [first, second] = [METHOD_TITLES[a], METHOD_TITLES[b]];
   const [low, high] = ci95;
   const numbers = `${signed(difference)} ${metric.toUpperCase()}, 95 % interval ${formatRange(ci95)}, p ${formatP(pValue)}`;
-  const seeds = seedsA === 1 ? '; one training seed, so this speaks of these two trained models only' : `; ${seedsA} training seeds averaged per user`;
+  const seeds =
+    seedsA === 1
+      ? '; one training seed, so this speaks of these two trained models only'
+      : `; ${seedsA} training seeds averaged per user`;
   if (low > 0) return `${first} is ahead of ${second}: ${numbers}${seeds}.`;
   if (high < 0) return `${first} is behind ${second}: ${numbers}${seeds}.`;
   return `No difference shown between ${first} and ${second}: ${numbers}${seeds}.`;

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Reward, RewardContext, RewardEntries } from '../types';
+import type { Reward, RewardContext, RewardEntries } from '../losses/reward';
 
 /** Whether the reward is known by its entries without a value read back from the device, where none can be. */
 export function canStream(reward: Reward | undefined): boolean {

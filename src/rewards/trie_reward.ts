@@ -5,7 +5,7 @@ import { type ItemScorer, scorePrefixes } from '../models/item_scorer';
 import { withoutTape } from '../ops/without_tape';
 import { planSums, type SumPlan } from './trie_sums';
 import { type PromptHistory, walkTrie } from './trie_walk';
-import type { Reward, RewardContext, RewardEntries } from '../types';
+import type { Reward, RewardContext, RewardEntries } from '../losses/reward';
 
 export interface TrieRewardOptions {
   /** The frozen recommender that gives p_CF. */
@@ -41,7 +41,8 @@ const MAX_INDICATOR_SIZE = 1 << 22;
  *   trie's tokens do not fit the vocabulary.
  */
 export function trieReward({ scorer, trie, temperature = 1, separators = [], historyOf }: TrieRewardOptions): Reward {
-  if (!(temperature > 0 && Number.isFinite(temperature))) throw new IlrecError(`trieReward: temperature must be above 0, got ${temperature}`);
+  if (!(temperature > 0 && Number.isFinite(temperature)))
+    throw new IlrecError(`trieReward: temperature must be above 0, got ${temperature}`);
   if (scorer.numItems !== trie.numItems) {
     throw new IlrecError(
       `trieReward: scorer and trie must be of the same catalogue, got ${scorer.numItems} items in "${scorer.name}" and ${trie.numItems} in the trie`,
@@ -52,7 +53,10 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
   const separatorSet = new Set(separators);
 
   const planOf = (context: RewardContext): { plan: SumPlan; masses: () => tf.Tensor1D } => {
-    if (maxToken >= context.vocabSize) throw new IlrecError(`trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}`);
+    if (maxToken >= context.vocabSize)
+      throw new IlrecError(
+        `trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}`,
+      );
     const walk = walkTrie(trie, context, separatorSet, historyOf);
     const plan = planSums(trie, walk);
     const masses = (): tf.Tensor1D => {
@@ -73,11 +77,18 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
     const { plan, masses } = planOf(context);
     const shape: [number, number] = [context.positions.length, context.vocabSize];
     if (plan.targets.length === 0) return tf.zeros(shape);
-    return withoutTape(() => tf.scatterND(tf.tensor2d(plan.targets, [plan.targets.length / 2, 2], 'int32'), masses(), shape) as tf.Tensor2D);
+    return withoutTape(
+      () =>
+        tf.scatterND(tf.tensor2d(plan.targets, [plan.targets.length / 2, 2], 'int32'), masses(), shape) as tf.Tensor2D,
+    );
   };
   const entries = (context: RewardContext): RewardEntries => {
-    const { plan: { targets }, masses } = planOf(context);
-    const column = (offset: number): Int32Array => Int32Array.from({ length: targets.length / 2 }, (_, i) => targets[2 * i + offset]);
+    const {
+      plan: { targets },
+      masses,
+    } = planOf(context);
+    const column = (offset: number): Int32Array =>
+      Int32Array.from({ length: targets.length / 2 }, (_, i) => targets[2 * i + offset]);
     return { rows: column(0), tokens: column(1), masses: targets.length === 0 ? tf.tensor1d([]) : withoutTape(masses) };
   };
   return Object.assign(reward, { entries });
@@ -93,8 +104,15 @@ function rootMasses(scores: tf.Tensor2D, plan: SumPlan, trie: PrefixTrie, indica
     return tf.gather(tf.reshape(masses, [-1]), plan.rootEntries);
   }
   const sums = tf.cumsum(tf.gather(probabilities, itemOrder, 1), 1); // [R0, N]
-  const ends = tf.gather(sums, itemHigh.slice(1, numChildren + 1).map((high) => high - 1), 1); // [R0, C]
-  const starts = tf.pad(tf.slice(ends, [0, 0], [plan.numRootRows, numChildren - 1]), [[0, 0], [1, 0]]); // [R0, C]
+  const ends = tf.gather(
+    sums,
+    itemHigh.slice(1, numChildren + 1).map((high) => high - 1),
+    1,
+  ); // [R0, C]
+  const starts = tf.pad(tf.slice(ends, [0, 0], [plan.numRootRows, numChildren - 1]), [
+    [0, 0],
+    [1, 0],
+  ]); // [R0, C]
   return tf.gather(tf.reshape(tf.sub(ends, starts), [-1]), plan.rootEntries);
 }
 
@@ -115,7 +133,8 @@ function indicatorOfFirstTokens(trie: PrefixTrie): Float32Array | null {
   if (trie.numItems * numChildren > MAX_INDICATOR_SIZE) return null;
   const indicator = new Float32Array(trie.numItems * numChildren);
   for (let edge = 0; edge < numChildren; edge++) {
-    for (let i = trie.itemLow[edge + 1]; i < trie.itemHigh[edge + 1]; i++) indicator[trie.itemOrder[i] * numChildren + edge] = 1;
+    for (let i = trie.itemLow[edge + 1]; i < trie.itemHigh[edge + 1]; i++)
+      indicator[trie.itemOrder[i] * numChildren + edge] = 1;
   }
   return indicator;
 }

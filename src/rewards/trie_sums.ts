@@ -68,7 +68,9 @@ export function planSums(trie: PrefixTrie, { rows, lengths, nodes }: TrieWalk): 
   });
   const numRootRows = scoreRows.length;
   const groups = [...byWidth].map(([width, positions]) => ({ width, positions }));
-  const buckets = groups.map(({ width, positions }) => rangeBucket(trie, nodes, width, positions, Int32Array.from(positions, scoreRowOf)));
+  const buckets = groups.map(({ width, positions }) =>
+    rangeBucket(trie, nodes, width, positions, Int32Array.from(positions, scoreRowOf)),
+  );
 
   const ordered = [...atRoot, ...groups.flatMap(({ positions }) => positions), ...certain];
   const targets = new Int32Array(2 * ordered.reduce((sum, p) => sum + numChildren(nodes[p]), 0));
@@ -90,7 +92,13 @@ export function planSums(trie: PrefixTrie, { rows, lengths, nodes }: TrieWalk): 
   };
 }
 
-function rangeBucket(trie: PrefixTrie, nodes: Int32Array, width: number, positions: readonly number[], scoreRows: Int32Array): RangeBucket {
+function rangeBucket(
+  trie: PrefixTrie,
+  nodes: Int32Array,
+  width: number,
+  positions: readonly number[],
+  scoreRows: Int32Array,
+): RangeBucket {
   const { childStart, itemLow, itemHigh, terminalHigh, itemOrder, numItems } = trie;
   const numEntries = positions.reduce((sum, p) => sum + childStart[nodes[p] + 1] - childStart[nodes[p]], 0);
   const indices = new Int32Array(positions.length * width);

@@ -1,5 +1,5 @@
 import { childOf, type PrefixTrie } from '../generation/prefix_trie';
-import type { RewardContext } from '../types';
+import type { RewardContext } from '../losses/reward';
 
 /** The history that a prompt shows, oldest first; null where the prompt is none that asks for an item. */
 export type PromptHistory = (prompt: Int32Array) => readonly number[] | null;
@@ -25,7 +25,12 @@ export interface TrieWalk {
  * @param historyOf where prompts are text: the history that a row begins with, from its tokens up to and with the first response position; these
  *   are then not read. Null leaves the row without nodes.
  */
-export function walkTrie(trie: PrefixTrie, context: RewardContext, separators: ReadonlySet<number>, historyOf?: PromptHistory): TrieWalk {
+export function walkTrie(
+  trie: PrefixTrie,
+  context: RewardContext,
+  separators: ReadonlySet<number>,
+  historyOf?: PromptHistory,
+): TrieWalk {
   const { inputIds, labels, batchSize, sequenceLength, positions } = context;
   const rows = new Int32Array(positions.length);
   const lengths = new Int32Array(positions.length);

@@ -17,7 +17,9 @@ const SMOOTHING = 0.75; // of the contexts' counts, Levy, Goldberg and Dagan 201
 export function positivePmi(sequences: readonly Int32Array[], numItems: number): SparseMatrix {
   const { starts, users, places } = occurrences(sequences, numItems);
   const counts = new Float64Array(numItems); // c(i) = sum over j of c(i, j)
-  eachPair(sequences, (item, _, weight) => { counts[item] += weight; });
+  eachPair(sequences, (item, _, weight) => {
+    counts[item] += weight;
+  });
   let smoothedTotal = 0;
   for (const count of counts) smoothedTotal += count ** SMOOTHING;
   const divisor = counts.map((count) => count ** ((1 + SMOOTHING) / 2));
@@ -43,23 +45,32 @@ export function positivePmi(sequences: readonly Int32Array[], numItems: number):
 }
 
 /** Where each item occurs: item i at places[o] of the sequence of users[o], for o in starts[i]..starts[i + 1]. */
-function occurrences(sequences: readonly Int32Array[], numItems: number): { starts: Int32Array; users: Int32Array; places: Int32Array } {
+function occurrences(
+  sequences: readonly Int32Array[],
+  numItems: number,
+): { starts: Int32Array; users: Int32Array; places: Int32Array } {
   const starts = new Int32Array(numItems + 1);
   for (const sequence of sequences) for (const item of sequence) starts[item + 1]++;
   for (let item = 0; item < numItems; item++) starts[item + 1] += starts[item];
   const next = starts.slice();
   const users = new Int32Array(starts[numItems]);
   const places = new Int32Array(starts[numItems]);
-  sequences.forEach((sequence, user) => sequence.forEach((item, place) => {
-    users[next[item]] = user;
-    places[next[item]++] = place;
-  }));
+  sequences.forEach((sequence, user) =>
+    sequence.forEach((item, place) => {
+      users[next[item]] = user;
+      places[next[item]++] = place;
+    }),
+  );
   return { starts, users, places };
 }
 
-function eachPair(sequences: readonly Int32Array[], visit: (item: number, other: number, weight: number) => void): void {
+function eachPair(
+  sequences: readonly Int32Array[],
+  visit: (item: number, other: number, weight: number) => void,
+): void {
   for (const sequence of sequences) {
-    for (let place = 0; place < sequence.length; place++) eachNeighbour(sequence, place, (other, weight) => visit(sequence[place], other, weight));
+    for (let place = 0; place < sequence.length; place++)
+      eachNeighbour(sequence, place, (other, weight) => visit(sequence[place], other, weight));
   }
 }
 

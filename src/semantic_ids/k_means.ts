@@ -59,7 +59,13 @@ function seedCentroids(points: Float32Array, dim: number, k: number, random: Ran
 }
 
 /** Gives each point its nearest centroid, the first of equals, and writes the squared distances. */
-function assign(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array, distances: Float64Array): void {
+function assign(
+  points: Float32Array,
+  dim: number,
+  centroids: Float64Array,
+  assignment: Int32Array,
+  distances: Float64Array,
+): void {
   const k = centroids.length / dim;
   const half = new Float64Array(k); // |c|² / 2; argmin |x - c|² = argmin |c|² / 2 - x·c
   for (let c = 0; c < k; c++) for (let j = 0; j < dim; j++) half[c] += centroids[c * dim + j] ** 2 / 2;
@@ -68,9 +74,16 @@ function assign(points: Float32Array, dim: number, centroids: Float64Array, assi
     let best = Infinity;
     let bestCluster = 0;
     let c = 0;
-    for (; c + 4 <= k; c += 4) { // four centroids at a time: each coordinate of x is read once for the four
-      const c0 = c * dim, c1 = c0 + dim, c2 = c1 + dim, c3 = c2 + dim;
-      let d0 = 0, d1 = 0, d2 = 0, d3 = 0;
+    for (; c + 4 <= k; c += 4) {
+      // four centroids at a time: each coordinate of x is read once for the four
+      const c0 = c * dim,
+        c1 = c0 + dim,
+        c2 = c1 + dim,
+        c3 = c2 + dim;
+      let d0 = 0,
+        d1 = 0,
+        d2 = 0,
+        d3 = 0;
       for (let j = 0; j < dim; j++) {
         const value = points[x + j];
         d0 += value * centroids[c0 + j];
@@ -78,15 +91,30 @@ function assign(points: Float32Array, dim: number, centroids: Float64Array, assi
         d2 += value * centroids[c2 + j];
         d3 += value * centroids[c3 + j];
       }
-      if (half[c] - d0 < best) { best = half[c] - d0; bestCluster = c; }
-      if (half[c + 1] - d1 < best) { best = half[c + 1] - d1; bestCluster = c + 1; }
-      if (half[c + 2] - d2 < best) { best = half[c + 2] - d2; bestCluster = c + 2; }
-      if (half[c + 3] - d3 < best) { best = half[c + 3] - d3; bestCluster = c + 3; }
+      if (half[c] - d0 < best) {
+        best = half[c] - d0;
+        bestCluster = c;
+      }
+      if (half[c + 1] - d1 < best) {
+        best = half[c + 1] - d1;
+        bestCluster = c + 1;
+      }
+      if (half[c + 2] - d2 < best) {
+        best = half[c + 2] - d2;
+        bestCluster = c + 2;
+      }
+      if (half[c + 3] - d3 < best) {
+        best = half[c + 3] - d3;
+        bestCluster = c + 3;
+      }
     }
     for (; c < k; c++) {
       let dot = 0;
       for (let j = 0; j < dim; j++) dot += points[x + j] * centroids[c * dim + j];
-      if (half[c] - dot < best) { best = half[c] - dot; bestCluster = c; }
+      if (half[c] - dot < best) {
+        best = half[c] - dot;
+        bestCluster = c;
+      }
     }
     let norm = 0;
     for (let j = 0; j < dim; j++) norm += points[x + j] ** 2;
@@ -96,7 +124,14 @@ function assign(points: Float32Array, dim: number, centroids: Float64Array, assi
 }
 
 /** Moves the farthest points of clusters over `capacity` to the nearest cluster with room, the nearest of them first. */
-function relieve(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array, distances: Float64Array, capacity: number): void {
+function relieve(
+  points: Float32Array,
+  dim: number,
+  centroids: Float64Array,
+  assignment: Int32Array,
+  distances: Float64Array,
+  capacity: number,
+): void {
   const k = centroids.length / dim;
   const room = new Float64Array(k).fill(capacity);
   const moving: number[] = [];
@@ -107,14 +142,23 @@ function relieve(points: Float32Array, dim: number, centroids: Float64Array, ass
     for (let c = 0; c < k; c++) {
       if (room[c] < 1) continue;
       const distance = squaredDistance(points, i * dim, centroids, c * dim, dim);
-      if (distance < best) { best = distance; assignment[i] = c; }
+      if (distance < best) {
+        best = distance;
+        assignment[i] = c;
+      }
     }
     distances[i] = best;
     room[assignment[i]]--;
   }
 }
 
-function squaredDistance(a: ArrayLike<number>, startA: number, b: ArrayLike<number>, startB: number, dim: number): number {
+function squaredDistance(
+  a: ArrayLike<number>,
+  startA: number,
+  b: ArrayLike<number>,
+  startB: number,
+  dim: number,
+): number {
   let sum = 0;
   for (let j = 0; j < dim; j++) sum += (a[startA + j] - b[startB + j]) ** 2;
   return sum;

@@ -5,7 +5,10 @@ import { titleFeatures } from './title_features';
 import { truncatedEigen, truncatedSvd, type Embedding } from './truncated_svd';
 
 /** Vectors of a catalogue, [numItems, dim] row by row. */
-export interface ItemVectors { values: Float32Array; dim: number }
+export interface ItemVectors {
+  values: Float32Array;
+  dim: number;
+}
 
 const RANK = 64;
 
@@ -17,7 +20,10 @@ const RANK = 64;
  * @param seed of the random projections.
  * @returns [N, 64 or 128], fewer columns for catalogues of fewer items.
  */
-export function makeItemVectors({ sequences, itemIds, titles }: Pick<InteractionData, 'sequences' | 'itemIds' | 'titles'>, seed = 0): ItemVectors {
+export function makeItemVectors(
+  { sequences, itemIds, titles }: Pick<InteractionData, 'sequences' | 'itemIds' | 'titles'>,
+  seed = 0,
+): ItemVectors {
   const random = createRandom(seed);
   const train = sequences.map((sequence) => sequence.subarray(0, Math.max(0, sequence.length - 2)));
   const parts = [unitRows(truncatedEigen(positivePmi(train, itemIds.length), RANK, random))];
@@ -26,7 +32,8 @@ export function makeItemVectors({ sequences, itemIds, titles }: Pick<Interaction
   const values = new Float32Array(itemIds.length * dim);
   let column = 0;
   for (const part of parts) {
-    for (let item = 0; item < itemIds.length; item++) values.set(part.values.subarray(item * part.dim, (item + 1) * part.dim), item * dim + column);
+    for (let item = 0; item < itemIds.length; item++)
+      values.set(part.values.subarray(item * part.dim, (item + 1) * part.dim), item * dim + column);
     column += part.dim;
   }
   return { values, dim };

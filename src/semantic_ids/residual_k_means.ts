@@ -21,17 +21,31 @@ export interface ResidualCodes {
  * @param codebookSize codes per level, 1 to numItems.
  * @throws IlrecError when the codebook is larger than the catalogue.
  */
-export function residualKMeans(vectors: Float32Array, dim: number, levels: number, codebookSize: number, random: Random): ResidualCodes {
+export function residualKMeans(
+  vectors: Float32Array,
+  dim: number,
+  levels: number,
+  codebookSize: number,
+  random: Random,
+): ResidualCodes {
   const numItems = vectors.length / dim;
   if (!Number.isInteger(codebookSize) || codebookSize < 1 || codebookSize > numItems) {
-    throw new IlrecError(`residualKMeans: codebookSize must be an integer from 1 to the number of items (${numItems}), got ${codebookSize}; use ${defaultCodebookSize(numItems)} or so`);
+    throw new IlrecError(
+      `residualKMeans: codebookSize must be an integer from 1 to the number of items (${numItems}), got ${codebookSize}; use ${defaultCodebookSize(numItems)} or so`,
+    );
   }
   const left = vectors.slice();
   const codes: number[][] = Array.from({ length: numItems }, () => []);
   const residual: number[] = [];
   const variance = varianceOf(vectors, dim);
   for (let level = 0; level < levels; level++) {
-    const { centroids, assignment } = kMeans(left, dim, codebookSize, random, Math.ceil((CAPACITY * numItems) / codebookSize));
+    const { centroids, assignment } = kMeans(
+      left,
+      dim,
+      codebookSize,
+      random,
+      Math.ceil((CAPACITY * numItems) / codebookSize),
+    );
     let energy = 0;
     for (let item = 0; item < numItems; item++) {
       codes[item].push(assignment[item]);

@@ -6,7 +6,10 @@
  * @param popularity per item, training interactions; ties go to the smaller item number.
  * @returns new codes, all different, and how many items shared another's before.
  */
-export function resolveCollisions(codes: readonly (readonly number[])[], popularity: ArrayLike<number>): { codes: number[][]; collisions: number } {
+export function resolveCollisions(
+  codes: readonly (readonly number[])[],
+  popularity: ArrayLike<number>,
+): { codes: number[][]; collisions: number } {
   const groups = new Map<string, number[]>();
   codes.forEach((code, item) => {
     const key = code.join(' ');

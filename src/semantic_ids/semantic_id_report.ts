@@ -5,7 +5,10 @@ import type { SemanticIdReport } from '../data/types';
  *
  * @param semanticIds per item its tokens, coarse to fine; an item shorter than a level does not count at that level.
  */
-export function reportSemanticIds(semanticIds: readonly (readonly string[])[], source: SemanticIdReport['source']): SemanticIdReport {
+export function reportSemanticIds(
+  semanticIds: readonly (readonly string[])[],
+  source: SemanticIdReport['source'],
+): SemanticIdReport {
   const levels = semanticIds.reduce((longest, tokens) => Math.max(longest, tokens.length), 0);
   const codesUsed: number[] = [];
   const perplexity: number[] = [];

@@ -29,14 +29,21 @@ export class SparseMatrixBuilder {
 
   build(): SparseMatrix {
     return {
-      numRows: this.rowStart.length - 1, numColumns: this.numColumns,
-      rowStart: Int32Array.from(this.rowStart), columns: Int32Array.from(this.columns), values: Float64Array.from(this.values),
+      numRows: this.rowStart.length - 1,
+      numColumns: this.numColumns,
+      rowStart: Int32Array.from(this.rowStart),
+      columns: Int32Array.from(this.columns),
+      values: Float64Array.from(this.values),
     };
   }
 }
 
 /** A·X. @param x [numColumns, width] row by row. @returns [numRows, width] */
-export function multiply({ numRows, rowStart, columns, values }: SparseMatrix, x: Float64Array, width: number): Float64Array {
+export function multiply(
+  { numRows, rowStart, columns, values }: SparseMatrix,
+  x: Float64Array,
+  width: number,
+): Float64Array {
   const out = new Float64Array(numRows * width);
   for (let row = 0; row < numRows; row++) {
     for (let e = rowStart[row]; e < rowStart[row + 1]; e++) {
@@ -49,7 +56,11 @@ export function multiply({ numRows, rowStart, columns, values }: SparseMatrix, x
 }
 
 /** Aᵀ·X. @param x [numRows, width] row by row. @returns [numColumns, width] */
-export function multiplyTransposed({ numRows, numColumns, rowStart, columns, values }: SparseMatrix, x: Float64Array, width: number): Float64Array {
+export function multiplyTransposed(
+  { numRows, numColumns, rowStart, columns, values }: SparseMatrix,
+  x: Float64Array,
+  width: number,
+): Float64Array {
   const out = new Float64Array(numColumns * width);
   for (let row = 0; row < numRows; row++) {
     for (let e = rowStart[row]; e < rowStart[row + 1]; e++) {

@@ -33,13 +33,15 @@ function rotate(a: Float64Array, v: Float64Array, n: number, p: number, q: numbe
   const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.sqrt(theta * theta + 1));
   const c = 1 / Math.sqrt(t * t + 1);
   const s = t * c;
-  for (let i = 0; i < n; i++) { // columns p and q
+  for (let i = 0; i < n; i++) {
+    // columns p and q
     const ip = a[i * n + p];
     const iq = a[i * n + q];
     a[i * n + p] = c * ip - s * iq;
     a[i * n + q] = s * ip + c * iq;
   }
-  for (const m of [a, v]) { // rows p and q
+  for (const m of [a, v]) {
+    // rows p and q
     for (let i = 0; i < n; i++) {
       const pi = m[p * n + i];
       const qi = m[q * n + i];

@@ -2,7 +2,8 @@ import { SparseMatrixBuilder, type SparseMatrix } from './sparse_matrix';
 
 const NUM_BUCKETS = 2 ** 14;
 const GRAM = { size: 3, weight: 0.3 }; // a word of six letters has six grams: together they weigh about twice the word
-const UNSPACED = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
 const UNSPACED_GRAM = { size: 2, weight: 1 }; // these scripts put no space between words: two letters are about a word
 
 /**
@@ -37,7 +38,10 @@ function bucketsOf(title: string): Map<number, number> {
     const bucket = hash(feature) % NUM_BUCKETS;
     weights.set(bucket, (weights.get(bucket) ?? 0) + weight);
   };
-  for (const [word] of title.normalize('NFKC').toLowerCase().matchAll(/[\p{L}\p{N}\p{M}]+/gu)) {
+  for (const [word] of title
+    .normalize('NFKC')
+    .toLowerCase()
+    .matchAll(/[\p{L}\p{N}\p{M}]+/gu)) {
     add(word, 1);
     const letters = [...`_${word}_`];
     const { size, weight } = UNSPACED.test(word) ? UNSPACED_GRAM : GRAM;

@@ -7,7 +7,10 @@ const POWER_ITERATIONS = 3;
 const RANK_TOLERANCE = 1e-10; // eigenvalues below this share of the largest count as zero
 
 /** The leading directions of a matrix: [numRows, rank] row by row, each scaled by the root of its singular or eigenvalue. */
-export interface Embedding { values: Float64Array; rank: number }
+export interface Embedding {
+  values: Float64Array;
+  rank: number;
+}
 
 /**
  * U·√S of the randomised truncated SVD A ≈ U·S·Vᵀ (Halko, Martinsson and Tropp 2011, power iterations with orthonormalisation).
@@ -18,7 +21,12 @@ export function truncatedSvd(matrix: SparseMatrix, rank: number, random: Random)
   const { basis, width } = rangeBasis(matrix, rank, random);
   const projected = multiplyTransposed(matrix, basis, width); // Aᵀ·Q, [numColumns, width]
   const { values, vectors } = symmetricEigen(gram(projected, width), width); // S² and Qᵀ·U
-  return scaled(rotate(basis, vectors, width), values.map((value) => Math.sqrt(Math.max(value, 0))), width, Math.min(rank, width));
+  return scaled(
+    rotate(basis, vectors, width),
+    values.map((value) => Math.sqrt(Math.max(value, 0))),
+    width,
+    Math.min(rank, width),
+  );
 }
 
 /**

@@ -31,10 +31,16 @@ export interface FoundChain extends FoundHead {
  *
  * @throws IlrecError where there is none.
  */
-export function bestChain(graph: PartGraph, output: Source, selected: SelectedLayers, layers: readonly Layer[]): FoundChain {
+export function bestChain(
+  graph: PartGraph,
+  output: Source,
+  selected: SelectedLayers,
+  layers: readonly Layer[],
+): FoundChain {
   const last = graph.maker(output);
   if (output.tensor.rank !== 3 || last === null) {
-    if (last === null || !graph.parts.some((part) => part.outputs[0].tensor.rank === 3)) throw missing('blocks', layers);
+    if (last === null || !graph.parts.some((part) => part.outputs[0].tensor.rank === 3))
+      throw missing('blocks', layers);
     throw new IlrecError(
       `ilrec: the model must give logits at every position, [B, T, V], got an output of shape ${shapeOf(output)}; let the last recurrent layer return sequences, and give custom layers a computeOutputShape`,
     );
@@ -47,14 +53,19 @@ export function bestChain(graph: PartGraph, output: Source, selected: SelectedLa
     try {
       const head = findHead(chain, output, selected.head, graph, layers);
       const body = chain.slice(0, head.at);
-      const count = selected.blocks === null ? findBlocks(body, graph).length : body.flatMap(({ members }) => members).filter(({ layer }) => selected.blocks?.includes(layer)).length;
+      const count =
+        selected.blocks === null
+          ? findBlocks(body, graph).length
+          : body.flatMap(({ members }) => members).filter(({ layer }) => selected.blocks?.includes(layer)).length;
       if (count > most) [best, most] = [{ ...head, chain, start }, count];
     } catch (error) {
       failure ??= error;
     }
   }
   if (best === null) throw failure ?? missing('blocks', layers);
-  return selected.embedding === null ? best : { ...best, start: { ...best.start, inputIds: lookupBy(selected.embedding, graph) } };
+  return selected.embedding === null
+    ? best
+    : { ...best, start: { ...best.start, inputIds: lookupBy(selected.embedding, graph) } };
 }
 
 /** Layers that make [B, T, D] of [B, T], the likeliest token embedding first; then inputs [B, T, D]. */
@@ -63,11 +74,19 @@ function startsOf(graph: PartGraph, last: Site, embedding: Layer | null, vocabSi
   const parts = graph.parts.filter((part) => needed.has(part));
   const score = ({ layer }: Site): number => {
     const rows = layer.weights.find(({ shape }) => shape.length === 2)?.shape[0];
-    const named = Number(/embed/i.test(classOf(layer))) - Number(/pos/i.test(layer.name) || /pos/i.test(classOf(layer)));
+    const named =
+      Number(/embed/i.test(classOf(layer))) - Number(/pos/i.test(layer.name) || /pos/i.test(classOf(layer)));
     return 8 * Number(layer === embedding) + 2 * Number(rows === vocabSize) + named;
   };
-  const lookups = parts.filter((part) => part.outputs[0].tensor.rank === 3 && part.inputs.every(({ tensor }) => tensor.rank <= 2) && kindOf(part.layer) !== 'idle');
-  const starts = lookups.sort((a, b) => score(b) - score(a)).map((site): Start => ({ source: site.outputs[0], inputIds: idsOf(site, graph) }));
+  const lookups = parts.filter(
+    (part) =>
+      part.outputs[0].tensor.rank === 3 &&
+      part.inputs.every(({ tensor }) => tensor.rank <= 2) &&
+      kindOf(part.layer) !== 'idle',
+  );
+  const starts = lookups
+    .sort((a, b) => score(b) - score(a))
+    .map((site): Start => ({ source: site.outputs[0], inputIds: idsOf(site, graph) }));
   const inputs = parts.flatMap((part) => part.inputs).filter(({ site, tensor }) => site === null && tensor.rank === 3);
   return [...starts, ...inputs.map((source): Start => ({ source, inputIds: null }))];
 }
@@ -80,7 +99,9 @@ function lookupBy(embedding: Layer, graph: PartGraph): InputIds | null {
 function idsOf(site: Site, { graph }: PartGraph): InputIds | null {
   const input = idsInput(site);
   if (input < 0) return null;
-  const lookups = graph.sites.filter((each) => each.layer === site.layer && idsInput(each) >= 0).map((each) => each.inputs[idsInput(each)]);
+  const lookups = graph.sites
+    .filter((each) => each.layer === site.layer && idsInput(each) >= 0)
+    .map((each) => each.inputs[idsInput(each)]);
   const sources = lookups.filter((source, i) => lookups.findIndex((other) => sameSource(other, source)) === i);
   return { site, input, sources };
 }

@@ -14,10 +14,16 @@ import { type RowPath, rowPath } from './row_path';
  * @param named the layers that the user named; null to find them.
  * @throws IlrecError when there are fewer than two, or their outputs differ in width.
  */
-export function blocksOf(body: readonly Cut[], graph: PartGraph, named: readonly Layer[] | null, layers: readonly Layer[]): Site[] {
-  const blocks = named === null
-    ? findBlocks(body, graph).map((end) => body[end].part)
-    : body.flatMap(({ members }) => members).filter(({ layer }) => named.includes(layer));
+export function blocksOf(
+  body: readonly Cut[],
+  graph: PartGraph,
+  named: readonly Layer[] | null,
+  layers: readonly Layer[],
+): Site[] {
+  const blocks =
+    named === null
+      ? findBlocks(body, graph).map((end) => body[end].part)
+      : body.flatMap(({ members }) => members).filter(({ layer }) => named.includes(layer));
   if (blocks.length < 2) throw tooFew(body, blocks, layers);
 
   const widths = blocks.map((block) => widthOf(hiddenStateOf(block, graph)));
@@ -27,23 +33,34 @@ export function blocksOf(body: readonly Cut[], graph: PartGraph, named: readonly
   if (first === 0) return blocks;
   const ofEach = blocks.map(({ layer }, i) => `${layer.name} ${widths[i]}`).join(', ');
   if (named !== null || blocks.length - first < 2) {
-    throw new IlrecError(`ilrec: at least two blocks must have outputs of the width that the head reads, got ${ofEach}; give the last blocks one width, or name blocks with taps.blocks`);
+    throw new IlrecError(
+      `ilrec: at least two blocks must have outputs of the width that the head reads, got ${ofEach}; give the last blocks one width, or name blocks with taps.blocks`,
+    );
   }
   return blocks.slice(first); // a narrower block has no logits through the head
 }
 
 function tooFew(body: readonly Cut[], blocks: readonly Site[], layers: readonly Layer[]): IlrecError {
-  const mixers = blocks.length > 0 ? blocks : body.flatMap(({ members }) => members).filter(({ layer }) => kindOf(layer) === 'mixer');
+  const mixers =
+    blocks.length > 0
+      ? blocks
+      : body.flatMap(({ members }) => members).filter(({ layer }) => kindOf(layer) === 'mixer');
   if (mixers.length !== 1) return missing('blocks', layers);
-  return new IlrecError(`ilrec: the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the negatives come from the blocks before the last, so add another, or name them with taps.blocks`);
+  return new IlrecError(
+    `ilrec: the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the negatives come from the blocks before the last, so add another, or name them with taps.blocks`,
+  );
 }
 
 /** The output of a block that goes on to the head: the first [B, T, D] that another layer reads. */
 export function hiddenStateOf(block: Site, graph: PartGraph): Source {
   const states = block.outputs.filter(({ tensor }) => tensor.rank === 3);
-  const isRead = (output: Source): boolean => graph.parts.some((part) => part.inputs.some((input) => sameSource(input, output)));
+  const isRead = (output: Source): boolean =>
+    graph.parts.some((part) => part.inputs.some((input) => sameSource(input, output)));
   const state = states.find(isRead) ?? states[0];
-  if (state === undefined) throw new IlrecError(`ilrec: block "${block.layer.name}" must return hidden states [B, T, D], got ${JSON.stringify(block.outputs.map(({ tensor }) => tensor.shape))}; name other layers with taps.blocks`);
+  if (state === undefined)
+    throw new IlrecError(
+      `ilrec: block "${block.layer.name}" must return hidden states [B, T, D], got ${JSON.stringify(block.outputs.map(({ tensor }) => tensor.shape))}; name other layers with taps.blocks`,
+    );
   return state;
 }
 
@@ -73,9 +90,14 @@ export function wayToHead({ body, graph, headInput, blocks, named, norm }: Exit)
     return refuseMixing(rowPath(graph, widthOf(behind) === widthOf(state) ? behind : state, headInput));
   }
   const maker = graph.maker(headInput);
-  const part = maker === null ? undefined : graph.parts.findLast((each) => each.layer === norm && graph.ancestors(maker).has(each));
+  const part =
+    maker === null
+      ? undefined
+      : graph.parts.findLast((each) => each.layer === norm && graph.ancestors(maker).has(each));
   if (part === undefined) {
-    throw new IlrecError(`ilrec: taps.norm = ${norm.name} must be between the blocks and the head, got a layer that the head does not depend on; name another, or null where there is none`);
+    throw new IlrecError(
+      `ilrec: taps.norm = ${norm.name} must be between the blocks and the head, got a layer that the head does not depend on; name another, or null where there is none`,
+    );
   }
   return refuseMixing(rowPath(graph, part.inputs[0], headInput));
 }
@@ -84,15 +106,28 @@ export function wayToHead({ body, graph, headInput, blocks, named, norm }: Exit)
 function behindLastMixer(body: readonly Cut[], headInput: Source, lastBlock: Site, graph: PartGraph): Source {
   const mixes = (part: Site): boolean => kindOf(part.layer) === 'mixer' && !(isCustom(part.layer) && isPointwise(part));
   const at = body.findLastIndex(({ members }) => members.includes(lastBlock) || members.some(mixes));
-  const readers = [...body.slice(at + 1).flatMap(({ members }) => members).flatMap(({ inputs }) => inputs), headInput];
-  return body[at].part.outputs.find((output) => readers.some((input) => sameSource(input, output))) ?? hiddenStateOf(lastBlock, graph);
+  const readers = [
+    ...body
+      .slice(at + 1)
+      .flatMap(({ members }) => members)
+      .flatMap(({ inputs }) => inputs),
+    headInput,
+  ];
+  return (
+    body[at].part.outputs.find((output) => readers.some((input) => sameSource(input, output))) ??
+    hiddenStateOf(lastBlock, graph)
+  );
 }
 
 /** The path itself. @throws IlrecError when a layer of it mixes positions. */
 export function refuseMixing(path: RowPath): RowPath {
-  const mixer = path.parts.find((part) => kindOf(part.layer) === 'mixer' && !(isCustom(part.layer) && isPointwise(part)));
+  const mixer = path.parts.find(
+    (part) => kindOf(part.layer) === 'mixer' && !(isCustom(part.layer) && isPointwise(part)),
+  );
   if (mixer !== undefined) {
-    throw new IlrecError(`ilrec: layer "${mixer.layer.name}" (${classOf(mixer.layer)}) between the last block and the logits must treat each position alone; say with taps.blocks, taps.norm and taps.head what these are`);
+    throw new IlrecError(
+      `ilrec: layer "${mixer.layer.name}" (${classOf(mixer.layer)}) between the last block and the logits must treat each position alone; say with taps.blocks, taps.norm and taps.head what these are`,
+    );
   }
   return path;
 }

@@ -47,7 +47,10 @@ function stretchOf(members: readonly Site[], at: number, graph: PartGraph): Stre
   const partsWithin = (site: Site): Site[] => graph.graph.sites.filter(({ within }) => within === site);
   return {
     at,
-    sort: counted.map((site) => sortOf(site, partsWithin)).sort().join('+'),
+    sort: counted
+      .map((site) => sortOf(site, partsWithin))
+      .sort()
+      .join('+'),
     mixes: kinds.includes('mixer'),
     isNorm: counted.length > 0 && kinds.every((kind) => kind === 'norm' || kind === 'idle'),
     members,
@@ -57,13 +60,15 @@ function stretchOf(members: readonly Site[], at: number, graph: PartGraph): Stre
 function repetition(stretches: readonly Stretch[], end: number, period: number): Repetition | null {
   const unit = stretches.slice(end - period, end);
   if (unit.every(({ isNorm }) => isNorm)) return null;
-  const same = (start: number): boolean => start >= 0 && unit.every(({ sort }, i) => stretches[start + i].sort === sort);
+  const same = (start: number): boolean =>
+    start >= 0 && unit.every(({ sort }, i) => stretches[start + i].sort === sort);
   let start = end - period;
   while (same(start - period)) start -= period;
   let count = (end - start) / period;
 
   const firstMixer = unit.findIndex(({ mixes }) => mixes);
-  for (let rest = period - 1; rest >= period - firstMixer && firstMixer > 0; rest--) { // a shortened block has all of the mixers
+  for (let rest = period - 1; rest >= period - firstMixer && firstMixer > 0; rest--) {
+    // a shortened block has all of the mixers
     if (start >= rest && unit.slice(period - rest).every(({ sort }, i) => stretches[start - rest + i].sort === sort)) {
       count++;
       break;

@@ -20,18 +20,29 @@ export interface FoundHead {
  * @param named the head, where the user named it.
  * @throws IlrecError where there is no such layer, or its logits are not one distribution per position.
  */
-export function findHead(chain: readonly Cut[], output: Source, named: Layer | null, graph: PartGraph, layers: readonly Layer[]): FoundHead {
+export function findHead(
+  chain: readonly Cut[],
+  output: Source,
+  named: Layer | null,
+  graph: PartGraph,
+  layers: readonly Layer[],
+): FoundHead {
   const read = chain.map((cut, i) => mainInput(cut, chain[i - 1], graph));
-  const at = named === null ? projection(chain, read, widthOf(output)) : chain.findLastIndex(({ part }) => part.layer === named);
+  const at =
+    named === null ? projection(chain, read, widthOf(output)) : chain.findLastIndex(({ part }) => part.layer === named);
   if (at < 0) throw missing('head', layers);
 
   const head = chain[at].part.layer;
   const joined = chain.slice(at + 1).find(({ members }) => members.length > 1);
   if (joined !== undefined) {
-    throw new IlrecError(`ilrec: behind the head "${head.name}" several layers are joined again by "${joined.part.layer.name}"; name the layer that makes the logits with taps.head`);
+    throw new IlrecError(
+      `ilrec: behind the head "${head.name}" several layers are joined again by "${joined.part.layer.name}"; name the layer that makes the logits with taps.head`,
+    );
   }
   if (read[at].tensor.rank !== 3) {
-    throw new IlrecError(`ilrec: the head "${head.name}" must read hidden states [B, T, D], got ${shapeOf(read[at])}; set the option taps.head`);
+    throw new IlrecError(
+      `ilrec: the head "${head.name}" must read hidden states [B, T, D], got ${shapeOf(read[at])}; set the option taps.head`,
+    );
   }
   refuseActivation(chain.slice(at).map(({ part }) => part.layer));
   return { at, input: read[at] };
@@ -68,7 +79,9 @@ function refuseActivation(layers: readonly Layer[]): void {
   for (const layer of layers) {
     const activation = activationOf(layer);
     if (activation !== null && /sigmoid/i.test(activation)) {
-      throw new IlrecError(`ilrec: "${layer.name}" must make logits or softmax probabilities, got activation '${activation}', which is no distribution over tokens; use 'softmax' or none`);
+      throw new IlrecError(
+        `ilrec: "${layer.name}" must make logits or softmax probabilities, got activation '${activation}', which is no distribution over tokens; use 'softmax' or none`,
+      );
     }
   }
 }

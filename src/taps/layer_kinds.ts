@@ -7,13 +7,40 @@ import { classOf, isModel, type Layer, type Site } from './model_graph';
 export type LayerKind = 'mixer' | 'pointwise' | 'norm' | 'idle';
 
 const POINTWISE = new Set([
-  'Dense', 'TimeDistributed', 'Activation', 'Softmax', 'ReLU', 'LeakyReLU', 'PReLU', 'ELU', 'ThresholdedReLU', 'Embedding',
-  'Add', 'Multiply', 'Average', 'Maximum', 'Minimum', 'Concatenate', 'ILRecTokenEmbedding', 'ILRecLMHead',
+  'Dense',
+  'TimeDistributed',
+  'Activation',
+  'Softmax',
+  'ReLU',
+  'LeakyReLU',
+  'PReLU',
+  'ELU',
+  'ThresholdedReLU',
+  'Embedding',
+  'Add',
+  'Multiply',
+  'Average',
+  'Maximum',
+  'Minimum',
+  'Concatenate',
+  'ILRecTokenEmbedding',
+  'ILRecLMHead',
 ]);
 const IDLE = new Set(['Dropout', 'SpatialDropout1D', 'GaussianNoise', 'GaussianDropout', 'AlphaDropout', 'Masking']);
 const NORMS = new Set(['LayerNormalization', 'BatchNormalization', 'ILRecRMSNorm', 'ILRecLayerNorm']);
 const RECURRENT = new Set(['LSTM', 'GRU', 'SimpleRNN', 'RNN']);
-const STOCK_MIXERS = new Set([...RECURRENT, 'Bidirectional', 'Conv1D', 'Dot', 'Permute', 'Reshape', 'Flatten', 'RepeatVector', 'Cropping1D', 'ZeroPadding1D']);
+const STOCK_MIXERS = new Set([
+  ...RECURRENT,
+  'Bidirectional',
+  'Conv1D',
+  'Dot',
+  'Permute',
+  'Reshape',
+  'Flatten',
+  'RepeatVector',
+  'Cropping1D',
+  'ZeroPadding1D',
+]);
 
 export function kindOf(layer: Layer): LayerKind {
   const name = classOf(layer);
@@ -30,12 +57,19 @@ export function kindOf(layer: Layer): LayerKind {
 /** Whether the layer is neither tfjs's nor this package's, so that its kind is only what its name says. */
 export function isCustom(layer: Layer): boolean {
   const name = classOf(layer);
-  return !isModel(layer) && !name.startsWith('ILRec') && ![POINTWISE, IDLE, NORMS, STOCK_MIXERS].some((names) => names.has(name));
+  return (
+    !isModel(layer) &&
+    !name.startsWith('ILRec') &&
+    ![POINTWISE, IDLE, NORMS, STOCK_MIXERS].some((names) => names.has(name))
+  );
 }
 
 /** What a layer counts as when repeated layers are looked for: recurrent layers are of one sort, nested models are of one sort when their layers are. */
 export function sortOf(site: Site, partsOf: (site: Site) => readonly Site[]): string {
-  if (isModel(site.layer)) return `model(${partsOf(site).map((part) => sortOf(part, partsOf)).join()})`;
+  if (isModel(site.layer))
+    return `model(${partsOf(site)
+      .map((part) => sortOf(part, partsOf))
+      .join()})`;
   const name = classOf(site.layer);
   return RECURRENT.has(name) ? 'recurrent' : name;
 }
@@ -47,7 +81,9 @@ export function looksAhead(layer: Layer): string | null {
   if (RECURRENT.has(name) && Reflect.get(layer, 'goBackwards') === true) return 'it reads the sequence from its end';
   if (name === 'Conv1D') {
     const padding = String(Reflect.get(layer, 'padding'));
-    return kernelSize(layer) > 1 && padding !== 'causal' ? `its padding is '${padding}', which shows a position those after it` : null;
+    return kernelSize(layer) > 1 && padding !== 'causal'
+      ? `its padding is '${padding}', which shows a position those after it`
+      : null;
   }
   if (/^(Average|Max)Pooling1D$/.test(name)) return 'it pools neighbouring positions';
   return null;

@@ -45,12 +45,16 @@ export function select(layers: readonly Layer[], selector: LayerSelector, option
 /** @throws IlrecError unless one layer matches. */
 export function selectOne(layers: readonly Layer[], selector: LayerSelector, option: string): Layer {
   const found = select(layers, selector, option);
-  if (found.length !== 1) throw new IlrecError(`ilrec: taps.${option} must name one layer, got ${found.length} of ${describe(layers)}`);
+  if (found.length !== 1)
+    throw new IlrecError(`ilrec: taps.${option} must name one layer, got ${found.length} of ${describe(layers)}`);
   return found[0];
 }
 
 export function missing(option: string, layers: readonly Layer[], selector?: string): IlrecError {
-  const what = selector === undefined ? `could not find the ${option} of this model` : `taps.${option} = ${selector} matches no layer`;
+  const what =
+    selector === undefined
+      ? `could not find the ${option} of this model`
+      : `taps.${option} = ${selector} matches no layer`;
   return new IlrecError(`ilrec: ${what}; set the option taps.${option}. Layers seen: ${describe(layers)}`);
 }
 

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { LMHead } from '../layers/lm_head';
 import { TokenEmbedding } from '../layers/token_embedding';
-import type { VocabularyProjection } from '../ops/vocabulary_projection';
+import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
 import { isShadowed } from '../shadow';
 import { activated, activationOf } from './layer_kinds';
 import { classOf, type Layer, type Site } from './model_graph';
@@ -21,14 +21,22 @@ export function linearHead(parts: readonly Site[]): VocabularyProjection | null 
   if (!isLast && !isSoftmax(behind.layer)) return null;
   if (isShadowed(head, 'call', 'adapter') || isShadowed(activated(head), 'call', 'adapter')) return null;
   if (head instanceof TokenEmbedding || head instanceof LMHead) {
-    return head.projectionDelta === null ? { weight: head.weight, layout: 'rows', bias: null, isFrozen: !head.trainable } : null;
+    return head.projectionDelta === null
+      ? { weight: head.weight, layout: 'rows', bias: null, isFrozen: !head.trainable }
+      : null;
   }
   const dense = activated(head);
   const activation = activationOf(head);
   const isLinear = activation === null || activation === 'linear' || (isLast && activation === 'softmax');
   if (classOf(dense) !== 'Dense' || !isLinear) return null;
-  const read = (name: string): tf.Tensor | null => (Reflect.get(dense, name) as tfl.LayerVariable | null | undefined)?.read() ?? null;
-  return { weight: read('kernel') as tf.Tensor2D, layout: 'columns', bias: read('bias') as tf.Tensor1D | null, isFrozen: !head.trainable || !dense.trainable };
+  const read = (name: string): tf.Tensor | null =>
+    (Reflect.get(dense, name) as tfl.LayerVariable | null | undefined)?.read() ?? null;
+  return {
+    weight: read('kernel') as tf.Tensor2D,
+    layout: 'columns',
+    bias: read('bias') as tf.Tensor1D | null,
+    isFrozen: !head.trainable || !dense.trainable,
+  };
 }
 
 function isSoftmax(layer: Layer): boolean {

@@ -59,7 +59,8 @@ function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: 
   const calls = new Map<Node, { readonly site: Site; readonly made: readonly Site[] }>();
   const computed = new Set<number>();
   const nodeOf = (tensor: tfl.SymbolicTensor): Node => tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
-  const sourceOf = (tensor: tfl.SymbolicTensor): Source => fed.get(tensor.id) ?? (calls.get(nodeOf(tensor))?.site.outputs[tensor.tensorIndex] as Source);
+  const sourceOf = (tensor: tfl.SymbolicTensor): Source =>
+    fed.get(tensor.id) ?? (calls.get(nodeOf(tensor))?.site.outputs[tensor.tensorIndex] as Source);
 
   const compute = (tensor: tfl.SymbolicTensor): void => {
     if (fed.has(tensor.id) || computed.has(tensor.id)) return;
@@ -120,7 +121,12 @@ export class PartGraph {
     const reached = new Set<Site>();
     for (const part of this.parts) {
       if (!needed.has(part)) continue;
-      if (part.inputs.some((input) => sameSource(input, from) || (input.site !== null && reached.has(this.partOf(input.site))))) reached.add(part);
+      if (
+        part.inputs.some(
+          (input) => sameSource(input, from) || (input.site !== null && reached.has(this.partOf(input.site))),
+        )
+      )
+        reached.add(part);
     }
     return reached.has(to) ? [...reached] : [];
   }
@@ -128,7 +134,8 @@ export class PartGraph {
   /** A part and all that it is computed from. */
   ancestors(part: Site): Set<Site> {
     const found = new Set([part]);
-    for (const each of found) for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site)); // a Set's loop sees what is added
+    for (const each of found)
+      for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site)); // a Set's loop sees what is added
     return found;
   }
 

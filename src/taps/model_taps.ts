@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { CallArgs } from '../layers/layer_types';
-import type { VocabularyProjection } from '../ops/vocabulary_projection';
+import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
 import { linearHead } from './linear_head';
 import { type Layer, sameSource, type Source } from './model_graph';
 import { compiledFunctions, hookPasses, openTargetCheck, trainedModel } from './pass_hooks';
@@ -103,7 +103,13 @@ export class ModelTaps {
     const training = this.pass !== 'evaluate';
     this.kept.clear();
     this.calls.reset();
-    return { hiddenStates: hiddenStates as tf.Tensor3D[], headInput: headInput as tf.Tensor3D, sides, inputIds, training };
+    return {
+      hiddenStates: hiddenStates as tf.Tensor3D[],
+      headInput: headInput as tf.Tensor3D,
+      sides,
+      inputIds,
+      training,
+    };
   }
 
   /** The head as one matrix, if it is no more than that; null otherwise. */
@@ -118,12 +124,21 @@ export class ModelTaps {
 
   /** Logits [P, V] of the final layer at the response positions. */
   finalLogits(capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
-    return this.run(this.locations.toLogits, rowsOf(capture.headInput) as tf.Tensor2D, capture, rowsOf, 1, { training: capture.training });
+    return this.run(this.locations.toLogits, rowsOf(capture.headInput) as tf.Tensor2D, capture, rowsOf, 1, {
+      training: capture.training,
+    });
   }
 
   /** Logits [S * P, V] of blocks' outputs [S * P, D], layer after layer, by way of the final norm. */
   earlyExitLogits(rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
-    return this.run(this.locations.toLogits, this.headInputs(rows, capture, rowsOf), capture, rowsOf, capture.hiddenStates.length, {});
+    return this.run(
+      this.locations.toLogits,
+      this.headInputs(rows, capture, rowsOf),
+      capture,
+      rowsOf,
+      capture.hiddenStates.length,
+      {},
+    );
   }
 
   detach(): void {
@@ -191,9 +206,12 @@ export class ModelTaps {
         return this.isDeferred() ? tf.clone(inputs[main]) : run();
       });
     });
-    for (const path of [toHead, toLogits]) { // around the head's handlers, which may not run the layer
+    for (const path of [toHead, toLogits]) {
+      // around the head's handlers, which may not run the layer
       for (const part of path.parts) {
-        const sides = part.inputs.flatMap((input, i) => (path.sides.some((side) => sameSource(side, input)) ? [[keyOf(input), i] as const] : []));
+        const sides = part.inputs.flatMap((input, i) =>
+          path.sides.some((side) => sameSource(side, input)) ? [[keyOf(input), i] as const] : [],
+        );
         if (sides.length === 0) continue;
         this.calls.on(part, (inputs, run) => {
           for (const [key, i] of sides) this.keep(key, inputs[i]);
@@ -232,10 +250,22 @@ export class ModelTaps {
     const compiled = compiledFunctions(trainedModel(this.model));
     if (this.pass === 'call' || compiled === null) return true;
     const { loss, metrics } = this.request;
-    return compiled.losses[outputIndex] === loss && compiled.metrics.every(([metric, output]) => output !== outputIndex || metric === loss || metrics.includes(metric));
+    return (
+      compiled.losses[outputIndex] === loss &&
+      compiled.metrics.every(
+        ([metric, output]) => output !== outputIndex || metric === loss || metrics.includes(metric),
+      )
+    );
   }
 
-  private run(path: RowPath, rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf, times: number, kwargs: CallArgs): tf.Tensor2D {
+  private run(
+    path: RowPath,
+    rows: tf.Tensor2D,
+    capture: Capture,
+    rowsOf: RowsOf,
+    times: number,
+    kwargs: CallArgs,
+  ): tf.Tensor2D {
     const sideRows = (source: Source): tf.Tensor => {
       const side = rowsOf(capture.sides.find(([side]) => sameSource(side, source))?.[1] as tf.Tensor);
       return times === 1 ? side : tf.tile(side, [times, ...side.shape.slice(1).map(() => 1)]);

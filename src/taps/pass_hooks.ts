@@ -35,14 +35,16 @@ export function trainedModel(model: tfl.LayersModel): tfl.LayersModel {
 export function hookPasses(model: tfl.LayersModel, listener: PassListener): () => void {
   const trained = trainedModel(model);
   const compiled = trained as unknown as Compiled;
-  const during = (kind: 'train' | 'evaluate', step: StepFunction): StepFunction => (data) => {
-    listener.onPassBegin(kind);
-    try {
-      return step(data);
-    } finally {
-      listener.onPassEnd();
-    }
-  };
+  const during =
+    (kind: 'train' | 'evaluate', step: StepFunction): StepFunction =>
+    (data) => {
+      listener.onPassBegin(kind);
+      try {
+        return step(data);
+      } finally {
+        listener.onPassEnd();
+      }
+    };
   const restores = [
     refuseWeights(trained),
     shadow(trained, 'call', (original) => (inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs) => {
@@ -65,7 +67,9 @@ export function hookPasses(model: tfl.LayersModel, listener: PassListener): () =
 }
 
 /** Functions that a compiled model runs on one of its outputs; null before `compile`. */
-export function compiledFunctions(model: tfl.LayersModel): { losses: readonly unknown[]; metrics: readonly (readonly [unknown, number])[] } | null {
+export function compiledFunctions(
+  model: tfl.LayersModel,
+): { losses: readonly unknown[]; metrics: readonly (readonly [unknown, number])[] } | null {
   const losses: unknown = Reflect.get(model, 'lossFunctions');
   const metrics: unknown = Reflect.get(model, 'metricsTensors');
   return Array.isArray(losses) ? { losses, metrics: Array.isArray(metrics) ? metrics : [] } : null;

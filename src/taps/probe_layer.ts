@@ -16,7 +16,8 @@ export function canReadAtOnce(): boolean {
  */
 export function isPointwise({ layer, inputs }: Site): boolean {
   const widths = inputs.map(({ tensor }) => tensor.shape[tensor.rank - 1]);
-  if (!canReadAtOnce() || inputs.some(({ tensor }) => tensor.rank !== 3) || widths.some((width) => width === null)) return true;
+  if (!canReadAtOnce() || inputs.some(({ tensor }) => tensor.rank !== 3) || widths.some((width) => width === null))
+    return true;
   return tf.tidy(() => {
     try {
       const xs = widths.map((width, i) => wave(width as number, i));
@@ -36,5 +37,8 @@ export function isPointwise({ layer, inputs }: Site): boolean {
 
 /** Numbers without a pattern, [1, T, D]. */
 function wave(width: number, phase: number): tf.Tensor3D {
-  return tf.tensor3d(Float32Array.from({ length: LENGTH * width }, (_, i) => Math.sin(1 + phase + 2.3 * i + 0.1 * i * i)), [1, LENGTH, width]);
+  return tf.tensor3d(
+    Float32Array.from({ length: LENGTH * width }, (_, i) => Math.sin(1 + phase + 2.3 * i + 0.1 * i * i)),
+    [1, LENGTH, width],
+  );
 }

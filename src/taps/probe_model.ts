@@ -20,12 +20,17 @@ export function refuseProbabilities({ toLogits, headInput, head }: TapLocations)
   const width = widthOf(headInput);
   if (width === null || toLogits.sides.length > 0 || !toLogits.parts.some(({ layer }) => isCustom(layer))) return;
   const [least, furthest] = readAtOnce(() => {
-    const rows = tf.tensor2d(Float32Array.from({ length: 3 * width }, (_, i) => Math.sin(1 + 2.3 * i + 0.1 * i * i)), [3, width]);
+    const rows = tf.tensor2d(
+      Float32Array.from({ length: 3 * width }, (_, i) => Math.sin(1 + 2.3 * i + 0.1 * i * i)),
+      [3, width],
+    );
     const logits = toLogits.run(rows, () => rows, {}); // [3, V]
     return tf.stack([tf.min(logits), tf.max(tf.abs(tf.sub(tf.sum(logits, 1), 1)))]);
   }) ?? [-1, 1];
   if (least >= 0 && furthest < 1e-3) {
-    throw new IlrecError(`ilrec: the head "${head.name}" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it`);
+    throw new IlrecError(
+      `ilrec: the head "${head.name}" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it`,
+    );
   }
 }
 
@@ -36,9 +41,18 @@ export function refuseProbabilities({ toLogits, headInput, head }: TapLocations)
  * @param run the model's pass; gets token ids [3, T], returns what the head reads, [3, T, D].
  * @throws IlrecError naming the position.
  */
-export function refuseSeeingAhead(model: tfl.LayersModel, { graph, outputIndex, isCausal }: TapLocations, run: (ids: tf.Tensor2D) => tf.Tensor3D | null): void {
+export function refuseSeeingAhead(
+  model: tfl.LayersModel,
+  { graph, outputIndex, isCausal }: TapLocations,
+  run: (ids: tf.Tensor2D) => tf.Tensor3D | null,
+): void {
   const [input, ...others] = model.inputs;
-  const isTried = !isCausal && input.rank === 2 && others.length === 0 && input.shape[0] === null && graph.graph.sites.some(({ layer }) => isCustom(layer));
+  const isTried =
+    !isCausal &&
+    input.rank === 2 &&
+    others.length === 0 &&
+    input.shape[0] === null &&
+    graph.graph.sites.some(({ layer }) => isCustom(layer));
   if (!isTried || graph.graph.sites.some(({ layer }) => layer.stateful)) return;
   const length = input.shape[1] ?? PROBE_LENGTH;
   const vocabSize = widthOf(graph.graph.outputs[outputIndex]) ?? 3;
@@ -50,13 +64,18 @@ export function refuseSeeingAhead(model: tfl.LayersModel, { graph, outputIndex, 
     const [first, same, changed] = tf.split(states, 3, 0);
     const size = tf.max(tf.abs(first));
     const moved = tf.max(tf.abs(tf.sub(changed, first)), [0, 2]); // [T]
-    return tf.concat([tf.stack([size, tf.max(tf.abs(tf.sub(same, first)))]), tf.slice(tf.reshape(moved, [length]), 0, length - 1)]);
+    return tf.concat([
+      tf.stack([size, tf.max(tf.abs(tf.sub(same, first)))]),
+      tf.slice(tf.reshape(moved, [length]), 0, length - 1),
+    ]);
   });
   const [size, noise, ...moved] = compared ?? [];
   if (size === undefined || noise > ROUNDING * size) return;
   const at = moved.findIndex((difference) => difference > ROUNDING * size);
   if (at >= 0) {
-    throw new IlrecError(`ilrec: the model must be causal, got hidden states at position ${at} that change with the token at position ${length - 1}; mask later positions in its attention, or set taps.causal where no response position sees them`);
+    throw new IlrecError(
+      `ilrec: the model must be causal, got hidden states at position ${at} that change with the token at position ${length - 1}; mask later positions in its attention, or set taps.causal where no response position sees them`,
+    );
   }
 }
 

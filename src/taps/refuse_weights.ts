@@ -44,7 +44,8 @@ function checked(dataset: DatasetLike): DatasetLike {
           const result = await iterator.next();
           const element: unknown = result.value;
           if (typeof element === 'object' && element !== null) {
-            for (const name of ['sampleWeight', 'sampleWeights']) if (name in element) throw refusal('fitDataset', name);
+            for (const name of ['sampleWeight', 'sampleWeights'])
+              if (name in element) throw refusal('fitDataset', name);
           }
           return result;
         },
@@ -54,5 +55,7 @@ function checked(dataset: DatasetLike): DatasetLike {
 }
 
 function refusal(method: string, name: string): IlrecError {
-  return new IlrecError(`ilrec: ${method} must not get ${name}, the loss is a mean over response positions; set the labels of positions that should not count to -100`);
+  return new IlrecError(
+    `ilrec: ${method} must not get ${name}, the loss is a mean over response positions; set the labels of positions that should not count to -100`,
+  );
 }

@@ -30,7 +30,9 @@ export class RowPath {
   ) {
     this.made = [start, ...parts.flatMap(({ outputs }) => outputs)];
     const inputs = parts.flatMap((part) => part.inputs);
-    this.sides = inputs.filter((input, i) => !this.makes(input) && inputs.findIndex((other) => sameSource(other, input)) === i);
+    this.sides = inputs.filter(
+      (input, i) => !this.makes(input) && inputs.findIndex((other) => sameSource(other, input)) === i,
+    );
   }
 
   /** The input of a part that comes along the path. */
@@ -44,7 +46,8 @@ export class RowPath {
    */
   run(rows: tf.Tensor2D, sideRows: SideRows, kwargs: CallArgs): tf.Tensor2D {
     const values: [Source, tf.Tensor][] = [[this.start, sequence(rows)]];
-    const valueOf = (source: Source): tf.Tensor => values.find(([made]) => sameSource(made, source))?.[1] ?? sequence(sideRows(source));
+    const valueOf = (source: Source): tf.Tensor =>
+      values.find(([made]) => sameSource(made, source))?.[1] ?? sequence(sideRows(source));
     for (const part of this.parts) {
       const last = this.logits && part === this.parts[this.parts.length - 1];
       const outputs = callOnRows(part, part.inputs.map(valueOf), kwargs, last);

@@ -34,7 +34,10 @@ export class SiteCalls {
   on(site: Site, handler: CallHandler): void {
     const { handlers } = this.watched.get(site.layer) ?? this.watch(site.layer);
     const before = handlers.get(site);
-    handlers.set(site, before === undefined ? handler : (inputs, run, again) => handler(inputs, () => before(inputs, run, again), again));
+    handlers.set(
+      site,
+      before === undefined ? handler : (inputs, run, again) => handler(inputs, () => before(inputs, run, again), again),
+    );
   }
 
   /** Forgets the calls of a pass. */
@@ -47,7 +50,11 @@ export class SiteCalls {
   }
 
   private watch(layer: Layer): WatchedLayer {
-    const watched: WatchedLayer = { order: this.graph.order.filter((site) => site.layer === layer), handlers: new Map(), made: [] };
+    const watched: WatchedLayer = {
+      order: this.graph.order.filter((site) => site.layer === layer),
+      handlers: new Map(),
+      made: [],
+    };
     this.watched.set(layer, watched);
     this.restores.push(
       shadow(layer, 'call', (original) => (inputs: Tensors, kwargs: CallArgs) => {

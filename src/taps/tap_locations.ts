@@ -5,7 +5,18 @@ import { bestChain, type InputIds } from './best_chain';
 import type { Cut } from './cut_chain';
 import { kindOf, looksAhead, sortOf } from './layer_kinds';
 import { missing, select, selectOne, type SelectedLayers, type TapOptions } from './layer_selector';
-import { classOf, isModel, type Layer, type ModelGraph, PartGraph, sameSource, type Site, type Source, traceModel, widthOf } from './model_graph';
+import {
+  classOf,
+  isModel,
+  type Layer,
+  type ModelGraph,
+  PartGraph,
+  sameSource,
+  type Site,
+  type Source,
+  traceModel,
+  widthOf,
+} from './model_graph';
 import { type RowPath, rowPath } from './row_path';
 
 export interface TapLocations {
@@ -69,12 +80,18 @@ export function findTaps(model: tfl.LayersModel, options: TapOptions = {}, outpu
   throw failure;
 }
 
-function selectedLayers(layers: readonly Layer[], graph: ModelGraph, options: TapOptions, head: Layer | null): SelectedLayers {
+function selectedLayers(
+  layers: readonly Layer[],
+  graph: ModelGraph,
+  options: TapOptions,
+  head: Layer | null,
+): SelectedLayers {
   const { blocks, norm, embedding } = options;
   let chosen: Layer[] | null = null;
   if (blocks !== undefined) {
     const found = select(layers, blocks, 'blocks');
-    const inside = (layer: Layer): boolean => graph.sites.some((site) => site.layer === layer && outer(site).some((model) => found.includes(model.layer)));
+    const inside = (layer: Layer): boolean =>
+      graph.sites.some((site) => site.layer === layer && outer(site).some((model) => found.includes(model.layer)));
     chosen = found.filter((layer) => !inside(layer)); // a pattern that names a nested model often names its layers too
   }
   return {
@@ -106,18 +123,32 @@ function outputOf(model: tfl.LayersModel, graph: ModelGraph, head: Layer | null,
   const { outputs } = graph;
   if (outputs.length === 1) return 0;
   const parts = new PartGraph(graph, new Set());
-  const fromHead = (source: Source): boolean => source.site !== null && [...parts.ancestors(parts.partOf(source.site))].some(({ layer }) => layer === head);
-  const possible = [...outputs.keys()].filter((i) => outputs[i].tensor.rank === 3 && widthOf(outputs[i]) !== 1 && (head === null || fromHead(outputs[i])));
-  const numTokens = layers.filter((layer) => /embed/i.test(classOf(layer))).map((layer) => layer.weights.find(({ shape }) => shape.length === 2)?.shape[0]);
+  const fromHead = (source: Source): boolean =>
+    source.site !== null && [...parts.ancestors(parts.partOf(source.site))].some(({ layer }) => layer === head);
+  const possible = [...outputs.keys()].filter(
+    (i) => outputs[i].tensor.rank === 3 && widthOf(outputs[i]) !== 1 && (head === null || fromHead(outputs[i])),
+  );
+  const numTokens = layers
+    .filter((layer) => /embed/i.test(classOf(layer)))
+    .map((layer) => layer.weights.find(({ shape }) => shape.length === 2)?.shape[0]);
   const overTokens = possible.filter((i) => numTokens.includes(widthOf(outputs[i])));
   if (possible.length === 1) return possible[0];
   if (overTokens.length === 1) return overTokens[0];
   if (possible.length === 0) throw missing('head', layers);
   const names = possible.map((i) => model.outputNames[i]);
-  throw new IlrecError(`ilrec: the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: method.loss, ... } before the taps are attached`);
+  throw new IlrecError(
+    `ilrec: the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: method.loss, ... } before the taps are attached`,
+  );
 }
 
-function locate(graph: PartGraph, output: Source, outputIndex: number, selected: SelectedLayers, layers: readonly Layer[], isCausal: boolean): TapLocations {
+function locate(
+  graph: PartGraph,
+  output: Source,
+  outputIndex: number,
+  selected: SelectedLayers,
+  layers: readonly Layer[],
+  isCausal: boolean,
+): TapLocations {
   const { chain, at, input: headInput, start } = bestChain(graph, output, selected, layers);
   if (!isCausal) refuseLookingAhead(chain, graph);
   const body = chain.slice(0, at);
@@ -127,7 +158,10 @@ function locate(graph: PartGraph, output: Source, outputIndex: number, selected:
   const toLogits = refuseMixing(rowPath(graph, headInput, output, true));
   return {
     blocks: blocks.map(({ layer }) => layer),
-    norm: selected.norm === undefined ? (toHead.parts.findLast(({ layer }) => kindOf(layer) === 'norm')?.layer ?? null) : selected.norm,
+    norm:
+      selected.norm === undefined
+        ? (toHead.parts.findLast(({ layer }) => kindOf(layer) === 'norm')?.layer ?? null)
+        : selected.norm,
     head: chain[at].part.layer,
     embedding: start.inputIds?.site.layer ?? null,
     outputIndex,
@@ -146,12 +180,18 @@ function locate(graph: PartGraph, output: Source, outputIndex: number, selected:
 export function requireModel(model: unknown): void {
   if (typeof model === 'object' && model !== null && isModel(model)) return;
   const got = typeof model === 'object' && model !== null ? `a ${model.constructor.name}` : String(model);
-  throw new IlrecError(`ilrec: the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`);
+  throw new IlrecError(
+    `ilrec: the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`,
+  );
 }
 
 function readElsewhere({ parts }: RowPath, graph: PartGraph, outputIndex: number): boolean {
-  const made = (source: Source): boolean => parts.some((part) => part.outputs.some((output) => sameSource(output, source)));
-  const readers = [...graph.parts.filter((part) => !parts.includes(part)).flatMap(({ inputs }) => inputs), ...graph.graph.outputs.filter((_, i) => i !== outputIndex)];
+  const made = (source: Source): boolean =>
+    parts.some((part) => part.outputs.some((output) => sameSource(output, source)));
+  const readers = [
+    ...graph.parts.filter((part) => !parts.includes(part)).flatMap(({ inputs }) => inputs),
+    ...graph.graph.outputs.filter((_, i) => i !== outputIndex),
+  ];
   return readers.some(made);
 }
 
@@ -160,7 +200,9 @@ function refuseLookingAhead(chain: readonly Cut[], graph: PartGraph): void {
   for (const site of graph.graph.sites) {
     const reason = parts.has(graph.partOf(site)) ? looksAhead(site.layer) : null;
     if (reason !== null) {
-      throw new IlrecError(`ilrec: the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does`);
+      throw new IlrecError(
+        `ilrec: the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does`,
+      );
     }
   }
 }

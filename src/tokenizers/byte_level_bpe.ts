@@ -29,14 +29,24 @@ const MAX_VOCABULARY = 2 ** 20;
  * @returns the content of a tokenizer.json, for `TextTokenizer.fromJSON` and for Hugging Face's tokenizers.
  * @throws IlrecError when the vocabulary is too small for bytes and special tokens, or a special token is empty or given twice.
  */
-export function trainByteLevelBpe(texts: Iterable<string>, { vocabSize, specialTokens = [], minFrequency = 2 }: TrainByteLevelBpeOptions): TokenizerJson {
+export function trainByteLevelBpe(
+  texts: Iterable<string>,
+  { vocabSize, specialTokens = [], minFrequency = 2 }: TrainByteLevelBpeOptions,
+): TokenizerJson {
   const alphabet = byteCharacters();
   const smallest = specialTokens.length + alphabet.length;
   if (!(Number.isInteger(vocabSize) && vocabSize >= smallest && vocabSize <= MAX_VOCABULARY)) {
-    throw new IlrecError(`trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`);
+    throw new IlrecError(
+      `trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`,
+    );
   }
-  const invalid = specialTokens.find((token, i) => token === '' || alphabet.includes(token) || specialTokens.indexOf(token) !== i);
-  if (invalid !== undefined) throw new IlrecError(`trainByteLevelBpe: specialTokens must be different texts of more than one byte, got "${invalid}"; rename it`);
+  const invalid = specialTokens.find(
+    (token, i) => token === '' || alphabet.includes(token) || specialTokens.indexOf(token) !== i,
+  );
+  if (invalid !== undefined)
+    throw new IlrecError(
+      `trainByteLevelBpe: specialTokens must be different texts of more than one byte, got "${invalid}"; rename it`,
+    );
 
   const tokens = [...specialTokens, ...alphabet];
   const idOf = new Map(tokens.map((token, id) => [token, id]));
@@ -47,7 +57,15 @@ export function trainByteLevelBpe(texts: Iterable<string>, { vocabSize, specialT
     version: '1.0',
     truncation: null,
     padding: null,
-    added_tokens: specialTokens.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    added_tokens: specialTokens.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: null,
     pre_tokenizer: byteLevel,
     post_processor: null,
@@ -74,11 +92,20 @@ function wordsOf(texts: Iterable<string>, idOf: ReadonlyMap<string, number>): Wo
   for (const text of texts) {
     for (const word of cut.pre_tokenize(text)) counts.set(word, (counts.get(word) ?? 0) + 1);
   }
-  return [...counts].map(([word, count]) => ({ symbols: Array.from(word, (character) => idOf.get(character) as number), count }));
+  return [...counts].map(([word, count]) => ({
+    symbols: Array.from(word, (character) => idOf.get(character) as number),
+    count,
+  }));
 }
 
 /** Merges until the vocabulary is full or no pair is frequent enough; adds to `tokens` and `idOf`. @returns the pairs, in order. */
-function mergePairs(words: readonly Word[], tokens: string[], idOf: Map<string, number>, vocabSize: number, minFrequency: number): [string, string][] {
+function mergePairs(
+  words: readonly Word[],
+  tokens: string[],
+  idOf: Map<string, number>,
+  vocabSize: number,
+  minFrequency: number,
+): [string, string][] {
   const counts = new Map<number, number>();
   const where = new Map<number, Set<number>>(); // words that may have the pair
   const count = (index: number, sign: 1 | -1, touched: Set<number>): void => {
@@ -131,7 +158,8 @@ function merged(symbols: readonly number[], left: number, right: number, id: num
 
 /** The 256 characters that stand for bytes, ordered: printable Latin-1 stands for itself, the rest follows from U+0100 on. */
 function byteCharacters(): string[] {
-  const isPrintable = (byte: number): boolean => (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+  const isPrintable = (byte: number): boolean =>
+    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   let next = 0x100;
   const codes = Array.from({ length: 256 }, (_, byte) => (isPrintable(byte) ? byte : next++));
   return codes.sort((a, b) => a - b).map((code) => String.fromCharCode(code));

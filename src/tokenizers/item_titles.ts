@@ -13,7 +13,11 @@ export interface EncodeTitlesOptions {
  * Empty for null, undefined and titles of nothing else.
  */
 export function normalizeTitle(title: string | null | undefined): string {
-  return (title ?? '').replace(/\p{Surrogate}/gu, '\uFFFD').replace(/[\s\p{Cc}]+/gu, ' ').trim().normalize('NFC');
+  return (title ?? '')
+    .replace(/\p{Surrogate}/gu, '\uFFFD')
+    .replace(/[\s\p{Cc}]+/gu, ' ')
+    .trim()
+    .normalize('NFC');
 }
 
 /**
@@ -36,13 +40,21 @@ export function encodeTitles(
     const text = normalizeTitle(title);
     if (text === '') return null;
     const tokens = encodePlainText(tokenizer, text, isReserved, item);
-    if (tokens.length === 0) throw new IlrecError(`encodeTitles: a title must have at least one token, got none for ${JSON.stringify(text)} of item ${item}; use a tokenizer that knows its script`);
+    if (tokens.length === 0)
+      throw new IlrecError(
+        `encodeTitles: a title must have at least one token, got none for ${JSON.stringify(text)} of item ${item}; use a tokenizer that knows its script`,
+      );
     return tokens.length > maxTitleTokens ? tokens.slice(0, maxTitleTokens) : tokens;
   });
 }
 
 /** Encodes text in which special and reserved tokens are text too: cut after their first character, they are no longer found. */
-function encodePlainText(tokenizer: TextTokenizer, text: string, isReserved: (id: number) => boolean, item: number): Int32Array {
+function encodePlainText(
+  tokenizer: TextTokenizer,
+  text: string,
+  isReserved: (id: number) => boolean,
+  item: number,
+): Int32Array {
   const tokens = tokenizer.encode(text);
   const found = new Set(Array.from(tokens.filter(isReserved), (id) => tokenizer.idToToken(id) ?? ''));
   if (found.size === 0) return tokens;
@@ -50,7 +62,9 @@ function encodePlainText(tokenizer: TextTokenizer, text: string, isReserved: (id
   const whole = Int32Array.from(pieces.flatMap((piece) => [...piece]));
   const left = whole.find(isReserved);
   if (left !== undefined) {
-    throw new IlrecError(`encodeTitles: a title must not hold a special token, got ${JSON.stringify(tokenizer.idToToken(left))} in ${JSON.stringify(text)} of item ${item}; change the title`);
+    throw new IlrecError(
+      `encodeTitles: a title must not hold a special token, got ${JSON.stringify(tokenizer.idToToken(left))} in ${JSON.stringify(text)} of item ${item}; change the title`,
+    );
   }
   return whole;
 }
@@ -59,16 +73,21 @@ function encodePlainText(tokenizer: TextTokenizer, text: string, isReserved: (id
 function cutInside(text: string, words: readonly string[]): string[] {
   const cuts = new Set<number>();
   for (const word of words) {
-    for (let at = text.indexOf(word); at >= 0 && word !== ''; at = text.indexOf(word, at + 1)) cuts.add(at + String.fromCodePoint(word.codePointAt(0) as number).length);
+    for (let at = text.indexOf(word); at >= 0 && word !== ''; at = text.indexOf(word, at + 1))
+      cuts.add(at + String.fromCodePoint(word.codePointAt(0) as number).length);
   }
   const places = [0, ...[...cuts].sort((a, b) => a - b), text.length];
-  return places.slice(1).map((end, i) => text.slice(places[i], end)).filter((piece) => piece !== '');
+  return places
+    .slice(1)
+    .map((end, i) => text.slice(places[i], end))
+    .filter((piece) => piece !== '');
 }
 
 /** Whether a token is special to the tokenizer (left out when it decodes without those) or reserved; each id is looked at once. */
 function reservedTest(tokenizer: TextTokenizer, reservedTokens: readonly string[]): (id: number) => boolean {
   const known = new Map<number, boolean>();
-  for (const id of [tokenizer.bosTokenId, tokenizer.eosTokenId, tokenizer.padTokenId]) if (id !== null) known.set(id, true);
+  for (const id of [tokenizer.bosTokenId, tokenizer.eosTokenId, tokenizer.padTokenId])
+    if (id !== null) known.set(id, true);
   for (const token of reservedTokens) {
     const id = tokenizer.tokenToId(token);
     if (id !== undefined && id !== null) known.set(id, true);
@@ -76,7 +95,9 @@ function reservedTest(tokenizer: TextTokenizer, reservedTokens: readonly string[
   return (id) => {
     let reserved = known.get(id);
     if (reserved === undefined) {
-      reserved = tokenizer.decode([id], { skipSpecialTokens: true }) === '' && tokenizer.decode([id], { skipSpecialTokens: false }) !== '';
+      reserved =
+        tokenizer.decode([id], { skipSpecialTokens: true }) === '' &&
+        tokenizer.decode([id], { skipSpecialTokens: false }) !== '';
       known.set(id, reserved);
     }
     return reserved;

@@ -46,11 +46,16 @@ export class TextTokenizer {
   private readonly idOf: ReadonlyMap<string, number>;
   private readonly cleansUp: boolean;
 
-  private constructor(private readonly json: TokenizerJson, private readonly config: TokenizerJson) {
+  private constructor(
+    private readonly json: TokenizerJson,
+    private readonly config: TokenizerJson,
+  ) {
     try {
       this.tokenizer = new Tokenizer(json, config);
     } catch (error) {
-      throw new IlrecError(`TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`);
+      throw new IlrecError(
+        `TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
+      );
     }
     const { tokens, idOf } = vocabularyOf(json);
     this.tokens = tokens;
@@ -71,11 +76,18 @@ export class TextTokenizer {
   static fromJSON(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson = {}): TextTokenizer {
     const model = tokenizerJson.model;
     if (typeof model !== 'object' || model === null || !('vocab' in model)) {
-      throw new IlrecError('TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint');
+      throw new IlrecError(
+        'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint',
+      );
     }
     const absent = Object.fromEntries(PARTS.filter((part) => !(part in tokenizerJson)).map((part) => [part, null]));
     const type = (model as { type?: unknown }).type ?? ('merges' in model ? 'BPE' : undefined); // old files leave it out
-    const whole = { ...tokenizerJson, ...absent, added_tokens: addedTokensOf(tokenizerJson), model: type === undefined ? model : { ...model, type } };
+    const whole = {
+      ...tokenizerJson,
+      ...absent,
+      added_tokens: addedTokensOf(tokenizerJson),
+      model: type === undefined ? model : { ...model, type },
+    };
     return new TextTokenizer(structuredClone(whole), structuredClone(tokenizerConfig));
   }
 
@@ -88,7 +100,9 @@ export class TextTokenizer {
     const { ids, tokens } = this.tokenizer.encode(text, { add_special_tokens: addSpecialTokens });
     const unknown = (ids as readonly (number | undefined)[]).indexOf(undefined);
     if (unknown >= 0) {
-      throw new IlrecError(`TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, got "${tokens[unknown]}"; use a tokenizer that covers the text`);
+      throw new IlrecError(
+        `TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, got "${tokens[unknown]}"; use a tokenizer that covers the text`,
+      );
     }
     return Int32Array.from(ids);
   }
@@ -97,7 +111,10 @@ export class TextTokenizer {
   decode(ids: ArrayLike<number>, { skipSpecialTokens = false }: DecodeTextOptions = {}): string {
     const known = Array.from(ids).filter((id) => this.tokens[id] !== undefined);
     if (known.length === 0) return '';
-    return this.tokenizer.decode(known, { skip_special_tokens: skipSpecialTokens, clean_up_tokenization_spaces: this.cleansUp });
+    return this.tokenizer.decode(known, {
+      skip_special_tokens: skipSpecialTokens,
+      clean_up_tokenization_spaces: this.cleansUp,
+    });
   }
 
   /** The id of a token as the vocabulary spells it, undefined where there is none. */
@@ -121,7 +138,8 @@ export class TextTokenizer {
     const added = new Map(addedTokensOf(this.json).map((token) => [token.content, token]));
     let next = this.vocabSize;
     for (const content of tokens) {
-      if (content === '') throw new IlrecError('TextTokenizer.addTokens: tokens must not be empty, got ""; leave it out');
+      if (content === '')
+        throw new IlrecError('TextTokenizer.addTokens: tokens must not be empty, got ""; leave it out');
       if (added.has(content)) continue;
       const id = this.idOf.get(content) ?? next++;
       added.set(content, { id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special });
@@ -129,10 +147,18 @@ export class TextTokenizer {
     const sorted = [...added.values()].sort((a, b) => a.id - b.id);
     const expected = nextIdOf(this.json);
     if (next > this.vocabSize && expected !== this.vocabSize) {
-      throw new IlrecError(`TextTokenizer.addTokens: the vocabulary must have no gaps, got ${this.vocabSize} as the first free id where Hugging Face's tokenizers would give ${expected}; give the gaps tokens first`);
+      throw new IlrecError(
+        `TextTokenizer.addTokens: the vocabulary must have no gaps, got ${this.vocabSize} as the first free id where Hugging Face's tokenizers would give ${expected}; give the gaps tokens first`,
+      );
     }
     const decoder = Object.fromEntries(sorted.map(({ id, ...rest }) => [String(id), rest]));
-    return new TextTokenizer({ ...this.json, added_tokens: sorted }, { ...this.config, added_tokens_decoder: { ...(this.config.added_tokens_decoder as object | undefined), ...decoder } });
+    return new TextTokenizer(
+      { ...this.json, added_tokens: sorted },
+      {
+        ...this.config,
+        added_tokens_decoder: { ...(this.config.added_tokens_decoder as object | undefined), ...decoder },
+      },
+    );
   }
 
   /** What `fromJSON` takes, as Hugging Face's tokenizers and transformers read it too. */
@@ -159,13 +185,23 @@ function addedTokensOf(json: TokenizerJson): readonly AddedToken[] {
 /** Tokens by id and ids by token; those of a Unigram model are their positions. */
 function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; idOf: Map<string, number> } {
   const { vocab } = modelOf(json);
-  const pairs: [string, number][] = Array.isArray(vocab) ? vocab.map(([token], id) => [token, id]) : Object.entries(vocab);
+  const pairs: [string, number][] = Array.isArray(vocab)
+    ? vocab.map(([token], id) => [token, id])
+    : Object.entries(vocab);
   const tokens: (string | undefined)[] = [];
   const idOf = new Map<string, number>();
-  for (const [token, id] of [...pairs, ...addedTokensOf(json).map(({ content, id }): [string, number] => [content, id])]) {
-    if (!Number.isInteger(id) || id < 0) throw new IlrecError(`TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another copy of tokenizer.json`);
+  for (const [token, id] of [
+    ...pairs,
+    ...addedTokensOf(json).map(({ content, id }): [string, number] => [content, id]),
+  ]) {
+    if (!Number.isInteger(id) || id < 0)
+      throw new IlrecError(
+        `TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another copy of tokenizer.json`,
+      );
     if (tokens[id] !== undefined && tokens[id] !== token) {
-      throw new IlrecError(`TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; use another copy of tokenizer.json`);
+      throw new IlrecError(
+        `TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; use another copy of tokenizer.json`,
+      );
     }
     tokens[id] = token;
     idOf.set(token, id);

@@ -39,7 +39,10 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
 }
 
 /** The tensors of a batch: input ids and labels, int32 [B, T]. */
-export function toTensors({ inputIds, labels, batchSize, sequenceLength }: Batch): { xs: tf.Tensor2D; ys: tf.Tensor2D } {
+export function toTensors({ inputIds, labels, batchSize, sequenceLength }: Batch): {
+  xs: tf.Tensor2D;
+  ys: tf.Tensor2D;
+} {
   const shape: [number, number] = [batchSize, sequenceLength];
   return { xs: tf.tensor2d(inputIds, shape, 'int32'), ys: tf.tensor2d(labels, shape, 'int32') };
 }

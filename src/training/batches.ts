@@ -56,13 +56,25 @@ const BATCHES_PER_POOL = 32;
  * @throws IlrecError when a size is no positive integer, or no row holds a target.
  */
 export function createBatches(options: BatchOptions): Batches {
-  const { sequences, itemTokens, batching = 'packed', batchSize = 64, maxHistory = 20, trainFirstItem = true, seed = 0 } = options;
+  const {
+    sequences,
+    itemTokens,
+    batching = 'packed',
+    batchSize = 64,
+    maxHistory = 20,
+    trainFirstItem = true,
+    seed = 0,
+  } = options;
   const { bucketTokens = 8, bosTokenId = 1, padTokenId = 0, ignoreIndex = -100, itemLabels = itemTokens } = options;
   for (const [name, value] of Object.entries({ batchSize, maxHistory, bucketTokens })) {
-    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`createBatches: ${name} must be a positive integer, got ${value}`);
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`createBatches: ${name} must be a positive integer, got ${value}`);
   }
   const rows = cutRows(sequences, { batching, maxHistory, trainFirstItem });
-  if (rows.length === 0) throw new IlrecError('createBatches: there must be at least one target, got none; give users with two training items or more');
+  if (rows.length === 0)
+    throw new IlrecError(
+      'createBatches: there must be at least one target, got none; give users with two training items or more',
+    );
   const lengths = Int32Array.from(rows, (row) => tokensOf(row));
   const longestRow = longestOf(lengths);
 

@@ -28,11 +28,16 @@ const SAME_WITHIN = 1e-4;
  * @returns `remove` takes it away again.
  * @throws IlrecError where no blocks are found; in training, where a block returns several tensors or other values when it is run again.
  */
-export function gradientCheckpointing(model: tfl.LayersModel, { blocks }: GradientCheckpointingOptions = {}): { remove(): void } {
+export function gradientCheckpointing(
+  model: tfl.LayersModel,
+  { blocks }: GradientCheckpointingOptions = {},
+): { remove(): void } {
   const found = blocks === undefined ? tappedBlocks(model) : namedBlocks(model, blocks);
   const bare = found.find((block) => block.weights.length === 0);
   if (bare !== undefined) {
-    throw new IlrecError(`gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" (${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks`);
+    throw new IlrecError(
+      `gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" (${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks`,
+    );
   }
   const restores = [...new Set(found)].map((block) => checkpoint(block));
   return { remove: () => restores.splice(0).forEach((restore) => restore()) };
@@ -43,27 +48,36 @@ function tappedBlocks(model: tfl.LayersModel): readonly Layer[] {
     return findTaps(model).blocks;
   } catch (error) {
     if (!(error instanceof IlrecError)) throw error;
-    throw new IlrecError(`gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the option blocks`);
+    throw new IlrecError(
+      `gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the option blocks`,
+    );
   }
 }
 
 /** The layers that are named, those of nested models too; of a layer and what is inside of it the outer one. */
 function namedBlocks(model: tfl.LayersModel, blocks: LayerSelector): Layer[] {
   const layers = layersOf(model);
-  const refuse = (named: string): IlrecError => new IlrecError(`gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ${layers.map(({ name }) => name).join(', ')}`);
+  const refuse = (named: string): IlrecError =>
+    new IlrecError(
+      `gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ${layers.map(({ name }) => name).join(', ')}`,
+    );
   const found = selectLayers(layers, blocks, refuse);
   return found.filter((block) => !found.some((other) => other !== block && layersWithin(other).includes(block)));
 }
 
 function layersOf(model: tfl.LayersModel): Layer[] {
-  return model.layers.flatMap((layer) => ('layers' in layer ? [layer, ...layersOf(layer as tfl.LayersModel)] : [layer]));
+  return model.layers.flatMap((layer) =>
+    'layers' in layer ? [layer, ...layersOf(layer as tfl.LayersModel)] : [layer],
+  );
 }
 
 function checkpoint(block: Layer): () => void {
   const within = layersWithin(block);
   const normalised = within.find((layer) => layer.getClassName() === 'BatchNormalization');
   if (normalised !== undefined) {
-    throw new IlrecError(`gradientCheckpointing: block "${block.name}" must compute its values alone, got "${normalised.name}", which updates its averages at each run; leave the block out with the option blocks`);
+    throw new IlrecError(
+      `gradientCheckpointing: block "${block.name}" must compute its values alone, got "${normalised.name}", which updates its averages at each run; leave the block out with the option blocks`,
+    );
   }
   const repeats = repeatCheck(block);
   return shadow(
@@ -89,7 +103,11 @@ interface Checkpointed {
 }
 
 /** The block's output as one operation on the tape, whose inputs are the block's and the weights that it uses. */
-function checkpointed({ block, within, run, repeats }: Checkpointed, inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
+function checkpointed(
+  { block, within, run, repeats }: Checkpointed,
+  inputs: tf.Tensor | tf.Tensor[],
+  kwargs: CallArgs,
+): tf.Tensor {
   const xs = Array.isArray(inputs) ? inputs : [inputs];
   const steps = dropoutSteps(within);
   const once = (): tf.Tensor => onlyOutput(run(inputs, kwargs), block);
@@ -107,10 +125,17 @@ function checkpointed({ block, within, run, repeats }: Checkpointed, inputs: tf.
       value: tf.clone(output),
       gradFunc: (dy, saved) => {
         const again = saved.slice(0, xs.length);
-        const kwargsAgain = { ...kwargs, ...Object.fromEntries(keptArgs.map(([name], i) => [name, saved[xs.length + i]])) };
+        const kwargsAgain = {
+          ...kwargs,
+          ...Object.fromEntries(keptArgs.map(([name], i) => [name, saved[xs.length + i]])),
+        };
         const forward = (): tf.Tensor => onlyOutput(run(Array.isArray(inputs) ? again : again[0], kwargsAgain), block);
         const sources = [...again.filter((_, i) => needed[i]), ...variables];
-        const gradients = gradientsOf(() => recompute(() => withSteps(within, steps, forward)), sources, dy as tf.Tensor);
+        const gradients = gradientsOf(
+          () => recompute(() => withSteps(within, steps, forward)),
+          sources,
+          dy as tf.Tensor,
+        );
         return xs.map((x, i) => (needed[i] ? (gradients.shift() as tf.Tensor) : tf.zeros(x.shape))).concat(gradients);
       },
     };
@@ -127,7 +152,9 @@ function recorded(forward: () => tf.Tensor): { output: tf.Tensor; variables: tf.
   state.activeTape = [];
   try {
     const output = tf.tidy(forward);
-    const used = state.activeTape.flatMap((node) => Object.values(node.inputs)).filter((input): input is tf.Variable => input instanceof tf.Variable && input.trainable);
+    const used = state.activeTape
+      .flatMap((node) => Object.values(node.inputs))
+      .filter((input): input is tf.Variable => input instanceof tf.Variable && input.trainable);
     return { output, variables: [...new Set(used)] };
   } finally {
     for (const { saved } of state.activeTape) tf.dispose(saved ?? []);
@@ -163,7 +190,9 @@ function gradientsOf(forward: () => tf.Tensor, xs: readonly tf.Tensor[], dy: tf.
 function onlyOutput(output: tf.Tensor | tf.Tensor[], block: Layer): tf.Tensor {
   if (!Array.isArray(output)) return output;
   if (output.length !== 1) {
-    throw new IlrecError(`gradientCheckpointing: block "${block.name}" must return one tensor, got ${output.length}; leave it out with the option blocks`);
+    throw new IlrecError(
+      `gradientCheckpointing: block "${block.name}" must return one tensor, got ${output.length}; leave it out with the option blocks`,
+    );
   }
   return output[0];
 }
@@ -203,12 +232,19 @@ function repeatCheck(block: Layer): Checkpointed['repeats'] {
     if (state === 'unknown') {
       state = 'checked';
       const compared = recorded(() => tf.stack([tf.max(tf.abs(tf.sub(first, again()))), tf.max(tf.abs(first))])).output; // [2]
-      if (tf.getBackend().startsWith('webgpu')) void tf.keep(compared).data().then(judge).finally(() => compared.dispose()); // cannot be read at once there: a later call says so
+      if (tf.getBackend().startsWith('webgpu'))
+        void tf
+          .keep(compared)
+          .data()
+          .then(judge)
+          .finally(() => compared.dispose()); // cannot be read at once there: a later call says so
       else judge(compared.dataSync());
       if (!compared.kept) compared.dispose();
     }
     if (state === 'stochastic') {
-      throw new IlrecError(`gradientCheckpointing: block "${block.name}" must give the same values when it is run again, got others; give its dropout a seed, or leave it out with the option blocks`);
+      throw new IlrecError(
+        `gradientCheckpointing: block "${block.name}" must give the same values when it is run again, got others; give its dropout a seed, or leave it out with the option blocks`,
+      );
     }
   };
 }

@@ -27,9 +27,22 @@ export interface PromptBatchOptions {
  * @throws IlrecError when a size is no positive integer, epochs differ in their number of examples, or a row is too long.
  */
 export function promptBatches(options: PromptBatchOptions): Batches {
-  const { examples, padTokenId, batchSize = 64, seed = 0, bucketTokens = 8, maxTokens = Infinity, ignoreIndex = -100 } = options;
-  for (const [name, value] of Object.entries({ batchSize, bucketTokens, ...(maxTokens !== Infinity && { maxTokens }) })) {
-    if (!Number.isInteger(value) || value < 1) throw new IlrecError(`promptBatches: ${name} must be a positive integer, got ${value}`);
+  const {
+    examples,
+    padTokenId,
+    batchSize = 64,
+    seed = 0,
+    bucketTokens = 8,
+    maxTokens = Infinity,
+    ignoreIndex = -100,
+  } = options;
+  for (const [name, value] of Object.entries({
+    batchSize,
+    bucketTokens,
+    ...(maxTokens !== Infinity && { maxTokens }),
+  })) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`promptBatches: ${name} must be a positive integer, got ${value}`);
   }
   const numExamples = examples(0).length;
 
@@ -54,7 +67,10 @@ export function promptBatches(options: PromptBatchOptions): Batches {
     stepsPerEpoch: Math.ceil(numExamples / batchSize),
     *batchesOf(epoch, startStep = 0) {
       const drawn = examples(epoch);
-      if (drawn.length !== numExamples) throw new IlrecError(`promptBatches: every epoch must have as many examples, got ${numExamples} in epoch 0 and ${drawn.length} in epoch ${epoch}`);
+      if (drawn.length !== numExamples)
+        throw new IlrecError(
+          `promptBatches: every epoch must have as many examples, got ${numExamples} in epoch 0 and ${drawn.length} in epoch ${epoch}`,
+        );
       const lengths = Int32Array.from({ length: numExamples }, (_, index) => drawn.lengthOf(index) - 1); // input tokens
       const tooLong = lengths.reduce((count, length) => count + Number(length > maxTokens), 0);
       if (tooLong > 0) {

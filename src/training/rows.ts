@@ -23,16 +23,20 @@ export interface RowOptions {
  * `packed` gives windows of `maxHistory + 1` items. Later windows start half a window back: what they share with the one before is context only, so that
  * no target of a long sequence loses more than half of its history.
  */
-export function cutRows(sequences: readonly ArrayLike<number>[], { batching, maxHistory, trainFirstItem }: RowOptions): Row[] {
+export function cutRows(
+  sequences: readonly ArrayLike<number>[],
+  { batching, maxHistory, trainFirstItem }: RowOptions,
+): Row[] {
   const rows: Row[] = [];
   const context = Math.ceil(maxHistory / 2);
   sequences.forEach(({ length }, sequence) => {
     const first = trainFirstItem ? 0 : 1;
     if (batching === 'single') {
-      for (let target = first; target < length; target++) rows.push({ sequence, start: Math.max(0, target - maxHistory), end: target + 1, firstTarget: target });
+      for (let target = first; target < length; target++)
+        rows.push({ sequence, start: Math.max(0, target - maxHistory), end: target + 1, firstTarget: target });
       return;
     }
-    for (let firstTarget = first; firstTarget < length; ) {
+    for (let firstTarget = first; firstTarget < length;) {
       const start = firstTarget === first ? 0 : Math.max(0, firstTarget - context);
       const end = Math.min(length, start + maxHistory + 1);
       rows.push({ sequence, start, end, firstTarget });

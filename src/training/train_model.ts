@@ -90,7 +90,8 @@ const YIELD_EVERY_MS = 100;
  */
 export async function trainModel(options: TrainModelOptions): Promise<TrainingState> {
   const { model, method, optimizer, batches, epochs, startStep = 0, callbacks = [] } = options;
-  if (!Number.isInteger(epochs) || epochs < 1) throw new IlrecError(`trainModel: epochs must be a positive integer, got ${epochs}`);
+  if (!Number.isInteger(epochs) || epochs < 1)
+    throw new IlrecError(`trainModel: epochs must be a positive integer, got ${epochs}`);
   const { stepsPerEpoch } = batches;
   const state: TrainingState = {
     model,
@@ -106,7 +107,11 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
       model.stopTraining = true;
     },
   };
-  model.compile({ optimizer, loss: method.loss as LossFunction, metrics: method.metrics as LossFunction[] | undefined });
+  model.compile({
+    optimizer,
+    loss: method.loss as LossFunction,
+    metrics: method.metrics as LossFunction[] | undefined,
+  });
   setDropoutStep(model, startStep);
   if (method.step !== undefined) method.step = startStep;
   const finished = callbacks.some((callback) => callback.finished === true);
@@ -119,7 +124,10 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
 
   const shown = { numTokens: 0 };
   const dataset = batchDataset(batches, { startStep, onBatch: ({ numTokens }) => (shown.numTokens = numTokens) });
-  const fitCallbacks = [...(method.callback === undefined ? [] : [method.callback]), watch({ state, method, shown, callbacks })].map(asCallback);
+  const fitCallbacks = [
+    ...(method.callback === undefined ? [] : [method.callback]),
+    watch({ state, method, shown, callbacks }),
+  ].map(asCallback);
   try {
     await model.fitDataset(dataset, { epochs, initialEpoch: state.epoch, callbacks: fitCallbacks, verbose: 0 });
   } catch (error) {
@@ -160,11 +168,21 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
       state.step++;
       const { batch: __, size: ___, loss, ...metrics } = logs as Record<string, number>;
       if (!Number.isFinite(loss)) {
-        throw new IlrecError(`trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or set clipNorm`);
+        throw new IlrecError(
+          `trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or set clipNorm`,
+        );
       }
       const tokensPerSecond = (1000 * shown.numTokens) / (performance.now() - began);
       const klPerLayer = (await method.diagnostics?.())?.klPerLayer ?? null;
-      const record: StepRecord = { step: state.step, epoch: state.epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer };
+      const record: StepRecord = {
+        step: state.step,
+        epoch: state.epoch,
+        loss,
+        learningRate,
+        tokensPerSecond,
+        metrics,
+        klPerLayer,
+      };
       for (const callback of callbacks) await callback.onStep?.(record, state);
       if (performance.now() - yielded > YIELD_EVERY_MS) {
         await new Promise((resolve) => setTimeout(resolve, 0));

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { AdamW } from '../../../src/training/adamw';
+import { AdamW } from '../../../src/optimizers/adamw';
 import { onTensorFlow } from '../../support/backends';
 import { maxDifference } from '../../support/reference';
 import { floats } from '../against_cpu';
@@ -10,10 +10,15 @@ import { withoutOwnKernels } from '../without_own_kernels';
 const TOLERANCE = 5e-6;
 
 /** The weight and its moments after some steps, each with its gradient. */
-async function train(shape: number[], steps: number, options: { weightDecay?: number; epsilon?: number } = {}): Promise<Float32Array[]> {
+async function train(
+  shape: number[],
+  steps: number,
+  options: { weightDecay?: number; epsilon?: number } = {},
+): Promise<Float32Array[]> {
   const weight = tf.tidy(() => tf.variable(floats(shape, 1)));
   const optimizer = new AdamW({ learningRate: 0.1, ...options });
-  for (let seed = 0; seed < steps; seed++) tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats(shape, 20 + seed) }]));
+  for (let seed = 0; seed < steps; seed++)
+    tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats(shape, 20 + seed) }]));
   const [count, ...moments] = await optimizer.getWeights();
   const values = [weight, ...moments.map(({ tensor }) => tensor)].map((tensor) => tensor.dataSync<'float32'>());
   optimizer.dispose();
@@ -40,7 +45,10 @@ describe('AdamW by TensorFlow’s own update', () => {
       const before = binding.getNumOfTensors();
       const weights = [3, 5, 7].map((size) => tf.tidy(() => tf.variable(floats([size], size))));
       const optimizer = new AdamW({ learningRate: 0.1 });
-      for (let i = 0; i < 3; i++) tf.tidy(() => optimizer.applyGradients(weights.map((weight) => ({ name: weight.name, tensor: tf.ones(weight.shape) }))));
+      for (let i = 0; i < 3; i++)
+        tf.tidy(() =>
+          optimizer.applyGradients(weights.map((weight) => ({ name: weight.name, tensor: tf.ones(weight.shape) }))),
+        );
       optimizer.dispose();
       tf.dispose(weights);
       expect(binding.getNumOfTensors()).to.equal(before);
@@ -65,7 +73,8 @@ describe('AdamW by TensorFlow’s own update', () => {
         steps.tensor.dispose();
         return moments.map(({ tensor }) => tensor.dataId);
       };
-      const step = (): void => tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5, 7], 2) }]));
+      const step = (): void =>
+        tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5, 7], 2) }]));
       step();
       const before = await places();
       step();
@@ -106,8 +115,13 @@ describe('AdamW by TensorFlow’s own update', () => {
       const copies = numbers.map((values) => [...values]);
       const weight = tf.tidy(() => tf.variable(tf.tensor1d(numbers[0])));
       const optimizer = new AdamW({ learningRate: 0.1 });
-      await optimizer.setWeights([{ name: 'iter', tensor: tf.scalar(3, 'int32') }, { name: 'm', tensor: tf.tensor1d(numbers[1]) }, { name: 'v', tensor: tf.tensor1d(numbers[2]) }]);
-      for (let i = 0; i < 3; i++) tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: tf.ones([4096]) }]));
+      await optimizer.setWeights([
+        { name: 'iter', tensor: tf.scalar(3, 'int32') },
+        { name: 'm', tensor: tf.tensor1d(numbers[1]) },
+        { name: 'v', tensor: tf.tensor1d(numbers[2]) },
+      ]);
+      for (let i = 0; i < 3; i++)
+        tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: tf.ones([4096]) }]));
       expect(numbers.map((values) => [...values])).to.deep.equal(copies);
       optimizer.dispose();
       weight.dispose();
@@ -118,7 +132,9 @@ describe('AdamW by TensorFlow’s own update', () => {
       const optimizer = new AdamW({ learningRate: 0.1 });
       tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5], 2) }]));
       const values = [...weight.dataSync()];
-      expect(() => tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([4], 2) }]))).to.throw(/same shape/);
+      expect(() => tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([4], 2) }]))).to.throw(
+        /same shape/,
+      );
       expect([...weight.dataSync()]).to.deep.equal(values);
       tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5], 2) }]));
       expect([...weight.dataSync()]).not.to.deep.equal(values);

@@ -15,7 +15,20 @@ describe('BatchMatMul on wasm', () => {
 
   it('multiplies two by two by hand', async () => {
     // [[1,2],[3,4]] · [[5,6],[7,8]]ᵀ = [[17,23],[39,53]]
-    const { values } = await expectSameAsCpu(() => tf.matMul([[1, 2], [3, 4]], [[5, 6], [7, 8]], false, true));
+    const { values } = await expectSameAsCpu(() =>
+      tf.matMul(
+        [
+          [1, 2],
+          [3, 4],
+        ],
+        [
+          [5, 6],
+          [7, 8],
+        ],
+        false,
+        true,
+      ),
+    );
     expect(values).to.deep.equal([17, 23, 39, 53]);
   });
 
@@ -24,19 +37,34 @@ describe('BatchMatMul on wasm', () => {
     const name = `transposeA ${ta}, transposeB ${tb}`;
 
     it(`agrees with cpu in two dimensions, ${name}`, async () => {
-      for (const sizes of [[1, 1, 1], [7, 5, 3], [2, 11, 131], [131, 11, 2], [1, 13, 257], [37, 1, 41]]) {
+      for (const sizes of [
+        [1, 1, 1],
+        [7, 5, 3],
+        [2, 11, 131],
+        [131, 11, 2],
+        [1, 13, 257],
+        [37, 1, 41],
+      ]) {
         await expectSameAsCpu(() => tf.matMul(...operands([], sizes, flag), ta, tb), 1e-5);
       }
     });
 
     it(`agrees with cpu in batches, ${name}`, async () => {
-      for (const sizes of [[3, 5, 2], [23, 29, 31]]) {
-        for (const batch of [[1], [7], [2, 3], [1, 1]]) await expectSameAsCpu(() => tf.matMul(...operands(batch, sizes, flag), ta, tb), 1e-5);
+      for (const sizes of [
+        [3, 5, 2],
+        [23, 29, 31],
+      ]) {
+        for (const batch of [[1], [7], [2, 3], [1, 1]])
+          await expectSameAsCpu(() => tf.matMul(...operands(batch, sizes, flag), ta, tb), 1e-5);
       }
     });
 
     it(`gives nothing or zeros where a size is zero, ${name}`, async () => {
-      for (const sizes of [[0, 3, 5], [5, 3, 0], [5, 0, 3]]) {
+      for (const sizes of [
+        [0, 3, 5],
+        [5, 3, 0],
+        [5, 0, 3],
+      ]) {
         for (const batch of [[], [2], [0]]) {
           await tf.setBackend('wasm');
           tf.tidy(() => {
@@ -49,9 +77,18 @@ describe('BatchMatMul on wasm', () => {
     });
 
     it(`has cpu's gradients, ${name}`, async () => {
-      for (const [batch, sizes] of [[[], [7, 5, 3]], [[2, 3], [23, 29, 31]]]) {
+      for (const [batch, sizes] of [
+        [[], [7, 5, 3]],
+        [
+          [2, 3],
+          [23, 29, 31],
+        ],
+      ]) {
         for (const which of [0, 1]) {
-          await expectSameAsCpu(() => tf.grads((a, b) => tf.square(tf.matMul(a, b, ta, tb)))(operands(batch, sizes, flag))[which], 2e-5);
+          await expectSameAsCpu(
+            () => tf.grads((a, b) => tf.square(tf.matMul(a, b, ta, tb)))(operands(batch, sizes, flag))[which],
+            2e-5,
+          );
         }
       }
     });
@@ -67,14 +104,43 @@ describe('BatchMatMul on wasm', () => {
   it('equals float64 on both sides of the panels and blocks of N', async () => {
     await tf.setBackend('wasm');
     for (const N of [1, 3, 7, 8, 9, 255, 256, 257]) {
-      for (const [M, K] of [[3, 5], [16, 257], [17, 257]]) expectProducts([], [], [M, K, N]);
+      for (const [M, K] of [
+        [3, 5],
+        [16, 257],
+        [17, 257],
+      ])
+        expectProducts([], [], [M, K, N]);
     }
   });
 
   it('equals float64 where batches are broadcast against each other, which tfjs pairs wrongly', async () => {
     await tf.setBackend('wasm');
-    for (const sizes of [[3, 5, 2], [17, 11, 13]]) {
-      for (const [a, b] of [[[2, 1], [1, 3]], [[2, 1], [1, 2]], [[2, 3], [2, 1]], [[3], [2, 3]], [[5, 1, 2], [3, 1]], [[], [5]], [[1], [5]]]) expectProducts(a, b, sizes);
+    for (const sizes of [
+      [3, 5, 2],
+      [17, 11, 13],
+    ]) {
+      for (const [a, b] of [
+        [
+          [2, 1],
+          [1, 3],
+        ],
+        [
+          [2, 1],
+          [1, 2],
+        ],
+        [
+          [2, 3],
+          [2, 1],
+        ],
+        [[3], [2, 3]],
+        [
+          [5, 1, 2],
+          [3, 1],
+        ],
+        [[], [5]],
+        [[1], [5]],
+      ])
+        expectProducts(a, b, sizes);
     }
     expectProducts([0, 1], [1, 3], [2, 3, 5]);
   });
@@ -82,13 +148,24 @@ describe('BatchMatMul on wasm', () => {
   it('equals float64 on any sizes', async () => {
     await tf.setBackend('wasm');
     const size = (max: number): fc.Arbitrary<number> => fc.integer({ min: 0, max });
-    const property = fc.property(size(40), size(300), size(40), fc.constantFrom(...layouts), (M, K, N, layout) => expectProducts([2], [2], [M, K, N], [layout]));
+    const property = fc.property(size(40), size(300), size(40), fc.constantFrom(...layouts), (M, K, N, layout) =>
+      expectProducts([2], [2], [M, K, N], [layout]),
+    );
     fc.assert(property, { numRuns: 60, seed: 1 });
   });
 
   it('leaves fused products with bias and activation as they are', async () => {
     for (const activation of ['linear', 'relu'] as const) {
-      await expectSameAsCpu(() => tf.fused.matMul({ a: floats([7, 5], 1) as tf.Tensor2D, b: floats([5, 3], 2) as tf.Tensor2D, bias: floats([3], 3), activation }), 1e-5);
+      await expectSameAsCpu(
+        () =>
+          tf.fused.matMul({
+            a: floats([7, 5], 1) as tf.Tensor2D,
+            b: floats([5, 3], 2) as tf.Tensor2D,
+            bias: floats([3], 3),
+            activation,
+          }),
+        1e-5,
+      );
     }
   });
 

@@ -13,21 +13,53 @@ const compared: Record<string, Binary> = {
   maximum: tf.maximum,
   minimum: tf.minimum,
 };
-const arithmetic: Record<string, Binary> = { add: tf.add, sub: tf.sub, mul: tf.mul, squaredDifference: tf.squaredDifference };
+const arithmetic: Record<string, Binary> = {
+  add: tf.add,
+  sub: tf.sub,
+  mul: tf.mul,
+  squaredDifference: tf.squaredDifference,
+};
 /** Shapes around and above the size from which operands are repeated first. */
 const shapes = [
-  [[7, 41], [7, 1]],
-  [[7, 1], [7, 41]],
-  [[41, 1], [1, 43]],
-  [[3, 5, 19], [5, 1]],
-  [[3, 1, 19], [5, 1]],
-  [[3, 5, 19], [3, 1, 19]],
-  [[3, 5, 19], [1, 5, 19]],
+  [
+    [7, 41],
+    [7, 1],
+  ],
+  [
+    [7, 1],
+    [7, 41],
+  ],
+  [
+    [41, 1],
+    [1, 43],
+  ],
+  [
+    [3, 5, 19],
+    [5, 1],
+  ],
+  [
+    [3, 1, 19],
+    [5, 1],
+  ],
+  [
+    [3, 5, 19],
+    [3, 1, 19],
+  ],
+  [
+    [3, 5, 19],
+    [1, 5, 19],
+  ],
   [[7, 41], [41]],
   [[7, 41], []],
   [[1, 1], [300]],
-  [[5, 1], [5, 3]],
-  [[0, 5], [1, 1]],
+  [
+    [5, 1],
+    [5, 3],
+  ],
+  [
+    [0, 5],
+    [1, 1],
+  ],
 ];
 
 describe('broadcasts on wasm', () => {

@@ -41,8 +41,25 @@ describe('unary kernels on wasm', () => {
     });
 
     it(`${name} agrees with cpu on NaN, infinities, zeros and the largest numbers, in the lanes and in the rest`, async () => {
-      const special = [NaN, Infinity, -Infinity, 0, -0, 3.4e38, -3.4e38, 1.2e-38, 88.5, -86.5, 1, -1, NaN, Infinity, -Infinity];
-      for (let shift = 0; shift < 4; shift++) await expectSameAsCpu(() => op(tf.tensor1d(special.slice(shift))), tolerance);
+      const special = [
+        NaN,
+        Infinity,
+        -Infinity,
+        0,
+        -0,
+        3.4e38,
+        -3.4e38,
+        1.2e-38,
+        88.5,
+        -86.5,
+        1,
+        -1,
+        NaN,
+        Infinity,
+        -Infinity,
+      ];
+      for (let shift = 0; shift < 4; shift++)
+        await expectSameAsCpu(() => op(tf.tensor1d(special.slice(shift))), tolerance);
     });
 
     it(`${name} has cpu's gradient`, async () => {
@@ -74,7 +91,9 @@ describe('unary kernels on wasm', () => {
   it('exp is 0 where the result would be close to the smallest normal number', async () => {
     await tf.setBackend('wasm');
     expect(valuesOf(() => tf.exp(tf.tensor1d([-86.7, -87.5, -100, -1e9, -Infinity])))).to.deep.equal([0, 0, 0, 0, 0]);
-    expect(valuesOf(() => tf.exp(tf.tensor1d([-86.59, 88.72, 88.73])))).to.satisfy(([small, large, more]: number[]) => small > 0 && large < Infinity && more === Infinity);
+    expect(valuesOf(() => tf.exp(tf.tensor1d([-86.59, 88.72, 88.73])))).to.satisfy(
+      ([small, large, more]: number[]) => small > 0 && large < Infinity && more === Infinity,
+    );
   });
 });
 
@@ -106,8 +125,12 @@ describe('binary kernels on wasm', () => {
   for (const [name, op] of Object.entries(binaries)) {
     it(`${name} equals cpu on every kind of broadcast, either way round`, async () => {
       for (const [kind, a, b] of pairs) {
-        await expectSameAsCpu(() => op(floats(a, 1), floats(b, 2))).catch((error: Error) => expect.fail(`${kind}: ${error.message}`));
-        await expectSameAsCpu(() => op(floats(b, 1), floats(a, 2))).catch((error: Error) => expect.fail(`${kind}, turned: ${error.message}`));
+        await expectSameAsCpu(() => op(floats(a, 1), floats(b, 2))).catch((error: Error) =>
+          expect.fail(`${kind}: ${error.message}`),
+        );
+        await expectSameAsCpu(() => op(floats(b, 1), floats(a, 2))).catch((error: Error) =>
+          expect.fail(`${kind}, turned: ${error.message}`),
+        );
       }
     });
 
@@ -129,24 +152,42 @@ describe('binary kernels on wasm', () => {
     });
 
     it(`${name} has cpu's gradients`, async () => {
-      for (const [a, b] of [[[3, 7], [3, 1]], [[7], [3, 7]], [[3, 7], []]]) {
-        for (const which of [0, 1]) await expectSameAsCpu(() => tf.grads(op)([floats(a, 1), tf.add(tf.abs(floats(b, 2)), 1)])[which], 1e-5);
+      for (const [a, b] of [
+        [
+          [3, 7],
+          [3, 1],
+        ],
+        [[7], [3, 7]],
+        [[3, 7], []],
+      ]) {
+        for (const which of [0, 1])
+          await expectSameAsCpu(() => tf.grads(op)([floats(a, 1), tf.add(tf.abs(floats(b, 2)), 1)])[which], 1e-5);
       }
     });
   }
 
   it('give the infinities and NaN of cpu', async () => {
     const values = [NaN, Infinity, -Infinity, 0, -0, 3.4e38, 1e-38];
-    for (const op of Object.values(binaries)) await expectSameAsCpu(() => op(tf.tensor2d(values, [7, 1]), tf.tensor1d(values)));
-    for (const op of Object.values(binaries)) await expectSameAsCpu(() => op(tf.tensor1d(values), tf.tensor1d([...values].reverse())));
+    for (const op of Object.values(binaries))
+      await expectSameAsCpu(() => op(tf.tensor2d(values, [7, 1]), tf.tensor1d(values)));
+    for (const op of Object.values(binaries))
+      await expectSameAsCpu(() => op(tf.tensor1d(values), tf.tensor1d([...values].reverse())));
   });
 
   it('equal cpu on any two shapes that fit', async () => {
-    const axis = fc.record({ size: fc.integer({ min: 0, max: 6 }), one: fc.constantFrom('neither', 'neither', 'first', 'second') });
-    const shapes = fc.record({ axes: fc.array(axis, { maxLength: 4 }), dropped: fc.nat(4), from: fc.constantFrom('first', 'second') });
+    const axis = fc.record({
+      size: fc.integer({ min: 0, max: 6 }),
+      one: fc.constantFrom('neither', 'neither', 'first', 'second'),
+    });
+    const shapes = fc.record({
+      axes: fc.array(axis, { maxLength: 4 }),
+      dropped: fc.nat(4),
+      from: fc.constantFrom('first', 'second'),
+    });
     await fc.assert(
       fc.asyncProperty(shapes, fc.constantFrom(...Object.values(binaries)), async ({ axes, dropped, from }, op) => {
-        const shapeOf = (which: string): number[] => axes.map(({ size, one }) => (one === which ? 1 : size)).slice(from === which ? dropped : 0);
+        const shapeOf = (which: string): number[] =>
+          axes.map(({ size, one }) => (one === which ? 1 : size)).slice(from === which ? dropped : 0);
         await expectSameAsCpu(() => op(floats(shapeOf('first'), 1), floats(shapeOf('second'), 2)));
       }),
       { numRuns: 100, seed: 1 },
@@ -156,7 +197,9 @@ describe('binary kernels on wasm', () => {
   it('refuse shapes that do not fit', async () => {
     await tf.setBackend('wasm');
     for (const op of Object.values(binaries)) {
-      expect(() => tf.tidy(() => op(floats([3, 5], 1), floats([3], 2)))).to.throw('Operands could not be broadcast together with shapes 3,5 and 3.');
+      expect(() => tf.tidy(() => op(floats([3, 5], 1), floats([3], 2)))).to.throw(
+        'Operands could not be broadcast together with shapes 3,5 and 3.',
+      );
     }
   });
 });

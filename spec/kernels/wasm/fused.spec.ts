@@ -3,11 +3,11 @@ import { expect } from 'chai';
 import { wasmFused } from '../../../src/kernels/wasm/fused';
 import { penalise, penaliseFirstOrder } from '../../../src/losses/streaming/penalise';
 import { gated } from '../../../src/ops/gated';
-import { OnlineSoftmax } from '../../../src/ops/online_softmax';
+import { OnlineSoftmax } from '../../../src/vocabulary/online_softmax';
 import { rmsNorm } from '../../../src/ops/rms_norm';
 import { applyRotary } from '../../../src/ops/rotary';
-import { VocabularyTile } from '../../../src/ops/vocabulary_projection';
-import { AdamW } from '../../../src/training/adamw';
+import { VocabularyTile } from '../../../src/vocabulary/vocabulary_projection';
+import { AdamW } from '../../../src/optimizers/adamw';
 import { logSumExp, maxDifference, toRows } from '../../support/reference';
 import { floats } from '../against_cpu';
 import { withoutOwnKernels } from '../without_own_kernels';
@@ -35,7 +35,15 @@ describe('fused kernels on wasm', () => {
   });
 
   it('are the ones the operations ask for', () => {
-    const names = ['ILRecRmsNorm', 'ILRecRmsNormGrad', 'ILRecRotate', 'ILRecGate', 'ILRecGateGrad', 'ILRecSoftmaxGrad', 'ILRecAdamW'];
+    const names = [
+      'ILRecRmsNorm',
+      'ILRecRmsNormGrad',
+      'ILRecRotate',
+      'ILRecGate',
+      'ILRecGateGrad',
+      'ILRecSoftmaxGrad',
+      'ILRecAdamW',
+    ];
     names.push('ILRecOnlineSoftmax', 'ILRecPenalise', 'ILRecPenaliseFirstOrder', 'ILRecTileLogits', 'ILRecTileSums');
     expect(wasmFused.map(({ kernelName }) => kernelName)).to.have.members(names);
     for (const name of names) {
@@ -47,7 +55,10 @@ describe('fused kernels on wasm', () => {
   it('rmsNorm and its gradients equal the composed ones on every size of row', () => {
     for (const D of SIZES) {
       for (const outer of [[1], [3], [2, 3]]) {
-        expectSameComposed(() => withGradients((x, w) => rmsNorm(x, w as tf.Tensor1D, 0.01), [floats([...outer, D], 1), floats([D], 2)]), 1e-5);
+        expectSameComposed(
+          () => withGradients((x, w) => rmsNorm(x, w as tf.Tensor1D, 0.01), [floats([...outer, D], 1), floats([D], 2)]),
+          1e-5,
+        );
       }
     }
   });
@@ -55,33 +66,92 @@ describe('fused kernels on wasm', () => {
   it('rmsNorm of no rows is empty and gives the weight no gradient', () => {
     tf.tidy(() => {
       const [y, dx, dw] = withGradients((x, w) => rmsNorm(x, w as tf.Tensor1D), [floats([0, 5], 1), floats([5], 2)]);
-      expect([y.shape, dx.shape]).to.deep.equal([[0, 5], [0, 5]]);
+      expect([y.shape, dx.shape]).to.deep.equal([
+        [0, 5],
+        [0, 5],
+      ]);
       expect([...dw.dataSync()]).to.deep.equal([0, 0, 0, 0, 0]);
     });
   });
 
   it('gated and its gradient equal the composed ones on every size of row', () => {
     for (const I of [...SIZES, 0]) {
-      for (const outer of [[], [3], [2, 3], [0]]) expectSameComposed(() => withGradients((x) => gated(x, 'silu'), [floats([...outer, 2 * I], 1)]), 5e-6);
+      for (const outer of [[], [3], [2, 3], [0]])
+        expectSameComposed(() => withGradients((x) => gated(x, 'silu'), [floats([...outer, 2 * I], 1)]), 5e-6);
     }
   });
 
   it('gated saturates as the composed one does', () => {
     const gates = [-200, -90, -20, 0, 20, 90, 200];
-    expectSameComposed(() => withGradients((x) => gated(x, 'silu'), [tf.tensor1d([...gates, ...gates.map(() => 1)])]), 1e-6);
+    expectSameComposed(
+      () => withGradients((x) => gated(x, 'silu'), [tf.tensor1d([...gates, ...gates.map(() => 1)])]),
+      1e-6,
+    );
   });
 
   it('applyRotary and its gradient equal the composed ones for every way tables are shared', () => {
     for (const half of SIZES) {
       const F = 2 * half;
-      const pairs: [number[], number[]][] = [[[3, F], [3, F]], [[2, 5, 3, F], [3, F]], [[2, 5, 3, F], [1, 1, 3, F]], [[2, 5, 3, F], [2, 1, 3, F]], [[2, 5, 3, F], [2, 5, 3, F]]];
-      pairs.push([[5, 3, F], [1, F]], [[2, 5, 3, F], [5, 3, F]], [[F], [F]]);
-      for (const [shape, tables] of pairs) expectSameComposed(() => withGradients((x) => applyRotary(x, floats(tables, 2), floats(tables, 3)), [floats(shape, 1)]), 1e-6);
+      const pairs: [number[], number[]][] = [
+        [
+          [3, F],
+          [3, F],
+        ],
+        [
+          [2, 5, 3, F],
+          [3, F],
+        ],
+        [
+          [2, 5, 3, F],
+          [1, 1, 3, F],
+        ],
+        [
+          [2, 5, 3, F],
+          [2, 1, 3, F],
+        ],
+        [
+          [2, 5, 3, F],
+          [2, 5, 3, F],
+        ],
+      ];
+      pairs.push(
+        [
+          [5, 3, F],
+          [1, F],
+        ],
+        [
+          [2, 5, 3, F],
+          [5, 3, F],
+        ],
+        [[F], [F]],
+      );
+      for (const [shape, tables] of pairs)
+        expectSameComposed(
+          () => withGradients((x) => applyRotary(x, floats(tables, 2), floats(tables, 3)), [floats(shape, 1)]),
+          1e-6,
+        );
     }
   });
 
   it('applyRotary takes empty tensors', () => {
-    for (const [shape, tables] of [[[2, 0, 6], [0, 6]], [[0, 3, 6], [3, 6]], [[0, 3, 6], [0, 3, 6]], [[3, 0], [3, 0]]]) {
+    for (const [shape, tables] of [
+      [
+        [2, 0, 6],
+        [0, 6],
+      ],
+      [
+        [0, 3, 6],
+        [3, 6],
+      ],
+      [
+        [0, 3, 6],
+        [0, 3, 6],
+      ],
+      [
+        [3, 0],
+        [3, 0],
+      ],
+    ]) {
       const rotated = tf.tidy(() => applyRotary(floats(shape, 1), floats(tables, 2), floats(tables, 3)).shape);
       expect(rotated).to.deep.equal(shape);
     }
@@ -89,8 +159,12 @@ describe('fused kernels on wasm', () => {
 
   it('refuse a last size that has no halves', () => {
     const before = tf.memory().numTensors;
-    expect(() => tf.tidy(() => gated(floats([2, 5], 1), 'silu'))).to.throw('gated: the last size must be even, got [2, 5]');
-    expect(() => tf.tidy(() => applyRotary(floats([2, 5], 1), floats([2, 5], 2), floats([2, 5], 3)))).to.throw('applyRotary: the last size must be even, got [2, 5]');
+    expect(() => tf.tidy(() => gated(floats([2, 5], 1), 'silu'))).to.throw(
+      'gated: the last size must be even, got [2, 5]',
+    );
+    expect(() => tf.tidy(() => applyRotary(floats([2, 5], 1), floats([2, 5], 2), floats([2, 5], 3)))).to.throw(
+      'applyRotary: the last size must be even, got [2, 5]',
+    );
     expect(tf.memory().numTensors).to.equal(before);
   });
 
@@ -100,13 +174,16 @@ describe('fused kernels on wasm', () => {
     const numbers = (): tf.Tensor2D => tf.mul(floats([3, sum], 1), 10);
     const run = (): { parts: tf.Tensor[]; normalisers: Float64Array } => {
       const softmax = new OnlineSoftmax(3);
-      const found = (tf.split(numbers(), parts, 1) as tf.Tensor2D[]).flatMap((part) => Object.values(softmax.add(part)));
+      const found = (tf.split(numbers(), parts, 1) as tf.Tensor2D[]).flatMap((part) =>
+        Object.values(softmax.add(part)),
+      );
       const normalisers = softmax.logNormalisers();
       softmax.dispose();
       return { parts: found, normalisers };
     };
     const wanted = tf.tidy(() => toRows(numbers().dataSync(), sum).map(logSumExp));
-    for (const form of [<T>(f: () => T): T => f(), withoutOwnKernels]) tf.tidy(() => void expect(maxDifference(form(run).normalisers, wanted)).to.be.below(5e-6));
+    for (const form of [<T>(f: () => T): T => f(), withoutOwnKernels])
+      tf.tidy(() => void expect(maxDifference(form(run).normalisers, wanted)).to.be.below(5e-6));
     expectSameComposed(() => run().parts, 1e-5);
   });
 
@@ -114,7 +191,13 @@ describe('fused kernels on wasm', () => {
     for (const n of SIZES) {
       for (const penalty of ['scale', 'paper', 'additive'] as const) {
         for (const threshold of [-Infinity, -0.5, 0.5, Infinity]) {
-          const rows = [0, n - 1, n, -1, 50].map((label) => ({ label: label + 11, threshold, ensemble: 3, final: 2.5, ensembleMass: 0.7 }));
+          const rows = [0, n - 1, n, -1, 50].map((label) => ({
+            label: label + 11,
+            threshold,
+            ensemble: 3,
+            final: 2.5,
+            ensembleMass: 0.7,
+          }));
           expectSameComposed(() => {
             const [logits, blended] = [1, 2].map((seed) => floats([5, n], seed) as tf.Tensor2D);
             const { raised, growth, sums } = penalise(logits, blended, rows, 11, 0.3, penalty);
@@ -129,12 +212,20 @@ describe('fused kernels on wasm', () => {
   it('the tiles of a head, read where they lie, equal the ones that are cut out', () => {
     const [V, D] = [29, 7];
     for (const layout of ['rows', 'columns'] as const) {
-      for (const [start, size] of [[0, V], [0, 5], [3, 1], [11, 18]]) {
+      for (const [start, size] of [
+        [0, V],
+        [0, 5],
+        [3, 1],
+        [11, 18],
+      ]) {
         for (const R of [1, 3, 17]) {
           expectSameComposed(() => {
             const weight = floats(layout === 'rows' ? [V, D] : [D, V], 1) as tf.Tensor2D;
             const tile = new VocabularyTile({ weight, layout, bias: floats([V], 2) as tf.Tensor1D }, start, size);
-            return [tile.logitsOf(floats([R, D], 3) as tf.Tensor2D), tile.sumsOfRows(floats([R, size], 4) as tf.Tensor2D)];
+            return [
+              tile.logitsOf(floats([R, D], 3) as tf.Tensor2D),
+              tile.sumsOfRows(floats([R, size], 4) as tf.Tensor2D),
+            ];
           }, 1e-5);
         }
       }
@@ -152,7 +243,8 @@ describe('AdamW on wasm', () => {
     return tf.tidy(() => {
       const weight = tf.variable(floats([size, 1], 1));
       const optimizer = new AdamW({ learningRate: 0.1, weightDecay: 0.3 });
-      for (let seed = 0; seed < steps; seed++) optimizer.applyGradients([{ name: weight.name, tensor: floats([size, 1], 20 + seed) }]);
+      for (let seed = 0; seed < steps; seed++)
+        optimizer.applyGradients([{ name: weight.name, tensor: floats([size, 1], 20 + seed) }]);
       const values = weight.dataSync<'float32'>();
       optimizer.dispose();
       weight.dispose();
@@ -161,13 +253,20 @@ describe('AdamW on wasm', () => {
   }
 
   it('equals the composed update over five steps on every size', () => {
-    for (const size of SIZES) expect(maxDifference(train(size, 5), withoutOwnKernels(() => train(size, 5)))).to.be.below(1e-6);
+    for (const size of SIZES)
+      expect(
+        maxDifference(
+          train(size, 5),
+          withoutOwnKernels(() => train(size, 5)),
+        ),
+      ).to.be.below(1e-6);
   });
 
   it('writes over the moments, and gives the weight memory of its own, as tfjs keeps packed copies of what it multiplied', async () => {
     const weight = tf.tidy(() => tf.variable(floats([5, 7], 1)));
     const optimizer = new AdamW({ learningRate: 0.1 });
-    const step = (): void => tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5, 7], 2) }]));
+    const step = (): void =>
+      tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5, 7], 2) }]));
     const places = async (): Promise<object[]> => {
       const [steps, ...moments] = await optimizer.getWeights();
       steps.tensor.dispose();
@@ -185,7 +284,8 @@ describe('AdamW on wasm', () => {
   it('leaves saved moments as they were', async () => {
     const weight = tf.tidy(() => tf.variable(floats([5, 7], 1)));
     const optimizer = new AdamW({ learningRate: 0.1 });
-    const step = (): void => tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5, 7], 2) }]));
+    const step = (): void =>
+      tf.tidy(() => optimizer.applyGradients([{ name: weight.name, tensor: floats([5, 7], 2) }]));
     step();
     const [steps, ...moments] = await optimizer.getWeights();
     const saved = moments.map(({ tensor }) => tf.clone(tensor));

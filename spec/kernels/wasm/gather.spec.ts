@@ -4,7 +4,11 @@ import { bools, expectSameAsCpu, floats, ints } from '../against_cpu';
 
 describe('GatherV2 on wasm', () => {
   it('agrees with cpu on every axis, for short and long slices', async () => {
-    for (const shape of [[7, 5, 3], [5, 41], [11, 2, 23]]) {
+    for (const shape of [
+      [7, 5, 3],
+      [5, 41],
+      [11, 2, 23],
+    ]) {
       for (let axis = -shape.length; axis < shape.length; axis++) {
         await expectSameAsCpu(() => tf.gather(floats(shape, 1), ints([13], shape.at(axis)!, 2), axis));
       }
@@ -45,14 +49,19 @@ describe('GatherV2 on wasm', () => {
 
   it("has cpu's gradient", async () => {
     await expectSameAsCpu(() => tf.grad((x) => tf.square(tf.gather(x, ints([2, 11], 7, 2))))(floats([7, 5], 1)), 1e-6);
-    await expectSameAsCpu(() => tf.grad((x) => tf.square(tf.gather(x, ints([11], 5, 2), 1)))(floats([7, 5, 3], 1)), 1e-6);
+    await expectSameAsCpu(
+      () => tf.grad((x) => tf.square(tf.gather(x, ints([11], 5, 2), 1)))(floats([7, 5, 3], 1)),
+      1e-6,
+    );
   });
 
   it('names an index out of range and leaves nothing behind', async () => {
     await tf.setBackend('wasm');
     const before = tf.memory().numDataBuffers;
     for (const index of [7, -1]) {
-      expect(() => tf.tidy(() => tf.gather(floats([7, 3], 1), tf.tensor1d([2, index], 'int32')))).to.throw(`GatherV2: the index value ${index} is not in [0, 6]`);
+      expect(() => tf.tidy(() => tf.gather(floats([7, 3], 1), tf.tensor1d([2, index], 'int32')))).to.throw(
+        `GatherV2: the index value ${index} is not in [0, 6]`,
+      );
     }
     expect(tf.memory().numDataBuffers).to.equal(before);
   });

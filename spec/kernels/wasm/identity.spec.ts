@@ -16,10 +16,22 @@ describe('Identity on wasm', () => {
     });
   });
 
-  for (const [order, first] of [['the original', 0], ['the clone', 1]] as const) {
+  for (const [order, first] of [
+    ['the original', 0],
+    ['the clone', 1],
+  ] as const) {
     it(`keeps the values of the other when ${order} is disposed first, and frees them with the last`, () => {
       const before = tf.memory();
-      const pair = [tf.tensor2d([[1, 2], [3, 5]], [2, 2], 'int32')];
+      const pair = [
+        tf.tensor2d(
+          [
+            [1, 2],
+            [3, 5],
+          ],
+          [2, 2],
+          'int32',
+        ),
+      ];
       pair.push(tf.clone(pair[0]));
       pair[first].dispose();
       expect([...tf.tidy(() => tf.mul(pair[1 - first], 2).dataSync())]).to.deep.equal([2, 4, 6, 10]);

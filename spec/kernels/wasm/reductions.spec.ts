@@ -11,7 +11,9 @@ const shapes = [[7], [5, 7], [3, 5, 7], [2, 3, 5, 7], [1, 3, 1, 4]];
 
 /** Every set of axes but the empty one. */
 function combinations(rank: number): number[][] {
-  return Array.from({ length: 2 ** rank - 1 }, (_, bits) => Array.from({ length: rank }, (__, axis) => axis).filter((axis) => (bits + 1) & (1 << axis)));
+  return Array.from({ length: 2 ** rank - 1 }, (_, bits) =>
+    Array.from({ length: rank }, (__, axis) => axis).filter((axis) => (bits + 1) & (1 << axis)),
+  );
 }
 
 describe('reductions on wasm', () => {
@@ -19,7 +21,8 @@ describe('reductions on wasm', () => {
     it(`${name} agrees with cpu over every combination of axes`, async () => {
       for (const shape of shapes) {
         for (const axes of combinations(shape.length)) {
-          for (const keepDims of [false, true]) await expectSameAsCpu(() => op(floats(shape, 1), axes, keepDims), tolerance);
+          for (const keepDims of [false, true])
+            await expectSameAsCpu(() => op(floats(shape, 1), axes, keepDims), tolerance);
         }
       }
     });
@@ -30,7 +33,8 @@ describe('reductions on wasm', () => {
         await expectSameAsCpu(() => op(floats(shape, 1), []), tolerance);
         await expectSameAsCpu(() => op(floats(shape, 1), undefined, true), tolerance);
       }
-      for (const axes of [[-1], [-2, -1], [-1, -2], [2, 1], [-3, 3], [3, -4]]) await expectSameAsCpu(() => op(floats([2, 3, 5, 7], 1), axes), tolerance);
+      for (const axes of [[-1], [-2, -1], [-1, -2], [2, 1], [-3, 3], [3, -4]])
+        await expectSameAsCpu(() => op(floats([2, 3, 5, 7], 1), axes), tolerance);
       for (const axis of [0, 1, -1, -4]) await expectSameAsCpu(() => op(floats([2, 3, 5, 7], 1), axis), tolerance);
     });
 
@@ -67,19 +71,23 @@ describe('reductions on wasm', () => {
     });
 
     it(`${name} has cpu's gradient`, async () => {
-      for (const axes of [[0], [2], [0, 1], [0, 2]]) await expectSameAsCpu(() => tf.grad((x) => tf.square(op(x, axes)))(floats([3, 5, 7], 1)), 2e-6);
+      for (const axes of [[0], [2], [0, 1], [0, 2]])
+        await expectSameAsCpu(() => tf.grad((x) => tf.square(op(x, axes)))(floats([3, 5, 7], 1)), 2e-6);
     });
 
     it(`${name} refuses an axis that is not there`, async () => {
       await tf.setBackend('wasm');
-      expect(() => tf.tidy(() => op(floats([3, 5], 1), [2]))).to.throw('All values in axis param must be in range [-2, 2) but got axis 2');
+      expect(() => tf.tidy(() => op(floats([3, 5], 1), [2]))).to.throw(
+        'All values in axis param must be in range [-2, 2) but got axis 2',
+      );
     });
   }
 
   it('mean of equal whole numbers is exact, as it divides instead of multiplying by a rounded reciprocal', async () => {
     await tf.setBackend('wasm');
     tf.tidy(() => {
-      for (const size of [3, 7, 11, 41, 49, 107]) { // 49 * (1 / 49) is below 1
+      for (const size of [3, 7, 11, 41, 49, 107]) {
+        // 49 * (1 / 49) is below 1
         for (const value of [1, 3, 1001]) {
           expect([...tf.mean(tf.fill([2, size], value), 1).dataSync()]).to.deep.equal([value, value]);
           expect([...tf.mean(tf.fill([size, 5], value), 0).dataSync()]).to.deep.equal(new Array(5).fill(value));

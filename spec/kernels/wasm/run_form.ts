@@ -11,11 +11,14 @@ export function bytesOf(form: Form): Uint8Array<ArrayBuffer> {
 
 /** Of the kind that the form works on; shared memory as threaded tfjs makes it. */
 export function memoryOf(form: Form): WebAssembly.Memory {
-  return new WebAssembly.Memory(form.startsWith('shared') ? { initial: 64, maximum: 65536, shared: true } : { initial: 64 });
+  return new WebAssembly.Memory(
+    form.startsWith('shared') ? { initial: 64, maximum: 65536, shared: true } : { initial: 64 },
+  );
 }
 
 export function instantiate(form: Form, memory: WebAssembly.Memory): SimdKernels {
-  return new WebAssembly.Instance(new WebAssembly.Module(bytesOf(form)), { env: { memory } }).exports as unknown as SimdKernels;
+  return new WebAssembly.Instance(new WebAssembly.Module(bytesOf(form)), { env: { memory } })
+    .exports as unknown as SimdKernels;
 }
 
 const [ROWS, N, K] = [5, 13, 37]; // [ROWS, N] is what most kernels work on
@@ -37,7 +40,8 @@ export function runForm(form: Form): Record<string, number[]> {
   }
   const whole = ROWS * N;
   for (const [name, kind] of Object.entries(UNARY)) record(name, whole, () => kernels.unary(kind, whole, x, out));
-  for (const [name, kind] of Object.entries(BINARY)) record(name, whole, () => kernels.binary(kind, ROWS, N, x, y, out, false, false));
+  for (const [name, kind] of Object.entries(BINARY))
+    record(name, whole, () => kernels.binary(kind, ROWS, N, x, y, out, false, false));
   record('gemm', whole, () => kernels.gemm(ROWS, N, K, x, K, 1, y, N, 1, out, N, false, scratch));
   record('gemm, dots', whole, () => kernels.gemm(ROWS, N, K, x, K, 1, y, 1, K, out, N, false, scratch));
   record('rowMax', ROWS, () => kernels.rowMax(ROWS, N, x, out));
@@ -46,7 +50,12 @@ export function runForm(form: Form): Record<string, number[]> {
   record('softmax', whole, () => kernels.softmax(ROWS, N, x, out));
   record('softmaxGradient', whole, () => kernels.softmaxGradient(ROWS, N, x, y, out));
   record('onlineSoftmax', whole, () => kernels.onlineSoftmax(ROWS, N, x, y, z, out, second, second + 32, second + 64));
-  record('onlineSoftmax, sums', 16 + ROWS, () => kernels.onlineSoftmax(ROWS, N, x, y, z, out, second, second + 32, second + 64), 5);
+  record(
+    'onlineSoftmax, sums',
+    16 + ROWS,
+    () => kernels.onlineSoftmax(ROWS, N, x, y, z, out, second, second + 32, second + 64),
+    5,
+  );
   record('penaliseFirstOrder', whole, () => kernels.penaliseFirstOrder(ROWS, N, x, y, z, 0, out, second));
   record('copyLines', whole, () => kernels.copyLines(ROWS, x, 4 * N, out, 4 * N, 4 * N));
   record('swapAxes', whole, () => kernels.swapAxes(1, ROWS, N, 1, x, out));
@@ -60,7 +69,6 @@ export function runForm(form: Form): Record<string, number[]> {
   record('penalise', whole, () => kernels.penalise(ROWS, N, x, y, z, 0.5, 0, out, second, w));
   return results;
 }
-
 
 if (process.argv[1]?.endsWith('run_form.ts')) {
   const forms = process.argv.slice(2) as Form[];

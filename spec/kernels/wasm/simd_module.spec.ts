@@ -12,9 +12,15 @@ const FLAG = '--experimental-wasm-relaxed-simd'; // engines before V8 11.4, Node
 function expectAgreement(got: Record<string, number[]>, wanted: Record<string, number[]>, tolerance: number): void {
   expect(Object.keys(got)).to.deep.equal(Object.keys(wanted));
   for (const [name, values] of Object.entries(wanted)) {
-    expect(values.some((value) => value !== 0), `${name} wrote nothing`).to.equal(true);
+    expect(
+      values.some((value) => value !== 0),
+      `${name} wrote nothing`,
+    ).to.equal(true);
     values.forEach((value, i) => {
-      if (Number.isNaN(value)) expect(got[name][i], `${name}[${i}]`).to.satisfy((other: number | null) => other === null || Number.isNaN(other)); // JSON has no NaN
+      if (Number.isNaN(value))
+        expect(got[name][i], `${name}[${i}]`).to.satisfy(
+          (other: number | null) => other === null || Number.isNaN(other),
+        ); // JSON has no NaN
       else expect(Math.abs(got[name][i] - value), `${name}[${i}]`).to.be.at.most(tolerance * (1 + Math.abs(value)));
     });
   }
@@ -40,11 +46,15 @@ describe('the SIMD kernels', () => {
   /** The results, or why there are none. */
   function runInChild(forms: Form[]): Record<string, number[]>[] | string {
     const program = fileURLToPath(new URL('run_form.ts', import.meta.url));
-    const { status, stdout, stderr } = spawnSync(process.execPath, [FLAG, '--import', 'tsx', program, ...forms], { encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync(process.execPath, [FLAG, '--import', 'tsx', program, ...forms], {
+      encoding: 'utf8',
+    });
     if (/bad option/.test(stderr)) return `no relaxed SIMD, and ${FLAG} is unknown to Node ${process.version}`;
     expect(status, stderr).to.equal(0);
     const results = JSON.parse(stdout) as (Record<string, number[]> | null)[];
-    return results.includes(null) ? `no relaxed SIMD in Node ${process.version}, not even with ${FLAG}` : (results as Record<string, number[]>[]);
+    return results.includes(null)
+      ? `no relaxed SIMD in Node ${process.version}, not even with ${FLAG}`
+      : (results as Record<string, number[]>[]);
   }
 
   it('refuse memory of the other kind, so that the wrong form never runs', () => {

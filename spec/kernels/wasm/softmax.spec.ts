@@ -14,13 +14,20 @@ describe('Softmax on wasm', () => {
 
   it('agrees with cpu on rows of every size, of every rank', async () => {
     for (const n of SIZES) {
-      for (const shape of [[n], [3, n], [2, 3, n], [2, 1, 3, n]]) await expectSameAsCpu(() => tf.softmax(tf.mul(floats(shape, 1), 5)), 1e-6);
+      for (const shape of [[n], [3, n], [2, 3, n], [2, 1, 3, n]])
+        await expectSameAsCpu(() => tf.softmax(tf.mul(floats(shape, 1), 5)), 1e-6);
     }
   });
 
   it('gives rows that sum to 1', async () => {
     await tf.setBackend('wasm');
-    for (const n of SIZES) tf.tidy(() => tf.sum(tf.softmax(floats([5, n], 1)), 1).dataSync().forEach((total) => expect(total).to.be.closeTo(1, 5e-7)));
+    for (const n of SIZES)
+      tf.tidy(() =>
+        tf
+          .sum(tf.softmax(floats([5, n], 1)), 1)
+          .dataSync()
+          .forEach((total) => expect(total).to.be.closeTo(1, 5e-7)),
+      );
   });
 
   it('spreads a row that is masked everywhere evenly', async () => {
@@ -45,11 +52,24 @@ describe('Softmax on wasm', () => {
   });
 
   it('is NaN where cpu is: of a row of -Infinity, or with a NaN or an Infinity', async () => {
-    for (const row of [[-Infinity, -Infinity, -Infinity], [1, NaN, 2], [1, 2, Infinity], [1, 2, 3, 4, NaN]]) await expectSameAsCpu(() => tf.softmax(tf.tensor1d(row)));
+    for (const row of [
+      [-Infinity, -Infinity, -Infinity],
+      [1, NaN, 2],
+      [1, 2, Infinity],
+      [1, 2, 3, 4, NaN],
+    ])
+      await expectSameAsCpu(() => tf.softmax(tf.tensor1d(row)));
   });
 
   it('takes numbers that are no tensor, and empty tensors', async () => {
-    await expectSameAsCpu(() => tf.softmax([[1, 2, 4], [0, 0, 8]]), 1e-6);
+    await expectSameAsCpu(
+      () =>
+        tf.softmax([
+          [1, 2, 4],
+          [0, 0, 8],
+        ]),
+      1e-6,
+    );
     await expectSameAsCpu(() => tf.softmax(floats([0, 5], 1)));
     await expectSameAsCpu(() => tf.softmax(floats([5, 0], 1)));
   });
@@ -58,7 +78,10 @@ describe('Softmax on wasm', () => {
     for (const n of SIZES) {
       const mask = (): tf.Tensor => tf.mul(tf.cast(ints([3, n], 2, 7), 'float32'), -1e9);
       await expectSameAsCpu(() => tf.grad((x) => tf.mul(tf.softmax(x), floats([3, n], 2)))(floats([3, n], 1)), 1e-6);
-      await expectSameAsCpu(() => tf.grad((x) => tf.mul(tf.softmax(tf.add(x, mask())), floats([3, n], 2)))(floats([3, n], 1)), 1e-6);
+      await expectSameAsCpu(
+        () => tf.grad((x) => tf.mul(tf.softmax(tf.add(x, mask())), floats([3, n], 2)))(floats([3, n], 1)),
+        1e-6,
+      );
     }
   });
 

@@ -3,8 +3,21 @@ import { bools, expectSameAsCpu, floats, ints } from '../against_cpu';
 
 describe('Tile on wasm', () => {
   it('agrees with cpu for every kind of repetition', async () => {
-    for (const reps of [[1, 1, 1], [3, 1, 1], [1, 5, 1], [1, 1, 7], [2, 3, 5], [0, 1, 1]]) {
-      for (const shape of [[5, 3, 2], [1, 3, 1], [1, 1, 1], [2, 1, 11]]) await expectSameAsCpu(() => tf.tile(floats(shape, 1), reps));
+    for (const reps of [
+      [1, 1, 1],
+      [3, 1, 1],
+      [1, 5, 1],
+      [1, 1, 7],
+      [2, 3, 5],
+      [0, 1, 1],
+    ]) {
+      for (const shape of [
+        [5, 3, 2],
+        [1, 3, 1],
+        [1, 1, 1],
+        [2, 1, 11],
+      ])
+        await expectSameAsCpu(() => tf.tile(floats(shape, 1), reps));
     }
   });
 

@@ -11,7 +11,8 @@ type Sizes = { B?: number; H?: number; K?: number; T: number; S?: number; F: num
 
 /** Context and gradients of query, key and value. */
 function compute({ B = 2, H = 2, K = H, T, S = T, F }: Sizes, mask: () => tf.Tensor): () => tf.Tensor[] {
-  const attend = (...[query, key, value]: tf.Tensor[]): tf.Tensor => attention(query as tf.Tensor4D, key as tf.Tensor4D, value as tf.Tensor4D, mask());
+  const attend = (...[query, key, value]: tf.Tensor[]): tf.Tensor =>
+    attention(query as tf.Tensor4D, key as tf.Tensor4D, value as tf.Tensor4D, mask());
   return () => withGradients(attend, [floats([B, H, T, F], 1), floats([B, K, S, F], 2), floats([B, K, S, F], 3)]);
 }
 
@@ -22,7 +23,8 @@ describe('attention', function () {
 
   onWebGpu(() => {
     it('has the kernels', () => {
-      for (const name of ['ILRecAttention', 'ILRecAttentionGrad']) expect(tf.getKernel(name, 'webgpu'), name).not.to.equal(undefined);
+      for (const name of ['ILRecAttention', 'ILRecAttentionGrad'])
+        expect(tf.getKernel(name, 'webgpu'), name).not.to.equal(undefined);
     });
 
     it('has the value and the gradients of the float64 formula', async () => {
@@ -35,30 +37,52 @@ describe('attention', function () {
           return q.map((_, i) => p.reduce((sum, weight, s) => sum + weight * values[s][i], 0));
         });
       };
-      const weighted = (which: number) => (at: ArrayLike<number>) => reference(inputs.map((x, i) => (i === which ? at : x))).reduce((sum, y, i) => sum + y * inputs[3][i], 0);
+      const weighted = (which: number) => (at: ArrayLike<number>) =>
+        reference(inputs.map((x, i) => (i === which ? at : x))).reduce((sum, y, i) => sum + y * inputs[3][i], 0);
       const results = tf.tidy(() => {
         const [query, key, value, dy] = inputs.map((x) => tf.tensor4d(x, [1, 1, T, F]));
-        const attend = (...[q, k, v]: tf.Tensor[]): tf.Tensor => attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, causalMask(T));
+        const attend = (...[q, k, v]: tf.Tensor[]): tf.Tensor =>
+          attention(q as tf.Tensor4D, k as tf.Tensor4D, v as tf.Tensor4D, causalMask(T));
         return [attend(query, key, value), ...tf.grads(attend)([query, key, value], dy)];
       });
       const [context, ...gradients] = await Promise.all(results.map((x) => x.data()));
       expect(maxDifference(context, reference(inputs))).to.be.below(1e-5);
-      gradients.forEach((gradient, which) => expect(maxDifference(gradient, centralDifferences(weighted(which), inputs[which]))).to.be.below(1e-5));
+      gradients.forEach((gradient, which) =>
+        expect(maxDifference(gradient, centralDifferences(weighted(which), inputs[which]))).to.be.below(1e-5),
+      );
       tf.dispose(results);
     });
 
     it('and its gradients equal the composed ones around the sizes of tiles', async () => {
-      for (const T of [11, 31, 32, 33, 67]) await expectSameOnBoth(compute({ T, F: 12 }, () => causalMask(T)), TOLERANCE);
+      for (const T of [11, 31, 32, 33, 67])
+        await expectSameOnBoth(
+          compute({ T, F: 12 }, () => causalMask(T)),
+          TOLERANCE,
+        );
     });
 
     it('shares keys and values among groups of heads', async () => {
-      for (const [H, K] of [[6, 3], [3, 1]]) await expectSameOnBoth(compute({ H, K, T: 37, F: 8 }, () => causalMask(37)), TOLERANCE);
+      for (const [H, K] of [
+        [6, 3],
+        [3, 1],
+      ])
+        await expectSameOnBoth(
+          compute({ H, K, T: 37, F: 8 }, () => causalMask(37)),
+          TOLERANCE,
+        );
     });
 
     it('takes the lowest float as a mask, in rows that see no key too', async () => {
       const lowest = -3.4028234663852886e38;
-      for (const T of [32, 37]) await expectSameOnBoth(compute({ T, F: 8 }, () => tf.fill([T, T], lowest)), TOLERANCE);
-      await expectSameOnBoth(compute({ T: 33, F: 8 }, () => tf.mul(causalMask(33), 1e29)), TOLERANCE);
+      for (const T of [32, 37])
+        await expectSameOnBoth(
+          compute({ T, F: 8 }, () => tf.fill([T, T], lowest)),
+          TOLERANCE,
+        );
+      await expectSameOnBoth(
+        compute({ T: 33, F: 8 }, () => tf.mul(causalMask(33), 1e29)),
+        TOLERANCE,
+      );
     });
 
     it('leaves a mask of another size to the composed form, which refuses it', () => {
@@ -67,30 +91,62 @@ describe('attention', function () {
     });
 
     it('takes other numbers of keys than of queries, and every way to broadcast a mask', async () => {
-      for (const shape of [[], [43], [37, 43], [37, 1], [1, 43], [2, 1, 1, 43], [2, 1, 37, 43], [1, 1, 37, 43], [2, 3, 37, 43], [1, 3, 1, 1]]) {
-        await expectSameOnBoth(compute({ H: 3, T: 37, S: 43, F: 8 }, () => floats(shape, 7)), TOLERANCE);
+      for (const shape of [
+        [],
+        [43],
+        [37, 43],
+        [37, 1],
+        [1, 43],
+        [2, 1, 1, 43],
+        [2, 1, 37, 43],
+        [1, 1, 37, 43],
+        [2, 3, 37, 43],
+        [1, 3, 1, 1],
+      ]) {
+        await expectSameOnBoth(
+          compute({ H: 3, T: 37, S: 43, F: 8 }, () => floats(shape, 7)),
+          TOLERANCE,
+        );
       }
     });
 
     it('leaves out what a sliding window hides, tiles of it too', async () => {
-      await expectSameOnBoth(compute({ B: 1, T: 131, F: 8 }, () => causalMask(131, 13)), TOLERANCE);
+      await expectSameOnBoth(
+        compute({ B: 1, T: 131, F: 8 }, () => causalMask(131, 13)),
+        TOLERANCE,
+      );
     });
 
     it('does not see padding on either side', async () => {
-      for (const [from, to] of [[0, 41], [53, 97]]) {
-        const tokens = (): tf.Tensor => tf.tensor2d([Array.from({ length: 97 }, (_, i) => Number(i >= from && i < to)), new Array<number>(97).fill(1)]);
-        await expectSameOnBoth(compute({ T: 97, F: 8 }, () => tf.add(causalMask(97), paddingMask(tokens()))), TOLERANCE);
+      for (const [from, to] of [
+        [0, 41],
+        [53, 97],
+      ]) {
+        const tokens = (): tf.Tensor =>
+          tf.tensor2d([
+            Array.from({ length: 97 }, (_, i) => Number(i >= from && i < to)),
+            new Array<number>(97).fill(1),
+          ]);
+        await expectSameOnBoth(
+          compute({ T: 97, F: 8 }, () => tf.add(causalMask(97), paddingMask(tokens()))),
+          TOLERANCE,
+        );
       }
     });
 
     it('gives a query that sees no key what the composed one does', async () => {
-      await expectSameOnBoth(compute({ T: 37, F: 8 }, () => paddingMask(tf.zeros([2, 37]))), TOLERANCE);
+      await expectSameOnBoth(
+        compute({ T: 37, F: 8 }, () => paddingMask(tf.zeros([2, 37]))),
+        TOLERANCE,
+      );
     });
 
     it('is exact where scores are large', async () => {
       const large = (): tf.Tensor[] => {
         const [query, key] = [tf.mul(floats([1, 1, 37, 8], 1), 20), tf.mul(floats([1, 1, 37, 8], 2), 20)];
-        return [attention(query as tf.Tensor4D, key as tf.Tensor4D, floats([1, 1, 37, 8], 3) as tf.Tensor4D, causalMask(37))];
+        return [
+          attention(query as tf.Tensor4D, key as tf.Tensor4D, floats([1, 1, 37, 8], 3) as tf.Tensor4D, causalMask(37)),
+        ];
       };
       await expectSameOnBoth(large, 1e-3);
     });
@@ -106,12 +162,28 @@ describe('attention', function () {
     });
 
     it('composes few queries and heads of other sizes', async () => {
-      await expectSameOnBoth(compute({ T: 1, S: 11, F: 8 }, () => tf.scalar(0)), TOLERANCE);
-      await expectSameOnBoth(compute({ T: 11, F: 6 }, () => causalMask(11)), TOLERANCE);
+      await expectSameOnBoth(
+        compute({ T: 1, S: 11, F: 8 }, () => tf.scalar(0)),
+        TOLERANCE,
+      );
+      await expectSameOnBoth(
+        compute({ T: 11, F: 6 }, () => causalMask(11)),
+        TOLERANCE,
+      );
     });
 
-    for (const [lanes, size, F] of [[64, 'small', 32], [128, 'usual', 40], [128, 'usual', 64], [256, 'large', 72], [256, 'large', 128]]) {
-      it(`takes ${size} heads of ${F}, ${lanes} lanes`, () => expectSameOnBoth(compute({ B: 1, T: 37, F: F as number }, () => causalMask(37)), TOLERANCE));
+    for (const [lanes, size, F] of [
+      [64, 'small', 32],
+      [128, 'usual', 40],
+      [128, 'usual', 64],
+      [256, 'large', 72],
+      [256, 'large', 128],
+    ]) {
+      it(`takes ${size} heads of ${F}, ${lanes} lanes`, () =>
+        expectSameOnBoth(
+          compute({ B: 1, T: 37, F: F as number }, () => causalMask(37)),
+          TOLERANCE,
+        ));
     }
   });
 });

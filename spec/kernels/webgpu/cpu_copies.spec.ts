@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { AdamW } from '../../../src/training/adamw';
+import { AdamW } from '../../../src/optimizers/adamw';
 import { onWebGpu } from '../../support/backends';
 
 describe('copies on the CPU', () => {

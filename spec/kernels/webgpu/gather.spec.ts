@@ -10,17 +10,30 @@ describe('GatherV2', () => {
 
     it('reads the rows of a table that is larger than a shader can bind', async () => {
       await withLimits(small, async () => {
-        for (const rest of [[37], [64], [3, 5, 7]]) await expectSameOnBoth(() => [tf.gather(floats([1511, ...rest], 1), ints([2, 53], 1511, 2))]);
-        await expectSameOnBoth(() => [tf.gather(ints([1511, 37], 1000, 1), ints([53], 1511, 2)), tf.gather(floats([1511, 37], 1), tf.scalar(1510, 'int32')), tf.gather(floats([1511, 37], 1), tf.tensor1d([], 'int32'))]);
+        for (const rest of [[37], [64], [3, 5, 7]])
+          await expectSameOnBoth(() => [tf.gather(floats([1511, ...rest], 1), ints([2, 53], 1511, 2))]);
+        await expectSameOnBoth(() => [
+          tf.gather(ints([1511, 37], 1000, 1), ints([53], 1511, 2)),
+          tf.gather(floats([1511, 37], 1), tf.scalar(1510, 'int32')),
+          tf.gather(floats([1511, 37], 1), tf.tensor1d([], 'int32')),
+        ]);
       });
     });
 
     it('and its gradient go through a table of that size', async () => {
-      await withLimits(small, () => expectSameOnBoth(() => [tf.grad((x) => tf.gather(x, ints([53], 1511, 2)))(floats([1511, 37], 1), floats([53, 37], 3))], 1e-6));
+      await withLimits(small, () =>
+        expectSameOnBoth(
+          () => [tf.grad((x) => tf.gather(x, ints([53], 1511, 2)))(floats([1511, 37], 1), floats([53, 37], 3))],
+          1e-6,
+        ),
+      );
     });
 
     it("leaves tables that fit to tfjs's kernel", async () => {
-      await expectSameOnBoth(() => [tf.gather(floats([7, 5], 1), ints([11], 7, 2)), tf.gather(floats([7, 5, 3], 1), ints([11], 5, 2), 1)]);
+      await expectSameOnBoth(() => [
+        tf.gather(floats([7, 5], 1), ints([11], 7, 2)),
+        tf.gather(floats([7, 5, 3], 1), ints([11], 5, 2), 1),
+      ]);
     });
   });
 });

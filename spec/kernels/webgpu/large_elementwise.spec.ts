@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import { lowerBindingLimit } from '../../../src/kernels/webgpu/binding_limit';
-import { logitsOfTokens } from '../../../src/ops/device_head';
-import { AdamW } from '../../../src/training/adamw';
+import { logitsOfTokens } from '../../../src/vocabulary/device_head';
+import { AdamW } from '../../../src/optimizers/adamw';
 import { onWebGpu } from '../../support/backends';
 import { normals } from '../../support/random';
 import { maxDifference } from '../../support/reference';
@@ -40,7 +40,9 @@ describe('webgpuLargeElementwise', () => {
       lowerBindingLimit(1024);
       try {
         expect(tf.mul(tf.ones([331]), tf.ones([1, 1])).shape).to.deep.equal([1, 331]);
-        expect(() => tf.add(tf.ones([70, 1]), tf.ones([1, 10]))).to.throw('Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [70, 1] and [1, 10]');
+        expect(() => tf.add(tf.ones([70, 1]), tf.ones([1, 10]))).to.throw(
+          'Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [70, 1] and [1, 10]',
+        );
       } finally {
         lowerBindingLimit(Infinity);
       }
@@ -52,7 +54,9 @@ describe('webgpuLargeElementwise', () => {
         await expectSame((a, b) => tf.add(op(a, 3), op(tf.scalar(0.7), b)));
       }
       await expectSame((a, b) => tf.addN([tf.square(a), tf.sqrt(b), tf.neg(a), b]));
-      await expectSame((a) => tf.stack([tf.zerosLike(a), tf.onesLike(a), tf.fill(SHAPE, 2.5)].map((each) => tf.div(tf.sum(each), 331))));
+      await expectSame((a) =>
+        tf.stack([tf.zerosLike(a), tf.onesLike(a), tf.fill(SHAPE, 2.5)].map((each) => tf.div(tf.sum(each), 331))),
+      );
       await expectSame((a) => tf.div(tf.sum(a), 100));
     });
 
@@ -60,7 +64,9 @@ describe('webgpuLargeElementwise', () => {
       lowerBindingLimit(1024);
       const [a, row] = [tf.tensor2d(A, SHAPE), tf.ones([331])];
       try {
-        expect(() => tf.add(a, row)).to.throw('Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [7, 331] and [331]');
+        expect(() => tf.add(a, row)).to.throw(
+          'Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [7, 331] and [331]',
+        );
       } finally {
         lowerBindingLimit(Infinity);
         tf.dispose([a, row]);
@@ -68,7 +74,11 @@ describe('webgpuLargeElementwise', () => {
     });
 
     it('makes a step of AdamW with clipping, and of Adam', async () => {
-      for (const create of [() => new AdamW({ learningRate: 0.1, weightDecay: 0.1, clipNorm: 1 }), () => tf.train.adam(0.1), () => tf.train.sgd(0.1)]) {
+      for (const create of [
+        () => new AdamW({ learningRate: 0.1, weightDecay: 0.1, clipNorm: 1 }),
+        () => tf.train.adam(0.1),
+        () => tf.train.sgd(0.1),
+      ]) {
         await expectSame((a, b) => {
           const [weight, optimizer] = [tf.variable(a), create()];
           for (let i = 0; i < 2; i++) optimizer.applyGradients([{ name: weight.name, tensor: b }]);

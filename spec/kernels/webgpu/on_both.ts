@@ -10,11 +10,20 @@ interface Result {
 
 async function resultsOn(backend: string, compute: () => tf.Tensor[]): Promise<Result[]> {
   await tf.setBackend(backend);
-  const before = { tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() };
+  const before = {
+    tensors: tf.memory().numTensors,
+    buffers: tf.memory().numDataBuffers,
+    ids: tf.backend().numDataIds(),
+  };
   const tensors = tf.tidy(compute);
-  const results = await Promise.all(tensors.map(async (y) => ({ shape: y.shape, dtype: y.dtype, values: await y.data() })));
+  const results = await Promise.all(
+    tensors.map(async (y) => ({ shape: y.shape, dtype: y.dtype, values: await y.data() })),
+  );
   tf.dispose(tensors);
-  expect({ tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() }, `left on ${backend}`).to.deep.equal(before);
+  expect(
+    { tensors: tf.memory().numTensors, buffers: tf.memory().numDataBuffers, ids: tf.backend().numDataIds() },
+    `left on ${backend}`,
+  ).to.deep.equal(before);
   return results;
 }
 
@@ -26,7 +35,8 @@ export async function expectSameOnBoth(compute: () => tf.Tensor[], tolerance = 0
     expect({ shape, dtype }).to.deep.equal({ shape: wanted[which].shape, dtype: wanted[which].dtype });
     Array.from(values).forEach((value, i) => {
       const right = wanted[which].values[i];
-      if (!(Math.abs(value - right) <= tolerance * (1 + Math.abs(right)))) expect.fail(`number ${i} of result ${which}, [${shape.join(', ')}], is ${value} on webgpu and ${right} on cpu`);
+      if (!(Math.abs(value - right) <= tolerance * (1 + Math.abs(right))))
+        expect.fail(`number ${i} of result ${which}, [${shape.join(', ')}], is ${value} on webgpu and ${right} on cpu`);
     });
   });
 }

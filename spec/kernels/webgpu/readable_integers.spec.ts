@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { causalLM } from '../../../src/models/causal_lm';
-import { ilrec } from '../../../src/ilrec';
+import { ilrec } from '../../../src/ilrec/ilrec';
 import { onWebGpu } from '../../support/backends';
 import { integers } from '../../support/random';
 
@@ -9,7 +9,14 @@ describe('integers on WebGPU', () => {
   onWebGpu(() => {
     it('can be read at once after a shader has read them', async () => {
       const ids = tf.tensor1d([2, 0, 1], 'int32');
-      const rows = tf.gather(tf.tensor2d([[1, 2], [3, 4], [5, 6]]), ids);
+      const rows = tf.gather(
+        tf.tensor2d([
+          [1, 2],
+          [3, 4],
+          [5, 6],
+        ]),
+        ids,
+      );
       expect([...(await rows.data())]).to.deep.equal([5, 6, 1, 2, 3, 4]);
       expect([...ids.dataSync()]).to.deep.equal([2, 0, 1]);
       tf.dispose([ids, rows]);
@@ -26,7 +33,11 @@ describe('integers on WebGPU', () => {
     });
 
     it('are read as they are after a kernel of tfjs has written over its copy of them', async () => {
-      const changed = tf.tensorScatterUpdate(tf.tensor1d([1, 2, 3, 4], 'int32'), tf.tensor2d([[1]], [1, 1], 'int32'), tf.tensor1d([9], 'int32'));
+      const changed = tf.tensorScatterUpdate(
+        tf.tensor1d([1, 2, 3, 4], 'int32'),
+        tf.tensor2d([[1]], [1, 1], 'int32'),
+        tf.tensor1d([9], 'int32'),
+      );
       expect([...(await changed.data())]).to.deep.equal([1, 9, 3, 4]);
       changed.dispose();
     });
@@ -44,7 +55,9 @@ describe('integers on WebGPU', () => {
     });
 
     it('refuse a part that is not there, as tfjs does', () => {
-      expect(() => tf.slice(tf.tensor1d([1, 2, 3, 4, 5, 6]), 3, 5)).to.throw('Error in slice1D: begin[0] + size[0] (8) would overflow input.shape[0] (6)');
+      expect(() => tf.slice(tf.tensor1d([1, 2, 3, 4, 5, 6]), 3, 5)).to.throw(
+        'Error in slice1D: begin[0] + size[0] (8) would overflow input.shape[0] (6)',
+      );
     });
 
     it('let fit cut its batches and evaluate read its labels', async () => {
@@ -55,14 +68,20 @@ describe('integers on WebGPU', () => {
       method.attach(model);
       const ids = tf.tensor2d(integers(6 * T, vocabSize, 1), [6, T], 'int32');
       const labels = tf.tensor2d(integers(6 * T, vocabSize, 2), [6, T], 'int32');
-      const { history } = await model.fit(ids, labels, { epochs: 2, batchSize: 4, verbose: 0, callbacks: [method.callback] });
+      const { history } = await model.fit(ids, labels, {
+        epochs: 2,
+        batchSize: 4,
+        verbose: 0,
+        callbacks: [method.callback],
+      });
       expect(history.loss[1]).to.be.below(history.loss[0] as number);
       const [loss] = model.evaluate(ids, labels, { batchSize: 3 }) as tf.Scalar[];
-      expect((await loss.data())[0]).to.be.above(0).and.below(history.loss[0] as number);
+      expect((await loss.data())[0])
+        .to.be.above(0)
+        .and.below(history.loss[0] as number);
       method.detach();
       model.dispose();
       tf.dispose([ids, labels, loss]);
     }).timeout(120_000);
   });
-
 });

@@ -11,16 +11,20 @@ describe('rmsNorm', () => {
   onWebGpu(() => {
     it('and its gradients equal the composed ones on every size of row, for few and many lanes', async () => {
       for (const D of [1, 2, 3, 4, 5, 63, 64, 65, 511, 523]) {
-        for (const outer of [[1], [2, 3]]) await expectSameOnBoth(() => withGradients(norm, [floats([...outer, D], 1), floats([D], 2)]), 1e-5);
+        for (const outer of [[1], [2, 3]])
+          await expectSameOnBoth(() => withGradients(norm, [floats([...outer, D], 1), floats([D], 2)]), 1e-5);
       }
     });
 
     it('sums the gradient of the weight over many bands of rows', async () => {
-      for (const rows of [31, 32, 33, 8219]) await expectSameOnBoth(() => withGradients(norm, [floats([rows, 7], 1), floats([7], 2)]), 5e-5);
+      for (const rows of [31, 32, 33, 8219])
+        await expectSameOnBoth(() => withGradients(norm, [floats([rows, 7], 1), floats([7], 2)]), 5e-5);
     });
 
     it('takes more rows than a grid is wide', async () => {
-      await withLimits({ maxComputeWorkgroupsPerDimension: 7 }, () => expectSameOnBoth(() => withGradients(norm, [floats([37, 3], 1), floats([3], 2)]), 1e-5));
+      await withLimits({ maxComputeWorkgroupsPerDimension: 7 }, () =>
+        expectSameOnBoth(() => withGradients(norm, [floats([37, 3], 1), floats([3], 2)]), 1e-5),
+      );
     });
 
     it('of no rows is empty and gives the weight no gradient', async () => {

@@ -25,12 +25,14 @@ async function reduce(x: Float32Array, lanes: number): Promise<{ sums: Float32Ar
       sums[i] = sum_of(lane, x[i]);
       most[i] = largest_of(lane, x[i]);`,
   });
-  const [sums, largest] = await Promise.all(outputs.map(async (info) => {
-    const tensor = tf.engine().makeTensorFromTensorInfo(info);
-    const values = await tensor.data<'float32'>();
-    tensor.dispose();
-    return values;
-  }));
+  const [sums, largest] = await Promise.all(
+    outputs.map(async (info) => {
+      const tensor = tf.engine().makeTensorFromTensorInfo(info);
+      const values = await tensor.data<'float32'>();
+      tensor.dispose();
+      return values;
+    }),
+  );
   input.dispose();
   return { sums, largest };
 }

@@ -5,7 +5,8 @@ import { floats, ints } from '../against_cpu';
 import { expectSameOnBoth } from './on_both';
 import { withLimits } from './with_limits';
 
-const sum = (x: tf.Tensor, ids: tf.Tensor, segments: number): tf.Tensor => tf.unsortedSegmentSum(x, ids as tf.Tensor1D, segments);
+const sum = (x: tf.Tensor, ids: tf.Tensor, segments: number): tf.Tensor =>
+  tf.unsortedSegmentSum(x, ids as tf.Tensor1D, segments);
 
 describe('UnsortedSegmentSum', () => {
   onWebGpu(() => {
@@ -21,11 +22,18 @@ describe('UnsortedSegmentSum', () => {
 
     it('keeps integers and takes empty input', async () => {
       await expectSameOnBoth(() => [sum(ints([11, 3], 1000, 1), ints([11], 5, 2), 5)]);
-      await expectSameOnBoth(() => [sum(floats([0, 3], 1), tf.tensor1d([], 'int32'), 2), sum(floats([2, 0], 1), ints([2], 2, 1), 3), sum(floats([2, 3], 1), ints([2], 2, 1), 0)]);
+      await expectSameOnBoth(() => [
+        sum(floats([0, 3], 1), tf.tensor1d([], 'int32'), 2),
+        sum(floats([2, 0], 1), ints([2], 2, 1), 3),
+        sum(floats([2, 3], 1), ints([2], 2, 1), 0),
+      ]);
     });
 
     it('is the gradient of gather, with several dimensions of indices', async () => {
-      await expectSameOnBoth(() => [tf.grad((x) => tf.square(tf.gather(x, ints([2, 11], 7, 2))))(floats([7, 5], 1))], 1e-5);
+      await expectSameOnBoth(
+        () => [tf.grad((x) => tf.square(tf.gather(x, ints([2, 11], 7, 2))))(floats([7, 5], 1))],
+        1e-5,
+      );
     });
 
     it('gives the same bits each time, and adds in the order of the rows', async () => {
@@ -44,11 +52,14 @@ describe('UnsortedSegmentSum', () => {
     });
 
     it('writes a sum that is larger than a shader can bind', async () => {
-      await withLimits({ maxStorageBufferBindingSize: 64 * 1024 }, () => expectSameOnBoth(() => [sum(floats([97, 37], 1), ints([97], 1511, 2), 1511)], 1e-6));
+      await withLimits({ maxStorageBufferBindingSize: 64 * 1024 }, () =>
+        expectSameOnBoth(() => [sum(floats([97, 37], 1), ints([97], 1511, 2), 1511)], 1e-6),
+      );
     });
 
     it('takes more rows than a grid is wide', async () => {
-      const ids = (): tf.Tensor => tf.tidy(() => tf.concat([ints([7], 3, 1), tf.fill([65_537], -1, 'int32'), ints([5], 3, 2)]));
+      const ids = (): tf.Tensor =>
+        tf.tidy(() => tf.concat([ints([7], 3, 1), tf.fill([65_537], -1, 'int32'), ints([5], 3, 2)]));
       await expectSameOnBoth(() => [sum(floats([65_549], 1), ids(), 3)], 1e-5);
     });
   });

@@ -6,7 +6,8 @@ import { expectSameOnBoth, renamed } from './on_both';
 describe('Softmax', () => {
   onWebGpu(() => {
     it("equals cpu's on every size of row", async () => {
-      for (const shape of [[1], [5], [3, 64], [2, 3, 67], [2, 523], [0, 3], [2, 0]]) await expectSameOnBoth(() => [tf.softmax(floats(shape, 1))], 1e-6);
+      for (const shape of [[1], [5], [3, 64], [2, 3, 67], [2, 523], [0, 3], [2, 0]])
+        await expectSameOnBoth(() => [tf.softmax(floats(shape, 1))], 1e-6);
     });
 
     it('takes more rows than a grid is wide, which tfjs itself gets wrong', async () => {
@@ -14,7 +15,18 @@ describe('Softmax', () => {
     });
 
     it('is exact for scores far apart and far from zero', async () => {
-      await expectSameOnBoth(() => [tf.softmax(tf.tensor2d([[-1e9, 0, 1], [-1e9, -1e9, -1e9], [1e4, 1e4, -1e4]]))], 1e-6);
+      await expectSameOnBoth(
+        () => [
+          tf.softmax(
+            tf.tensor2d([
+              [-1e9, 0, 1],
+              [-1e9, -1e9, -1e9],
+              [1e4, 1e4, -1e4],
+            ]),
+          ),
+        ],
+        1e-6,
+      );
     });
 
     it('reads integers that a cast has renamed', async () => {

@@ -15,7 +15,9 @@ describe('the gradient of softmax', () => {
     });
 
     it('takes more rows than a grid is wide', async () => {
-      await withLimits({ maxComputeWorkgroupsPerDimension: 7 }, () => expectSameOnBoth(() => [tf.grad((x) => tf.softmax(x))(floats([37, 3], 1), floats([37, 3], 2))], 1e-5));
+      await withLimits({ maxComputeWorkgroupsPerDimension: 7 }, () =>
+        expectSameOnBoth(() => [tf.grad((x) => tf.softmax(x))(floats([37, 3], 1), floats([37, 3], 2))], 1e-5),
+      );
     });
   });
 });

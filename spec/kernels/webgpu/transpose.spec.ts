@@ -9,9 +9,19 @@ describe('Transpose', () => {
     it("agrees with cpu's, whether numbers move or not", async () => {
       await expectSameOnBoth(() => {
         const x = floats([3, 1, 5, 7], 1);
-        return [[0, 1, 2, 3], [1, 0, 2, 3], [0, 2, 3, 1], [0, 1, 3, 2], [3, 1, 2, 0]].map((perm) => tf.transpose(x, perm));
+        return [
+          [0, 1, 2, 3],
+          [1, 0, 2, 3],
+          [0, 2, 3, 1],
+          [0, 1, 3, 2],
+          [3, 1, 2, 0],
+        ].map((perm) => tf.transpose(x, perm));
       });
-      await expectSameOnBoth(() => [tf.transpose(floats([0, 3], 1), [0, 1]), tf.transpose(floats([5], 1), [0]), tf.transpose(floats([2, 3], 1))]);
+      await expectSameOnBoth(() => [
+        tf.transpose(floats([0, 3], 1), [0, 1]),
+        tf.transpose(floats([5], 1), [0]),
+        tf.transpose(floats([2, 3], 1)),
+      ]);
     });
 
     it('copies nothing where none move, and the result outlives what it was made of', async () => {

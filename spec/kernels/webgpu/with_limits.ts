@@ -10,7 +10,9 @@ export async function withLimits(smaller: Record<string, number>, run: () => Pro
   const { device } = tf.backend() as unknown as { device: Limited };
   const { limits } = device;
   const own = Object.getOwnPropertyDescriptor(device, 'limits');
-  const fewer = new Proxy(limits, { get: (_, name: string) => smaller[name] ?? (limits as Record<string, number>)[name] });
+  const fewer = new Proxy(limits, {
+    get: (_, name: string) => smaller[name] ?? (limits as Record<string, number>)[name],
+  });
   Object.defineProperty(device, 'limits', { value: fewer, configurable: true });
   try {
     await run();

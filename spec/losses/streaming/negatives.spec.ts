@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { CandidateBuffer } from '../../../src/losses/streaming/candidates';
+import { CandidateBuffer } from '../../../src/vocabulary/candidates';
 import { negativesFromCandidates, type RowThresholds } from '../../../src/losses/streaming/negatives';
 import { logSumExp } from '../../support/reference';
 
@@ -9,7 +9,15 @@ function oneRow(final: readonly number[], threshold: number, label = 0): [Candid
   const buffer = new CandidateBuffer(1, 4);
   buffer.raise([-Infinity], [Infinity]);
   buffer.add([0], 0, 4, ensemble, Float32Array.from(final));
-  return [buffer, { labels: Int32Array.of(label), final: Float64Array.of(logSumExp(final)), ensemble: Float64Array.of(Math.log(8)), thresholds: Float64Array.of(threshold) }];
+  return [
+    buffer,
+    {
+      labels: Int32Array.of(label),
+      final: Float64Array.of(logSumExp(final)),
+      ensemble: Float64Array.of(Math.log(8)),
+      thresholds: Float64Array.of(threshold),
+    },
+  ];
 }
 
 const LOGITS = [0, Math.log(2), Math.log(4), 0];
@@ -30,7 +38,11 @@ describe('negativesFromCandidates', () => {
   });
 
   it('leaves the label out, and a row without negatives as it is', () => {
-    expect(negativesFromCandidates(...oneRow(LOGITS, Math.log(4), 2), 1, 'scale').rows[0]).to.include({ numNegatives: 0, mass: 0, logTotal: 0 });
+    expect(negativesFromCandidates(...oneRow(LOGITS, Math.log(4), 2), 1, 'scale').rows[0]).to.include({
+      numNegatives: 0,
+      mass: 0,
+      logTotal: 0,
+    });
   });
 
   it('gives up a row whose threshold is below what the buffer holds', () => {

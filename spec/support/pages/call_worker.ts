@@ -4,7 +4,8 @@ import type { Answer, Call } from './scenario';
 export async function callWorker(worker: Worker, call: Call): Promise<Answer[]> {
   try {
     return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }: MessageEvent<{ answers?: Answer[]; error?: string }>) => (data.answers === undefined ? reject(new Error(data.error)) : resolve(data.answers));
+      worker.onmessage = ({ data }: MessageEvent<{ answers?: Answer[]; error?: string }>) =>
+        data.answers === undefined ? reject(new Error(data.error)) : resolve(data.answers);
       worker.onerror = ({ message }) => reject(new Error(message));
       worker.postMessage(call);
     });

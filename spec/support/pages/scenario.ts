@@ -38,8 +38,20 @@ export async function play(lib: Library, { part, backend, run }: Call): Promise<
 function makeTraining(lib: Library) {
   const data = lib.prepareInteractions(lib.demoCatalogue({ numItems: 40, numUsers: 12, seed: 3 }));
   const tokenizer = lib.SemanticIdTokenizer.fromSemanticIds(data.semanticIds);
-  const batches = lib.createBatches({ sequences: lib.leaveOneOut(data).train, itemTokens: tokenizer.itemTokens, batchSize: 15, bucketTokens: 64, maxHistory: 4 });
-  const model = lib.causalLM({ vocabSize: tokenizer.vocabSize, hiddenSize: 4, numHiddenLayers: 2, numAttentionHeads: 1, hiddenDropout: 0.2 });
+  const batches = lib.createBatches({
+    sequences: lib.leaveOneOut(data).train,
+    itemTokens: tokenizer.itemTokens,
+    batchSize: 15,
+    bucketTokens: 64,
+    maxHistory: 4,
+  });
+  const model = lib.causalLM({
+    vocabSize: tokenizer.vocabSize,
+    hiddenSize: 4,
+    numHiddenLayers: 2,
+    numAttentionHeads: 1,
+    hiddenDropout: 0.2,
+  });
   const method = lib.ilrec({ numNegativeLayers: 1, distillationWeight: 0.1 });
   return { data, tokenizer, batches, model, method, optimizer: new lib.AdamW({ learningRate: 0.01, clipNorm: 1 }) };
 }
@@ -50,11 +62,28 @@ async function trained(lib: Library, backend: string, store: Ilrec.SnapshotStore
   const startStep = await lib.resumeFrom(store, { model, optimizer, method });
   model.compile({ optimizer, loss: method.loss, metrics: method.metrics });
   const initialEpoch = Math.floor(startStep / batches.stepsPerEpoch);
-  const { history } = await model.fitDataset(lib.batchDataset(batches, { startStep }), { epochs: EPOCHS, initialEpoch, callbacks: [method.callback], verbose: 0 });
+  const { history } = await model.fitDataset(lib.batchDataset(batches, { startStep }), {
+    epochs: EPOCHS,
+    initialEpoch,
+    callbacks: [method.callback],
+    verbose: 0,
+  });
   const trie = lib.buildPrefixTrie(tokenizer.itemTokens);
-  const [{ items, scores }] = await lib.constrainedBeamSearch(lib.createCausalDecoder(model), trie, [lib.historyPrompt(tokenizer, data.sequences[0])], { beamWidth: 8 });
+  const [{ items, scores }] = await lib.constrainedBeamSearch(
+    lib.createCausalDecoder(model),
+    trie,
+    [lib.historyPrompt(tokenizer, data.sequences[0])],
+    { beamWidth: 8 },
+  );
   const state = numbersOf(await lib.takeSnapshot(model, optimizer, method.step));
-  return { backend, step: method.step, losses: history.loss as number[], state, items: [...items], scores: [...scores] };
+  return {
+    backend,
+    step: method.step,
+    losses: history.loss as number[],
+    state,
+    items: [...items],
+    scores: [...scores],
+  };
 }
 
 /** With `trainModel`, which a signal stops after a step and leaves in the store. */
@@ -66,8 +95,22 @@ async function stopped(lib: Library, backend: string, store: Ilrec.SnapshotStore
       if (step === STOP_AFTER) abort.abort();
     },
   };
-  const { step } = await lib.trainModel({ model, method, optimizer, batches, epochs: EPOCHS, callbacks: [stopper, lib.checkpointing({ store, signal: abort.signal })] });
-  return { backend, step, losses: [], state: numbersOf(await lib.takeSnapshot(model, optimizer, step)), items: [], scores: [] };
+  const { step } = await lib.trainModel({
+    model,
+    method,
+    optimizer,
+    batches,
+    epochs: EPOCHS,
+    callbacks: [stopper, lib.checkpointing({ store, signal: abort.signal })],
+  });
+  return {
+    backend,
+    step,
+    losses: [],
+    state: numbersOf(await lib.takeSnapshot(model, optimizer, step)),
+    items: [],
+    scores: [],
+  };
 }
 
 function numbersOf({ file }: Ilrec.TrainingSnapshot): number[] {

@@ -27,16 +27,24 @@ export const adamw = rawKernel('ILRecAdamW', (ops) => {
     for (const each of placed) each.takeBack();
   }
   const outputs = [...(decays ? [ops.give(read(ops, variables[0]))] : []), ...placed.map((each) => each.output())];
-  if (sizeOf(ops.info('weight').shape) > LET_GO_ABOVE) for (const variable of variables) assign(ops, variable, ops.float(0));
+  if (sizeOf(ops.info('weight').shape) > LET_GO_ABOVE)
+    for (const variable of variables) assign(ops, variable, ops.float(0));
   return outputs;
 });
 
 function update(ops: Ops, variables: readonly Value[]): void {
   const scale = Math.sqrt(ops.number('secondScale'));
   const [none, rate] = [ops.float(0), ops.float(ops.number('stepSize') / scale)];
-  const [beta1, beta2, epsilon] = [ops.number('beta1'), ops.number('beta2'), ops.number('epsilon') / scale].map((value) => ops.float(value));
+  const [beta1, beta2, epsilon] = [ops.number('beta1'), ops.number('beta2'), ops.number('epsilon') / scale].map(
+    (value) => ops.float(value),
+  );
   const flags = ['use_locking', 'use_nesterov'].map((name) => ops.attribute(name, 'bool', false));
-  ops.all('ResourceApplyAdam', [...variables, none, none, rate, beta1, beta2, epsilon, ops.input('gradient')], [ops.ofFloats('T'), ...flags], 0);
+  ops.all(
+    'ResourceApplyAdam',
+    [...variables, none, none, rate, beta1, beta2, epsilon, ops.input('gradient')],
+    [ops.ofFloats('T'), ...flags],
+    0,
+  );
 }
 
 /** The weight times what decay leaves of it, held by the variable alone. */
@@ -90,7 +98,16 @@ function slotsOf(ops: Ops): readonly Value[] {
   const known = slots.get(ops.backend);
   if (known !== undefined) return known;
   const made = ['weight', 'first', 'second'].map((name) => {
-    const variable = ops.run('VarHandleOp', [], [ops.ofFloats('dtype'), ops.attribute('shape', 'shape', []), ops.attribute('container', 'string', ''), ops.attribute('shared_name', 'string', `ILRecAdamW/${name}`)]);
+    const variable = ops.run(
+      'VarHandleOp',
+      [],
+      [
+        ops.ofFloats('dtype'),
+        ops.attribute('shape', 'shape', []),
+        ops.attribute('container', 'string', ''),
+        ops.attribute('shared_name', 'string', `ILRecAdamW/${name}`),
+      ],
+    );
     ops.release(variable);
     return variable;
   });

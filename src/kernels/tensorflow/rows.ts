@@ -26,7 +26,11 @@ const rotate = kernel('ILRecRotate', (ops) => {
   const half = halfOf(x, 'applyRotary');
   const sign = ops.number('sign');
   const signs = ops.floats(Array.from({ length: 2 * half }, (_, i) => (i < half ? -sign : sign)));
-  const turned = ops.run('Roll', [x, ops.ints([half]), ops.ints([x.shape.length - 1])], [ops.ofFloats('T'), ops.ofInts('Tshift'), ops.ofInts('Taxis')]);
+  const turned = ops.run(
+    'Roll',
+    [x, ops.ints([half]), ops.ints([x.shape.length - 1])],
+    [ops.ofFloats('T'), ops.ofInts('Tshift'), ops.ofInts('Taxis')],
+  );
   return ops.add(ops.mul(x, cos), ops.mul(turned, ops.mul(sin, signs)));
 });
 
@@ -59,4 +63,11 @@ function exponential(ops: Ops, x: Value, largest: Value): Value {
 }
 
 /** Norms, rotations, gates and a softmax that comes in parts; of the gradient of a whole softmax TensorFlow's ops under tfjs are as fast. */
-export const rowKernels: readonly KernelReplacement[] = [rmsNorm, rmsNormGradient, rotate, gate, gateGradient, onlineSoftmax];
+export const rowKernels: readonly KernelReplacement[] = [
+  rmsNorm,
+  rmsNormGradient,
+  rotate,
+  gate,
+  gateGradient,
+  onlineSoftmax,
+];

@@ -55,7 +55,13 @@ export class Ops {
     private readonly attrs: Readonly<Record<string, unknown>>,
   ) {
     const { TF_ATTR_TYPE, TF_ATTR_BOOL, TF_ATTR_INT, TF_ATTR_STRING, TF_ATTR_SHAPE } = backend.binding;
-    this.types = { type: TF_ATTR_TYPE, bool: TF_ATTR_BOOL, int: TF_ATTR_INT, string: TF_ATTR_STRING, shape: TF_ATTR_SHAPE };
+    this.types = {
+      type: TF_ATTR_TYPE,
+      bool: TF_ATTR_BOOL,
+      int: TF_ATTR_INT,
+      string: TF_ATTR_STRING,
+      shape: TF_ATTR_SHAPE,
+    };
   }
 
   info(name: string): tf.TensorInfo {
@@ -79,8 +85,18 @@ export class Ops {
   }
 
   /** Outputs of an op; `T`, the type, is float32 where no attributes are given. */
-  all(op: string, inputs: readonly Value[], attributes: readonly Attribute[] = [this.ofFloats('T')], outputs = 1): Value[] {
-    const values = this.backend.binding.executeOp(op, attributes, inputs.map(({ id }) => id), outputs);
+  all(
+    op: string,
+    inputs: readonly Value[],
+    attributes: readonly Attribute[] = [this.ofFloats('T')],
+    outputs = 1,
+  ): Value[] {
+    const values = this.backend.binding.executeOp(
+      op,
+      attributes,
+      inputs.map(({ id }) => id),
+      outputs,
+    );
     for (const { id } of values) this.made.add(id);
     return values;
   }
@@ -112,16 +128,29 @@ export class Ops {
 
   /** 'Sum', 'Mean' or 'Max' over one axis, which stays with size 1 unless told otherwise. */
   reduce(op: 'Sum' | 'Mean' | 'Max', x: Value, axis: number, keepDims = true): Value {
-    return this.run(op, [x, this.ints([axis])], [this.ofFloats('T'), this.ofInts('Tidx'), this.attribute('keep_dims', 'bool', keepDims)]);
+    return this.run(
+      op,
+      [x, this.ints([axis])],
+      [this.ofFloats('T'), this.ofInts('Tidx'), this.attribute('keep_dims', 'bool', keepDims)],
+    );
   }
 
   /** Halves along the last axis. */
   halves(x: Value): Value[] {
-    return this.all('Split', [this.int(x.shape.length - 1), x], [this.attribute('num_split', 'int', 2), this.ofFloats('T')], 2);
+    return this.all(
+      'Split',
+      [this.int(x.shape.length - 1), x],
+      [this.attribute('num_split', 'int', 2), this.ofFloats('T')],
+      2,
+    );
   }
 
   concat(parts: readonly Value[], axis: number): Value {
-    return this.run('ConcatV2', [...parts, this.int(axis)], [this.ofFloats('T'), this.attribute('N', 'int', parts.length), this.ofInts('Tidx')]);
+    return this.run(
+      'ConcatV2',
+      [...parts, this.int(axis)],
+      [this.ofFloats('T'), this.attribute('N', 'int', parts.length), this.ofInts('Tidx')],
+    );
   }
 
   ofFloats(name: string): Attribute {
@@ -186,16 +215,21 @@ export function kernel(kernelName: string, compute: (ops: Ops) => Value | Value[
 }
 
 /** The same where the kernel makes the tensors that it gives out itself. */
-export function rawKernel(kernelName: string, compute: (ops: Ops) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
+export function rawKernel(
+  kernelName: string,
+  compute: (ops: Ops) => tf.TensorInfo | tf.TensorInfo[],
+): KernelReplacement {
   return {
     kernelName,
-    create: () => ({ inputs, attrs, backend }) => {
-      const ops = new Ops(backend as unknown as TensorFlowBackend, inputs, (attrs ?? {}) as Record<string, unknown>);
-      try {
-        return compute(ops);
-      } finally {
-        ops.free();
-      }
-    },
+    create:
+      () =>
+      ({ inputs, attrs, backend }) => {
+        const ops = new Ops(backend as unknown as TensorFlowBackend, inputs, (attrs ?? {}) as Record<string, unknown>);
+        try {
+          return compute(ops);
+        } finally {
+          ops.free();
+        }
+      },
   };
 }

@@ -21,13 +21,22 @@ export const wasmBatchMatMul: KernelReplacement = {
       if (simd === null || simd.threaded) return rearranged(call);
       const a = input(call.inputs, 'a');
       const b = input(call.inputs, 'b');
-      return matMulOnHeap(wasm, simd, a, b, call.attrs?.transposeA === true, call.attrs?.transposeB === true) ?? stock(call);
+      return (
+        matMulOnHeap(wasm, simd, a, b, call.attrs?.transposeA === true, call.attrs?.transposeB === true) ?? stock(call)
+      );
     };
   },
 };
 
 /** op(a) · op(b), [..., M, N]; null where the operands do not fit or are not float32. */
-export function matMulOnHeap(wasm: WasmBackend, { kernels, scratch }: Simd, a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, transposeB: boolean): tf.TensorInfo | null {
+export function matMulOnHeap(
+  wasm: WasmBackend,
+  { kernels, scratch }: Simd,
+  a: tf.TensorInfo,
+  b: tf.TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.TensorInfo | null {
   const [m, k] = lastTwo(a, transposeA);
   const [inner, n] = lastTwo(b, transposeB);
   if (a.dtype !== 'float32' || b.dtype !== 'float32' || k !== inner) return null;
@@ -51,7 +60,21 @@ export function matMulOnHeap(wasm: WasmBackend, { kernels, scratch }: Simd, a: t
   const placesA = placesOf(batchA, batch);
   const placesB = placesOf(batchB, batch);
   for (let i = 0; i < count; i++) {
-    kernels.gemm(m, n, k, left + 4 * m * k * placesA[i], aRow, aColumn, right + 4 * k * n * placesB[i], bRow, bColumn, to + 4 * m * n * i, n, false, scratch);
+    kernels.gemm(
+      m,
+      n,
+      k,
+      left + 4 * m * k * placesA[i],
+      aRow,
+      aColumn,
+      right + 4 * k * n * placesB[i],
+      bRow,
+      bColumn,
+      to + 4 * m * n * i,
+      n,
+      false,
+      scratch,
+    );
   }
   return out;
 }
@@ -61,7 +84,9 @@ function placesOf(own: readonly number[], batch: readonly number[]): number[] {
   let places = [0];
   const padded = [...new Array<number>(batch.length - own.length).fill(1), ...own];
   batch.forEach((size, axis) => {
-    places = places.flatMap((place) => Array.from({ length: size }, (_, i) => place * padded[axis] + (padded[axis] === 1 ? 0 : i)));
+    places = places.flatMap((place) =>
+      Array.from({ length: size }, (_, i) => place * padded[axis] + (padded[axis] === 1 ? 0 : i)),
+    );
   });
   return places;
 }

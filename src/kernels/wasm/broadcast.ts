@@ -4,7 +4,22 @@ import type { WasmBackend } from './wasm_backend';
 import { tileOnHeap } from './tile';
 
 /** Element-wise kernels of two operands that broadcast a column at 50 to 100 ns a number; those of elementwise.ts do so for integers only. */
-const binaryKernels = ['SquaredDifference', 'Equal', 'NotEqual', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'Maximum', 'Minimum', 'Pow', 'Mod', 'FloorDiv', 'LogicalAnd', 'LogicalOr'];
+const binaryKernels = [
+  'SquaredDifference',
+  'Equal',
+  'NotEqual',
+  'Greater',
+  'GreaterEqual',
+  'Less',
+  'LessEqual',
+  'Maximum',
+  'Minimum',
+  'Pow',
+  'Mod',
+  'FloorDiv',
+  'LogicalAnd',
+  'LogicalOr',
+];
 /** Below this many numbers the detour costs as much as it saves. */
 const minSize = 256;
 
@@ -20,7 +35,8 @@ export function broadcastFirst(stock: tf.KernelFunc, floatIsFast: boolean): tf.K
     const a = input(call.inputs, 'a');
     const b = input(call.inputs, 'b');
     const dtypes = [a.dtype, b.dtype];
-    if ((floatIsFast && a.dtype === 'float32') || dtypes.some((dtype) => dtype === 'string' || dtype === 'complex64')) return stock(call);
+    if ((floatIsFast && a.dtype === 'float32') || dtypes.some((dtype) => dtype === 'string' || dtype === 'complex64'))
+      return stock(call);
     if (repeatsWhole(a.shape, b.shape) || repeatsWhole(b.shape, a.shape)) return stock(call);
     const shape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
     if (sizeOf(shape) < minSize) return stock(call);
@@ -39,7 +55,11 @@ function repeatsWhole(small: readonly number[], large: readonly number[]): boole
   const first = small.findIndex((n) => n !== 1);
   if (first < 0) return small.length <= large.length;
   const core = small.slice(first);
-  return core.length <= large.length && small.length <= large.length && core.every((n, i) => n === large[large.length - core.length + i]);
+  return (
+    core.length <= large.length &&
+    small.length <= large.length &&
+    core.every((n, i) => n === large[large.length - core.length + i])
+  );
 }
 
 /** `x` repeated along its axes of size 1; its own data where nothing is to be repeated. */

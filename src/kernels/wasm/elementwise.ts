@@ -24,7 +24,12 @@ export const wasmUnary: readonly KernelReplacement[] = Object.entries(unaryKerne
   }),
 );
 
-const binaryKernels: Readonly<Record<string, number>> = { Add: BINARY.add, Sub: BINARY.sub, Multiply: BINARY.mul, RealDiv: BINARY.div };
+const binaryKernels: Readonly<Record<string, number>> = {
+  Add: BINARY.add,
+  Sub: BINARY.sub,
+  Multiply: BINARY.mul,
+  RealDiv: BINARY.div,
+};
 
 /** How a pair of shapes is walked through: `rows` lines of `n` numbers of the larger operand, against a line or a column of the smaller. */
 interface Walk {
@@ -68,6 +73,7 @@ function walkOf(a: readonly number[], b: readonly number[]): Walk | null {
     return { rows: size / n, n, turned, byColumn: false }; // repeated as one block
   }
   const last = padded.findLastIndex((n) => n !== 1);
-  if (padded.every((n, axis) => axis > last || n === large[axis])) return { rows: sizeOf(padded), n: size / sizeOf(padded), turned, byColumn: true };
+  if (padded.every((n, axis) => axis > last || n === large[axis]))
+    return { rows: sizeOf(padded), n: size / sizeOf(padded), turned, byColumn: true };
   return null;
 }

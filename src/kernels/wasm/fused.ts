@@ -19,19 +19,21 @@ interface Call {
 function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
   return {
     kernelName,
-    create: () => ({ inputs, attrs, backend }) => {
-      const wasm = backend as WasmBackend;
-      const { kernels, scratch } = simdOf(wasm) as Simd;
-      return compute({
-        kernels,
-        scratch,
-        input: (name) => input(inputs, name),
-        address: (info) => addressOf(wasm, info),
-        output: (shape) => wasm.makeOutput([...shape], 'float32'),
-        writable: (info) => (wasm.refCount(info.dataId) === 1 ? sharing(wasm, info) : copyOf(wasm, info)),
-        attr: (name) => attrs?.[name] as number,
-      });
-    },
+    create:
+      () =>
+      ({ inputs, attrs, backend }) => {
+        const wasm = backend as WasmBackend;
+        const { kernels, scratch } = simdOf(wasm) as Simd;
+        return compute({
+          kernels,
+          scratch,
+          input: (name) => input(inputs, name),
+          address: (info) => addressOf(wasm, info),
+          output: (shape) => wasm.makeOutput([...shape], 'float32'),
+          writable: (info) => (wasm.refCount(info.dataId) === 1 ? sharing(wasm, info) : copyOf(wasm, info)),
+          attr: (name) => attrs?.[name] as number,
+        });
+      },
   };
 }
 
@@ -53,7 +55,16 @@ const rmsNormGradient = fused('ILRecRmsNormGrad', ({ kernels, input, address, ou
   const x = input('x');
   const [rows, n] = rowsOf(x);
   const [dx, dw] = [output(x.shape), output([n])];
-  kernels.rmsNormGradient(rows, n, address(x), address(input('weight')), address(input('inverse')), address(input('dy')), address(dx), address(dw));
+  kernels.rmsNormGradient(
+    rows,
+    n,
+    address(x),
+    address(input('weight')),
+    address(input('inverse')),
+    address(input('dy')),
+    address(dx),
+    address(dw),
+  );
   return [dx, dw];
 });
 
@@ -64,7 +75,17 @@ const rotate = fused('ILRecRotate', ({ kernels, input, address, output, attr }) 
   const y = output(x.shape);
   if (sizeOf(x.shape) === 0) return y;
   const perTable = rows * size;
-  kernels.rotate(sizeOf(x.shape) / perTable, sizeOf(cos.shape) / perTable, rows, size, address(x), address(cos), address(sin), attr('sign'), address(y));
+  kernels.rotate(
+    sizeOf(x.shape) / perTable,
+    sizeOf(cos.shape) / perTable,
+    rows,
+    size,
+    address(x),
+    address(cos),
+    address(sin),
+    attr('sign'),
+    address(y),
+  );
   return y;
 });
 
@@ -100,7 +121,22 @@ const adamw = fused('ILRecAdamW', ({ kernels, input, address, output, writable, 
   const weight = input('weight');
   const outputs = [output(weight.shape), writable(input('first')), writable(input('second'))];
   const [out, m, v] = outputs.map(address);
-  kernels.adamw(sizeOf(weight.shape), address(weight), m, v, address(input('gradient')), out, beta1, 1 - beta1, beta2, 1 - beta2, stepSize, secondScale, epsilon, keep);
+  kernels.adamw(
+    sizeOf(weight.shape),
+    address(weight),
+    m,
+    v,
+    address(input('gradient')),
+    out,
+    beta1,
+    1 - beta1,
+    beta2,
+    1 - beta2,
+    stepSize,
+    secondScale,
+    epsilon,
+    keep,
+  );
   return outputs;
 });
 
@@ -109,7 +145,17 @@ const onlineSoftmax = fused('ILRecOnlineSoftmax', ({ kernels, input, address, ou
   const [rows, n] = rowsOf(x);
   const outputs = [output(x.shape), output([rows, 1]), output([rows, 1]), output([rows, 1])];
   const [e, largest, sums, factors] = outputs.map(address);
-  kernels.onlineSoftmax(rows, n, address(x), address(input('largest')), address(input('sums')), e, largest, sums, factors);
+  kernels.onlineSoftmax(
+    rows,
+    n,
+    address(x),
+    address(input('largest')),
+    address(input('sums')),
+    e,
+    largest,
+    sums,
+    factors,
+  );
   return outputs;
 });
 
@@ -117,7 +163,18 @@ const penalise = fused('ILRecPenalise', ({ kernels, input, address, output, attr
   const logits = input('logits');
   const [rows, n] = rowsOf(logits);
   const [raised, growth, sums] = [output(logits.shape), output(logits.shape), output([rows, 3])];
-  kernels.penalise(rows, n, address(logits), address(input('blended')), address(input('known')), attr('penaltyWeight'), attr('kind'), address(raised), address(growth), address(sums));
+  kernels.penalise(
+    rows,
+    n,
+    address(logits),
+    address(input('blended')),
+    address(input('known')),
+    attr('penaltyWeight'),
+    attr('kind'),
+    address(raised),
+    address(growth),
+    address(sums),
+  );
   return [raised, growth, sums];
 });
 
@@ -125,7 +182,16 @@ const penaliseFirstOrder = fused('ILRecPenaliseFirstOrder', ({ kernels, input, a
   const logits = input('logits');
   const [rows, n] = rowsOf(logits);
   const [factors, sums] = [output(logits.shape), output([rows, 6])];
-  kernels.penaliseFirstOrder(rows, n, address(logits), address(input('blended')), address(input('known')), attr('kind'), address(factors), address(sums));
+  kernels.penaliseFirstOrder(
+    rows,
+    n,
+    address(logits),
+    address(input('blended')),
+    address(input('known')),
+    attr('kind'),
+    address(factors),
+    address(sums),
+  );
   return [factors, sums];
 });
 
@@ -137,7 +203,21 @@ const tileLogits = fused('ILRecTileLogits', ({ kernels, scratch, input, address,
   const out = output([rows, size]);
   const columns = weight.shape[1];
   const [from, step, across] = inRows === 1 ? [start * inner, 1, inner] : [start, columns, 1];
-  kernels.gemm(rows, size, inner, address(hidden), inner, 1, address(weight) + 4 * from, step, across, address(out), size, false, scratch);
+  kernels.gemm(
+    rows,
+    size,
+    inner,
+    address(hidden),
+    inner,
+    1,
+    address(weight) + 4 * from,
+    step,
+    across,
+    address(out),
+    size,
+    false,
+    scratch,
+  );
   return out;
 });
 
@@ -150,9 +230,36 @@ const tileSums = fused('ILRecTileSums', ({ kernels, scratch, input, address, out
   const out = output([rows, inner]);
   const columns = weight.shape[1];
   const [from, step, across] = inRows === 1 ? [start * inner, inner, 1] : [start, 1, columns];
-  kernels.gemm(rows, inner, size, address(factors), size, 1, address(weight) + 4 * from, step, across, address(out), inner, false, scratch);
+  kernels.gemm(
+    rows,
+    inner,
+    size,
+    address(factors),
+    size,
+    1,
+    address(weight) + 4 * from,
+    step,
+    across,
+    address(out),
+    inner,
+    false,
+    scratch,
+  );
   return out;
 });
 
 /** Registered where the machine has SIMD. */
-export const wasmFused: readonly KernelReplacement[] = [rmsNorm, rmsNormGradient, rotate, gate, gateGradient, softmaxGradient, adamw, onlineSoftmax, penalise, penaliseFirstOrder, tileLogits, tileSums];
+export const wasmFused: readonly KernelReplacement[] = [
+  rmsNorm,
+  rmsNormGradient,
+  rotate,
+  gate,
+  gateGradient,
+  softmaxGradient,
+  adamw,
+  onlineSoftmax,
+  penalise,
+  penaliseFirstOrder,
+  tileLogits,
+  tileSums,
+];

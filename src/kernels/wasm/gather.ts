@@ -20,7 +20,12 @@ function gatherOnHeap(stock: tf.KernelFunc): tf.KernelFunc {
     if (x.dtype === 'string' || x.dtype === 'complex64') return stock(call);
     const axis = tf.util.parseAxisParam(call.attrs?.axis as number, x.shape)[0];
     const batchDims = (call.attrs?.batchDims as number | undefined) ?? 0;
-    const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(x as tf.Tensor, indices as tf.Tensor, axis, batchDims);
+    const info = tf.backend_util.segment_util.collectGatherOpShapeInfo(
+      x as tf.Tensor,
+      indices as tf.Tensor,
+      axis,
+      batchDims,
+    );
     const out = wasm.makeOutput(info.outputShape, x.dtype); // before any view is taken: allocating may move the heap
     const picks = wasm.typedArrayFromHeap(indices);
     for (const index of picks) {
@@ -31,9 +36,16 @@ function gatherOnHeap(stock: tf.KernelFunc): tf.KernelFunc {
     }
     const simd = simdOf(wasm);
     const bytes = Float32Array.BYTES_PER_ELEMENT * info.sliceSize;
-    if (simd !== null && x.dtype !== 'bool' && indices.dtype === 'int32' && info.batchSize === 1 && info.outerSize === 1) {
+    if (
+      simd !== null &&
+      x.dtype !== 'bool' &&
+      indices.dtype === 'int32' &&
+      info.batchSize === 1 &&
+      info.outerSize === 1
+    ) {
       simd.kernels.gatherLines(picks.length, addressOf(wasm, x), addressOf(wasm, indices), bytes, addressOf(wasm, out));
-    } else if (sizeOf(info.outputShape) > 0) copySlices(wasm.typedArrayFromHeap(x), picks, info, wasm.typedArrayFromHeap(out));
+    } else if (sizeOf(info.outputShape) > 0)
+      copySlices(wasm.typedArrayFromHeap(x), picks, info, wasm.typedArrayFromHeap(out));
     return out;
   };
 }
@@ -42,7 +54,12 @@ function gatherOnHeap(stock: tf.KernelFunc): tf.KernelFunc {
 function copySlices(
   x: HeapView,
   picks: HeapView,
-  { batchSize, outerSize, dimSize, sliceSize }: { batchSize: number; outerSize: number; dimSize: number; sliceSize: number },
+  {
+    batchSize,
+    outerSize,
+    dimSize,
+    sliceSize,
+  }: { batchSize: number; outerSize: number; dimSize: number; sliceSize: number },
   out: HeapView,
 ): void {
   const perBatch = picks.length / batchSize;

@@ -9,6 +9,8 @@ export const wasmIdentity: KernelReplacement = {
       ? undefined
       : (call) => {
           const x = input(call.inputs, 'x');
-          return x.dtype === 'string' || x.dtype === 'complex64' ? stock(call) : sharing(call.backend as WasmBackend, x);
+          return x.dtype === 'string' || x.dtype === 'complex64'
+            ? stock(call)
+            : sharing(call.backend as WasmBackend, x);
         },
 };

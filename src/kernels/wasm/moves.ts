@@ -19,7 +19,12 @@ export const wasmSplit = simdReplacement('SplitV', ({ wasm, kernels, input, addr
   const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, at);
   const outer = sizeOf(x.shape.slice(0, at));
   const inner = bytes * sizeOf(x.shape.slice(at + 1));
-  const outputs = sizes.map((size) => wasm.makeOutput(x.shape.map((n, i) => (i === at ? size : n)), x.dtype));
+  const outputs = sizes.map((size) =>
+    wasm.makeOutput(
+      x.shape.map((n, i) => (i === at ? size : n)),
+      x.dtype,
+    ),
+  );
   let from = address(x);
   outputs.forEach((output, i) => {
     const line = sizes[i] * inner;
@@ -43,7 +48,15 @@ export const wasmSlice = simdReplacement('Slice', ({ wasm, kernels, input, addre
 });
 
 /** Copies the lines of a box: what follows the last axis that is cut is contiguous, and lines of one plane follow each other at equal steps. */
-function cutBox(kernels: SimdKernels, x: number, shape: readonly number[], begin: readonly number[], size: readonly number[], out: number, bytes: number): void {
+function cutBox(
+  kernels: SimdKernels,
+  x: number,
+  shape: readonly number[],
+  begin: readonly number[],
+  size: readonly number[],
+  out: number,
+  bytes: number,
+): void {
   const lastCut = size.findLastIndex((n, axis) => n !== shape[axis]);
   if (lastCut < 0) {
     kernels.copyLines(1, x, 0, out, 0, bytes * sizeOf(shape));
@@ -75,8 +88,14 @@ export const wasmConcat = simdReplacement('Concat', ({ wasm, kernels, inputs, ad
   const bytes = bytesOf(dtype);
   if (bytes === null || parts.some((part) => part.dtype !== dtype)) return null;
   const at = tf.util.parseAxisParam(attrs.axis as number, parts[0].shape)[0];
-  tf.backend_util.assertParamsConsistent(all.map(({ shape }) => shape), at);
-  const shape = tf.backend_util.computeOutShape(parts.map((part) => part.shape), at);
+  tf.backend_util.assertParamsConsistent(
+    all.map(({ shape }) => shape),
+    at,
+  );
+  const shape = tf.backend_util.computeOutShape(
+    parts.map((part) => part.shape),
+    at,
+  );
   const out = wasm.makeOutput(shape, dtype);
   const outer = sizeOf(shape.slice(0, at));
   const inner = bytes * sizeOf(shape.slice(at + 1));
@@ -102,6 +121,13 @@ export const wasmTranspose = simdReplacement('Transpose', ({ wasm, kernels, inpu
   const isSwap = at + 2 < perm.length && perm.every((axis, i) => axis === (i === at ? at + 1 : i === at + 1 ? at : i));
   if (!isSwap) return null;
   const out = wasm.makeOutput(shape, x.dtype);
-  kernels.swapAxes(sizeOf(x.shape.slice(0, at)), x.shape[at], x.shape[at + 1], sizeOf(x.shape.slice(at + 2)), address(x), address(out));
+  kernels.swapAxes(
+    sizeOf(x.shape.slice(0, at)),
+    x.shape[at],
+    x.shape[at + 1],
+    sizeOf(x.shape.slice(at + 2)),
+    address(x),
+    address(out),
+  );
   return out;
 });

@@ -38,7 +38,8 @@ export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.Kerne
     if (sizeOf(shape) === 0 || aInner === 0) return zeros(wasm, shape);
     const folds = batchB === 1 && (batchA === 1 || !transposeA); // the batch of a joins its rows
     const batch = sizeOf(outerShape);
-    if (batchA > 1 && batchB > 1 && (batchA !== batch || batchB !== batch)) return repeatedFirst(wasm, matMul, call, outerShape);
+    if (batchA > 1 && batchB > 1 && (batchA !== batch || batchB !== batch))
+      return repeatedFirst(wasm, matMul, call, outerShape);
     if (batchA !== batchB && !folds) return stock(call);
     const turn = (x: tf.TensorInfo): tf.TensorInfo => transposeLast(wasm, transposeKernel, x);
 
@@ -63,7 +64,12 @@ export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.Kerne
 }
 
 /** The product of operands that both have the whole batch. */
-function repeatedFirst(wasm: WasmBackend, matMul: tf.KernelFunc, { inputs, attrs }: Parameters<tf.KernelFunc>[0], batch: readonly number[]): tf.TensorInfo {
+function repeatedFirst(
+  wasm: WasmBackend,
+  matMul: tf.KernelFunc,
+  { inputs, attrs }: Parameters<tf.KernelFunc>[0],
+  batch: readonly number[],
+): tf.TensorInfo {
   const operands = [input(inputs, 'a'), input(inputs, 'b')];
   const [a, b] = operands.map((x) => expand(wasm, x, [...batch, ...x.shape.slice(-2)]));
   const out = matMul({ inputs: { a, b }, backend: wasm, attrs }) as tf.TensorInfo;
@@ -83,7 +89,11 @@ function product(
   { rows, columns }: Sizes,
 ): tf.TensorInfo {
   const plain = (left: tf.TensorInfo, right: tf.TensorInfo): tf.TensorInfo =>
-    stock({ inputs: { a: left, b: right }, backend: wasm, attrs: { transposeA: false, transposeB: false } }) as tf.TensorInfo;
+    stock({
+      inputs: { a: left, b: right },
+      backend: wasm,
+      attrs: { transposeA: false, transposeB: false },
+    }) as tf.TensorInfo;
   const temporary: tf.TensorInfo[] = [];
   const turned = (x: tf.TensorInfo): tf.TensorInfo => {
     const result = turn(x);
@@ -106,17 +116,37 @@ type NativeBatchMatMul = (...values: (number | Uint8Array)[]) => void;
 const nativeByModule = new WeakMap<object, NativeBatchMatMul>();
 
 /** out[i] = left[i] · right[i], each through XNNPACK on a window of the three tensors' memory. */
-function productEach(wasm: WasmBackend, left: tf.TensorInfo, right: tf.TensorInfo, out: tf.TensorInfo, sizes: Sizes): void {
+function productEach(
+  wasm: WasmBackend,
+  left: tf.TensorInfo,
+  right: tf.TensorInfo,
+  out: tf.TensorInfo,
+  sizes: Sizes,
+): void {
   let native = nativeByModule.get(wasm.wasm);
   if (native === undefined) {
-    native = wasm.wasm.cwrap('BatchMatMul', null, ['number', 'array', 'number', 'number', 'array', 'number', 'number', 'number', 'number']);
+    native = wasm.wasm.cwrap('BatchMatMul', null, [
+      'number',
+      'array',
+      'number',
+      'number',
+      'array',
+      'number',
+      'number',
+      'number',
+      'number',
+    ]);
     nativeByModule.set(wasm.wasm, native);
   }
   const { rows, inner, columns } = sizes;
   const leftShape = new Uint8Array(Int32Array.of(1, rows, inner).buffer);
   const rightShape = new Uint8Array(Int32Array.of(1, inner, columns).buffer);
   for (let i = 0; i < left.shape[0]; i++) {
-    const windows = [windowOf(wasm, left, i, rows * inner), windowOf(wasm, right, i, inner * columns), windowOf(wasm, out, i, rows * columns)];
+    const windows = [
+      windowOf(wasm, left, i, rows * inner),
+      windowOf(wasm, right, i, inner * columns),
+      windowOf(wasm, out, i, rows * columns),
+    ];
     const [leftId, rightId, outId] = windows.map(({ dataId }) => wasm.dataIdMap.get(dataId).id);
     native(leftId, leftShape, 3, rightId, rightShape, 3, 0, 0, outId);
     for (const window of windows) forget(wasm, window);

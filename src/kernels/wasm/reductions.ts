@@ -16,17 +16,28 @@ export const wasmReductions: readonly KernelReplacement[] = ['Sum', 'Mean', 'Max
   simdReplacement(kernelName, ({ wasm, kernels, input, address, attrs }) => {
     const x = input('x');
     if (x.dtype !== 'float32') return null;
-    const { axis, reductionIndices, keepDims } = attrs as { axis?: number | number[]; reductionIndices?: number | number[]; keepDims?: boolean };
+    const { axis, reductionIndices, keepDims } = attrs as {
+      axis?: number | number[];
+      reductionIndices?: number | number[];
+      keepDims?: boolean;
+    };
     const reduction = reductionOf(x.shape, axis ?? reductionIndices ?? x.shape.map((_, i) => i), keepDims === true);
     if (reduction === null || (kernelName === 'Max' && reduction.inner !== 1 && sizeOf(x.shape) > 0)) return null;
     const out = wasm.makeOutput(reduction.outShape, 'float32');
-    if (sizeOf(x.shape) === 0) wasm.typedArrayFromHeap(out).fill(kernelName === 'Max' ? NaN : 0); // as on cpu; tfjs's leaves it unwritten
+    if (sizeOf(x.shape) === 0)
+      wasm.typedArrayFromHeap(out).fill(kernelName === 'Max' ? NaN : 0); // as on cpu; tfjs's leaves it unwritten
     else reduce(kernels, kernelName, reduction, address(x), address(out));
     return out;
   }),
 );
 
-function reduce(kernels: SimdKernels, kernelName: string, { groups, reduced, inner }: Reduction, x: number, out: number): void {
+function reduce(
+  kernels: SimdKernels,
+  kernelName: string,
+  { groups, reduced, inner }: Reduction,
+  x: number,
+  out: number,
+): void {
   const divisor = kernelName === 'Mean' ? reduced : 1;
   if (kernelName === 'Max') kernels.rowMax(groups, reduced, x, out);
   else if (inner === 1) kernels.rowSum(groups, reduced, x, out, divisor);

@@ -9,34 +9,113 @@ export const BINARY = { add: 0, sub: 1, mul: 2, div: 3 } as const;
 /** The kernels of assembly/, where every array is an address on the backend's heap. */
 export interface SimdKernels {
   gemm(
-    m: number, n: number, k: number,
-    a: number, aRow: number, aColumn: number,
-    b: number, bRow: number, bColumn: number,
-    c: number, cRow: number, accumulate: boolean, scratch: number,
+    m: number,
+    n: number,
+    k: number,
+    a: number,
+    aRow: number,
+    aColumn: number,
+    b: number,
+    bRow: number,
+    bColumn: number,
+    c: number,
+    cRow: number,
+    accumulate: boolean,
+    scratch: number,
   ): void;
   gemmScratchBytes(): number;
   unary(kind: number, n: number, x: number, y: number): void;
-  binary(kind: number, rows: number, n: number, a: number, b: number, y: number, turned: boolean, byColumn: boolean): void;
+  binary(
+    kind: number,
+    rows: number,
+    n: number,
+    a: number,
+    b: number,
+    y: number,
+    turned: boolean,
+    byColumn: boolean,
+  ): void;
   rowMax(rows: number, n: number, x: number, out: number): void;
   rowSum(rows: number, n: number, x: number, out: number, divisor: number): void;
   columnSum(groups: number, rows: number, n: number, x: number, out: number, divisor: number): void;
   softmax(rows: number, n: number, x: number, y: number): void;
   softmaxGradient(rows: number, n: number, y: number, dy: number, dx: number): void;
-  onlineSoftmax(rows: number, n: number, x: number, largest: number, sums: number, e: number, newLargest: number, newSums: number, factors: number): void;
-  penalise(rows: number, n: number, logits: number, blended: number, known: number, alpha: number, kind: number, raised: number, growth: number, sums: number): void;
-  penaliseFirstOrder(rows: number, n: number, logits: number, blended: number, known: number, kind: number, factors: number, sums: number): void;
+  onlineSoftmax(
+    rows: number,
+    n: number,
+    x: number,
+    largest: number,
+    sums: number,
+    e: number,
+    newLargest: number,
+    newSums: number,
+    factors: number,
+  ): void;
+  penalise(
+    rows: number,
+    n: number,
+    logits: number,
+    blended: number,
+    known: number,
+    alpha: number,
+    kind: number,
+    raised: number,
+    growth: number,
+    sums: number,
+  ): void;
+  penaliseFirstOrder(
+    rows: number,
+    n: number,
+    logits: number,
+    blended: number,
+    known: number,
+    kind: number,
+    factors: number,
+    sums: number,
+  ): void;
   copyLines(count: number, from: number, fromStep: number, to: number, toStep: number, bytes: number): void;
   gatherLines(count: number, x: number, ids: number, bytes: number, out: number): void;
   sumLines(count: number, x: number, ids: number, n: number, out: number, numSegments: number, seen: number): void;
   swapAxes(groups: number, a: number, b: number, n: number, x: number, y: number): void;
   rmsNorm(rows: number, n: number, x: number, weight: number, epsilon: number, y: number, inverse: number): void;
-  rmsNormGradient(rows: number, n: number, x: number, weight: number, inverse: number, dy: number, dx: number, dw: number): void;
-  rotate(groups: number, tableGroups: number, rows: number, size: number, x: number, cos: number, sin: number, sign: number, y: number): void;
+  rmsNormGradient(
+    rows: number,
+    n: number,
+    x: number,
+    weight: number,
+    inverse: number,
+    dy: number,
+    dx: number,
+    dw: number,
+  ): void;
+  rotate(
+    groups: number,
+    tableGroups: number,
+    rows: number,
+    size: number,
+    x: number,
+    cos: number,
+    sin: number,
+    sign: number,
+    y: number,
+  ): void;
   gate(rows: number, n: number, x: number, y: number): void;
   gateGradient(rows: number, n: number, x: number, dy: number, dx: number): void;
   adamw(
-    n: number, w: number, m: number, v: number, gradient: number, out: number,
-    b1: number, c1: number, b2: number, c2: number, stepSize: number, secondScale: number, epsilon: number, keep: number,
+    n: number,
+    w: number,
+    m: number,
+    v: number,
+    gradient: number,
+    out: number,
+    b1: number,
+    c1: number,
+    b2: number,
+    c2: number,
+    stepSize: number,
+    secondScale: number,
+    epsilon: number,
+    keep: number,
   ): void;
 }
 
@@ -73,7 +152,10 @@ function instantiate(module: WasmBackend['wasm']): Simd | null {
   const memory = module.asm?.memory ?? module.wasmMemory;
   if (!(memory instanceof WebAssembly.Memory) || module._malloc === undefined) return null;
   const threaded = typeof SharedArrayBuffer !== 'undefined' && memory.buffer instanceof SharedArrayBuffer;
-  const binary = [threaded ? SIMD_BINARIES.sharedRelaxed : SIMD_BINARIES.relaxed, threaded ? SIMD_BINARIES.shared : SIMD_BINARIES.plain]
+  const binary = [
+    threaded ? SIMD_BINARIES.sharedRelaxed : SIMD_BINARIES.relaxed,
+    threaded ? SIMD_BINARIES.shared : SIMD_BINARIES.plain,
+  ]
     .map(fromBase64)
     .find((bytes) => WebAssembly.validate(bytes));
   if (binary === undefined) return null;

@@ -36,7 +36,16 @@ export function simdReplacement(
         const kernels = simdOf(wasm)?.kernels;
         if (kernels === undefined) return other(call);
         const { inputs, attrs = {} } = call;
-        return compute({ wasm, kernels, inputs, attrs, input: (name) => input(inputs, name), address: (info) => addressOf(wasm, info) }) ?? other(call);
+        return (
+          compute({
+            wasm,
+            kernels,
+            inputs,
+            attrs,
+            input: (name) => input(inputs, name),
+            address: (info) => addressOf(wasm, info),
+          }) ?? other(call)
+        );
       };
     },
   };

@@ -6,9 +6,20 @@ import type { WebGpuBackend } from './webgpu_backend';
 /** One pass over a weight, its moments and its gradient. Moments are written over where nothing else holds them. */
 export const webgpuAdamw = fused('ILRecAdamW', ({ backend, input, attr }) => {
   const [weight, gradient] = [input('weight'), input('gradient')];
-  const outputs = [makeOutput(backend, weight.shape), writable(backend, input('first')), writable(backend, input('second'))];
+  const outputs = [
+    makeOutput(backend, weight.shape),
+    writable(backend, input('first')),
+    writable(backend, input('second')),
+  ];
   const [out, m, v] = outputs;
-  const [beta1, beta2, stepSize, secondScale, epsilon, keep] = ['beta1', 'beta2', 'stepSize', 'secondScale', 'epsilon', 'keep'].map(attr);
+  const [beta1, beta2, stepSize, secondScale, epsilon, keep] = [
+    'beta1',
+    'beta2',
+    'stepSize',
+    'secondScale',
+    'epsilon',
+    'keep',
+  ].map(attr);
   for (const part of partsOf(backend.device, countOf(weight))) {
     runShader(backend, {
       name: 'adamw',

@@ -12,7 +12,8 @@ export const addN: KernelReplacement = {
           const webgpu = backend as unknown as WebGpuBackend;
           const most = webgpu.device.limits.maxStorageBuffersPerShaderStage - 1; // one is the sum's
           const tensors = Object.values(inputs) as tf.TensorInfo[];
-          const add = (parts: tf.TensorInfo[]): tf.TensorInfo => stock({ inputs: parts as unknown as tf.NamedTensorInfoMap, backend, attrs }) as tf.TensorInfo;
+          const add = (parts: tf.TensorInfo[]): tf.TensorInfo =>
+            stock({ inputs: parts as unknown as tf.NamedTensorInfoMap, backend, attrs }) as tf.TensorInfo;
           let sum = add(tensors.slice(0, most));
           for (let next = most; next < tensors.length; next += most - 1) {
             const before = sum;

@@ -1,5 +1,17 @@
 import { sizeOf } from '../kernel';
-import { addWeighted, attentionSizes, each, eachRow, LOWEST, maskOrContinue, products, sharingOf, TILE, tileDeclarations, WEIGHTS_ROW } from './attention_tiles';
+import {
+  addWeighted,
+  attentionSizes,
+  each,
+  eachRow,
+  LOWEST,
+  maskOrContinue,
+  products,
+  sharingOf,
+  TILE,
+  tileDeclarations,
+  WEIGHTS_ROW,
+} from './attention_tiles';
 import { fused } from './fused_kernel';
 import { makeOutput, runShader } from './shader';
 
@@ -17,7 +29,8 @@ export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
   const perRow = lanes / TILE;
   const tiles = Math.ceil(length / TILE);
   const fours = true;
-  const number = ({ row, column }: { row: string; column: string }): string => `weights[${row} * ${WEIGHTS_ROW} + ${column}]`;
+  const number = ({ row, column }: { row: string; column: string }): string =>
+    `weights[${row} * ${WEIGHTS_ROW} + ${column}]`;
   runShader(backend, {
     name: `attention ${lanes}`,
     reads: { query: { tensor: query, fours }, key: { tensor: key, fours }, value: { tensor: value, fours }, mask },
@@ -48,7 +61,12 @@ export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
         sums[lane] = 0.0;
       }
       for (var firstKey = 0u; firstKey < u.keys; firstKey += ${TILE}) {
-        ${maskOrContinue(sharing, ({ row }) => `firstQuery + ${row}`, ({ column }) => `firstKey + ${column}`, ({ row }) => `largest[${row}]`)}
+        ${maskOrContinue(
+          sharing,
+          ({ row }) => `firstQuery + ${row}`,
+          ({ column }) => `firstKey + ${column}`,
+          ({ row }) => `largest[${row}]`,
+        )}
         ${products(sharing, 'score', { array: 'query', start: 'startQuery', first: 'firstQuery', count: 'u.queries' }, { array: 'key', start: 'startKey', first: 'firstKey', count: 'u.keys' })}
         ${each(sharing, ({ r, c, row, column }) => `${number({ row, column })} = select(${LOWEST}, score${r}_${c} * u.scale + mask${r}_${c}, firstKey + ${column} < u.keys);`)}
         workgroupBarrier();
@@ -80,7 +98,8 @@ export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
         ${addWeighted(sharing, 'sum', { array: 'value', start: 'startKey', first: 'firstKey', count: 'u.keys' })}
       }
       workgroupBarrier();
-      ${eachRow((r, row) => `
+      ${eachRow(
+        (r, row) => `
         if (firstQuery + ${row} < u.queries) {
           if (across < u.fours) { context[startQuery + (firstQuery + ${row}) * u.fours + across] = sum${r} / sums[${row}]; }
           if (across == 0) {
@@ -88,7 +107,8 @@ export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
             rows[at] = largest[${row}];
             rows[at + 1] = 1.0 / sums[${row}];
           }
-        }`)}`,
+        }`,
+      )}`,
   });
   return [context, rows];
 });

@@ -1,5 +1,17 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { addWeighted, attentionSizes, each, eachRow, maskOrContinue, products, type Rows, sharingOf, TILE, tileDeclarations, WEIGHTS_ROW } from './attention_tiles';
+import {
+  addWeighted,
+  attentionSizes,
+  each,
+  eachRow,
+  maskOrContinue,
+  products,
+  type Rows,
+  sharingOf,
+  TILE,
+  tileDeclarations,
+  WEIGHTS_ROW,
+} from './attention_tiles';
 import { fused } from './fused_kernel';
 import { makeOutput, runShader } from './shader';
 import type { WebGpuBackend } from './webgpu_backend';
@@ -32,7 +44,12 @@ export const webgpuAttentionGradient = fused('ILRecAttentionGrad', ({ backend, i
   return gradients;
 });
 
-function completeRows(backend: WebGpuBackend, given: tf.TensorInfo, context: tf.TensorInfo, gradient: tf.TensorInfo): tf.TensorInfo {
+function completeRows(
+  backend: WebGpuBackend,
+  given: tf.TensorInfo,
+  context: tf.TensorInfo,
+  gradient: tf.TensorInfo,
+): tf.TensorInfo {
   const [batch, heads, length, size] = context.shape;
   const rows = makeOutput(backend, [batch, heads, length, 4]);
   const count = batch * heads * length;
@@ -69,8 +86,14 @@ const readRows = `
   }`;
 
 /** All that both programs read; `rows` and what has features as vec4f. */
-function readsOf({ mask, ...others }: Inputs): Record<string, tf.TensorInfo | { tensor: tf.TensorInfo; fours: boolean }> {
-  return { mask, ...Object.fromEntries(Object.entries(others).map(([name, tensor]) => [name, { tensor, fours: true }])) };
+function readsOf({
+  mask,
+  ...others
+}: Inputs): Record<string, tf.TensorInfo | { tensor: tf.TensorInfo; fours: boolean }> {
+  return {
+    mask,
+    ...Object.fromEntries(Object.entries(others).map(([name, tensor]) => [name, { tensor, fours: true }])),
+  };
 }
 
 function queryGradient(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo {
@@ -102,12 +125,20 @@ function queryGradient(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo {
       ${eachRow((r) => `var sum${r} = vec4f();`)}
       ${readRows}
       for (var firstKey = 0u; firstKey < u.keys; firstKey += ${TILE}) {
-        ${maskOrContinue(sharing, ({ row }) => `firstQuery + ${row}`, ({ column }) => `firstKey + ${column}`, ({ row }) => `own[${row}].x`)}
+        ${maskOrContinue(
+          sharing,
+          ({ row }) => `firstQuery + ${row}`,
+          ({ column }) => `firstKey + ${column}`,
+          ({ row }) => `own[${row}].x`,
+        )}
         ${products(sharing, 'score', QUERIES, KEYS)}
         ${products(sharing, 'change', GRADIENTS, VALUES)}
-        ${each(sharing, ({ r, c, row, column }) => `
+        ${each(
+          sharing,
+          ({ r, c, row, column }) => `
           let p${r}_${c} = select(0.0, exp(score${r}_${c} * u.scale + mask${r}_${c} - own[${row}].x) * own[${row}].y, firstKey + ${column} < u.keys);
-          weights[${row} * ${WEIGHTS_ROW} + ${column}] = p${r}_${c} * (change${r}_${c} - own[${row}].z);`)}
+          weights[${row} * ${WEIGHTS_ROW} + ${column}] = p${r}_${c} * (change${r}_${c} - own[${row}].z);`,
+        )}
         workgroupBarrier();
         ${addWeighted(sharing, 'sum', KEYS)}
       }
@@ -149,11 +180,19 @@ function keyValueGradients(backend: WebGpuBackend, inputs: Inputs): tf.TensorInf
         let maskStart = batch * u.mask0 + head * u.mask1;
         for (var firstQuery = 0u; firstQuery < u.queries; firstQuery += ${TILE}) {
           ${readRows}
-          ${maskOrContinue(sharing, ({ column }) => `firstQuery + ${column}`, ({ row }) => `firstKey + ${row}`, ({ column }) => `own[${column}].x`)}
+          ${maskOrContinue(
+            sharing,
+            ({ column }) => `firstQuery + ${column}`,
+            ({ row }) => `firstKey + ${row}`,
+            ({ column }) => `own[${column}].x`,
+          )}
           ${products(sharing, 'score', KEYS, QUERIES)}
-          ${each(sharing, ({ r, c, row, column }) => `
+          ${each(
+            sharing,
+            ({ r, c, row, column }) => `
             let p${r}_${c} = select(0.0, exp(score${r}_${c} * u.scale + mask${r}_${c} - own[${column}].x) * own[${column}].y, firstQuery + ${column} < u.queries);
-            weights[${row} * ${WEIGHTS_ROW} + ${column}] = p${r}_${c};`)}
+            weights[${row} * ${WEIGHTS_ROW} + ${column}] = p${r}_${c};`,
+          )}
           workgroupBarrier();
           ${addWeighted(sharing, 'sumValue', GRADIENTS)}
           ${products(sharing, 'change', VALUES, GRADIENTS)}
@@ -163,12 +202,14 @@ function keyValueGradients(backend: WebGpuBackend, inputs: Inputs): tf.TensorInf
         }
       }
       if (across >= u.fours) { return; }
-      ${eachRow((r, row) => `
+      ${eachRow(
+        (r, row) => `
         if (firstKey + ${row} < u.keys) {
           let at = startKey + (firstKey + ${row}) * u.fours + across;
           dKey[at] = sumKey${r} * u.scale;
           dValue[at] = sumValue${r};
-        }`)}`,
+        }`,
+      )}`,
   });
   return [dKey, dValue];
 }

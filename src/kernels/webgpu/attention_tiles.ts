@@ -45,8 +45,13 @@ export const tileDeclarations = `
   var<workgroup> anySeen: u32;`;
 
 /** WGSL lines, one for each number of the tile that an invocation has. */
-export function each({ columns, acrossLanes }: Sharing, line: (at: { r: number; c: number; row: string; column: string }) => string): string {
-  return ROWS.flatMap((r) => columns.map((c) => line({ r, c, row: `(down * 4 + ${r})`, column: `(across + ${c * acrossLanes})` }))).join('\n');
+export function each(
+  { columns, acrossLanes }: Sharing,
+  line: (at: { r: number; c: number; row: string; column: string }) => string,
+): string {
+  return ROWS.flatMap((r) =>
+    columns.map((c) => line({ r, c, row: `(down * 4 + ${r})`, column: `(across + ${c * acrossLanes})` })),
+  ).join('\n');
 }
 
 /** WGSL lines, one for each row that an invocation has. */
@@ -113,14 +118,22 @@ export function addWeighted({ lanes, staged }: Sharing, sum: string, { array, st
  * WGSL: reads `mask{r}_{c}` and goes on with the next tile where no key of this one can be seen. Passing `largest` of a query, what is far below it
  * has no weight; rows that see nothing have a low largest score themselves and keep all their tiles.
  */
-export function maskOrContinue(sharing: Sharing, query: (at: { row: string; column: string }) => string, key: (at: { row: string; column: string }) => string, largest: (at: { row: string; column: string }) => string): string {
+export function maskOrContinue(
+  sharing: Sharing,
+  query: (at: { row: string; column: string }) => string,
+  key: (at: { row: string; column: string }) => string,
+  largest: (at: { row: string; column: string }) => string,
+): string {
   return `
     if (lane == 0) { atomicStore(&seen, 0u); }
     workgroupBarrier();
     var sees = false;
-    ${each(sharing, ({ r, c, ...at }) => `
+    ${each(
+      sharing,
+      ({ r, c, ...at }) => `
       let mask${r}_${c} = max(${LEAST_MASK}, mask[maskStart + min(${query(at)}, u.queries - 1) * u.mask2 + min(${key(at)}, u.keys - 1) * u.mask3]);
-      sees = sees || (${query(at)} < u.queries && ${key(at)} < u.keys && !(mask${r}_${c} < ${largest(at)} - ${OUT_OF_SIGHT}));`)}
+      sees = sees || (${query(at)} < u.queries && ${key(at)} < u.keys && !(mask${r}_${c} < ${largest(at)} - ${OUT_OF_SIGHT}));`,
+    )}
     if (sees) { atomicStore(&seen, 1u); }
     workgroupBarrier();
     if (lane == 0) { anySeen = atomicLoad(&seen); }
@@ -133,5 +146,15 @@ export function attentionSizes(query: tf.TensorInfo, key: tf.TensorInfo, mask: t
   const [, groups, keys] = key.shape;
   const sizes = [...new Array<number>(4 - mask.shape.length).fill(1), ...mask.shape];
   const steps = sizes.map((n, axis) => (n === 1 ? 0 : sizeOf(sizes.slice(axis + 1))));
-  return { heads, groups, queries, keys, fours: size / 4, mask0: steps[0], mask1: steps[1], mask2: steps[2], mask3: steps[3] };
+  return {
+    heads,
+    groups,
+    queries,
+    keys,
+    fours: size / 4,
+    mask0: steps[0],
+    mask1: steps[1],
+    mask2: steps[2],
+    mask3: steps[3],
+  };
 }

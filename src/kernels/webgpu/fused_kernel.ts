@@ -13,6 +13,13 @@ export interface Call {
 export function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
   return {
     kernelName,
-    create: () => ({ inputs, attrs, backend }) => compute({ backend: backend as WebGpuBackend, input: (name) => input(inputs, name), attr: (name) => attrs?.[name] as number }),
+    create:
+      () =>
+      ({ inputs, attrs, backend }) =>
+        compute({
+          backend: backend as WebGpuBackend,
+          input: (name) => input(inputs, name),
+          attr: (name) => attrs?.[name] as number,
+        }),
   };
 }

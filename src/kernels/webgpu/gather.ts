@@ -15,7 +15,8 @@ export const webgpuGather: KernelReplacement = {
       const isNumeric = x.dtype === 'float32' || x.dtype === 'int32';
       const fits = 4 * sizeOf(x.shape) <= bindingLimit(backend.device);
       const axis = tf.util.parseAxisParam(call.attrs?.axis as number, x.shape)[0];
-      if (fits || !isNumeric || axis !== 0 || ((call.attrs?.batchDims as number | undefined) ?? 0) !== 0) return stock(call);
+      if (fits || !isNumeric || axis !== 0 || ((call.attrs?.batchDims as number | undefined) ?? 0) !== 0)
+        return stock(call);
       return gatherRows(backend, x, indices);
     };
   },

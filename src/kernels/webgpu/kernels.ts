@@ -4,7 +4,7 @@ import { webgpuAttention } from './attention';
 import { webgpuAttentionGradient } from './attention_gradient';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
-import { webgpuHead } from './head_kernels';
+import { webgpuHead } from './head/head_kernels';
 import { webgpuLargeElementwise } from './large_elementwise';
 import { webgpuBatchMatMul } from './mat_mul';
 import { readableIndices } from './readable_integers';
@@ -23,6 +23,14 @@ export const webgpuReplacements: readonly KernelReplacement[] = [
 
 /** Kernels that tfjs does not have. */
 export const webgpuFused: readonly KernelReplacement[] = [
-  ...[...webgpuRmsNorm, webgpuRotate, ...webgpuGate, webgpuSoftmaxGradient, webgpuAdamw, webgpuAttention, webgpuAttentionGradient],
+  ...[
+    ...webgpuRmsNorm,
+    webgpuRotate,
+    ...webgpuGate,
+    webgpuSoftmaxGradient,
+    webgpuAdamw,
+    webgpuAttention,
+    webgpuAttentionGradient,
+  ],
   ...webgpuHead,
 ];

@@ -13,7 +13,13 @@ function isLarge(backend: WebGpuBackend, count: number): boolean {
 }
 
 /** y[i] = expression of x0[i], x1[i] ..., where a tensor of one number stands for any number of them. */
-function elementwise(backend: WebGpuBackend, name: string, expression: string, inputs: readonly tf.TensorInfo[], shape: readonly number[]): tf.TensorInfo {
+function elementwise(
+  backend: WebGpuBackend,
+  name: string,
+  expression: string,
+  inputs: readonly tf.TensorInfo[],
+  shape: readonly number[],
+): tf.TensorInfo {
   const y = makeOutput(backend, shape);
   const count = sizeOf(shape);
   for (const { begin, end } of partsOf(backend.device, count)) {
@@ -102,7 +108,11 @@ function sumOfAll(backend: WebGpuBackend, x: tf.TensorInfo, shape: readonly numb
   return total;
 }
 
-type Compute = (backend: WebGpuBackend, inputs: readonly tf.TensorInfo[], attrs: tf.NamedAttrMap) => tf.TensorInfo | null;
+type Compute = (
+  backend: WebGpuBackend,
+  inputs: readonly tf.TensorInfo[],
+  attrs: tf.NamedAttrMap,
+) => tf.TensorInfo | null;
 
 /**
  * One of tfjs's kernels, which gives zeros for a tensor that no binding holds, with another in its place for such tensors alone.
@@ -110,7 +120,14 @@ type Compute = (backend: WebGpuBackend, inputs: readonly tf.TensorInfo[], attrs:
  * @param otherwise what stands for tfjs's kernel where all tensors fit; default itself.
  * @param resultOf the shape of the result, where it may be larger than all inputs.
  */
-function forLarge(kernelName: string, compute: Compute, { otherwise, resultOf }: { otherwise?: KernelReplacement; resultOf?: (inputs: readonly tf.TensorInfo[]) => number[] } = {}): KernelReplacement {
+function forLarge(
+  kernelName: string,
+  compute: Compute,
+  {
+    otherwise,
+    resultOf,
+  }: { otherwise?: KernelReplacement; resultOf?: (inputs: readonly tf.TensorInfo[]) => number[] } = {},
+): KernelReplacement {
   return {
     kernelName,
     create: (tfjs) => {
@@ -120,11 +137,16 @@ function forLarge(kernelName: string, compute: Compute, { otherwise, resultOf }:
         const backend = call.backend as WebGpuBackend;
         const inputs = Object.values(call.inputs as Record<string, tf.TensorInfo>);
         const { shape = [] } = (call.attrs ?? {}) as { shape?: number[] };
-        if (!isLarge(backend, Math.max(sizeOf(resultOf?.(inputs) ?? shape), ...inputs.map(countOf)))) return usual(call);
-        const result = inputs.every(({ dtype }) => dtype === 'float32') ? compute(backend, inputs, call.attrs ?? {}) : null;
+        if (!isLarge(backend, Math.max(sizeOf(resultOf?.(inputs) ?? shape), ...inputs.map(countOf))))
+          return usual(call);
+        const result = inputs.every(({ dtype }) => dtype === 'float32')
+          ? compute(backend, inputs, call.attrs ?? {})
+          : null;
         if (result !== null) return result;
         const shapes = inputs.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' and ');
-        throw new Error(`${kernelName}: above the ${bindingLimit(backend.device)} bytes of a binding on this adapter it takes float32 of one shape, or one number, got ${shapes}`);
+        throw new Error(
+          `${kernelName}: above the ${bindingLimit(backend.device)} bytes of a binding on this adapter it takes float32 of one shape, or one number, got ${shapes}`,
+        );
       };
     },
   };
@@ -135,18 +157,29 @@ function broadcast([a, b]: readonly tf.TensorInfo[]): number[] {
 }
 
 function binary(kernelName: string, expression: string): KernelReplacement {
-  return forLarge(kernelName, (backend, inputs) => {
-    const shape = broadcast(inputs);
-    const fits = inputs.every((tensor) => countOf(tensor) === 1 || countOf(tensor) === sizeOf(shape));
-    return fits ? elementwise(backend, kernelName, expression, inputs, shape) : null;
-  }, { resultOf: broadcast });
+  return forLarge(
+    kernelName,
+    (backend, inputs) => {
+      const shape = broadcast(inputs);
+      const fits = inputs.every((tensor) => countOf(tensor) === 1 || countOf(tensor) === sizeOf(shape));
+      return fits ? elementwise(backend, kernelName, expression, inputs, shape) : null;
+    },
+    { resultOf: broadcast },
+  );
 }
 
 function unary(kernelName: string, expression: string): KernelReplacement {
-  return forLarge(kernelName, (backend, inputs) => elementwise(backend, kernelName, expression, inputs, inputs[0].shape));
+  return forLarge(kernelName, (backend, inputs) =>
+    elementwise(backend, kernelName, expression, inputs, inputs[0].shape),
+  );
 }
 
-function filled(backend: WebGpuBackend, shape: readonly number[], dtype: tf.DataType | undefined, value: number): tf.TensorInfo | null {
+function filled(
+  backend: WebGpuBackend,
+  shape: readonly number[],
+  dtype: tf.DataType | undefined,
+  value: number,
+): tf.TensorInfo | null {
   if (dtype !== 'float32' && dtype !== 'int32') return null;
   const y = makeOutput(backend, shape, dtype);
   fillTensor(backend, y, value);
@@ -155,22 +188,28 @@ function filled(backend: WebGpuBackend, shape: readonly number[], dtype: tf.Data
 
 /** What a training step does with a weight, its gradient and its moments, for tensors that no binding holds, such as the head of a large vocabulary. */
 export const webgpuLargeElementwise: readonly KernelReplacement[] = [
-  forLarge('Fill', (backend, _, { shape, dtype = 'float32', value }) => filled(backend, shape as number[], dtype as tf.DataType, value as number)),
+  forLarge('Fill', (backend, _, { shape, dtype = 'float32', value }) =>
+    filled(backend, shape as number[], dtype as tf.DataType, value as number),
+  ),
   forLarge('ZerosLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 0)),
   forLarge('OnesLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 1)),
   ...[binary('Add', 'x0 + x1'), binary('Sub', 'x0 - x1'), binary('Multiply', 'x0 * x1'), binary('RealDiv', 'x0 / x1')],
   ...[unary('Square', 'x0 * x0'), unary('Sqrt', 'sqrt(x0)'), unary('Neg', '-x0')],
-  forLarge('AddN', (backend, inputs) => {
-    const [first, ...others] = inputs;
-    if (others.some(({ shape }) => shape.join() !== first.shape.join())) return null;
-    let sum = first;
-    for (const tensor of others) {
-      const next = elementwise(backend, 'Add', 'x0 + x1', [sum, tensor], first.shape);
-      if (sum !== first) backend.disposeData(sum.dataId);
-      sum = next;
-    }
-    return sum === first ? elementwise(backend, 'Copy', 'x0', [first], first.shape) : sum;
-  }, { otherwise: addN }),
+  forLarge(
+    'AddN',
+    (backend, inputs) => {
+      const [first, ...others] = inputs;
+      if (others.some(({ shape }) => shape.join() !== first.shape.join())) return null;
+      let sum = first;
+      for (const tensor of others) {
+        const next = elementwise(backend, 'Add', 'x0 + x1', [sum, tensor], first.shape);
+        if (sum !== first) backend.disposeData(sum.dataId);
+        sum = next;
+      }
+      return sum === first ? elementwise(backend, 'Copy', 'x0', [first], first.shape) : sum;
+    },
+    { otherwise: addN },
+  ),
   forLarge('Sum', (backend, [x], { axis, keepDims }) => {
     const axes = new Set(([axis ?? []].flat() as number[]).map((at) => (at + x.shape.length) % x.shape.length));
     if (axes.size > 0 && axes.size < x.shape.length) return null;

@@ -11,7 +11,10 @@ export const webgpuBatchMatMul: KernelReplacement = {
     if (stock === undefined) return undefined;
     return (call) => {
       const [a, b] = [input(call.inputs, 'a'), input(call.inputs, 'b')];
-      return matMul(call.backend as WebGpuBackend, a, b, call.attrs?.transposeA === true, call.attrs?.transposeB === true) ?? stock(call);
+      return (
+        matMul(call.backend as WebGpuBackend, a, b, call.attrs?.transposeA === true, call.attrs?.transposeB === true) ??
+        stock(call)
+      );
     };
   },
 };
@@ -27,10 +30,22 @@ const ENOUGH_GROUPS = 64;
 const MIN_PART = 256;
 
 /** op(a) · op(b), [..., M, N]; null where the operands do not fit, are not float32 or have more than three batch axes. */
-export function matMul(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, transposeB: boolean): tf.TensorInfo | null {
+export function matMul(
+  backend: WebGpuBackend,
+  a: tf.TensorInfo,
+  b: tf.TensorInfo,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.TensorInfo | null {
   const [m, inner] = lastTwo(a, transposeA);
   const [innerB, n] = lastTwo(b, transposeB);
-  if (a.dtype !== 'float32' || b.dtype !== 'float32' || inner !== innerB || Math.max(a.shape.length, b.shape.length) > 5) return null;
+  if (
+    a.dtype !== 'float32' ||
+    b.dtype !== 'float32' ||
+    inner !== innerB ||
+    Math.max(a.shape.length, b.shape.length) > 5
+  )
+    return null;
   const [batchA, batchB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
   const batch = tf.broadcast_util.assertAndGetBroadcastShape(batchA, batchB);
   const product = makeOutput(backend, [...batch, m, n]);
@@ -41,7 +56,10 @@ export function matMul(backend: WebGpuBackend, a: tf.TensorInfo, b: tf.TensorInf
   }
   const rowsJoin = !transposeA && sizeOf(batchB) === 1; // the batch of a joins its rows
   const shape = rowsJoin ? { m: sizeOf(batch) * m, n, inner, batch: [] } : { m, n, inner, batch };
-  const operands = [{ info: a, own: batchA, transposed: transposeA }, { info: b, own: batchB, transposed: transposeB }].map(({ info, own, transposed }) => ({
+  const operands = [
+    { info: a, own: batchA, transposed: transposeA },
+    { info: b, own: batchB, transposed: transposeB },
+  ].map(({ info, own, transposed }) => ({
     info,
     places: padded(placesOf(rowsJoin ? [] : own, shape.batch)),
     layout: { transposed, fours: info.shape[info.shape.length - 1] % 4 === 0 },
@@ -64,7 +82,13 @@ interface ProductShape {
   readonly batch: readonly number[];
 }
 
-function runProduct(backend: WebGpuBackend, a: Operand, b: Operand, product: tf.TensorInfo, { m, n, inner, batch }: ProductShape): void {
+function runProduct(
+  backend: WebGpuBackend,
+  a: Operand,
+  b: Operand,
+  product: tf.TensorInfo,
+  { m, n, inner, batch }: ProductShape,
+): void {
   const batches = sizeOf(batch);
   const groupsOf = ({ rows, columns }: Tiling): number => batches * Math.ceil(m / rows) * Math.ceil(n / columns);
   const tiling = m <= FLAT.rows ? FLAT : groupsOf(LARGE) >= ENOUGH_GROUPS ? LARGE : SMALL;
@@ -79,8 +103,27 @@ function runProduct(backend: WebGpuBackend, a: Operand, b: Operand, product: tf.
     reads: { a: { tensor: a.info, fours: a.layout.fours }, b: { tensor: b.info, fours: b.layout.fours } },
     writes: { product: { tensor: to, fours } },
     integers: {
-      ...{ m, n, inner, batches, parts, perPart, groups: groupsOf(tiling) * parts, tilesM: Math.ceil(m / tiling.rows), tilesN: Math.ceil(n / tiling.columns) },
-      ...{ size1: sizes[1], size2: sizes[2], a0: a.places[0], a1: a.places[1], a2: a.places[2], b0: b.places[0], b1: b.places[1], b2: b.places[2] },
+      ...{
+        m,
+        n,
+        inner,
+        batches,
+        parts,
+        perPart,
+        groups: groupsOf(tiling) * parts,
+        tilesM: Math.ceil(m / tiling.rows),
+        tilesN: Math.ceil(n / tiling.columns),
+      },
+      ...{
+        size1: sizes[1],
+        size2: sizes[2],
+        a0: a.places[0],
+        a1: a.places[1],
+        a2: a.places[2],
+        b0: b.places[0],
+        b1: b.places[1],
+        b2: b.places[2],
+      },
     },
     workgroupSize: lanesOf(tiling),
     workgroups: groupsOf(tiling) * parts,

@@ -25,8 +25,12 @@ const XYZW = ['x', 'y', 'z', 'w'];
 
 /** The numbers [across, across + 4) of a line, zeros past its end and past the last line. */
 function readFunction(name: string, array: string, fours: boolean): string {
-  const numbers = upTo(4).map((i) => `${array}[at + ${i}]`).join(', ');
-  const read = fours ? `return ${array}[at / 4];` : `return select(vec4f(), vec4f(${numbers}), vec4u(across) + vec4u(0, 1, 2, 3) < vec4u(width));`;
+  const numbers = upTo(4)
+    .map((i) => `${array}[at + ${i}]`)
+    .join(', ');
+  const read = fours
+    ? `return ${array}[at / 4];`
+    : `return select(vec4f(), vec4f(${numbers}), vec4u(across) + vec4u(0, 1, 2, 3) < vec4u(width));`;
   return `
     fn ${name}(start: u32, line: u32, lines: u32, across: u32, width: u32) -> vec4f {
       if (line >= lines || across >= width) { return vec4f(); }
@@ -39,15 +43,34 @@ function readFunction(name: string, array: string, fours: boolean): string {
  * WGSL that puts a tile of an operand into workgroup memory as [step, size], 4 x 4 numbers at a time: where the inner axis is the contiguous one
  * they are turned round on the way.
  */
-function fill(tile: string, read: string, start: string, first: string, outer: string, size: number, step: number, lanes: number, innerIsContiguous: boolean): string {
+function fill(
+  tile: string,
+  read: string,
+  start: string,
+  first: string,
+  outer: string,
+  size: number,
+  step: number,
+  lanes: number,
+  innerIsContiguous: boolean,
+): string {
   const [across, down] = [size / 4, step / 4];
   const at = (i: number): string => `${tile}[(inner + ${i}) * ${across} + line / 4]`;
   const turned = [
     ...upTo(4).map((i) => `let v${i} = ${read}(${start}, ${first} + line + ${i}, ${outer}, first + inner, u.inner);`),
-    ...upTo(4).map((i) => `${at(i)} = vec4f(${upTo(4).map((j) => `v${j}.${XYZW[i]}`).join(', ')});`),
+    ...upTo(4).map(
+      (i) =>
+        `${at(i)} = vec4f(${upTo(4)
+          .map((j) => `v${j}.${XYZW[i]}`)
+          .join(', ')});`,
+    ),
   ];
-  const straight = upTo(4).map((i) => `${at(i)} = ${read}(${start}, first + inner + ${i}, u.inner, ${first} + line, ${outer});`);
-  const [inner, line] = innerIsContiguous ? [`block % ${down}`, `block / ${down}`] : [`block / ${across}`, `block % ${across}`];
+  const straight = upTo(4).map(
+    (i) => `${at(i)} = ${read}(${start}, first + inner + ${i}, u.inner, ${first} + line, ${outer});`,
+  );
+  const [inner, line] = innerIsContiguous
+    ? [`block % ${down}`, `block / ${down}`]
+    : [`block / ${across}`, `block % ${across}`];
   return `
     for (var block = lane; block < ${across * down}; block += ${lanes}) {
       let inner = ${inner} * 4;
@@ -57,13 +80,23 @@ function fill(tile: string, read: string, start: string, first: string, outer: s
 }
 
 /** Declarations and body of a program that makes products of batches, or of parts of their inner axis one after the other. */
-export function matMulProgram(tiling: Tiling, a: Layout, b: Layout, outInFours: boolean): { declarations: string; body: string } {
+export function matMulProgram(
+  tiling: Tiling,
+  a: Layout,
+  b: Layout,
+  outInFours: boolean,
+): { declarations: string; body: string } {
   const { rows, columns, ownRows, ownColumns, step } = tiling;
   const lanes = lanesOf(tiling);
   const [lanesDown, lanesAcross] = [rows / ownRows, columns / ownColumns];
   const [fourRows, fourColumns] = [upTo(ownRows / 4), upTo(ownColumns / 4)];
-  const sums = upTo(ownRows).flatMap((row) => fourColumns.map((column) => ({ row, column, name: `sum${row}_${column}` })));
-  const store = sums.map(({ row, column, name }) => `put(to, m + ${Math.floor(row / 4) * 4 * lanesDown + (row % 4)}, n + ${column * 4 * lanesAcross}, ${name});`);
+  const sums = upTo(ownRows).flatMap((row) =>
+    fourColumns.map((column) => ({ row, column, name: `sum${row}_${column}` })),
+  );
+  const store = sums.map(
+    ({ row, column, name }) =>
+      `put(to, m + ${Math.floor(row / 4) * 4 * lanesDown + (row % 4)}, n + ${column * 4 * lanesAcross}, ${name});`,
+  );
   const declarations = `
     var<workgroup> tileA: array<vec4f, ${(rows * step) / 4}>;
     var<workgroup> tileB: array<vec4f, ${(columns * step) / 4}>;
@@ -72,7 +105,13 @@ export function matMulProgram(tiling: Tiling, a: Layout, b: Layout, outInFours: 
     fn put(start: u32, m: u32, n: u32, sum: vec4f) {
       if (m >= u.m || n >= u.n) { return; }
       let at = start + m * u.n + n;
-      ${outInFours ? 'product[at / 4] = sum;' : upTo(4).map((i) => `if (n + ${i} < u.n) { product[at + ${i}] = sum.${XYZW[i]}; }`).join('\n')}
+      ${
+        outInFours
+          ? 'product[at / 4] = sum;'
+          : upTo(4)
+              .map((i) => `if (n + ${i} < u.n) { product[at + ${i}] = sum.${XYZW[i]}; }`)
+              .join('\n')
+      }
     }`;
   const body = `
     if (group >= u.groups) { return; }

@@ -29,13 +29,18 @@ export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean
     upload(dataId);
     if (own != null) data.values = own;
   };
-  const isReadable = ({ dtype, dataId }: tf.TensorInfo): boolean => dtype === 'int32' && backend.tensorMap.get(dataId).values != null;
+  const isReadable = ({ dtype, dataId }: tf.TensorInfo): boolean =>
+    dtype === 'int32' && backend.tensorMap.get(dataId).values != null;
   const runsOnCpu = backend.shouldExecuteOnCPU.bind(backend);
-  backend.shouldExecuteOnCPU = (inputs, sizeThreshold) => (isOn() && inputs.every(isReadable)) || runsOnCpu(inputs, sizeThreshold);
+  backend.shouldExecuteOnCPU = (inputs, sizeThreshold) =>
+    (isOn() && inputs.every(isReadable)) || runsOnCpu(inputs, sizeThreshold);
 }
 
 /** A kernel that gives a result on the CPU where its input's numbers are there alone, and tfjs's where they are on the device or `compute` gives null. */
-function onCpu(kernelName: string, compute: (x: tf.TensorInfo, values: Numbers, attrs: Record<string, unknown>) => Result | null): KernelReplacement {
+function onCpu(
+  kernelName: string,
+  compute: (x: tf.TensorInfo, values: Numbers, attrs: Record<string, unknown>) => Result | null,
+): KernelReplacement {
   return {
     kernelName,
     create: (stock) =>
@@ -53,7 +58,9 @@ function onCpu(kernelName: string, compute: (x: tf.TensorInfo, values: Numbers, 
 
 /** Parts of vectors, and integers of floats: the numbers of the rows that `fit` takes are a part of a vector of floats, made integers. */
 export const readableIndices: readonly KernelReplacement[] = [
-  onCpu('Cast', (x, values, { dtype }) => (dtype === 'int32' && x.dtype === 'float32' ? { shape: [...x.shape], dtype, values: Int32Array.from(values) } : null)),
+  onCpu('Cast', (x, values, { dtype }) =>
+    dtype === 'int32' && x.dtype === 'float32' ? { shape: [...x.shape], dtype, values: Int32Array.from(values) } : null,
+  ),
   onCpu('Slice', (x, values, { begin, size }) => {
     if (x.shape.length !== 1 || x.dtype !== 'float32') return null;
     const [[from], shape] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin as number[], size as number[]);

@@ -68,7 +68,12 @@ const MIN_ROWS = 32;
 const MAX_PARTS = 256;
 
 /** dw = sum dy x r over the rows: sums of bands of rows first, then their sum, so that the order of additions is always the same. */
-function weightGradient(backend: WebGpuBackend, x: tf.TensorInfo, inverse: tf.TensorInfo, dy: tf.TensorInfo): tf.TensorInfo {
+function weightGradient(
+  backend: WebGpuBackend,
+  x: tf.TensorInfo,
+  inverse: tf.TensorInfo,
+  dy: tf.TensorInfo,
+): tf.TensorInfo {
   const [rows, n] = rowsOf(x);
   const perPart = Math.max(MIN_ROWS, Math.ceil(rows / MAX_PARTS));
   const parts = Math.ceil(rows / perPart);

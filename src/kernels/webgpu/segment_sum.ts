@@ -10,18 +10,20 @@ import type { WebGpuBackend } from './webgpu_backend';
  */
 export const webgpuUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
-  create: () => ({ inputs, backend, attrs }) => {
-    const [x, segmentIds] = [input(inputs, 'x'), input(inputs, 'segmentIds')];
-    const { shape, inner, dtype } = planSegmentSum(x, segmentIds, attrs?.numSegments as number);
-    const webgpu = backend as WebGpuBackend;
-    const sum = makeOutput(webgpu, shape, dtype);
-    clear(webgpu, sum);
-    if (countOf(x) === 0 || countOf(sum) === 0) return sum;
-    const chains = chainsOf(webgpu, segmentIds);
-    addChains(webgpu, x, segmentIds, chains, inner, sum);
-    webgpu.disposeData(chains.dataId);
-    return sum;
-  },
+  create:
+    () =>
+    ({ inputs, backend, attrs }) => {
+      const [x, segmentIds] = [input(inputs, 'x'), input(inputs, 'segmentIds')];
+      const { shape, inner, dtype } = planSegmentSum(x, segmentIds, attrs?.numSegments as number);
+      const webgpu = backend as WebGpuBackend;
+      const sum = makeOutput(webgpu, shape, dtype);
+      clear(webgpu, sum);
+      if (countOf(x) === 0 || countOf(sum) === 0) return sum;
+      const chains = chainsOf(webgpu, segmentIds);
+      addChains(webgpu, x, segmentIds, chains, inner, sum);
+      webgpu.disposeData(chains.dataId);
+      return sum;
+    },
 };
 
 /** For each row 1 where no earlier one has its id, else 0, and after those the next row of the same id, 0 where it is the last. */
@@ -60,7 +62,14 @@ function chainsOf(backend: WebGpuBackend, ids: tf.TensorInfo): tf.TensorInfo {
 }
 
 /** An invocation adds up one column of one chain. */
-function addChains(backend: WebGpuBackend, x: tf.TensorInfo, ids: tf.TensorInfo, chains: tf.TensorInfo, inner: number, sum: tf.TensorInfo): void {
+function addChains(
+  backend: WebGpuBackend,
+  x: tf.TensorInfo,
+  ids: tf.TensorInfo,
+  chains: tf.TensorInfo,
+  inner: number,
+  sum: tf.TensorInfo,
+): void {
   const rows = countOf(ids);
   const blocks = Math.ceil(inner / 64);
   const number = sum.dtype === 'float32' ? 'f32' : 'i32';

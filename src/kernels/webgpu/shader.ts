@@ -43,7 +43,11 @@ export interface ShaderRun {
 }
 
 /** A new tensor on the device, its numbers not set. */
-export function makeOutput(backend: WebGpuBackend, shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): tf.TensorInfo {
+export function makeOutput(
+  backend: WebGpuBackend,
+  shape: readonly number[],
+  dtype: 'float32' | 'int32' = 'float32',
+): tf.TensorInfo {
   const none = dtype === 'float32' ? new Float32Array(0) : new Int32Array(0);
   return backend.makeTensorInfo([...shape], dtype, sizeOf(shape) === 0 ? none : undefined); // nothing to read back from the device
 }
@@ -60,8 +64,15 @@ export function clear(backend: WebGpuBackend, info: tf.TensorInfo): void {
 
 /** Records one run of a program; it is done before whatever is recorded after it. */
 export function runShader(backend: WebGpuBackend, run: ShaderRun): void {
-  const named = Object.entries(run.reads).map(([name, operand]) => ({ name, operand, copy: isRenamed(backend, operand) ? converted(backend, tensorOf(operand)) : null }));
-  const reads = named.map(({ name, operand, copy }): [string, Operand] => [name, copy === null ? operand : 'tensor' in operand ? { ...operand, tensor: copy } : copy]);
+  const named = Object.entries(run.reads).map(([name, operand]) => ({
+    name,
+    operand,
+    copy: isRenamed(backend, operand) ? converted(backend, tensorOf(operand)) : null,
+  }));
+  const reads = named.map(({ name, operand, copy }): [string, Operand] => [
+    name,
+    copy === null ? operand : 'tensor' in operand ? { ...operand, tensor: copy } : copy,
+  ]);
   record(backend, { ...run, reads: Object.fromEntries(reads) });
   for (const { copy } of named) if (copy !== null) backend.disposeData(copy.dataId);
 }
@@ -103,7 +114,10 @@ export function partsOf(device: Device, count: number, unit = 1): { begin: numbe
   let whole = unit;
   while ((4 * whole) % device.limits.minStorageBufferOffsetAlignment !== 0) whole *= 2; // the alignment is a power of two
   const most = Math.max(1, Math.floor(bindingLimit(device) / (4 * whole))) * whole;
-  return Array.from({ length: Math.ceil(count / most) }, (_, i) => ({ begin: i * most, end: Math.min(count, (i + 1) * most) }));
+  return Array.from({ length: Math.ceil(count / most) }, (_, i) => ({
+    begin: i * most,
+    end: Math.min(count, (i + 1) * most),
+  }));
 }
 
 function tensorOf(operand: Operand): tf.TensorInfo {
@@ -119,7 +133,10 @@ function rangeOf(backend: WebGpuBackend, operand: Operand): BufferRange {
   const buffer = dataOf(backend, info).resource as Buffer;
   const { begin = 0, end = countOf(info) } = 'tensor' in operand ? operand : {};
   const limit = bindingLimit(backend.device);
-  if (4 * (end - begin) > limit) throw new Error(`runShader: what is read or written at once must be at most ${limit} bytes on this adapter, got [${info.shape.join(', ')}]; read it in parts`);
+  if (4 * (end - begin) > limit)
+    throw new Error(
+      `runShader: what is read or written at once must be at most ${limit} bytes on this adapter, got [${info.shape.join(', ')}]; read it in parts`,
+    );
   return { buffer, offset: 4 * begin, size: 4 * (end - begin) };
 }
 
@@ -174,25 +191,53 @@ function pipelineOf(device: Device, run: ShaderRun): Pipeline {
   return pipeline;
 }
 
-function sourceOf({ reads, writes, integers = {}, floats = {}, enable = [], workgroupSize, declarations = '', body }: ShaderRun): string {
-  const arrays = [...Object.entries(writes).map(([name, operand]) => ({ name, operand, access: 'read_write' })), ...Object.entries(reads).map(([name, operand]) => ({ name, operand, access: 'read' }))];
+function sourceOf({
+  reads,
+  writes,
+  integers = {},
+  floats = {},
+  enable = [],
+  workgroupSize,
+  declarations = '',
+  body,
+}: ShaderRun): string {
+  const arrays = [
+    ...Object.entries(writes).map(([name, operand]) => ({ name, operand, access: 'read_write' })),
+    ...Object.entries(reads).map(([name, operand]) => ({ name, operand, access: 'read' })),
+  ];
   const typeOf = (operand: Operand): string => {
     const number = tensorOf(operand).dtype === 'float32' ? 'f32' : 'i32';
     return 'tensor' in operand && operand.fours === true ? `vec4<${number}>` : number;
   };
   const usesSubgroups = enable.includes('subgroups');
-  const fields = [...Object.keys(integers).map((name) => `${name}: u32`), ...Object.keys(floats).map((name) => `${name}: f32`)];
+  const fields = [
+    ...Object.keys(integers).map((name) => `${name}: u32`),
+    ...Object.keys(floats).map((name) => `${name}: f32`),
+  ];
   return [
     ...enable.map((extension) => `enable ${extension};`),
-    ...arrays.map(({ name, operand, access }, i) => `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${typeOf(operand)}>;`),
-    ...(fields.length === 0 ? [] : [`struct Uniforms { ${fields.join(', ')} }`, `@group(0) @binding(${arrays.length}) var<uniform> u: Uniforms;`]),
-    ...(usesSubgroups ? ['var<private> subgroup_lane: u32; var<private> subgroup_number: u32; var<private> subgroup_count: u32;'] : []),
+    ...arrays.map(
+      ({ name, operand, access }, i) =>
+        `@group(0) @binding(${i}) var<storage, ${access}> ${name}: array<${typeOf(operand)}>;`,
+    ),
+    ...(fields.length === 0
+      ? []
+      : [`struct Uniforms { ${fields.join(', ')} }`, `@group(0) @binding(${arrays.length}) var<uniform> u: Uniforms;`]),
+    ...(usesSubgroups
+      ? ['var<private> subgroup_lane: u32; var<private> subgroup_number: u32; var<private> subgroup_count: u32;']
+      : []),
     declarations,
     `@compute @workgroup_size(${workgroupSize})`,
     'fn main(@builtin(workgroup_id) group_id: vec3u, @builtin(num_workgroups) group_count: vec3u, @builtin(local_invocation_index) lane: u32',
-    ...(usesSubgroups ? [', @builtin(subgroup_invocation_id) lane_in_subgroup: u32, @builtin(subgroup_id) own_subgroup: u32, @builtin(num_subgroups) subgroups_here: u32'] : []),
+    ...(usesSubgroups
+      ? [
+          ', @builtin(subgroup_invocation_id) lane_in_subgroup: u32, @builtin(subgroup_id) own_subgroup: u32, @builtin(num_subgroups) subgroups_here: u32',
+        ]
+      : []),
     ') {',
-    ...(usesSubgroups ? ['subgroup_lane = lane_in_subgroup; subgroup_number = own_subgroup; subgroup_count = subgroups_here;'] : []),
+    ...(usesSubgroups
+      ? ['subgroup_lane = lane_in_subgroup; subgroup_number = own_subgroup; subgroup_count = subgroups_here;']
+      : []),
     'let group = (group_id.z * group_count.y + group_id.y) * group_count.x + group_id.x;',
     body,
     '}',

@@ -27,8 +27,23 @@ var<workgroup> a_tile: array<f32, ${STEP * STRIDE}>;
 var<workgroup> b_tile: array<f32, ${STEP * STRIDE}>;
 `;
 
-export function runTiledProduct(backend: WebGpuBackend, { name, rows, columns, depth, parts = 1, functions, numRows = 'u.num_rows', alongDepth, integers, ...run }: TiledProduct): void {
-  const place = (along: boolean): string => (along ? `let x = at / ${STEP}u; let k = at % ${STEP}u;` : `let x = at % ${TILE}u; let k = at / ${TILE}u;`);
+export function runTiledProduct(
+  backend: WebGpuBackend,
+  {
+    name,
+    rows,
+    columns,
+    depth,
+    parts = 1,
+    functions,
+    numRows = 'u.num_rows',
+    alongDepth,
+    integers,
+    ...run
+  }: TiledProduct,
+): void {
+  const place = (along: boolean): string =>
+    along ? `let x = at / ${STEP}u; let k = at % ${STEP}u;` : `let x = at % ${TILE}u; let k = at / ${TILE}u;`;
   const body = `
     let num_rows = ${numRows};
     let m0 = group_id.y * ${TILE}u;

@@ -3,7 +3,12 @@ import type * as tf from '@tensorflow/tfjs-core';
 /** The part of tfjs's webgpu backend that the kernels here use; the backend package itself is an optional peer and never imported. */
 export interface WebGpuBackend {
   readonly device: Device;
-  readonly tensorMap: { has(dataId: object): boolean; get(dataId: object): TensorData; set(dataId: object, data: TensorData): void; delete(dataId: object): boolean };
+  readonly tensorMap: {
+    has(dataId: object): boolean;
+    get(dataId: object): TensorData;
+    set(dataId: object, data: TensorData): void;
+    delete(dataId: object): boolean;
+  };
   /** The pass that commands are being recorded into; null where none is open. */
   computePassEncoder: ComputePass | null;
   readonly commandEncoder: { beginComputePass(): ComputePass; clearBuffer(buffer: Buffer): void };
@@ -11,13 +16,22 @@ export interface WebGpuBackend {
   /** Data that recorded commands still read or write: their buffers are given back after the next submission. */
   readonly commandQueueOwnedIds: WeakSet<object>;
   readonly uniformPendingDisposal: Buffer[];
-  readonly bufferManager: { acquireBuffer(size: number, usage: number, mappedAtCreation?: boolean): Buffer; releaseBuffer(buffer: Buffer): void };
+  readonly bufferManager: {
+    acquireBuffer(size: number, usage: number, mappedAtCreation?: boolean): Buffer;
+    releaseBuffer(buffer: Buffer): void;
+  };
   readonly queue: { writeBuffer(buffer: Buffer, offset: number, data: ArrayBuffer): void };
   makeTensorInfo(shape: number[], dtype: tf.DataType, values?: ArrayLike<number>): tf.TensorInfo;
   /** Gives the data a buffer on the device, filled where it has values. */
   uploadToGPU(dataId: object): void;
   /** One of tfjs's own programs. @param output written over where it is given. */
-  runWebGPUProgram(program: object, inputs: tf.TensorInfo[], dtype: tf.DataType, uniforms?: object[], output?: tf.TensorInfo): tf.TensorInfo;
+  runWebGPUProgram(
+    program: object,
+    inputs: tf.TensorInfo[],
+    dtype: tf.DataType,
+    uniforms?: object[],
+    output?: tf.TensorInfo,
+  ): tf.TensorInfo;
   /** Awaits the numbers of a tensor and keeps them on the CPU. */
   read(dataId: object): Promise<unknown>;
   /** Whether a kernel of tfjs computes on the CPU. */
@@ -62,7 +76,11 @@ export interface Device {
     readonly maxStorageBuffersPerShaderStage: number;
   };
   createShaderModule(descriptor: { code: string; label: string }): object;
-  createComputePipeline(descriptor: { compute: { module: object; entryPoint: string }; label: string; layout: 'auto' }): Pipeline;
+  createComputePipeline(descriptor: {
+    compute: { module: object; entryPoint: string };
+    label: string;
+    layout: 'auto';
+  }): Pipeline;
   createBindGroup(descriptor: { layout: object; entries: { binding: number; resource: BufferRange }[] }): object;
 }
 

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { runHeadKernel } from '../../ops/device_head';
-import { hiddenSizeOf, type VocabularyProjection, vocabSizeOf } from '../../ops/vocabulary_projection';
-import { tileWidth } from '../../ops/vocabulary_tiles';
-import type { StreamedRows } from './expectations';
+import { runHeadKernel } from '../../vocabulary/device_head';
+import { hiddenSizeOf, type VocabularyProjection, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { tileWidth } from '../../vocabulary/vocabulary_tiles';
+import type { StreamedRows } from '../../vocabulary/expectations';
 
 /** What a reading of the vocabulary finds, on the device: `Expectations` with columns for arrays. */
 export interface DeviceExpectations {
@@ -40,16 +40,32 @@ export interface DeviceSearch {
 }
 
 /** `streamExpectations` by one kernel, which keeps the candidates on the device too. */
-export function streamOnDevice(head: VocabularyProjection, { final, students, ensemble }: StreamedRows, search: DeviceSearch | null, expected: 'none' | 'final' | 'all'): DeviceExpectations {
+export function streamOnDevice(
+  head: VocabularyProjection,
+  { final, students, ensemble }: StreamedRows,
+  search: DeviceSearch | null,
+  expected: 'none' | 'final' | 'all',
+): DeviceExpectations {
   const numFinal = final.shape[0];
   const numDirect = numFinal + (students?.shape[0] ?? 0);
-  const hidden = tf.concat([final, students, search === null ? null : ensemble].filter((rows) => rows !== null), 0);
+  const hidden = tf.concat(
+    [final, students, search === null ? null : ensemble].filter((rows) => rows !== null),
+    0,
+  );
   const [firstLayer, layers] = ensemble === null ? [numFinal, numDirect / numFinal - 1] : [numDirect, 1];
   const numExpected = { none: 0, final: numFinal, all: numDirect }[expected];
   const width = tileWidth(hidden.shape[0], vocabSizeOf(head), hiddenSizeOf(head));
   const place = { width, numDirect, firstLayer, layers, numExpected };
-  const rule = search === null ? null : { capacity: search.capacity, logScale: search.logScale, usesEnsemble: search.usesEnsemble ? 1 : 0 };
-  const [softmax, ...found] = runHeadKernel('ILRecReadHead', head, { hidden, ...(search === null ? {} : { labels: search.labels }) }, { ...place, ...rule }) as tf.Tensor2D[];
+  const rule =
+    search === null
+      ? null
+      : { capacity: search.capacity, logScale: search.logScale, usesEnsemble: search.usesEnsemble ? 1 : 0 };
+  const [softmax, ...found] = runHeadKernel(
+    'ILRecReadHead',
+    head,
+    { hidden, ...(search === null ? {} : { labels: search.labels }) },
+    { ...place, ...rule },
+  ) as tf.Tensor2D[];
   const [largest, sums] = tf.split(softmax, 3, 1);
   const normalisers = tf.add(largest, tf.log(sums)) as tf.Tensor2D;
   const part = (begin: number, count: number): tf.Tensor2D => tf.slice(normalisers, [begin, 0], [count, 1]);
@@ -61,6 +77,9 @@ export function streamOnDevice(head: VocabularyProjection, { final, students, en
     all: part(0, numDirect),
     ensemble: search === null ? null : part(numDirect, numFinal),
     rows,
-    candidates: search === null ? null : { tokens, ensemble: z, final: zFinal, complete: tf.slice(progress, [0, 1], [numFinal, 1]) },
+    candidates:
+      search === null
+        ? null
+        : { tokens, ensemble: z, final: zFinal, complete: tf.slice(progress, [0, 1], [numFinal, 1]) },
   };
 }

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { logitsOfTokens, ofTokensOnDevice, runHeadKernel } from '../../ops/device_head';
-import { hiddenSizeOf, vocabSizeOf } from '../../ops/vocabulary_projection';
-import { tileWidth } from '../../ops/vocabulary_tiles';
+import { logitsOfTokens, ofTokensOnDevice, runHeadKernel } from '../../vocabulary/device_head';
+import { hiddenSizeOf, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { tileWidth } from '../../vocabulary/vocabulary_tiles';
 import type { IlrecObjectiveOptions } from '../ilrec_objective';
 import { type DeviceExpectations, streamOnDevice } from './device_expectations';
 import { negativesOnDevice } from './device_negatives';
@@ -33,8 +33,13 @@ export interface DeviceFound {
 }
 
 /** `find` without a value that is read back: which rows need the second reading, only the device knows. */
-export function findOnDevice({ finalHidden, intermediateHidden, head, labels: targets, reward }: StreamingObjectiveInputs, options: IlrecObjectiveOptions, trains: Trained): DeviceFound {
-  const { thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens, penaltyWeight, penalty } = options;
+export function findOnDevice(
+  { finalHidden, intermediateHidden, head, labels: targets, reward }: StreamingObjectiveInputs,
+  options: IlrecObjectiveOptions,
+  trains: Trained,
+): DeviceFound {
+  const { thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens, penaltyWeight, penalty } =
+    options;
   const numRows = finalHidden.shape[0];
   const distils = intermediateHidden !== null && distillationWeight !== 0;
   const ensembleHidden = intermediateHidden === null ? null : meanOfLayers(intermediateHidden, numRows); // [P, D]
@@ -45,30 +50,62 @@ export function findOnDevice({ finalHidden, intermediateHidden, head, labels: ta
 
   const usesEnsemble = thresholdReference === 'ensemble';
   const capacity = Math.min(KEPT_OF_ROW, Math.ceil(KEPT_IN_ALL / numRows), vocabSizeOf(head));
-  const search = blendedLabels === null ? null : { labels: tf.concat([labelColumn, labelLogits, blendedLabels], 1), capacity, logScale: Math.log(thresholdScale) - MARGIN, usesEnsemble };
+  const search =
+    blendedLabels === null
+      ? null
+      : {
+          labels: tf.concat([labelColumn, labelLogits, blendedLabels], 1),
+          capacity,
+          logScale: Math.log(thresholdScale) - MARGIN,
+          usesEnsemble,
+        };
   const students = distils && itemTokens === undefined ? intermediateHidden : null;
   const expected = trains.hidden ? 'all' : students === null ? 'none' : 'final';
-  const expectations = streamOnDevice(head, { final: finalHidden, students, ensemble: students === null ? ensembleHidden : null }, search, expected);
+  const expectations = streamOnDevice(
+    head,
+    { final: finalHidden, students, ensemble: students === null ? ensembleHidden : null },
+    search,
+    expected,
+  );
   let compared = expectations;
   if (distils && itemTokens !== undefined) {
     const slice = ofTokensOnDevice(head, tf.tensor1d(Int32Array.from(itemTokens), 'int32'));
-    compared = streamOnDevice(slice, { final: finalHidden, students: intermediateHidden, ensemble: null }, null, trains.hidden ? 'all' : 'final');
+    compared = streamOnDevice(
+      slice,
+      { final: finalHidden, students: intermediateHidden, ensemble: null },
+      null,
+      trains.hidden ? 'all' : 'final',
+    );
   }
 
   const { final, ensemble, candidates } = expectations;
   const none = tf.zeros([numRows, 1]);
   const common = { labels, labelLogits, ensembleHidden, expectations, compared };
   const withReward = (thresholds: tf.Tensor2D | null): DeviceReward | null =>
-    reward === null || rewardWeight === 0 ? null : rewardOnDevice(reward, targets, head, finalHidden, ensembleHidden, final, thresholds);
+    reward === null || rewardWeight === 0
+      ? null
+      : rewardOnDevice(reward, targets, head, finalHidden, ensembleHidden, final, thresholds);
   if (ensembleHidden === null || blendedLabels === null || ensemble === null || candidates === null) {
-    return { ...common, known: tf.concat([final, none, none, labelColumn], 1) as tf.Tensor2D, rows: tf.zeros([numRows, 4]), changes: null, again: null, reward: withReward(null) };
+    return {
+      ...common,
+      known: tf.concat([final, none, none, labelColumn], 1) as tf.Tensor2D,
+      rows: tf.zeros([numRows, 4]),
+      changes: null,
+      again: null,
+      reward: withReward(null),
+    };
   }
   const reference = usesEnsemble ? blendedLabels : tf.add(tf.sub(labelLogits, final), ensemble);
   const thresholds = tf.add(reference, Math.log(thresholdScale)) as tf.Tensor2D; // log(tau) and the normaliser of z~
   const known = tf.concat([final, ensemble, thresholds, labelColumn], 1) as tf.Tensor2D;
   const negatives = negativesOnDevice(candidates, { final, ensemble, thresholds }, penaltyWeight, penalty);
   const width = tileWidth(2 * numRows, vocabSizeOf(head), hiddenSizeOf(head));
-  const [rows, sums] = runHeadKernel('ILRecReadAgain', head, { hidden: tf.concat([finalHidden, ensembleHidden], 0), known, marks: negatives.unread }, { width, penaltyWeight, kind: KINDS[penalty], withSums: trains.hidden ? 1 : 0 }) as tf.Tensor2D[];
+  const [rows, sums] = runHeadKernel(
+    'ILRecReadAgain',
+    head,
+    { hidden: tf.concat([finalHidden, ensembleHidden], 0), known, marks: negatives.unread },
+    { width, penaltyWeight, kind: KINDS[penalty], withSums: trains.hidden ? 1 : 0 },
+  ) as tf.Tensor2D[];
   return {
     ...common,
     known,

@@ -27,14 +27,22 @@ export interface DeviceNegatives {
  * lse' = lse + log( 1 - sum_N p + sum_N e^(z' - lse) )
  * ```
  */
-export function negativesOnDevice({ ensemble, final, complete }: DeviceCandidates, at: DeviceThresholds, penaltyWeight: number, penalty: Penalty): DeviceNegatives {
+export function negativesOnDevice(
+  { ensemble, final, complete }: DeviceCandidates,
+  at: DeviceThresholds,
+  penaltyWeight: number,
+  penalty: Penalty,
+): DeviceNegatives {
   const members = indicator(tf.greaterEqual(ensemble, at.thresholds)); // [P, C]
   const shares = tf.mul(tf.exp(tf.sub(ensemble, at.ensemble)), members); // p~
   const plain = tf.mul(tf.sub(final, at.final), members); // log p
   const ensembleMass = sumOf(shares); // [P, 1]
   const mass = sumOf(tf.mul(tf.exp(plain), members));
   const rest = tf.sub(1, mass);
-  const unread = tf.maximum(indicator(tf.lessEqual(at.thresholds, complete)), indicator(tf.less(rest, MIN_REST))) as tf.Tensor2D;
+  const unread = tf.maximum(
+    indicator(tf.lessEqual(at.thresholds, complete)),
+    indicator(tf.less(rest, MIN_REST)),
+  ) as tf.Tensor2D;
   const read = tf.sub(1, unread);
 
   const raises = tf.mul(shares, tf.div(penaltyWeight, tf.maximum(ensembleMass, 1e-30))); // alpha w

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { logitsOfTokens } from '../../ops/device_head';
-import type { VocabularyProjection } from '../../ops/vocabulary_projection';
-import type { RewardEntries } from '../../types';
+import { logitsOfTokens } from '../../vocabulary/device_head';
+import type { VocabularyProjection } from '../../vocabulary/vocabulary_projection';
+import type { RewardEntries } from '../reward';
 import { indicator, sumOf } from './device_negatives';
 
 /** The collaborative reward of each response row: `RewardRows` on the device. */
@@ -20,20 +20,37 @@ export interface DeviceReward {
  * @param ensembleHidden what z~ is the logit of; null where there are no negatives.
  * @param final log sum e^z of the final layer, [P, 1]. @param thresholds where z~ reaches this, a token is a negative, [P, 1].
  */
-export function rewardOnDevice(entries: RewardEntries, labels: Int32Array, head: VocabularyProjection, finalHidden: tf.Tensor2D, ensembleHidden: tf.Tensor2D | null, final: tf.Tensor2D, thresholds: tf.Tensor2D | null): DeviceReward {
+export function rewardOnDevice(
+  entries: RewardEntries,
+  labels: Int32Array,
+  head: VocabularyProjection,
+  finalHidden: tf.Tensor2D,
+  ensembleHidden: tf.Tensor2D | null,
+  final: tf.Tensor2D,
+  thresholds: tf.Tensor2D | null,
+): DeviceReward {
   const { tokens, places, isLabel } = inRows(entries, labels);
   const masses = tf.reshape(tf.gather(tf.concat([entries.masses, tf.zeros([1])]), places), tokens.shape); // [P, C]
-  const counts = ensembleHidden === null || thresholds === null ? isLabel : tf.maximum(isLabel, indicator(tf.greaterEqual(logitsOfTokens(head, ensembleHidden, tokens), thresholds)));
+  const counts =
+    ensembleHidden === null || thresholds === null
+      ? isLabel
+      : tf.maximum(isLabel, indicator(tf.greaterEqual(logitsOfTokens(head, ensembleHidden, tokens), thresholds)));
   const restricted = tf.mul(masses, counts);
   const total = sumOf(restricted); // [P, 1]
   const hasMass = indicator(tf.greater(total, 0));
-  const shares = tf.add(tf.div(restricted, tf.add(total, tf.sub(1, hasMass))), tf.mul(isLabel, tf.sub(1, hasMass))) as tf.Tensor2D;
+  const shares = tf.add(
+    tf.div(restricted, tf.add(total, tf.sub(1, hasMass))),
+    tf.mul(isLabel, tf.sub(1, hasMass)),
+  ) as tf.Tensor2D;
   const losses = sumOf(tf.mul(shares, tf.sub(final, logitsOfTokens(head, finalHidden, tokens))));
   return { losses, tokens, shares };
 }
 
 /** The entries by their response row: tokens, where the mass of each is among the entries' (behind them: nowhere), and which is the label. */
-function inRows({ rows, tokens }: RewardEntries, labels: Int32Array): { tokens: tf.Tensor2D; places: tf.Tensor1D; isLabel: tf.Tensor2D } {
+function inRows(
+  { rows, tokens }: RewardEntries,
+  labels: Int32Array,
+): { tokens: tf.Tensor2D; places: tf.Tensor1D; isLabel: tf.Tensor2D } {
   const lists = Array.from(labels, (label) => [{ token: label, place: rows.length }]);
   rows.forEach((row, place) => {
     if (tokens[place] === labels[row]) lists[row][0].place = place;
@@ -47,5 +64,16 @@ function inRows({ rows, tokens }: RewardEntries, labels: Int32Array): { tokens: 
     return values;
   };
   const isLabel = new Float32Array(labels.length * width).map((_, i) => (i % width === 0 ? 1 : 0));
-  return { tokens: tf.tensor2d(table(-1, ({ token }) => token), shape, 'int32'), places: tf.tensor1d(table(rows.length, ({ place }) => place), 'int32'), isLabel: tf.tensor2d(isLabel, shape) };
+  return {
+    tokens: tf.tensor2d(
+      table(-1, ({ token }) => token),
+      shape,
+      'int32',
+    ),
+    places: tf.tensor1d(
+      table(rows.length, ({ place }) => place),
+      'int32',
+    ),
+    isLabel: tf.tensor2d(isLabel, shape),
+  };
 }

@@ -5,7 +5,11 @@ import { productsWithMeans } from './terms';
 import type { StreamingObjectiveInputs } from './types';
 
 /** `termsOf` on the device: scalars instead of numbers. */
-export function termsOnDevice({ finalHidden, intermediateHidden }: StreamingObjectiveInputs, { distillationWeight, rewardWeight }: IlrecObjectiveOptions, found: DeviceFound): IlrecTerms {
+export function termsOnDevice(
+  { finalHidden, intermediateHidden }: StreamingObjectiveInputs,
+  { distillationWeight, rewardWeight }: IlrecObjectiveOptions,
+  found: DeviceFound,
+): IlrecTerms {
   const { labelLogits, expectations, compared, rows, reward } = found;
   const [numNegatives, mass, , logTotals] = tf.split(rows, 4, 1); // [P, 1] each
   const crossEntropies = tf.sub(expectations.final, labelLogits);

@@ -1,5 +1,6 @@
 import type { Penalty } from '../cross_layer_preference';
-import type { CandidateBuffer } from './candidates';
+import type { CandidateBuffer } from '../../vocabulary/candidates';
+import type { SparseFactors } from '../../vocabulary/sparse_rows';
 import { type PenalisedRow, STRENGTHS, UNPENALISED } from './penalty';
 
 /** What decides on the negatives of the response rows, on the CPU. */
@@ -11,13 +12,6 @@ export interface RowThresholds {
   readonly ensemble: Float64Array;
   /** A token is a negative where its z~ is at least this, [P]: log(tau) + the normaliser of z~. */
   readonly thresholds: Float64Array;
-}
-
-/** Factors of rows of W in sums over tokens: one entry for each pair of response row and token. */
-export interface SparseFactors {
-  readonly rows: number[];
-  readonly tokens: number[];
-  readonly factors: number[];
 }
 
 export interface FoundNegatives {
@@ -37,7 +31,12 @@ export const MIN_REST = 0.01;
  * lse' = lse + log( 1 - sum_N p + sum_N e^(z' - lse) )
  * ```
  */
-export function negativesFromCandidates(candidates: CandidateBuffer, at: RowThresholds, penaltyWeight: number, penalty: Penalty): FoundNegatives {
+export function negativesFromCandidates(
+  candidates: CandidateBuffer,
+  at: RowThresholds,
+  penaltyWeight: number,
+  penalty: Penalty,
+): FoundNegatives {
   const changes: SparseFactors = { rows: [], tokens: [], factors: [] };
   const strengthOf = STRENGTHS[penalty];
   const rows = Array.from(at.labels, (label, row): PenalisedRow | null => {
@@ -55,11 +54,14 @@ export function negativesFromCandidates(candidates: CandidateBuffer, at: RowThre
     const strengths = negatives.map((i) => strengthOf(final[i]));
     const raised = plain.map((logP, n) => logP + raises[n] * strengths[n][0]); // z' - lse
     const shift = raised.reduce((most, value) => Math.max(most, value), 0);
-    const logTotal = shift + Math.log((1 - mass) * Math.exp(-shift) + sum(raised.map((value) => Math.exp(value - shift))));
+    const logTotal =
+      shift + Math.log((1 - mass) * Math.exp(-shift) + sum(raised.map((value) => Math.exp(value - shift))));
     negatives.forEach((i, n) => {
       changes.rows.push(row);
       changes.tokens.push(tokens[i]);
-      changes.factors.push(Math.exp(raised[n] - logTotal) * (1 + raises[n] * strengths[n][1]) - Math.exp(plain[n] - logTotal));
+      changes.factors.push(
+        Math.exp(raised[n] - logTotal) * (1 + raises[n] * strengths[n][1]) - Math.exp(plain[n] - logTotal),
+      );
     });
     return { numNegatives: negatives.length, mass, ensembleMass, logTotal };
   });

@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { OnlineSoftmax } from '../../ops/online_softmax';
-import { Running } from '../../ops/running';
-import { hiddenSizeOf, type VocabularyProjection } from '../../ops/vocabulary_projection';
-import { forEachTile } from '../../ops/vocabulary_tiles';
+import { OnlineSoftmax } from '../../vocabulary/online_softmax';
+import { Running } from '../../vocabulary/running';
+import { hiddenSizeOf, type VocabularyProjection } from '../../vocabulary/vocabulary_projection';
+import { forEachTile } from '../../vocabulary/vocabulary_tiles';
 import type { Penalty } from '../cross_layer_preference';
 import type { RowThresholds } from './negatives';
 import type { PenalisedRow } from './penalty';
@@ -34,8 +34,18 @@ export interface RowsToRead {
 }
 
 /** What is known of some of the rows. */
-export function knownRows({ labels, final, ensemble, thresholds }: RowThresholds, places: readonly number[], ensembleMass: (place: number) => number): KnownRow[] {
-  return places.map((place) => ({ label: labels[place], final: final[place], ensemble: ensemble[place], threshold: thresholds[place], ensembleMass: ensembleMass(place) || 1 }));
+export function knownRows(
+  { labels, final, ensemble, thresholds }: RowThresholds,
+  places: readonly number[],
+  ensembleMass: (place: number) => number,
+): KnownRow[] {
+  return places.map((place) => ({
+    label: labels[place],
+    final: final[place],
+    ensemble: ensemble[place],
+    threshold: thresholds[place],
+    ensembleMass: ensembleMass(place) || 1,
+  }));
 }
 
 /** Up to this alpha w s and alpha w ds / dz of each negative, what the first order leaves out of a gradient is below 1e-5 of the token's probability. */
@@ -50,7 +60,12 @@ const FIRST_ORDER_UP_TO = 2e-3;
  * ```
  * Rows with a larger weight are read once more, exactly.
  */
-export function penalisedPass(head: VocabularyProjection, read: RowsToRead, at: RowThresholds, options: PenalisedPassOptions): PenalisedPass {
+export function penalisedPass(
+  head: VocabularyProjection,
+  read: RowsToRead,
+  at: RowThresholds,
+  options: PenalisedPassOptions,
+): PenalisedPass {
   const { penaltyWeight, penalty, withSums } = options;
   const { places, final, ensemble, expected } = read;
   const count = places.length;
@@ -81,12 +96,25 @@ export function penalisedPass(head: VocabularyProjection, read: RowsToRead, at: 
 
   const strong = [...places.keys()].filter((i) => scales[i] * most[i] > FIRST_ORDER_UP_TO);
   if (strong.length === 0) return { rows, sums: value };
-  const pick = <T extends tf.Tensor2D | null>(states: T): T => (states === null ? states : tf.gather(states, tf.tensor1d(strong, 'int32'))) as T;
-  const exact = exactPass(head, { places: strong.map((i) => places[i]), final: pick(final), ensemble: pick(ensemble), expected: null }, at, options, strong.map((i) => rows[i]));
+  const pick = <T extends tf.Tensor2D | null>(states: T): T =>
+    (states === null ? states : tf.gather(states, tf.tensor1d(strong, 'int32'))) as T;
+  const exact = exactPass(
+    head,
+    { places: strong.map((i) => places[i]), final: pick(final), ensemble: pick(ensemble), expected: null },
+    at,
+    options,
+    strong.map((i) => rows[i]),
+  );
   strong.forEach((i, n) => (rows[i] = exact.rows[n]));
   if (value === null || exact.sums === null) return { rows, sums: value };
   const isStrong = column(places.map((_, i) => (strong.includes(i) ? 1 : 0)));
-  return { rows, sums: tf.add(tf.mul(value, tf.sub(1, isStrong)), tf.unsortedSegmentSum(exact.sums, tf.tensor1d(strong, 'int32'), count)) as tf.Tensor2D };
+  return {
+    rows,
+    sums: tf.add(
+      tf.mul(value, tf.sub(1, isStrong)),
+      tf.unsortedSegmentSum(exact.sums, tf.tensor1d(strong, 'int32'), count),
+    ) as tf.Tensor2D,
+  };
 }
 
 function column(values: readonly number[]): tf.Tensor2D {
@@ -94,7 +122,13 @@ function column(values: readonly number[]): tf.Tensor2D {
 }
 
 /** The same with the penalty as it is. @param found the rows' negatives, all that is known of them but the penalised sum. */
-function exactPass(head: VocabularyProjection, { places, final, ensemble }: RowsToRead, at: RowThresholds, { penaltyWeight, penalty, withSums }: PenalisedPassOptions, found: readonly PenalisedRow[]): PenalisedPass {
+function exactPass(
+  head: VocabularyProjection,
+  { places, final, ensemble }: RowsToRead,
+  at: RowThresholds,
+  { penaltyWeight, penalty, withSums }: PenalisedPassOptions,
+  found: readonly PenalisedRow[],
+): PenalisedPass {
   const count = places.length;
   const weighted = knownRows(at, places, (place) => found[places.indexOf(place)].ensembleMass);
   const both = tf.concat([final, ensemble], 0);

@@ -1,5 +1,6 @@
-import type { RewardEntries } from '../../types';
-import type { RowThresholds, SparseFactors } from './negatives';
+import type { RewardEntries } from '../reward';
+import type { RowThresholds } from './negatives';
+import type { SparseFactors } from '../../vocabulary/sparse_rows';
 
 /** The collaborative reward of each response row. */
 export interface RewardRows {
@@ -15,9 +16,15 @@ export interface RewardRows {
  * @param logits z^L of the entries' tokens, [K], and z~ of them, if there are negatives.
  * @param labelLogits z^L(y), [P].
  */
-export function rewardRows({ rows, tokens, masses }: Omit<RewardEntries, 'masses'> & { readonly masses: ArrayLike<number> }, [logits, blended]: readonly Float32Array[], labelLogits: ArrayLike<number>, at: RowThresholds): RewardRows {
+export function rewardRows(
+  { rows, tokens, masses }: Omit<RewardEntries, 'masses'> & { readonly masses: ArrayLike<number> },
+  [logits, blended]: readonly Float32Array[],
+  labelLogits: ArrayLike<number>,
+  at: RowThresholds,
+): RewardRows {
   const { labels, final, thresholds } = at;
-  const counts = (i: number): boolean => tokens[i] === labels[rows[i]] || (blended !== undefined && blended[i] >= thresholds[rows[i]]);
+  const counts = (i: number): boolean =>
+    tokens[i] === labels[rows[i]] || (blended !== undefined && blended[i] >= thresholds[rows[i]]);
   const totals = new Float64Array(labels.length);
   for (let i = 0; i < rows.length; i++) if (counts(i)) totals[rows[i]] += masses[i];
   const losses = Float64Array.from(totals, (total, row) => (total > 0 ? 0 : final[row] - labelLogits[row]));

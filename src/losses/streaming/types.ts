@@ -1,8 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { VocabularyProjection } from '../../ops/vocabulary_projection';
-import type { RewardEntries } from '../../types';
-import type { Expectations } from './expectations';
-import type { RowThresholds, SparseFactors } from './negatives';
+import type { VocabularyProjection } from '../../vocabulary/vocabulary_projection';
+import type { RewardEntries } from '../reward';
+import type { Expectations } from '../../vocabulary/expectations';
+import type { RowThresholds } from './negatives';
+import type { SparseFactors } from '../../vocabulary/sparse_rows';
 import type { PenalisedRow } from './penalty';
 import type { RewardRows } from './reward_rows';
 

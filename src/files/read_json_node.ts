@@ -1,0 +1,21 @@
+import { readFile } from 'node:fs/promises';
+import { jsonErrorPlace } from './json_error_place';
+import { IlrecError } from '../errors';
+
+/**
+ * Reads a JSON file that a user may have written.
+ *
+ * @param what what errors call it, for example the option that names it.
+ * @throws IlrecError when it cannot be read or is no JSON, with the place.
+ */
+export async function readJsonFile(path: string, what: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch(() => {
+    throw new IlrecError(`${what} must be a file that can be read, got ${path}; check the path`);
+  });
+  const wrong = jsonErrorPlace(text);
+  if (wrong !== null)
+    throw new IlrecError(
+      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ${path}; mend it there`,
+    );
+  return JSON.parse(text);
+}

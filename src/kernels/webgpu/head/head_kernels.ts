@@ -1,0 +1,149 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { input, type KernelReplacement } from '../../kernel';
+import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
+import { headGradient } from './head_gradient';
+import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';
+import { readAgain, readHead } from './head_reading';
+import { makeOutput } from '../shader';
+import type { WebGpuBackend } from '../webgpu_backend';
+
+interface Call {
+  readonly backend: WebGpuBackend;
+  readonly head: DeviceHead;
+  input(name: string): tf.TensorInfo;
+  has(name: string): boolean;
+  attr(name: string): number;
+}
+
+/** A kernel that reads a head where it lies; src/ops/device_head.ts says what it computes. */
+function ofHead(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
+  return {
+    kernelName,
+    create:
+      () =>
+      ({ inputs, attrs, backend }) => {
+        const attr = (name: string): number => attrs?.[name] as number;
+        const head: DeviceHead = {
+          weight: input(inputs, 'weight'),
+          bias: inputs.bias ?? null,
+          inRows: attr('inRows') === 1,
+        };
+        const webgpu = backend as WebGpuBackend;
+        partsOfHead(webgpu, head); // throws before anything is made
+        return compute({
+          backend: webgpu,
+          head,
+          input: (name) => input(inputs, name),
+          has: (name) => inputs[name] !== undefined,
+          attr,
+        });
+      },
+  };
+}
+
+const penaltyOf = ({ attr }: Call): { weight: number; kind: number } => ({
+  weight: attr('penaltyWeight'),
+  kind: attr('kind'),
+});
+
+const reading = ofHead('ILRecReadHead', ({ backend, head, input, has, attr }) => {
+  const candidates = has('labels')
+    ? {
+        labels: input('labels'),
+        logScale: attr('logScale'),
+        usesEnsemble: attr('usesEnsemble') === 1,
+        capacity: attr('capacity'),
+      }
+    : null;
+  const rows = {
+    numDirect: attr('numDirect'),
+    numBlended: candidates === null ? 0 : candidates.labels.shape[0],
+    firstLayer: attr('firstLayer'),
+    layers: attr('layers'),
+  };
+  return readHead(backend, head, input('hidden'), {
+    width: attr('width'),
+    rows,
+    numExpected: attr('numExpected'),
+    candidates,
+  });
+});
+
+const secondReading = ofHead('ILRecReadAgain', (call) => {
+  const { backend, head, input, attr } = call;
+  return readAgain(backend, head, input('hidden'), {
+    width: attr('width'),
+    penalty: penaltyOf(call),
+    withSums: attr('withSums') === 1,
+    known: input('known'),
+    marks: input('marks'),
+  });
+});
+
+const gradient = ofHead('ILRecHeadGradient', (call) => {
+  const { backend, head, input, has, attr } = call;
+  const [numFinal, numStudents] = [attr('numFinal'), attr('numStudents')];
+  const soft = has('shares') ? { tokens: input('tokens'), shares: input('shares') } : null;
+  const firstEnsemble = input('hidden').shape[0] > numFinal + numStudents ? numFinal + numStudents : null;
+  const final = has('known')
+    ? {
+        firstEnsemble,
+        known: input('known'),
+        found: input('found'),
+        penalty: penaltyOf(call),
+        rewardWeight: attr('rewardWeight'),
+        soft,
+      }
+    : null;
+  const trains = { weight: attr('trainsWeight') === 1, bias: attr('trainsBias') === 1 };
+  return headGradient(backend, head, input('hidden'), {
+    width: attr('width'),
+    numFinal,
+    numStudents,
+    studentWeight: attr('studentWeight'),
+    normalisers: input('normalisers'),
+    final,
+    trains,
+  });
+});
+
+const tokenLogits = ofHead('ILRecTokenLogits', ({ backend, head, input }) => {
+  const tokens = input('tokens');
+  const logits = makeOutput(backend, tokens.shape);
+  logitsOfTokens(backend, head, input('hidden'), tokens, logits);
+  return logits;
+});
+
+const tokenSums = ofHead('ILRecTokenSums', ({ backend, head, input }) => {
+  const tokens = input('tokens');
+  const sums = makeOutput(backend, [tokens.shape[0], sizesOf(head).hiddenSize]);
+  sumsOfTokens(backend, head, tokens, input('factors'), sums);
+  return sums;
+});
+
+const tokenRows = ofHead('ILRecTokenRows', ({ backend, head, input }) => {
+  const tokens = input('tokens');
+  const rows = makeOutput(backend, [tokens.shape[0], sizesOf(head).hiddenSize]);
+  rowsOfTokens(backend, head, tokens, rows);
+  return rows;
+});
+
+const addTokenRows = ofHead('ILRecAddTokenRows', ({ backend, head, input }) => {
+  const { dataId, shape, dtype } = head.weight;
+  if (backend.refCount(dataId) > 1)
+    throw new Error('ILRecAddTokenRows: the matrix is changed in place and must have one holder, got several');
+  addRowsOfTokens(backend, head, input('tokens'), input('rows'));
+  backend.incRef(dataId);
+  return { dataId, shape, dtype };
+});
+
+/** Kernels that read a linear head tile by tile, or at some tokens, and never make all of its logits. */
+export const webgpuHead: readonly KernelReplacement[] = [
+  reading,
+  secondReading,
+  gradient,
+  tokenLogits,
+  tokenSums,
+  tokenRows,
+  addTokenRows,
+];

@@ -1,0 +1,82 @@
+import * as z from 'zod';
+import { IlrecError } from '../errors';
+import { causalLM, type CausalLMConfig, defaultSizes } from './causal_lm';
+import { decoderConfig } from './decoder_config';
+import { decoderWeights, IGNORED_TENSORS } from './decoder_weights';
+import { decoderFields, type HuggingFaceConfig, parseConfig } from './hugging_face_config';
+import type { ModelFamily } from './model_family';
+
+/** Llama 2 and 3.x, and what is built alike: SmolLM2, TinyLlama. */
+export const LLAMA: ModelFamily = {
+  modelType: 'llama',
+  architecture: 'LlamaForCausalLM',
+  build: (config, source) => causalLM(llamaConfig(config, source)),
+  weights: (config, source) => decoderWeights(llamaConfig(config, source)),
+  basePrefix: 'model.',
+  ignored: IGNORED_TENSORS,
+};
+
+const fields = { ...decoderFields, attention_bias: z.boolean().default(false), mlp_bias: z.boolean().default(false) };
+
+/** @throws IlrecError on a setting that is out of range or not supported. */
+export function llamaConfig(config: HuggingFaceConfig, source: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source);
+  return {
+    ...decoderConfig(parsed, source),
+    qkvBias: parsed.attention_bias,
+    outputBias: parsed.attention_bias,
+    mlpBias: parsed.mlp_bias,
+  };
+}
+
+/**
+ * config.json for a model made by `causalLM`, so that `savePretrained` writes a checkpoint that transformers reads as a Llama.
+ *
+ * @param tokens special tokens of the tokenizer, where there are any.
+ * @throws IlrecError on settings that a Llama does not have.
+ */
+export function llamaConfigJson(
+  config: CausalLMConfig,
+  tokens: { bosTokenId?: number | null; eosTokenId?: number | null; padTokenId?: number | null } = {},
+): HuggingFaceConfig {
+  const {
+    vocabSize,
+    qkNorm = false,
+    slidingWindow = null,
+    qkvBias = false,
+    outputBias = false,
+    ropeScaling = null,
+  } = config;
+  if (qkNorm || slidingWindow !== null || qkvBias !== outputBias || ropeScaling !== null) {
+    throw new IlrecError(
+      'llamaConfigJson: a Llama must have neither qkNorm nor slidingWindow, its qkvBias and outputBias must be alike, and ropeScaling is not written, got other settings; write config.json by hand',
+    );
+  }
+  const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim } =
+    defaultSizes(config);
+  return {
+    architectures: ['LlamaForCausalLM'],
+    model_type: 'llama',
+    vocab_size: vocabSize,
+    hidden_size: hiddenSize,
+    intermediate_size: intermediateSize,
+    num_hidden_layers: numHiddenLayers,
+    num_attention_heads: numAttentionHeads,
+    num_key_value_heads: numKeyValueHeads,
+    head_dim: headDim,
+    hidden_act: config.hiddenAct ?? 'silu',
+    rms_norm_eps: config.rmsNormEps ?? 1e-6,
+    rope_theta: config.ropeTheta ?? 10000,
+    tie_word_embeddings: config.tieWordEmbeddings ?? true,
+    attention_bias: qkvBias,
+    mlp_bias: config.mlpBias ?? false,
+    attention_dropout: config.attentionDropout ?? 0,
+    hidden_dropout: config.hiddenDropout ?? 0,
+    embedding_dropout: config.embeddingDropout ?? 0,
+    max_position_embeddings: 2048, // nothing here depends on it, transformers wants one
+    bos_token_id: tokens.bosTokenId ?? null,
+    eos_token_id: tokens.eosTokenId ?? null,
+    pad_token_id: tokens.padTokenId ?? null,
+    torch_dtype: 'float32',
+  };
+}

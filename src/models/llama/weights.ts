@@ -1,1 +1,0 @@
-export { decoderWeights as llamaWeights, IGNORED_TENSORS } from '../decoder_weights';

@@ -1,1 +1,0 @@
-export { decoderWeights as mistralWeights, IGNORED_TENSORS } from '../decoder_weights';

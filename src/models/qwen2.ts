@@ -1,0 +1,29 @@
+import * as z from 'zod';
+import { causalLM, type CausalLMConfig } from './causal_lm';
+import { decoderConfig, qwenWindow } from './decoder_config';
+import { decoderWeights, IGNORED_TENSORS } from './decoder_weights';
+import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields, size } from './hugging_face_config';
+import type { ModelFamily } from './model_family';
+
+/** Qwen2 and Qwen2.5: biases on queries, keys and values. */
+export const QWEN2: ModelFamily = {
+  modelType: 'qwen2',
+  architecture: 'Qwen2ForCausalLM',
+  build: (config, source) => causalLM(qwen2Config(config, source)),
+  weights: (config, source) => decoderWeights(qwen2Config(config, source)),
+  basePrefix: 'model.',
+  ignored: IGNORED_TENSORS,
+};
+
+const fields = {
+  ...decoderFields,
+  ...qwenWindowFields,
+  num_key_value_heads: size.nullable().default(32),
+  head_dim: z.null({ error: 'Qwen2 has no head_dim; it is hidden_size / num_attention_heads' }).optional(),
+};
+
+/** @throws IlrecError on a setting that is out of range or not supported. */
+export function qwen2Config(config: HuggingFaceConfig, source: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source);
+  return { ...decoderConfig(parsed, source), ...qwenWindow(parsed), qkvBias: true };
+}

@@ -1,0 +1,36 @@
+import * as z from 'zod';
+import { causalLM, type CausalLMConfig } from './causal_lm';
+import { decoderConfig, qwenWindow } from './decoder_config';
+import { decoderWeights, IGNORED_TENSORS } from './decoder_weights';
+import { decoderFields, type HuggingFaceConfig, parseConfig, qwenWindowFields, size } from './hugging_face_config';
+import type { ModelFamily } from './model_family';
+
+/** Qwen3: queries and keys are normalised per head. */
+export const QWEN3: ModelFamily = {
+  modelType: 'qwen3',
+  architecture: 'Qwen3ForCausalLM',
+  build: (config, source) => causalLM(qwen3Config(config, source)),
+  weights: (config, source) => decoderWeights(qwen3Config(config, source)),
+  basePrefix: 'model.',
+  ignored: IGNORED_TENSORS,
+};
+
+const fields = {
+  ...decoderFields,
+  ...qwenWindowFields,
+  num_key_value_heads: size.nullable().default(32),
+  head_dim: size.nullable().default(128),
+  attention_bias: z.boolean().default(false),
+};
+
+/** @throws IlrecError on a setting that is out of range or not supported. */
+export function qwen3Config(config: HuggingFaceConfig, source: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source);
+  return {
+    ...decoderConfig(parsed, source),
+    ...qwenWindow(parsed),
+    qkNorm: true,
+    qkvBias: parsed.attention_bias,
+    outputBias: parsed.attention_bias,
+  };
+}

@@ -1,0 +1,169 @@
+import { basename, dirname, join } from 'node:path';
+import { IlrecError } from '../errors';
+import { readLcRec } from '../data/lc_rec';
+import { readMiniOneRec } from '../data/minionerec';
+import { isFolder, listFolder, openText } from '../data/open_text_node';
+import { readPlain } from '../data/plain';
+import { readRecBole } from '../data/recbole';
+import type { TextFile } from '../data/text_file';
+import type { InteractionData } from '../data/types';
+
+/** The formats that `prepare` reads. */
+export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv'] as const;
+export type DataFormat = (typeof DATA_FORMATS)[number];
+/** How a dataset is split. */
+export const DATA_SPLITS = ['leave-one-out', 'published'] as const;
+export type DataSplitName = (typeof DATA_SPLITS)[number];
+
+const CALLER = 'readDataset';
+const SPLITS = [
+  { split: 'train', words: 'train' },
+  { split: 'valid', words: 'valid|validation|val|dev' },
+  { split: 'test', words: 'test' },
+] as const;
+
+/** Options of `readDataset`. */
+export interface ReadDatasetOptions {
+  format: DataFormat;
+  /** The dataset's folder, or its file of interactions. */
+  input: string;
+  /** csv only: a file of item and title; in a folder it is found by the name items.* or titles.*. */
+  titles?: string;
+  /** minionerec only: 'published' evaluates the rows of its test.csv instead of leave-one-out. Default 'leave-one-out'. */
+  split?: DataSplitName;
+}
+
+/** Finds and reads the files of a dataset. @throws IlrecError when one is missing, there are several to choose from, or its content is wrong. */
+export async function readDataset({
+  format,
+  input,
+  titles,
+  split = 'leave-one-out',
+}: ReadDatasetOptions): Promise<InteractionData> {
+  if (!DATA_FORMATS.includes(format))
+    throw new IlrecError(
+      `${CALLER}: format must be one of ${DATA_FORMATS.join(', ')}, got ${String(format)}; choose one of them`,
+    );
+  if (titles !== undefined && format !== 'csv')
+    throw new IlrecError(
+      `${CALLER}: titles must be left out with format ${format}, got ${titles}; that format brings its own`,
+    );
+  if (split !== 'leave-one-out' && format !== 'minionerec')
+    throw new IlrecError(
+      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec brings a published split`,
+    );
+  if (!(await isFolder(input))) await openText(CALLER, input, 'give the path of the dataset');
+  if (format === 'lc-rec') return await readLcRecFolder(input);
+  if (format === 'minionerec') return await readMiniOneRecFolder(input, split);
+  if (format === 'recbole') return await readRecBoleFolder(input);
+  return await readPlainFolder(input, titles);
+}
+
+async function readLcRecFolder(input: string): Promise<InteractionData> {
+  const { folder, file } = await folderAndFile(input);
+  return readLcRec({
+    inter: await openText(CALLER, file ?? join(folder, await onlyOne(folder, /\.inter\.json$/, '*.inter.json'))),
+    index: await openOptional(folder, /\.index\.json$/, '*.index.json'),
+    item: await openOptional(folder, /\.item\.json$/, '*.item.json'),
+  });
+}
+
+/** The splits lie beside the index (train.csv) or in folders of their own (train/Industrial_and_Scientific.csv, index/, info/). */
+async function readMiniOneRecFolder(input: string, split: DataSplitName): Promise<InteractionData> {
+  if (!(await isFolder(input)))
+    throw new IlrecError(
+      `${CALLER}: input must be the folder of a MiniOneRec dataset, got the file ${input}; give its folder`,
+    );
+  const windows: TextFile[] = [];
+  const splits: (typeof SPLITS)[number]['split'][] = [];
+  const missing: string[] = [];
+  for (const { split: name, words } of SPLITS) {
+    const beside = new RegExp(`^(.*[._-])?(${words})([._-].*)?\\.csv$`, 'i');
+    const found =
+      (await openOptional(input, beside, `${name}.csv`)) ??
+      (await openOptional(join(input, name), /\.csv$/i, `${name}/*.csv`));
+    if (found === undefined) {
+      missing.push(name);
+      continue;
+    }
+    windows.push(found);
+    splits.push(name);
+  }
+  const indexFolder = (await isFolder(join(input, 'index'))) ? join(input, 'index') : input;
+  const infoFolder = (await isFolder(join(input, 'info'))) ? join(input, 'info') : input;
+  const files = {
+    index: await openOptional(indexFolder, /\.index\.json$/, '*.index.json'),
+    item: await openOptional(indexFolder, /\.item\.json$/, '*.item.json'),
+    info: await openOptional(infoFolder, infoFolder === input ? /\.info\.txt$/ : /\.txt$/, '*.info.txt'),
+  };
+  if (windows.length > 0) return readMiniOneRec({ windows, splits, split, missing, ...files });
+  if (split === 'published')
+    throw new IlrecError(
+      `${CALLER}: ${input} must have test.csv for the published split, got none; use leave-one-out instead`,
+    );
+  return readLcRec({
+    inter: await openText(
+      CALLER,
+      join(input, await onlyOne(input, /\.inter\.json$/, 'train.csv, valid.csv, test.csv or *.inter.json')),
+    ),
+    index: files.index,
+    item: files.item,
+  });
+}
+
+async function readRecBoleFolder(input: string): Promise<InteractionData> {
+  const { folder, file } = await folderAndFile(input);
+  return readRecBole({
+    inter: await openText(CALLER, file ?? join(folder, await onlyOne(folder, /\.inter$/, '*.inter'))),
+    item: await openOptional(folder, /\.item$/, '*.item'),
+  });
+}
+
+async function readPlainFolder(input: string, titles?: string): Promise<InteractionData> {
+  const { folder, file } = await folderAndFile(input);
+  const isTitles = /^(items?|titles?)\.(csv|tsv|jsonl|ndjson)$/i;
+  const found =
+    file === undefined && titles === undefined
+      ? (await listFolder(folder)).find((name) => isTitles.test(name))
+      : undefined;
+  const titlesPath = titles ?? (found && join(folder, found));
+  return readPlain({
+    interactions: await openText(
+      CALLER,
+      file ??
+        join(
+          folder,
+          await onlyOne(folder, /^interactions?\.(csv|tsv|jsonl|ndjson)$/i, 'interactions.csv, .tsv or .jsonl'),
+        ),
+    ),
+    titles: titlesPath === undefined ? undefined : await openText(CALLER, titlesPath, 'check the path of the titles'),
+  });
+}
+
+async function folderAndFile(input: string): Promise<{ folder: string; file?: string }> {
+  return (await isFolder(input)) ? { folder: input } : { folder: dirname(input), file: input };
+}
+
+async function openOptional(folder: string, pattern: RegExp, what: string): Promise<TextFile | undefined> {
+  const names = (await listFolder(folder)).filter((name) => pattern.test(name));
+  return names.length === 0 ? undefined : await openText(CALLER, join(folder, oneOf(folder, names, what)));
+}
+
+async function onlyOne(folder: string, pattern: RegExp, what: string): Promise<string> {
+  return oneOf(
+    folder,
+    (await listFolder(folder)).filter((name) => pattern.test(name)),
+    what,
+  );
+}
+
+function oneOf(folder: string, names: string[], what: string): string {
+  if (names.length === 1) return names[0];
+  if (names.length === 0)
+    throw new IlrecError(
+      `${CALLER}: ${folder} must have a file ${what}, got none; point --input at the dataset's folder`,
+    );
+  throw new IlrecError(
+    `${CALLER}: ${basename(folder)} must have only one ${what}, got ${names.join(', ')}; point --input at the file itself or move the others away`,
+  );
+}

@@ -1,0 +1,71 @@
+import { IlrecError } from '../errors';
+import type { FileSource } from '../files/file_source';
+import { BYTES_PER_VALUE, type SafetensorsType } from './safetensors_types';
+
+/** Where a tensor lies in its file. */
+export interface HeaderEntry {
+  readonly dtype: SafetensorsType;
+  readonly shape: readonly number[];
+  /** First byte and the one after the last, from the start of the file. */
+  readonly range: readonly [number, number];
+}
+
+export const HEADER_LENGTH_BYTES = 8;
+const METADATA_KEY = '__metadata__';
+/** The format's own limit, 100 MB. */
+const MAX_HEADER_BYTES = 100_000_000;
+
+/**
+ * Reads and checks the header of a safetensors file: nothing that it says points outside the file.
+ *
+ * @returns tensors by name, in the header's order.
+ * @throws IlrecError when the file is missing, cut off or damaged, or has a type that the format does not know.
+ */
+export async function readSafetensorsHeader(source: FileSource, file: string): Promise<Map<string, HeaderEntry>> {
+  const damaged = (found: string): IlrecError =>
+    new IlrecError(
+      `openSafetensors: ${file} of ${source.name} must be a whole safetensors file, got ${found}; use another copy of it`,
+    );
+  const size = await source.size(file);
+  if (size < HEADER_LENGTH_BYTES) throw damaged(`${size} bytes`);
+  const lengthBytes = await source.read(file, 0, HEADER_LENGTH_BYTES);
+  const headerLength = Number(
+    new DataView(lengthBytes.buffer, lengthBytes.byteOffset, HEADER_LENGTH_BYTES).getBigUint64(0, true),
+  );
+  if (headerLength > MAX_HEADER_BYTES)
+    throw damaged(`a header of ${headerLength} bytes where ${MAX_HEADER_BYTES} is the most`);
+  const start = HEADER_LENGTH_BYTES + headerLength;
+  if (start > size) throw damaged(`${size} bytes where the header ends at ${start}`);
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder().decode(await source.read(file, HEADER_LENGTH_BYTES, start)));
+  } catch {
+    throw damaged('a header that is no JSON');
+  }
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw damaged('a header that is no JSON object');
+
+  const entries = new Map<string, HeaderEntry>();
+  for (const [name, value] of Object.entries(header)) {
+    if (name === METADATA_KEY) continue;
+    const { dtype, shape, data_offsets } = (value ?? {}) as { dtype: unknown; shape: unknown; data_offsets: unknown };
+    if (!areCounts(shape) || !areCounts(data_offsets) || data_offsets.length !== 2 || typeof dtype !== 'string')
+      throw damaged(`a damaged entry for "${name}"`);
+    if (!(dtype in BYTES_PER_VALUE)) {
+      throw new IlrecError(
+        `openSafetensors: ${file} of ${source.name} must hold types of ${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,
+      );
+    }
+    const [low, high] = data_offsets;
+    const bytes = shape.reduce((product, n) => product * n, BYTES_PER_VALUE[dtype as SafetensorsType]);
+    if (high - low !== bytes)
+      throw damaged(`${high - low} bytes for "${name}", which needs ${bytes} as ${dtype} [${shape.join(', ')}]`);
+    if (start + high > size) throw damaged(`${size} bytes where "${name}" ends at ${start + high}`);
+    entries.set(name, { dtype: dtype as SafetensorsType, shape, range: [start + low, start + high] });
+  }
+  return entries;
+}
+
+function areCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+}
