@@ -53,6 +53,7 @@ export const ROOMS = {
     'report',
     'runs',
     'training',
+    'register.ts',
   ],
 };
 
