@@ -67,7 +67,7 @@ const zones = Object.entries(ROOMS).map(([room, allowed]) => ({
 const nodeOnly = ['src/node.ts', 'src/cli/**', 'src/**/*_node.ts'];
 
 export default ts.config(
-  { ignores: ['dist/', 'node_modules/', 'runs/', 'docs/'] },
+  { ignores: ['dist/', 'node_modules/', './runs/', 'docs/'] },
   js.configs.recommended,
   ...ts.configs.recommended,
   prettier,

@@ -11,7 +11,9 @@ describe('JsonlLog', () => {
     const path = join(folder.path, 'log.jsonl');
     const log = await JsonlLog.open(path, 0);
     log.write(step(1));
-    expect(await readFile(path, 'utf8')).to.equal('{"kind":"step","step":1,"epoch":0,"loss":1,"learningRate":0.1,"tokensPerSecond":9}\n');
+    expect(await readFile(path, 'utf8')).to.equal(
+      '{"kind":"step","step":1,"epoch":0,"loss":1,"learningRate":0.1,"tokensPerSecond":9}\n',
+    );
     log.close();
   });
 

@@ -10,7 +10,10 @@ import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, p
 import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run_node';
 import { trainRun, type TrainRunOptions } from './train_run_node';
 
-export interface CompareOptions extends Pick<TrainRunOptions, 'data' | 'config' | 'epochs' | 'signal' | 'callbacks' | 'onEvaluation'> {
+export interface CompareOptions extends Pick<
+  TrainRunOptions,
+  'data' | 'config' | 'epochs' | 'signal' | 'callbacks' | 'onEvaluation'
+> {
   methods: readonly MethodName[];
   /** Seeds 0 to this minus 1, added to the config's seed; counting methods run once. Default 1. */
   seeds?: number;
@@ -31,7 +34,8 @@ export interface CompareOptions extends Pick<TrainRunOptions, 'data' | 'config' 
 export async function compareMethods(options: CompareOptions): Promise<Comparison> {
   const { data, methods, seeds = 1, out, config, split = 'test', users, onStart, onProgress } = options;
   if (methods.length === 0) throw new IlrecError('compareMethods: methods must name at least one method, got none');
-  if (!Number.isInteger(seeds) || seeds < 1) throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
+  if (!Number.isInteger(seeds) || seeds < 1)
+    throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
   const began = performance.now();
   await loadPrepared(data); // a wrong folder is told before anything is trained
   const seedList = Array.from({ length: seeds }, (_, i) => config.seed + i);
@@ -46,15 +50,30 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       onStart?.(label);
       const run = runFolder(out, method, seed);
       const shared = withSharedReward(config, methods, out, seed);
-      const { manifest } = await trainRun({ ...options, config: shared, out: run, method, seed, resume: true, callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []) });
-      if (manifest.status !== 'done') throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to go on`);
-      const result = await evaluateOnce({ run, split, users, data, onProgress: (done, total) => onProgress?.(label, done, total) }, config);
+      const { manifest } = await trainRun({
+        ...options,
+        config: shared,
+        out: run,
+        method,
+        seed,
+        resume: true,
+        callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []),
+      });
+      if (manifest.status !== 'done')
+        throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to go on`);
+      const result = await evaluateOnce(
+        { run, split, users, data, onProgress: (done, total) => onProgress?.(label, done, total) },
+        config,
+      );
       results.push(result);
       protocols[method] = result.protocol;
       const log = isCounting(method) ? [] : await readLog(runPaths(run).log);
       runs.push({ seed, run, manifest, metrics: pick((name) => result[name]), log });
     }
-    ranksOf.set(method, results.map(({ ranks }) => ranks));
+    ranksOf.set(
+      method,
+      results.map(({ ranks }) => ranks),
+    );
     compared.push(summarise(method, runs, results));
   }
   return {
@@ -92,7 +111,10 @@ function withSharedReward(config: TrainConfig, methods: readonly MethodName[], o
 }
 
 /** The kept evaluation where it asked the same, else a new one. */
-async function evaluateOnce(options: EvaluateRunOptions & { split: 'test' | 'valid' }, { evaluation }: TrainConfig): Promise<EvaluationResult> {
+async function evaluateOnce(
+  options: EvaluateRunOptions & { split: 'test' | 'valid' },
+  { evaluation }: TrainConfig,
+): Promise<EvaluationResult> {
   const kept = await readEvaluation(options.run, options.split);
   if (kept !== null) {
     const { protocol } = kept;

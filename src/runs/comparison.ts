@@ -64,14 +64,20 @@ export function summarise(method: MethodName, runs: ComparedRun[], results: Eval
 /** Each user's gain, averaged over seeds, [users]. */
 function meanGains(results: readonly EvaluationResult[], name: TableMetric): Float64Array {
   const [metric, k] = name.split('@') as [MetricName, string];
-  return Float64Array.from(results[0].ranks, (_, user) => results.reduce((sum, { ranks }) => sum + gain(metric, ranks[user], Number(k)), 0) / results.length);
+  return Float64Array.from(
+    results[0].ranks,
+    (_, user) => results.reduce((sum, { ranks }) => sum + gain(metric, ranks[user], Number(k)), 0) / results.length,
+  );
 }
 
 /** ILRec against every other method; without it, the last method against the others. */
 export function comparePairs(ranksOf: ReadonlyMap<MethodName, Int32Array[]>): ComparedPair[] {
   const names = [...ranksOf.keys()];
   const a = names[names.length - 1];
-  return names.slice(0, -1).reverse().map((b) => ({ a, b, ...pairedDifference(ranksOf.get(a) ?? [], ranksOf.get(b) ?? [], { metric: 'ndcg', k: 10 }) }));
+  return names
+    .slice(0, -1)
+    .reverse()
+    .map((b) => ({ a, b, ...pairedDifference(ranksOf.get(a) ?? [], ranksOf.get(b) ?? [], { metric: 'ndcg', k: 10 }) }));
 }
 
 /** An object with one value per metric of the table. */

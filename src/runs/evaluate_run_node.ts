@@ -41,20 +41,46 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
 }
 
 /** As `evaluateRun`, of a run that is loaded already; it stays loaded. */
-export async function evaluateLoadedRun(run: LoadedRun, { split = 'test', beamWidth, excludeSeen, users, seed = 0, data, onProgress }: Omit<EvaluateRunOptions, 'run'> = {}): Promise<EvaluationResult> {
+export async function evaluateLoadedRun(
+  run: LoadedRun,
+  { split = 'test', beamWidth, excludeSeen, users, seed = 0, data, onProgress }: Omit<EvaluateRunOptions, 'run'> = {},
+): Promise<EvaluationResult> {
   const { folder, manifest, config } = run;
   const prepared = await loadPrepared(data ?? manifest.data.folder);
   if (prepared.checksum !== manifest.data.checksum) {
-    throw new IlrecError(`evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ${data ?? manifest.data.folder}; name the right one with --data`);
+    throw new IlrecError(
+      `evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ${data ?? manifest.data.folder}; name the right one with --data`,
+    );
   }
   const { holdOut, [split]: cases } = splitData(prepared);
   const { histories, targets } = cases;
-  if (targets.length === 0) throw new IlrecError(`evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got none; evaluate the other split`);
+  if (targets.length === 0)
+    throw new IlrecError(
+      `evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got none; evaluate the other split`,
+    );
   const recommender = await run.recommender(histories, { beamWidth, excludeSeen });
-  const result = await evaluateRecommender({ ...recommender, targets, split, holdOut, users: users === undefined ? undefined : Math.min(users, targets.length), batchSize: config.evaluation.batchSize, seed, onProgress });
+  const result = await evaluateRecommender({
+    ...recommender,
+    targets,
+    split,
+    holdOut,
+    users: users === undefined ? undefined : Math.min(users, targets.length),
+    batchSize: config.evaluation.batchSize,
+    seed,
+    onProgress,
+  });
   const { ranks, evaluatedUsers, ...summary } = result;
-  const variant = result.protocol.excludeSeen === config.evaluation.excludeSeen ? '' : result.protocol.excludeSeen ? '-exclude-seen' : '-with-seen';
-  await writeJsonAtomically(evaluationPath(folder, split, variant), { ...summary, ranks: [...ranks], evaluatedUsers: [...evaluatedUsers] });
+  const variant =
+    result.protocol.excludeSeen === config.evaluation.excludeSeen
+      ? ''
+      : result.protocol.excludeSeen
+        ? '-exclude-seen'
+        : '-with-seen';
+  await writeJsonAtomically(evaluationPath(folder, split, variant), {
+    ...summary,
+    ranks: [...ranks],
+    evaluatedUsers: [...evaluatedUsers],
+  });
   return result;
 }
 

@@ -26,14 +26,24 @@ export interface FitRunOptions {
 }
 
 /** How a fit ended, in the manifest's fields. */
-export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' | 'parameters'> & { readonly bestStep: number; readonly best: EvaluationRecord | null };
+export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' | 'parameters'> & {
+  readonly bestStep: number;
+  readonly best: EvaluationRecord | null;
+};
 
 /**
  * Trains an arm inside a run directory, from its newest checkpoint where there is one, and saves the best model.
  *
  * The log and the checkpoints go on as if the run had never stopped.
  */
-export async function fitRun({ out, arm, validate, callbacks = [], signal, onEvaluation }: FitRunOptions): Promise<FitOutcome> {
+export async function fitRun({
+  out,
+  arm,
+  validate,
+  callbacks = [],
+  signal,
+  onEvaluation,
+}: FitRunOptions): Promise<FitOutcome> {
   const { model, batches, training } = arm;
   const paths = runPaths(out);
   const store = new CheckpointStore(paths.checkpoints);
@@ -56,10 +66,25 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
 
   const outcome = (status: RunManifest['status'], steps: number): FitOutcome => {
     const { bestStep, evaluations } = early.state;
-    return { status, steps, stepsPerEpoch: batches.stepsPerEpoch, parameters: countNumbers(model), bestStep, best: evaluations.find(({ step }) => step === bestStep) ?? null };
+    return {
+      status,
+      steps,
+      stepsPerEpoch: batches.stepsPerEpoch,
+      parameters: countNumbers(model),
+      bestStep,
+      best: evaluations.find(({ step }) => step === bestStep) ?? null,
+    };
   };
   try {
-    const { step, totalSteps } = await trainModel({ model, method: arm.method, optimizer, batches, epochs: training.epochs, startStep, callbacks: watchers });
+    const { step, totalSteps } = await trainModel({
+      model,
+      method: arm.method,
+      optimizer,
+      batches,
+      epochs: training.epochs,
+      startStep,
+      callbacks: watchers,
+    });
     if (step < totalSteps && !early.finished) return outcome('interrupted', step);
     if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush(); // the last batches may be fewer than a step takes; the best weights are there already
     await (arm.save?.(out) ?? saveModel(model, paths.model));
@@ -71,11 +96,30 @@ export async function fitRun({ out, arm, validate, callbacks = [], signal, onEva
 }
 
 function newOptimizer({ method, training, batches }: Arm): AdamW | AccumulatedOptimizer {
-  const { learningRate, schedule, warmupRatio, learningRateFloor, beta1, beta2, weightDecay, clipNorm, epochs, gradientAccumulation } = training;
+  const {
+    learningRate,
+    schedule,
+    warmupRatio,
+    learningRateFloor,
+    beta1,
+    beta2,
+    weightDecay,
+    clipNorm,
+    epochs,
+    gradientAccumulation,
+  } = training;
   const totalSteps = Math.ceil((epochs * batches.stepsPerEpoch) / gradientAccumulation);
   const warmupSteps = Math.round(warmupRatio * totalSteps);
-  const adamW = new AdamW({ learningRate: { kind: schedule, learningRate, warmupSteps, totalSteps, floor: learningRateFloor }, beta1, beta2, weightDecay, clipNorm });
-  return gradientAccumulation === 1 ? adamW : accumulateGradients(adamW, { steps: gradientAccumulation, weight: () => method.numResponsePositions ?? 1 });
+  const adamW = new AdamW({
+    learningRate: { kind: schedule, learningRate, warmupSteps, totalSteps, floor: learningRateFloor },
+    beta1,
+    beta2,
+    weightDecay,
+    clipNorm,
+  });
+  return gradientAccumulation === 1
+    ? adamW
+    : accumulateGradients(adamW, { steps: gradientAccumulation, weight: () => method.numResponsePositions ?? 1 });
 }
 
 /** Numbers that training changes. */

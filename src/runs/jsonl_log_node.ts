@@ -4,7 +4,16 @@ import { writeFileAtomically } from '../files/atomic_file_node';
 
 /** One line of a run's log. */
 export type LogLine =
-  | { readonly kind: 'step'; readonly step: number; readonly epoch: number; readonly loss: number; readonly learningRate: number; readonly tokensPerSecond: number; readonly klPerLayer?: readonly number[]; readonly [metric: string]: unknown }
+  | {
+      readonly kind: 'step';
+      readonly step: number;
+      readonly epoch: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly tokensPerSecond: number;
+      readonly klPerLayer?: readonly number[];
+      readonly [metric: string]: unknown;
+    }
   | { readonly kind: 'evaluation'; readonly step: number; readonly epoch: number; readonly [metric: string]: unknown };
 
 /** A log of one JSON object per line, written line by line: a killed process loses nothing that it reported. */

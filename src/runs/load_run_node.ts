@@ -1,6 +1,16 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { loadModel } from '../checkpoints/model_files_node';
-import { type MethodName, readHistories, readItems, readManifest, readRunConfig, readTokenizer, type RunItem, type RunManifest, runPaths } from './run_directory_node';
+import {
+  type MethodName,
+  readHistories,
+  readItems,
+  readManifest,
+  readRunConfig,
+  readTokenizer,
+  type RunItem,
+  type RunManifest,
+  runPaths,
+} from './run_directory_node';
 import type { TrainConfig } from '../config/train_config';
 import { IlrecError } from '../errors';
 import type { Recommender } from '../evaluation/recommenders';
@@ -27,7 +37,10 @@ export interface LoadedRun {
   /** How the language model names items; null for item scorers. */
   readonly code: ItemCode | null;
   /** @param beamWidth replaces the config's. */
-  recommender(histories: readonly ArrayLike<number>[], overrides?: { beamWidth?: number; excludeSeen?: boolean }): Promise<Recommender>;
+  recommender(
+    histories: readonly ArrayLike<number>[],
+    overrides?: { beamWidth?: number; excludeSeen?: boolean },
+  ): Promise<Recommender>;
   dispose(): void;
 }
 
@@ -35,13 +48,20 @@ export interface LoadedRun {
 export async function loadRun(folder: string): Promise<LoadedRun> {
   const manifest = await readManifest(folder);
   if (manifest.status !== 'done') {
-    throw new IlrecError(`loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; go on with \`ilrec train --resume --method ${manifest.method} --data ${manifest.data.folder} --config ${runPaths(folder).config} --out ${folder}\``);
+    throw new IlrecError(
+      `loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; go on with \`ilrec train --resume --method ${manifest.method} --data ${manifest.data.folder} --config ${runPaths(folder).config} --out ${folder}\``,
+    );
   }
   const [config, items] = await Promise.all([readRunConfig(folder), readItems(folder)]);
   const { method } = manifest;
   const language = method === 'ilrec' || method === 'sft' ? await loadLanguageModel(folder, config, items) : null;
   const model = language?.model ?? (method === 'sasrec' ? await loadModel(runPaths(folder).model) : null);
-  const scorer = method === 'sasrec' ? sasrecScorer(model as tfl.LayersModel) : model === null ? countingScorer(method as 'popularity' | 'markov', await readHistories(folder), items.length) : null;
+  const scorer =
+    method === 'sasrec'
+      ? sasrecScorer(model as tfl.LayersModel)
+      : model === null
+        ? countingScorer(method as 'popularity' | 'markov', await readHistories(folder), items.length)
+        : null;
   const { languageModel, code } = { languageModel: language?.model ?? null, code: language?.code ?? null };
   return {
     folder,
@@ -64,19 +84,34 @@ export async function loadRun(folder: string): Promise<LoadedRun> {
 }
 
 /** The language model of a run and how it names items. */
-async function loadLanguageModel(folder: string, config: TrainConfig, items: readonly RunItem[]): Promise<{ model: tfl.LayersModel; code: ItemCode }> {
+async function loadLanguageModel(
+  folder: string,
+  config: TrainConfig,
+  items: readonly RunItem[],
+): Promise<{ model: tfl.LayersModel; code: ItemCode }> {
   const itemCounts = Int32Array.from(items, ({ count }) => count);
   if (config.items.style === 'ids') {
     const tokenizer = await readTokenizer(folder);
-    return { model: await loadModel(runPaths(folder).model), code: semanticIdCode(config, { tokenizer, trie: buildPrefixTrie(tokenizer.itemTokens), itemCounts }) };
+    return {
+      model: await loadModel(runPaths(folder).model),
+      code: semanticIdCode(config, { tokenizer, trie: buildPrefixTrie(tokenizer.itemTokens), itemCounts }),
+    };
   }
-  const catalogue = { itemIds: items.map(({ id }) => id), titles: items.map(({ title }) => title), semanticIds: items.map(({ semanticId = [] }) => semanticId) };
+  const catalogue = {
+    itemIds: items.map(({ id }) => id),
+    titles: items.map(({ title }) => title),
+    semanticIds: items.map(({ semanticId = [] }) => semanticId),
+  };
   const { model, language } = await loadTextModel(folder, config, catalogue);
   return { model, code: textCode(language, itemCounts) };
 }
 
 /** Popularity or Markov, from training histories. */
-export function countingScorer(method: 'popularity' | 'markov', histories: readonly ArrayLike<number>[], numItems: number): ItemScorer {
+export function countingScorer(
+  method: 'popularity' | 'markov',
+  histories: readonly ArrayLike<number>[],
+  numItems: number,
+): ItemScorer {
   return method === 'popularity' ? popularityScorer(histories, numItems) : markovScorer(histories, numItems);
 }
 

@@ -6,7 +6,16 @@ import type { EvaluationRecord } from '../callbacks/early_stopping';
 export function stepLog(log: JsonlLog): TrainingCallback {
   return {
     onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer }) {
-      log.write({ kind: 'step', step, epoch, loss, ...metrics, ...(klPerLayer === null ? {} : { klPerLayer }), learningRate, tokensPerSecond: Math.round(tokensPerSecond) });
+      log.write({
+        kind: 'step',
+        step,
+        epoch,
+        loss,
+        ...metrics,
+        ...(klPerLayer === null ? {} : { klPerLayer }),
+        learningRate,
+        tokensPerSecond: Math.round(tokensPerSecond),
+      });
     },
   };
 }

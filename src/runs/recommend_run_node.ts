@@ -23,7 +23,10 @@ export interface Recommendation {
 }
 
 /** Recommends from a finished run. @throws IlrecError when an id is not in the catalogue. */
-export async function recommend({ run: folder, ...options }: RecommendOptions & { run: string }): Promise<Recommendation[]> {
+export async function recommend({
+  run: folder,
+  ...options
+}: RecommendOptions & { run: string }): Promise<Recommendation[]> {
   const run = await loadRun(folder);
   try {
     return await recommendFromRun(run, options);
@@ -33,17 +36,25 @@ export async function recommend({ run: folder, ...options }: RecommendOptions & 
 }
 
 /** As `recommend`, from a run that is loaded already; it stays loaded. */
-export async function recommendFromRun(run: LoadedRun, { history: ids, k = 10, excludeSeen = run.config.evaluation.excludeSeen }: RecommendOptions): Promise<Recommendation[]> {
+export async function recommendFromRun(
+  run: LoadedRun,
+  { history: ids, k = 10, excludeSeen = run.config.evaluation.excludeSeen }: RecommendOptions,
+): Promise<Recommendation[]> {
   const { items, scorer } = run;
-  if (!Number.isInteger(k) || k < 1 || k > items.length) throw new IlrecError(`recommend: k must be an integer from 1 to ${items.length}, got ${k}`);
+  if (!Number.isInteger(k) || k < 1 || k > items.length)
+    throw new IlrecError(`recommend: k must be an integer from 1 to ${items.length}, got ${k}`);
   const numberOf = new Map(items.map(({ id }, item) => [id, item]));
   const history = ids.map((id) => {
     const item = numberOf.get(id);
-    if (item === undefined) throw new IlrecError(`recommend: history must hold ids of the catalogue, got "${id}"; the ids are in items.jsonl of the run`);
+    if (item === undefined)
+      throw new IlrecError(
+        `recommend: history must hold ids of the catalogue, got "${id}"; the ids are in items.jsonl of the run`,
+      );
     return item;
   });
   const exclude = new Set(excludeSeen ? history : []);
-  const ranked = scorer === null ? await beamSearch(run, history, k, exclude) : await rankAll(scorer, history, k, exclude);
+  const ranked =
+    scorer === null ? await beamSearch(run, history, k, exclude) : await rankAll(scorer, history, k, exclude);
   return ranked.map(({ item, score }) => ({ id: items[item].id, title: items[item].title, score }));
 }
 
@@ -52,7 +63,12 @@ interface Ranked {
   readonly score: number;
 }
 
-async function beamSearch({ config, languageModel, code, items }: LoadedRun, history: number[], k: number, exclude: ReadonlySet<number>): Promise<Ranked[]> {
+async function beamSearch(
+  { config, languageModel, code, items }: LoadedRun,
+  history: number[],
+  k: number,
+  exclude: ReadonlySet<number>,
+): Promise<Ranked[]> {
   if (languageModel === null || code === null) throw new Error('beamSearch: the run has no language model');
   const { beamWidth, renormalize } = config.evaluation;
   const [found] = await constrainedBeamSearch(createCausalDecoder(languageModel), code.trie, [code.prompt(history)], {
@@ -65,7 +81,12 @@ async function beamSearch({ config, languageModel, code, items }: LoadedRun, his
   return Array.from(found.items, (item, i) => ({ item, score: found.scores[i] }));
 }
 
-async function rankAll(scorer: ItemScorer, history: number[], k: number, exclude: ReadonlySet<number>): Promise<Ranked[]> {
+async function rankAll(
+  scorer: ItemScorer,
+  history: number[],
+  k: number,
+  exclude: ReadonlySet<number>,
+): Promise<Ranked[]> {
   const tensor = scorer.score([history]); // [1, N]
   const scores = await tensor.data();
   tensor.dispose();

@@ -9,7 +9,11 @@ import type { TrainingData } from '../methods/training_data';
  *
  * @throws IlrecError with the value of items.maxPromptTokens that fits.
  */
-export function refuseLongPrompts({ items, seed }: TrainConfig, { split }: TrainingData, { model, language }: Pick<TextModel, 'model' | 'language'>): void {
+export function refuseLongPrompts(
+  { items, seed }: TrainConfig,
+  { split }: TrainingData,
+  { model, language }: Pick<TextModel, 'model' | 'language'>,
+): void {
   const table = model.layers.find((layer) => layer instanceof PositionEmbedding);
   if (table === undefined) return;
   const positions = table.weights[0].shape[0] as number;
@@ -19,5 +23,7 @@ export function refuseLongPrompts({ items, seed }: TrainConfig, { split }: Train
   const room = positions - (answer - 1); // the last token of an answer is not read
   if (items.maxPromptTokens !== null && items.maxPromptTokens <= room) return;
   const step = room < 1 ? 'set a smaller items.maxTitleTokens' : `set it to ${room} or less`;
-  throw new IlrecError(`trainRun: a prompt and its answer of up to ${answer} tokens must fit into the checkpoint's ${positions} positions, got items.maxPromptTokens ${items.maxPromptTokens}; ${step}`);
+  throw new IlrecError(
+    `trainRun: a prompt and its answer of up to ${answer} tokens must fit into the checkpoint's ${positions} positions, got items.maxPromptTokens ${items.maxPromptTokens}; ${step}`,
+  );
 }

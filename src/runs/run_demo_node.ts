@@ -21,7 +21,10 @@ export interface DemoExample {
   readonly lists: readonly { readonly method: MethodName; readonly titles: readonly string[] }[];
 }
 
-export interface RunDemoOptions extends Pick<CompareOptions, 'signal' | 'callbacks' | 'onEvaluation' | 'onStart' | 'onProgress'> {
+export interface RunDemoOptions extends Pick<
+  CompareOptions,
+  'signal' | 'callbacks' | 'onEvaluation' | 'onStart' | 'onProgress'
+> {
   /** The folder for data, runs and report; what an earlier demo left there is removed. */
   out: string;
   /** A shorter form that shows that everything works. Default false. */
@@ -45,7 +48,13 @@ export async function runDemo({ out, quick = false, ...watchers }: RunDemoOption
   const shop = demoCatalogue(quick ? { numItems: 120, numUsers: 400 } : { numItems: 400, numUsers: 2400 });
   const prepared = prepareInteractions(shop, { levels: 2, codebookSize: quick ? 16 : 32 }, 'generated');
   await writePrepared(prepared, data);
-  const comparison = await compareMethods({ ...watchers, data, out: runs, methods: METHODS, config: demoConfig(quick) });
+  const comparison = await compareMethods({
+    ...watchers,
+    data,
+    out: runs,
+    methods: METHODS,
+    config: demoConfig(quick),
+  });
   return { comparison, examples: await makeExamples(prepared, comparison) };
 }
 
@@ -53,10 +62,23 @@ export async function runDemo({ out, quick = false, ...watchers }: RunDemoOption
 export function demoConfig(quick: boolean): TrainConfig {
   return parseTrainConfig({
     description: 'Settings of `npm run demo`.',
-    model: { hiddenSize: quick ? 32 : 64, numHiddenLayers: 3, numAttentionHeads: 4, hiddenDropout: 0.1, embeddingDropout: 0.1 },
+    model: {
+      hiddenSize: quick ? 32 : 64,
+      numHiddenLayers: 3,
+      numAttentionHeads: 4,
+      hiddenDropout: 0.1,
+      embeddingDropout: 0.1,
+    },
     method: { numNegativeLayers: 2, rewardWeight: 1 },
     sasrec: { hiddenSize: 64, hiddenDropout: 0.2, attentionDropout: 0.2 },
-    training: { epochs: quick ? 2 : 6, batchSize: 32, learningRate: 3e-3, maxHistory: 12, validationUsers: quick ? 100 : 300, patience: null },
+    training: {
+      epochs: quick ? 2 : 6,
+      batchSize: 32,
+      learningRate: 3e-3,
+      maxHistory: 12,
+      validationUsers: quick ? 100 : 300,
+      patience: null,
+    },
     evaluation: { beamWidth: 20 },
   });
 }
@@ -67,13 +89,23 @@ async function makeExamples(prepared: PreparedData, { methods }: Comparison): Pr
   const users = createRandom(0).shuffle(Int32Array.from(histories.keys())).slice(0, EXAMPLE_USERS);
   const titleOf = (item: number): string => prepared.titles?.[item] ?? prepared.itemIds[item];
   const lists = Array.from(users, (): { method: MethodName; titles: string[] }[] => []);
-  for (const { method, runs } of methods.filter(({ method }) => method === 'sasrec' || method === 'sft' || method === 'ilrec')) {
+  for (const { method, runs } of methods.filter(
+    ({ method }) => method === 'sasrec' || method === 'sft' || method === 'ilrec',
+  )) {
     const run = await loadRun(runs[0].run);
     for (const [i, user] of users.entries()) {
-      const items = await recommendFromRun(run, { history: Array.from(histories[user], (item) => prepared.itemIds[item]), k: EXAMPLE_LENGTH });
+      const items = await recommendFromRun(run, {
+        history: Array.from(histories[user], (item) => prepared.itemIds[item]),
+        k: EXAMPLE_LENGTH,
+      });
       lists[i].push({ method, titles: items.map(({ id, title }) => title ?? id) });
     }
     run.dispose();
   }
-  return Array.from(users, (user, i) => ({ user: prepared.userIds[user], history: Array.from(histories[user], titleOf), target: titleOf(targets[user]), lists: lists[i] }));
+  return Array.from(users, (user, i) => ({
+    user: prepared.userIds[user],
+    history: Array.from(histories[user], titleOf),
+    target: titleOf(targets[user]),
+    lists: lists[i],
+  }));
 }

@@ -20,7 +20,14 @@ export interface RunManifest {
   readonly seed: number;
   readonly backend: string;
   readonly versions: Readonly<Record<string, string>>;
-  readonly data: { readonly folder: string; readonly name: string; readonly checksum: string; readonly users: number; readonly items: number; readonly interactions: number };
+  readonly data: {
+    readonly folder: string;
+    readonly name: string;
+    readonly checksum: string;
+    readonly users: number;
+    readonly items: number;
+    readonly interactions: number;
+  };
   /** Trainable parameters; 0 for counting methods. */
   parameters: number;
   steps: number;
@@ -43,7 +50,12 @@ export interface RunItem {
 }
 
 /** Paths inside a run directory. */
-export function runPaths(folder: string): Record<'manifest' | 'config' | 'tokenizer' | 'items' | 'histories' | 'log' | 'model' | 'checkpoints' | 'reward', string> {
+export function runPaths(
+  folder: string,
+): Record<
+  'manifest' | 'config' | 'tokenizer' | 'items' | 'histories' | 'log' | 'model' | 'checkpoints' | 'reward',
+  string
+> {
   return {
     manifest: join(folder, 'manifest.json'),
     config: join(folder, 'config.json'),
@@ -69,11 +81,15 @@ export async function writeManifest(folder: string, manifest: RunManifest): Prom
 /** @throws IlrecError when there is no run, or one of another version. */
 export async function readManifest(folder: string): Promise<RunManifest> {
   const text = await readFile(runPaths(folder).manifest, 'utf8').catch(() => {
-    throw new IlrecError(`readManifest: ${folder} must be a run directory, got no manifest.json there; make one with \`ilrec train --out ${folder}\``);
+    throw new IlrecError(
+      `readManifest: ${folder} must be a run directory, got no manifest.json there; make one with \`ilrec train --out ${folder}\``,
+    );
   });
   const manifest = parseJson(text, runPaths(folder).manifest) as RunManifest;
   if (manifest.kind !== 'tfjs-ilrec run' || manifest.version !== 1) {
-    throw new IlrecError(`readManifest: ${folder} must be a run of version 1, got "${String(manifest.kind)}" version ${String(manifest.version)}; train it again with this release`);
+    throw new IlrecError(
+      `readManifest: ${folder} must be a run of version 1, got "${String(manifest.kind)}" version ${String(manifest.version)}; train it again with this release`,
+    );
   }
   return manifest;
 }
@@ -96,7 +112,10 @@ export async function readItems(folder: string): Promise<RunItem[]> {
 
 /** Training histories as item numbers; kept by runs of counting methods, whose model they are. */
 export async function writeHistories(folder: string, histories: readonly Int32Array[]): Promise<void> {
-  await writeFileAtomically(runPaths(folder).histories, histories.map((history) => JSON.stringify([...history]) + '\n').join(''));
+  await writeFileAtomically(
+    runPaths(folder).histories,
+    histories.map((history) => JSON.stringify([...history]) + '\n').join(''),
+  );
 }
 
 export async function readHistories(folder: string): Promise<number[][]> {

@@ -14,16 +14,23 @@ const BEGUN = /^(manifest|config|tokenizer|prompts)\.json(\.partial-\d+)?$|^(ite
  */
 export async function claimRunFolder(out: string, config: TrainConfig): Promise<void> {
   const found = await stat(out).catch(() => null);
-  if (found !== null && !found.isDirectory()) throw new IlrecError(`trainRun: --out must be a folder, got the file ${out}; choose another name`);
+  if (found !== null && !found.isDirectory())
+    throw new IlrecError(`trainRun: --out must be a folder, got the file ${out}; choose another name`);
   try {
     await mkdir(out, { recursive: true });
   } catch (error) {
-    throw new IlrecError(`trainRun: --out must be a folder that can be written, got ${out}: ${error instanceof Error ? error.message : String(error)}; choose another one`);
+    throw new IlrecError(
+      `trainRun: --out must be a folder that can be written, got ${out}: ${error instanceof Error ? error.message : String(error)}; choose another one`,
+    );
   }
   const names = await readdir(out);
-  const own = names.every((name) => BEGUN.test(name)) && (!names.includes('config.json') || (await holdsConfig(out, config)));
+  const own =
+    names.every((name) => BEGUN.test(name)) && (!names.includes('config.json') || (await holdsConfig(out, config)));
   const strange = own ? undefined : (names.find((name) => !BEGUN.test(name)) ?? 'config.json');
-  if (strange !== undefined) throw new IlrecError(`trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose another --out`);
+  if (strange !== undefined)
+    throw new IlrecError(
+      `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose another --out`,
+    );
 }
 
 /** Removes a run that has no checkpoint and no trained reward, and its folder if nothing else is in it. */

@@ -6,7 +6,17 @@ import { BACKENDS } from '../backends/backend_table_node';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import { abandonRun, claimRunFolder } from './run_folder_node';
-import { isRun, type MethodName, readManifest, readRunConfig, type RunManifest, runPaths, writeHistories, writeItems, writeManifest } from './run_directory_node';
+import {
+  isRun,
+  type MethodName,
+  readManifest,
+  readRunConfig,
+  type RunManifest,
+  runPaths,
+  writeHistories,
+  writeItems,
+  writeManifest,
+} from './run_directory_node';
 import type { TrainConfig } from '../config/train_config';
 import { loadPrepared } from '../preparation/files_node';
 import type { PreparedData } from '../data/types';
@@ -20,7 +30,14 @@ import { fitRun } from './fit_run_node';
 import { countingScorer, loadRun } from './load_run_node';
 import { refuseLongPrompts } from './refuse_long_prompts';
 import { refuseLargeTraining, textArm } from '../methods/text_arm';
-import { buildTextModel, readRunTemplates, refuseLargeModel, readTemplates, saveTextModel, writeTemplates } from '../methods/text_model_node';
+import {
+  buildTextModel,
+  readRunTemplates,
+  refuseLargeModel,
+  readTemplates,
+  saveTextModel,
+  writeTemplates,
+} from '../methods/text_model_node';
 import type { TrainingCallback } from '../training/train_model';
 import { resolveConfig, trainingData, type TrainingData } from '../methods/training_data';
 import { validate } from './validation';
@@ -65,7 +82,10 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const config = resolveConfig(options.config, prepared, options);
   const earlier = isRun(out) ? await readManifest(out) : null;
   if (earlier !== null) {
-    if (!resume) throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`);
+    if (!resume)
+      throw new IlrecError(
+        `trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`,
+      );
     await checkSameRun(out, earlier, method, config, prepared);
     if (earlier.status === 'done') return { run: out, manifest: earlier };
     checkSameBackend(out, earlier);
@@ -82,36 +102,59 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     if (earlier === null) await abandonRun(out); // where nothing was trained, the same folder takes the command that is put right
     throw error;
   }
-  const manifest: RunManifest = { ...begun, ...outcome, seconds: begun.seconds + (performance.now() - startedAt) / 1000 };
+  const manifest: RunManifest = {
+    ...begun,
+    ...outcome,
+    seconds: begun.seconds + (performance.now() - startedAt) / 1000,
+  };
   await writeManifest(out, manifest);
   return { run: out, manifest };
 }
 
-type Outcome = Pick<RunManifest, 'status'> & Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
+type Outcome = Pick<RunManifest, 'status'> &
+  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
 
 async function runMethod(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
   const { method } = options;
-  return method === 'popularity' || method === 'markov' ? await count(method, options, config, data) : await train(options, config, data);
+  return method === 'popularity' || method === 'markov'
+    ? await count(method, options, config, data)
+    : await train(options, config, data);
 }
 
 /** Popularity and Markov: nothing to train but counts. */
-async function count(method: 'popularity' | 'markov', { onEvaluation }: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
+async function count(
+  method: 'popularity' | 'markov',
+  { onEvaluation }: TrainRunOptions,
+  config: TrainConfig,
+  data: TrainingData,
+): Promise<Outcome> {
   const { validationUsers } = config.training;
   if (validationUsers === 0) return { status: 'done' };
   const scorer = countingScorer(method, data.split.train, data.numItems);
-  const metrics = await validate((histories) => itemScorerRecommender(scorer, config, histories), config, validationUsers, data);
+  const metrics = await validate(
+    (histories) => itemScorerRecommender(scorer, config, histories),
+    config,
+    validationUsers,
+    data,
+  );
   const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
   onEvaluation?.(method, best, true);
-  return { status: 'done', validation: { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep: 0, best } };
+  return {
+    status: 'done',
+    validation: { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep: 0, best },
+  };
 }
 
 async function train(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<Outcome> {
   const { out, method, signal, callbacks, onEvaluation } = options;
   const build = method === 'sasrec' ? null : await languageBuild(options, config, data); // what is wrong with the model is told before a reward is trained
-  const reward = method === 'ilrec' ? await rewardScorer(options, config, data).catch((error: unknown) => {
-    build?.dispose();
-    throw error;
-  }) : null;
+  const reward =
+    method === 'ilrec'
+      ? await rewardScorer(options, config, data).catch((error: unknown) => {
+          build?.dispose();
+          throw error;
+        })
+      : null;
   if (reward === 'interrupted') {
     build?.dispose();
     return { status: 'interrupted' };
@@ -127,7 +170,13 @@ async function train(options: TrainRunOptions, config: TrainConfig, data: Traini
       signal,
       onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method, record, isBest)),
     });
-    return { ...outcome, validation: validationUsers === 0 ? null : { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep, best } };
+    return {
+      ...outcome,
+      validation:
+        validationUsers === 0
+          ? null
+          : { users: Math.min(validationUsers, data.split.valid.targets.length), bestStep, best },
+    };
   } finally {
     arm.dispose?.();
     disposeModel(arm.model);
@@ -143,16 +192,27 @@ interface LanguageBuild {
 }
 
 /** The model of `ilrec` and `sft`, over semantic ids alone or over text. */
-async function languageBuild({ data: folder, out, method }: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<LanguageBuild> {
+async function languageBuild(
+  { data: folder, out, method }: TrainRunOptions,
+  config: TrainConfig,
+  data: TrainingData,
+): Promise<LanguageBuild> {
   const terms = method === 'ilrec';
   if (config.items.style === 'ids') {
     refuseLargeModel({ ...config.model, vocabSize: data.tokenizer.vocabSize });
     const model = semanticIdModel(config, data);
-    return { arm: (reward) => languageModelArm(config, data, model, { terms, reward }), dispose: () => disposeModel(model) };
+    return {
+      arm: (reward) => languageModelArm(config, data, model, { terms, reward }),
+      dispose: () => disposeModel(model),
+    };
   }
   const text = await buildTextModel(config, await loadPrepared(folder), await readRunTemplates(out));
   const build: LanguageBuild = {
-    arm: (reward) => ({ ...textArm(config, data, text, { terms, reward }), save: (run) => saveTextModel(run, text), dispose: () => text.adapter?.remove() }),
+    arm: (reward) => ({
+      ...textArm(config, data, text, { terms, reward }),
+      save: (run) => saveTextModel(run, text),
+      dispose: () => text.adapter?.remove(),
+    }),
     dispose: () => {
       text.adapter?.remove();
       disposeModel(text.model);
@@ -169,12 +229,17 @@ async function languageBuild({ data: folder, out, method }: TrainRunOptions, con
 }
 
 /** The frozen model behind ILRec's reward; SASRec is trained into the run's own folder unless the config names a finished run. */
-async function rewardScorer(options: TrainRunOptions, config: TrainConfig, data: TrainingData): Promise<{ scorer: ItemScorer; dispose(): void } | 'interrupted' | null> {
+async function rewardScorer(
+  options: TrainRunOptions,
+  config: TrainConfig,
+  data: TrainingData,
+): Promise<{ scorer: ItemScorer; dispose(): void } | 'interrupted' | null> {
   const { reward, rewardWeight, rewardRun } = config.method;
   if (rewardWeight === 0) return null;
   if (rewardRun === undefined) {
     if (reward === null) return null;
-    if (reward !== 'sasrec') return { scorer: countingScorer(reward, data.split.train, data.numItems), dispose: () => undefined };
+    if (reward !== 'sasrec')
+      return { scorer: countingScorer(reward, data.split.train, data.numItems), dispose: () => undefined };
     const { callbacks, onEvaluation } = options;
     const { manifest } = await trainRun({
       ...options,
@@ -190,23 +255,41 @@ async function rewardScorer(options: TrainRunOptions, config: TrainConfig, data:
   }
   const folder = rewardRun ?? runPaths(options.out).reward;
   const run = await loadRun(folder);
-  if (run.scorer === null) throw new IlrecError(`trainRun: rewardRun must be a run of sasrec, popularity or markov, got ${run.manifest.method} at ${folder}`);
-  if (run.items.length !== data.numItems) throw new IlrecError(`trainRun: rewardRun must have the dataset's ${data.numItems} items, got ${run.items.length} at ${folder}`);
+  if (run.scorer === null)
+    throw new IlrecError(
+      `trainRun: rewardRun must be a run of sasrec, popularity or markov, got ${run.manifest.method} at ${folder}`,
+    );
+  if (run.items.length !== data.numItems)
+    throw new IlrecError(
+      `trainRun: rewardRun must have the dataset's ${data.numItems} items, got ${run.items.length} at ${folder}`,
+    );
   return { scorer: run.scorer, dispose: run.dispose };
 }
 
 /** Writes everything that is known before training; the manifest last, since it says that there is a run. */
-async function beginRun(out: string, manifest: RunManifest, config: TrainConfig, prepared: PreparedData, { tokenizer, itemCounts, split }: TrainingData): Promise<void> {
+async function beginRun(
+  out: string,
+  manifest: RunManifest,
+  config: TrainConfig,
+  prepared: PreparedData,
+  { tokenizer, itemCounts, split }: TrainingData,
+): Promise<void> {
   const paths = runPaths(out);
   const isLanguageModel = manifest.method === 'ilrec' || manifest.method === 'sft';
-  if (isLanguageModel && config.training.initialWeights !== undefined) await readManifest(config.training.initialWeights); // told before a reward is trained
+  if (isLanguageModel && config.training.initialWeights !== undefined)
+    await readManifest(config.training.initialWeights); // told before a reward is trained
   await writeJsonAtomically(paths.config, config);
   const isText = config.items.style !== 'ids' && isLanguageModel;
   if (isText) await writeTemplates(out, await readTemplates(config));
   else await writeJsonAtomically(paths.tokenizer, tokenizer.toJSON());
   await writeItems(
     out,
-    prepared.itemIds.map((id, item) => ({ id, title: prepared.titles?.[item] ?? null, count: itemCounts[item], ...(isText && { semanticId: prepared.semanticIds[item] }) })),
+    prepared.itemIds.map((id, item) => ({
+      id,
+      title: prepared.titles?.[item] ?? null,
+      count: itemCounts[item],
+      ...(isText && { semanticId: prepared.semanticIds[item] }),
+    })),
   );
   if (manifest.method === 'popularity' || manifest.method === 'markov') await writeHistories(out, split.train);
   await writeManifest(out, manifest);
@@ -221,7 +304,12 @@ function newManifest({ data, method }: TrainRunOptions, config: TrainConfig, pre
     status: 'running',
     seed: config.seed,
     backend: tf.getBackend(),
-    versions: { 'tfjs-ilrec': VERSION, 'tfjs-core': tf.version_core, 'tfjs-layers': tfl.version_layers, node: process.versions.node },
+    versions: {
+      'tfjs-ilrec': VERSION,
+      'tfjs-core': tf.version_core,
+      'tfjs-layers': tfl.version_layers,
+      node: process.versions.node,
+    },
     data: { folder: resolve(data), name: prepared.name, checksum: prepared.checksum ?? '', users, items, interactions },
     parameters: 0,
     steps: 0,
@@ -236,16 +324,33 @@ function newManifest({ data, method }: TrainRunOptions, config: TrainConfig, pre
 function checkSameBackend(out: string, { backend }: RunManifest): void {
   if (backend === tf.getBackend()) return;
   const names = Object.entries(BACKENDS).flatMap(([name, { tfjsName }]) => (tfjsName === backend ? name : []));
-  throw new IlrecError(`trainRun: --resume needs the backend that ${out} was begun on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`);
+  throw new IlrecError(
+    `trainRun: --resume needs the backend that ${out} was begun on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
+  );
 }
 
 /** A resumed run must be the run that was begun. */
-async function checkSameRun(out: string, earlier: RunManifest, method: MethodName, config: TrainConfig, prepared: PreparedData): Promise<void> {
-  if (earlier.method !== method) throw new IlrecError(`trainRun: --resume goes on with the method of ${out}, ${earlier.method}, got ${method}; choose another --out`);
-  if (earlier.data.checksum !== prepared.checksum) throw new IlrecError(`trainRun: --resume needs the dataset that ${out} was begun with, got one with another checksum; choose another --out`);
+async function checkSameRun(
+  out: string,
+  earlier: RunManifest,
+  method: MethodName,
+  config: TrainConfig,
+  prepared: PreparedData,
+): Promise<void> {
+  if (earlier.method !== method)
+    throw new IlrecError(
+      `trainRun: --resume goes on with the method of ${out}, ${earlier.method}, got ${method}; choose another --out`,
+    );
+  if (earlier.data.checksum !== prepared.checksum)
+    throw new IlrecError(
+      `trainRun: --resume needs the dataset that ${out} was begun with, got one with another checksum; choose another --out`,
+    );
   const begun = await readRunConfig(out);
   const asked = JSON.parse(JSON.stringify(config)) as TrainConfig; // as a file would hold it: no undefined fields
   const sections = Object.keys(asked) as (keyof TrainConfig)[];
   const differing = sections.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
-  if (differing.length > 0) throw new IlrecError(`trainRun: --resume needs the config that ${out} was begun with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`);
+  if (differing.length > 0)
+    throw new IlrecError(
+      `trainRun: --resume needs the config that ${out} was begun with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`,
+    );
 }

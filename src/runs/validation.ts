@@ -11,7 +11,12 @@ const VALIDATION_SEED = 0;
 const REPORTED = ['ndcg@10', 'hr@10', 'ndcg@5', 'hr@5', 'mrr@10'] as const;
 
 /** Measures a recommender on a seeded sample of validation users; no intervals are made. @param users 1 or more; all where there are fewer. */
-export async function validate(recommenderOf: (histories: readonly Int32Array[]) => Recommender, { evaluation }: TrainConfig, users: number, { split }: TrainingData): Promise<Evaluation> {
+export async function validate(
+  recommenderOf: (histories: readonly Int32Array[]) => Recommender,
+  { evaluation }: TrainConfig,
+  users: number,
+  { split }: TrainingData,
+): Promise<Evaluation> {
   const { histories, targets } = split.valid;
   const result = await evaluateRecommender({
     ...recommenderOf(histories),
