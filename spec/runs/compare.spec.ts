@@ -1,14 +1,15 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { compareMethods, runFolder } from '../../src/runs/compare_node';
+import { compareMethods, runFolder } from '../../src/runs/compare';
+import { findMethod } from '../../src/methods/registry';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
 import '../support/backends';
 
 describe('compareMethods', () => {
   const folder = temporaryFolder();
-  const config = smallConfig({ method: { reward: 'sasrec' }, training: { epochs: 1, validationUsers: 0 } });
+  const config = smallConfig({ methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1, validationUsers: 0 } });
   before(async () => await tf.setBackend('wasm'));
 
   it("compares methods over seeds, with the compared SASRec as ILRec's reward, and uses finished runs again", async () => {
@@ -63,6 +64,9 @@ describe('compareMethods', () => {
   });
 
   it('names runs by method and seed', () => {
-    expect([runFolder('x', 'markov', 3), runFolder('x', 'sft', 3)]).to.deep.equal(['x/markov', 'x/sft-seed3']);
+    expect(['markov', 'sft'].map((name) => runFolder('x', findMethod(name), 3))).to.deep.equal([
+      'x/markov',
+      'x/sft-seed3',
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { JsonlLog, type LogLine, readLog } from '../../src/runs/jsonl_log_node';
+import { JsonlLog, type LogLine, readLog } from '../../src/runs/jsonl_log';
 import { temporaryFolder } from '../support/folders';
 
 describe('JsonlLog', () => {

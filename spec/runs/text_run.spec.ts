@@ -4,21 +4,22 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { readLog } from '../../src/runs/jsonl_log_node';
-import { type MethodName, runPaths } from '../../src/runs/run_directory_node';
-import type { TrainConfigInput } from '../../src/config/train_config';
+import { readLog } from '../../src/runs/jsonl_log';
+import type { MethodName } from '../../src/methods/registry';
+import { runPaths } from '../../src/runs/run_directory';
+import { resolveConfig, type TrainConfigInput } from '../../src/methods/train_config';
 import { loadPrepared } from '../../src/preparation/files_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { initialRows } from '../../src/prompts/initial_rows';
 import type { LcRecLanguage } from '../../src/prompts/lc_rec_language';
 import { disposeModel } from '../../src/models/dispose_model';
-import { evaluateRun } from '../../src/runs/evaluate_run_node';
-import { loadRun } from '../../src/runs/load_run_node';
-import { recommend } from '../../src/runs/recommend_run_node';
-import { refuseLargeTraining } from '../../src/methods/text_arm';
-import { buildTextModel, readTemplates } from '../../src/methods/text_model_node';
-import { resolveConfig, trainingData } from '../../src/methods/training_data';
-import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run_node';
+import { evaluateRun } from '../../src/runs/evaluate_run';
+import { loadRun } from '../../src/runs/load_run';
+import { recommend } from '../../src/runs/recommend_run';
+import { refuseLargeTraining } from '../../src/methods/refusals';
+import { buildTextModel, readTemplates } from '../../src/methods/text_model';
+import { trainingData } from '../../src/methods/training_data';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run';
 import '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
@@ -150,7 +151,7 @@ describe('trainRun over text', () => {
         trainingData(prepared),
         text,
         { name: 'the wasm backend', bytes, tensorBytes: Infinity },
-        true,
+        config.methods.ilrec.numNegativeLayers,
       );
     expect(() => refuse(1e9)).to.not.throw();
     expect(() => refuse(2e7)).to.throw(

@@ -4,13 +4,14 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { readLog } from '../../src/runs/jsonl_log_node';
-import { type MethodName, readManifest, runPaths, writeManifest } from '../../src/runs/run_directory_node';
-import type { TrainConfigInput } from '../../src/config/train_config';
-import { evaluateRun } from '../../src/runs/evaluate_run_node';
-import { loadRun } from '../../src/runs/load_run_node';
-import { recommend } from '../../src/runs/recommend_run_node';
-import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run_node';
+import { readLog } from '../../src/runs/jsonl_log';
+import type { MethodName } from '../../src/methods/registry';
+import { needFolder, readManifest, runPaths, writeManifest } from '../../src/runs/run_directory';
+import type { TrainConfigInput } from '../../src/methods/train_config';
+import { evaluateRun } from '../../src/runs/evaluate_run';
+import { loadRun } from '../../src/runs/load_run';
+import { recommend } from '../../src/runs/recommend_run';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run';
 import { forEachBackend } from '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
@@ -92,7 +93,7 @@ describe('trainRun', () => {
     const first = await run('ilrec', { name: 'cut', ...stopAt(2) });
     expect(first.manifest).to.deep.include({ status: 'interrupted', steps: 2 });
     expect(await messageOf(loadRun(first.run))).to.match(
-      /^loadRun: .*cut must be a finished run, got one that is interrupted; go on with `ilrec train --resume/,
+      /^loadRun: .*cut must be a finished run, got one that is interrupted; resume it with `ilrec train --resume/,
     );
     const rest = await run('ilrec', { name: 'cut', resume: true });
     expect(rest.manifest).to.deep.include({ status: 'done', steps: 14 });
@@ -159,10 +160,10 @@ describe('trainRun', () => {
 
   it('trains SASRec for the reward inside the run where no finished one is named', async () => {
     const { run: out, manifest } = await run('ilrec', {
-      config: { method: { reward: 'sasrec' }, training: { epochs: 1 } },
+      config: { methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1 } },
     });
     expect(manifest.status).to.equal('done');
-    expect((await loadRun(runPaths(out).reward)).manifest.method).to.equal('sasrec');
+    expect((await loadRun(needFolder(out, 'reward'))).manifest.method).to.equal('sasrec');
   });
 
   it('refuses to write over a run, or to go on with another one', async () => {
@@ -232,7 +233,10 @@ describe('trainRun', () => {
   it('tells a mistake in the model before the reward is trained, and leaves nothing behind', async () => {
     const tensorsBefore = tf.memory().numTensors;
     const labels: string[] = [];
-    const wrong: TrainConfigInput = { model: { hiddenSize: 10, numAttentionHeads: 4 }, method: { reward: 'sasrec' } };
+    const wrong: TrainConfigInput = {
+      model: { hiddenSize: 10, numAttentionHeads: 4 },
+      methods: { ilrec: { reward: 'sasrec' } },
+    };
     const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
     expect(await messageOf(run('ilrec', { config: wrong, callbacks }))).to.match(/^causalLM: hiddenSize/);
     expect(await messageOf(run('ilrec', { config: { training: { initialWeights: 'nowhere' } }, callbacks }))).to.match(
@@ -255,7 +259,7 @@ describe('trainRun', () => {
     const out = join(folder.path, 'begun');
     await mkdir(out);
     await copyFile(runPaths(whole).config, runPaths(out).config);
-    await writeFile(`${runPaths(out).tokenizer}.partial-7`, '{');
+    await writeFile(join(out, 'tokenizer.json.partial-7'), '{');
     expect(
       (await run('sft', { name: 'begun', resume: true, config: { training: { epochs: 1 } } })).manifest.status,
     ).to.equal('done');

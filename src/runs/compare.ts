@@ -1,20 +1,23 @@
 import { join } from 'node:path';
-import { readLog } from './jsonl_log_node';
-import { type MethodName, runPaths } from './run_directory_node';
-import type { TrainConfig } from '../config/train_config';
+import { readLog } from './jsonl_log';
+import { runPaths } from './run_directory';
+import type { Method } from '../methods/method';
+import { findMethod, inOrder, type MethodName } from '../methods/registry';
+import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
 import { loadPrepared } from '../preparation/files_node';
 import { IlrecError } from '../errors';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import type { EvaluationProtocol } from '../evaluation/protocol';
 import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, pick, summarise } from './comparison';
-import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run_node';
-import { trainRun, type TrainRunOptions } from './train_run_node';
+import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run';
+import { trainRun, type TrainRunOptions } from './train_run';
 
 export interface CompareOptions extends Pick<
   TrainRunOptions,
   'data' | 'config' | 'epochs' | 'signal' | 'callbacks' | 'onEvaluation'
 > {
-  methods: readonly MethodName[];
+  /** Names of methods of the package, and methods of your own. */
+  methods: readonly (MethodName | Method)[];
   /** Seeds 0 to this minus 1, added to the config's seed; counting methods run once. Default 1. */
   seeds?: number;
   /** Where runs and report go; finished runs of the same config found there are used again. */
@@ -32,29 +35,36 @@ export interface CompareOptions extends Pick<
  * @throws IlrecError when training is interrupted: the same call goes on where it stopped.
  */
 export async function compareMethods(options: CompareOptions): Promise<Comparison> {
-  const { data, methods, seeds = 1, out, config, split = 'test', users, onStart, onProgress } = options;
-  if (methods.length === 0) throw new IlrecError('compareMethods: methods must name at least one method, got none');
+  const { data, seeds = 1, out, split = 'test', users, onStart, onProgress } = options;
+  if (options.methods.length === 0)
+    throw new IlrecError('compareMethods: methods must name at least one method, got none');
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
+  const own = options.methods.filter((one) => typeof one !== 'string');
+  const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own)))]);
+  const config = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const began = performance.now();
   await loadPrepared(data); // a wrong folder is told before anything is trained
   const seedList = Array.from({ length: seeds }, (_, i) => config.seed + i);
   const compared: ComparedMethod[] = [];
-  const ranksOf = new Map<MethodName, Int32Array[]>();
-  const protocols: Partial<Record<MethodName, EvaluationProtocol>> = {};
-  for (const method of inOrder(methods)) {
+  const ranksOf = new Map<string, Int32Array[]>();
+  const protocols: Record<string, EvaluationProtocol> = {};
+  for (const method of methods) {
+    const { name } = method;
+    const isCounting = method.kind === 'counts';
     const runs: ComparedRun[] = [];
     const results: EvaluationResult[] = [];
-    for (const seed of isCounting(method) ? seedList.slice(0, 1) : seedList) {
-      const label = seeds === 1 || isCounting(method) ? method : `${method}, seed ${seed}`;
+    for (const seed of isCounting ? seedList.slice(0, 1) : seedList) {
+      const label = seeds === 1 || isCounting ? name : `${name}, seed ${seed}`;
       onStart?.(label);
       const run = runFolder(out, method, seed);
-      const shared = withSharedReward(config, methods, out, seed);
+      const shared = withSharedNeeds(config, method, methods, out, seed);
       const { manifest } = await trainRun({
         ...options,
         config: shared,
         out: run,
         method,
+        methods: own,
         seed,
         resume: true,
         callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []),
@@ -62,16 +72,16 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       if (manifest.status !== 'done')
         throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to go on`);
       const result = await evaluateOnce(
-        { run, split, users, data, onProgress: (done, total) => onProgress?.(label, done, total) },
+        { run, split, users, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
         config,
       );
       results.push(result);
-      protocols[method] = result.protocol;
-      const log = isCounting(method) ? [] : await readLog(runPaths(run).log);
-      runs.push({ seed, run, manifest, metrics: pick((name) => result[name]), log });
+      protocols[name] = result.protocol;
+      const log = isCounting ? [] : await readLog(runPaths(run).log);
+      runs.push({ seed, run, manifest, metrics: pick((metric) => result[metric]), log });
     }
     ranksOf.set(
-      method,
+      name,
       results.map(({ ranks }) => ranks),
     );
     compared.push(summarise(method, runs, results));
@@ -89,25 +99,25 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
 }
 
 /** Where a compared run lies. */
-export function runFolder(out: string, method: MethodName, seed: number): string {
-  return join(out, isCounting(method) ? method : `${method}-seed${seed}`);
+export function runFolder(out: string, { name, kind }: Method, seed: number): string {
+  return join(out, kind === 'counts' ? name : `${name}-seed${seed}`);
 }
 
-function isCounting(method: MethodName): boolean {
-  return method === 'popularity' || method === 'markov';
-}
-
-/** SASRec before ILRec, which may take it as its reward. */
-function inOrder(methods: readonly MethodName[]): MethodName[] {
-  const order: MethodName[] = ['popularity', 'markov', 'sasrec', 'sft', 'ilrec'];
-  return order.filter((method) => methods.includes(method));
-}
-
-/** ILRec's reward is the SASRec that is compared, of the same seed: it is not trained twice. */
-function withSharedReward(config: TrainConfig, methods: readonly MethodName[], out: string, seed: number): TrainConfig {
-  const { reward, rewardRun } = config.method;
-  if (reward !== 'sasrec' || rewardRun !== undefined || !methods.includes('sasrec')) return config;
-  return { ...config, method: { ...config.method, rewardRun: runFolder(out, 'sasrec', seed) } };
+/** A trained method that another one needs is trained once: the other takes the compared run of the same seed. */
+function withSharedNeeds(
+  config: TrainConfig,
+  method: Method,
+  methods: readonly Method[],
+  out: string,
+  seed: number,
+): TrainConfig {
+  const section = sectionOf(config, method) as Record<string, unknown>;
+  const shared = (method.needs?.(section) ?? []).flatMap((need) => {
+    const compared = methods.find(({ name, kind }) => name === need.method && kind !== 'counts');
+    const isNamed = section[need.runField] !== undefined;
+    return compared === undefined || isNamed ? [] : [[need.runField, runFolder(out, compared, seed)] as const];
+  });
+  return withSection(config, method, { ...section, ...Object.fromEntries(shared) });
 }
 
 /** The kept evaluation where it asked the same, else a new one. */

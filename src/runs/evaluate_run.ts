@@ -5,7 +5,8 @@ import { loadPrepared } from '../preparation/files_node';
 import { splitData } from '../data/split_data';
 import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
-import { type LoadedRun, loadRun } from './load_run_node';
+import type { Method } from '../methods/method';
+import { type LoadedRun, loadRun } from './load_run';
 
 export interface EvaluateRunOptions {
   /** A finished run's directory. */
@@ -22,6 +23,8 @@ export interface EvaluateRunOptions {
   seed?: number;
   /** The prepared folder, where it is no longer at the place that the manifest names. */
   data?: string;
+  /** Methods of your own, one of which may have trained the run. */
+  methods?: readonly Method[];
   onProgress?: (done: number, total: number) => void;
 }
 
@@ -32,7 +35,7 @@ export interface EvaluateRunOptions {
  * @throws IlrecError when the run is not finished, or its dataset is gone or changed.
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationResult> {
-  const run = await loadRun(options.run);
+  const run = await loadRun(options.run, options);
   try {
     return await evaluateLoadedRun(run, options);
   } finally {

@@ -1,4 +1,4 @@
-import type { JsonlLog } from './jsonl_log_node';
+import type { JsonlLog } from './jsonl_log';
 import type { TrainingCallback } from '../training/train_model';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 

@@ -1,9 +1,5 @@
 import { IlrecError } from '../errors';
-import { constrainedBeamSearch } from '../generation/constrained_beam_search';
-import { popularityTies } from '../generation/item_ties';
-import type { ItemScorer } from '../models/item_scorer';
-import { createCausalDecoder } from '../models/causal_lm_decoder';
-import { type LoadedRun, loadRun } from './load_run_node';
+import { type LoadedRun, loadRun, type LoadRunOptions } from './load_run';
 
 export interface RecommendOptions {
   /** Item ids, oldest first. */
@@ -12,6 +8,12 @@ export interface RecommendOptions {
   k?: number;
   /** Leaves items of the history out. Default: as the run's config says. */
   excludeSeen?: boolean;
+}
+
+/** What `recommend` loads and asks. */
+export interface RecommendRunOptions extends RecommendOptions, LoadRunOptions {
+  /** A finished run's directory. */
+  run: string;
 }
 
 /** A recommended item. */
@@ -40,7 +42,7 @@ export async function recommendFromRun(
   run: LoadedRun,
   { history: ids, k = 10, excludeSeen = run.config.evaluation.excludeSeen }: RecommendOptions,
 ): Promise<Recommendation[]> {
-  const { items, scorer } = run;
+  const { items, config, model } = run;
   if (!Number.isInteger(k) || k < 1 || k > items.length)
     throw new IlrecError(`recommend: k must be an integer from 1 to ${items.length}, got ${k}`);
   const numberOf = new Map(items.map(({ id }, item) => [id, item]));
@@ -53,45 +55,6 @@ export async function recommendFromRun(
     return item;
   });
   const exclude = new Set(excludeSeen ? history : []);
-  const ranked =
-    scorer === null ? await beamSearch(run, history, k, exclude) : await rankAll(scorer, history, k, exclude);
+  const ranked = await model.rank(history, { ...config.evaluation, excludeSeen, k, exclude });
   return ranked.map(({ item, score }) => ({ id: items[item].id, title: items[item].title, score }));
-}
-
-interface Ranked {
-  readonly item: number;
-  readonly score: number;
-}
-
-async function beamSearch(
-  { config, languageModel, code, items }: LoadedRun,
-  history: number[],
-  k: number,
-  exclude: ReadonlySet<number>,
-): Promise<Ranked[]> {
-  if (languageModel === null || code === null) throw new Error('beamSearch: the run has no language model');
-  const { beamWidth, renormalize } = config.evaluation;
-  const [found] = await constrainedBeamSearch(createCausalDecoder(languageModel), code.trie, [code.prompt(history)], {
-    beamWidth,
-    renormalize,
-    numItems: k,
-    rankTies: popularityTies(items.map(({ count }) => count)),
-    exclude: [exclude],
-  });
-  return Array.from(found.items, (item, i) => ({ item, score: found.scores[i] }));
-}
-
-async function rankAll(
-  scorer: ItemScorer,
-  history: number[],
-  k: number,
-  exclude: ReadonlySet<number>,
-): Promise<Ranked[]> {
-  const tensor = scorer.score([history]); // [1, N]
-  const scores = await tensor.data();
-  tensor.dispose();
-  return Array.from(scores, (score, item) => ({ item, score }))
-    .filter(({ item }) => !exclude.has(item))
-    .sort((a, b) => b.score - a.score || a.item - b.item)
-    .slice(0, k);
 }

@@ -1,15 +1,17 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { checkpointing } from '../callbacks/checkpointing';
 import { EarlyStopping, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
-import { logEvaluation, stepLog } from './log_node';
+import { logEvaluation, stepLog } from './log';
 import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
-import { JsonlLog } from './jsonl_log_node';
-import { loadModel, saveModel } from '../checkpoints/model_files_node';
-import { readManifest, type RunManifest, runPaths } from './run_directory_node';
+import { JsonlLog } from './jsonl_log';
+import { loadModel } from '../checkpoints/model_files_node';
+import { readManifest, type RunManifest, runPaths } from './run_directory';
 import { readWeights, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from '../optimizers/adamw';
 import { type AccumulatedOptimizer, accumulateGradients } from '../optimizers/gradient_accumulation';
-import type { Arm } from '../methods/arms';
+import type { TrainingConfig } from '../config/shared_config';
+import type { BuiltMethod, MethodTraining } from '../methods/method';
+import type { TrainingMethod } from '../training/train_model';
 import { disposeModel } from '../models/dispose_model';
 import { resumeFrom } from '../callbacks/resume_from';
 import { trainModel, type TrainingCallback } from '../training/train_model';
@@ -17,7 +19,11 @@ import { trainModel, type TrainingCallback } from '../training/train_model';
 export interface FitRunOptions {
   /** The run directory. */
   out: string;
-  arm: Arm;
+  training: MethodTraining;
+  /** The loss, made from the method's needs. */
+  objective: TrainingMethod;
+  /** Writes the trained model into the run. */
+  save: BuiltMethod['save'];
   /** Measures the model as it is; not asked where the config wants no validation. */
   validate: () => Promise<Evaluation>;
   callbacks?: readonly TrainingCallback[];
@@ -32,36 +38,37 @@ export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' 
 };
 
 /**
- * Trains an arm inside a run directory, from its newest checkpoint where there is one, and saves the best model.
+ * Trains a model inside a run directory, from its newest checkpoint where there is one, and saves the best model.
  *
  * The log and the checkpoints go on as if the run had never stopped.
  */
 export async function fitRun({
   out,
-  arm,
+  training: { model, batches, settings },
+  objective,
+  save,
   validate,
   callbacks = [],
   signal,
   onEvaluation,
 }: FitRunOptions): Promise<FitOutcome> {
-  const { model, batches, training } = arm;
   const paths = runPaths(out);
   const store = new CheckpointStore(paths.checkpoints);
-  const optimizer = newOptimizer(arm);
+  const optimizer = newOptimizer(settings, batches.stepsPerEpoch, objective);
   const early = new EarlyStopping({
     evaluate: validate,
-    patience: training.patience ?? Infinity,
-    every: training.evaluateEvery,
+    patience: settings.patience ?? Infinity,
+    every: settings.evaluateEvery,
     onEvaluation: (record, isBest) => {
       logEvaluation(log, record);
       onEvaluation?.(record, isBest);
     },
   });
   const startStep = await resumeFrom(store, { model, optimizer, earlyStopping: early });
-  if (startStep === 0 && training.initialWeights !== undefined) await startFrom(arm, training.initialWeights);
+  if (startStep === 0 && settings.initialWeights !== undefined) await startFrom(model, settings.initialWeights);
   const log = await JsonlLog.open(paths.log, startStep);
-  const earlyStopping = training.validationUsers > 0 ? early : undefined;
-  const checkpoints = checkpointing({ store, everySeconds: training.checkpointEverySeconds, earlyStopping, signal });
+  const earlyStopping = settings.validationUsers > 0 ? early : undefined;
+  const checkpoints = checkpointing({ store, everySeconds: settings.checkpointEverySeconds, earlyStopping, signal });
   const watchers = [...callbacks, stepLog(log), ...(earlyStopping === undefined ? [] : [earlyStopping]), checkpoints];
 
   const outcome = (status: RunManifest['status'], steps: number): FitOutcome => {
@@ -78,16 +85,16 @@ export async function fitRun({
   try {
     const { step, totalSteps } = await trainModel({
       model,
-      method: arm.method,
+      method: objective,
       optimizer,
       batches,
-      epochs: training.epochs,
+      epochs: settings.epochs,
       startStep,
       callbacks: watchers,
     });
     if (step < totalSteps && !early.finished) return outcome('interrupted', step);
     if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush(); // the last batches may be fewer than a step takes; the best weights are there already
-    await (arm.save?.(out) ?? saveModel(model, paths.model));
+    await save();
     return outcome('done', step);
   } finally {
     log.close();
@@ -95,20 +102,15 @@ export async function fitRun({
   }
 }
 
-function newOptimizer({ method, training, batches }: Arm): AdamW | AccumulatedOptimizer {
-  const {
-    learningRate,
-    schedule,
-    warmupRatio,
-    learningRateFloor,
-    beta1,
-    beta2,
-    weightDecay,
-    clipNorm,
-    epochs,
-    gradientAccumulation,
-  } = training;
-  const totalSteps = Math.ceil((epochs * batches.stepsPerEpoch) / gradientAccumulation);
+/** AdamW as the settings ask, stepping once per `gradientAccumulation` batches. */
+function newOptimizer(
+  settings: TrainingConfig,
+  stepsPerEpoch: number,
+  objective: TrainingMethod,
+): AdamW | AccumulatedOptimizer {
+  const { learningRate, schedule, warmupRatio, learningRateFloor, beta1, beta2, weightDecay, clipNorm } = settings;
+  const { epochs, gradientAccumulation } = settings;
+  const totalSteps = Math.ceil((epochs * stepsPerEpoch) / gradientAccumulation);
   const warmupSteps = Math.round(warmupRatio * totalSteps);
   const adamW = new AdamW({
     learningRate: { kind: schedule, learningRate, warmupSteps, totalSteps, floor: learningRateFloor },
@@ -119,7 +121,7 @@ function newOptimizer({ method, training, batches }: Arm): AdamW | AccumulatedOp
   });
   return gradientAccumulation === 1
     ? adamW
-    : accumulateGradients(adamW, { steps: gradientAccumulation, weight: () => method.numResponsePositions ?? 1 });
+    : accumulateGradients(adamW, { steps: gradientAccumulation, weight: () => objective.numResponsePositions ?? 1 });
 }
 
 /** Numbers that training changes. */
@@ -128,7 +130,7 @@ function countNumbers(model: tfl.LayersModel): number {
 }
 
 /** Takes over the weights of a finished run. */
-async function startFrom({ model }: Arm, folder: string): Promise<void> {
+async function startFrom(model: tfl.LayersModel, folder: string): Promise<void> {
   await readManifest(folder);
   const other = await loadModel(runPaths(folder).model);
   writeWeights(model, await readWeights(other));

@@ -1,24 +1,24 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { MethodName } from './run_directory_node';
-import { parseTrainConfig, type TrainConfig } from '../config/train_config';
+import { COMPARED_BY_DEFAULT } from '../methods/registry';
+import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
 import { demoCatalogue } from '../data/demo_catalogue';
 import { writePrepared } from '../preparation/files_node';
 import { splitData } from '../data/split_data';
 import { prepareInteractions } from '../preparation/prepare';
 import type { PreparedData } from '../data/types';
 import { createRandom } from '../random';
-import { compareMethods, type CompareOptions } from './compare_node';
+import { compareMethods, type CompareOptions } from './compare';
 import type { Comparison } from './comparison';
-import { loadRun } from './load_run_node';
-import { recommendFromRun } from './recommend_run_node';
+import { loadRun } from './load_run';
+import { recommendFromRun } from './recommend_run';
 
 /** A user's history, the item chosen next, and what each method recommends; titles throughout. */
 export interface DemoExample {
   readonly user: string;
   readonly history: readonly string[];
   readonly target: string;
-  readonly lists: readonly { readonly method: MethodName; readonly titles: readonly string[] }[];
+  readonly lists: readonly { readonly method: string; readonly titles: readonly string[] }[];
 }
 
 export interface RunDemoOptions extends Pick<
@@ -36,11 +36,13 @@ export interface DemoResult {
   readonly examples: readonly DemoExample[];
 }
 
-const METHODS: readonly MethodName[] = ['popularity', 'markov', 'sasrec', 'sft', 'ilrec'];
 const EXAMPLE_USERS = 5;
 const EXAMPLE_LENGTH = 5;
 
-/** Generates the demo's shop, then trains and evaluates popularity, Markov, SASRec, SFT and ILRec on it: the same epochs, the same evaluator. */
+/**
+ * Generates the demo's shop, then trains and evaluates the methods that are compared by default: the same epochs, the
+ * same evaluation.
+ */
 export async function runDemo({ out, quick = false, ...watchers }: RunDemoOptions): Promise<DemoResult> {
   const data = join(out, 'data');
   const runs = join(out, 'runs');
@@ -52,7 +54,7 @@ export async function runDemo({ out, quick = false, ...watchers }: RunDemoOption
     ...watchers,
     data,
     out: runs,
-    methods: METHODS,
+    methods: COMPARED_BY_DEFAULT,
     config: demoConfig(quick),
   });
   return { comparison, examples: await makeExamples(prepared, comparison) };
@@ -69,8 +71,10 @@ export function demoConfig(quick: boolean): TrainConfig {
       hiddenDropout: 0.1,
       embeddingDropout: 0.1,
     },
-    method: { numNegativeLayers: 2, rewardWeight: 1 },
-    sasrec: { hiddenSize: 64, hiddenDropout: 0.2, attentionDropout: 0.2 },
+    methods: {
+      ilrec: { numNegativeLayers: 2, rewardWeight: 1 },
+      sasrec: { hiddenSize: 64, hiddenDropout: 0.2, attentionDropout: 0.2 },
+    },
     training: {
       epochs: quick ? 2 : 6,
       batchSize: 32,
@@ -88,10 +92,8 @@ async function makeExamples(prepared: PreparedData, { methods }: Comparison): Pr
   const { histories, targets } = splitData(prepared).test;
   const users = createRandom(0).shuffle(Int32Array.from(histories.keys())).slice(0, EXAMPLE_USERS);
   const titleOf = (item: number): string => prepared.titles?.[item] ?? prepared.itemIds[item];
-  const lists = Array.from(users, (): { method: MethodName; titles: string[] }[] => []);
-  for (const { method, runs } of methods.filter(
-    ({ method }) => method === 'sasrec' || method === 'sft' || method === 'ilrec',
-  )) {
+  const lists = Array.from(users, (): { method: string; titles: string[] }[] => []);
+  for (const { method, runs } of methods.filter(({ kind }) => kind !== 'counts')) {
     const run = await loadRun(runs[0].run);
     for (const [i, user] of users.entries()) {
       const items = await recommendFromRun(run, {

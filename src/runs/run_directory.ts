@@ -2,19 +2,17 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
-import { parseTrainConfig, type TrainConfig } from '../config/train_config';
 import { IlrecError } from '../errors';
-import { SemanticIdTokenizer, type SemanticIdTokenizerJson } from '../tokenizers/semantic_id_tokenizer';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
-
-export const METHODS = ['ilrec', 'sft', 'sasrec', 'popularity', 'markov'] as const;
-export type MethodName = (typeof METHODS)[number];
+import type { Method, RunItem } from '../methods/method';
+import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
 
 /** What a run was and how it went. */
 export interface RunManifest {
   readonly kind: 'tfjs-ilrec run';
   readonly version: 1;
-  readonly method: MethodName;
+  /** Name of the method. */
+  readonly method: string;
   /** `running` is also what a killed run says. */
   status: 'running' | 'interrupted' | 'done';
   readonly seed: number;
@@ -39,34 +37,23 @@ export interface RunManifest {
   validation: { readonly users: number; readonly bestStep: number; readonly best: EvaluationRecord | null } | null;
 }
 
-/** An item as a run keeps it, so that it can recommend without its dataset. */
-export interface RunItem {
-  readonly id: string;
-  readonly title: string | null;
-  /** Training interactions. */
-  readonly count: number;
-  /** Kept where the language model reads text, whose tokenizer knows no items. */
-  readonly semanticId?: readonly string[];
-}
-
-/** Paths inside a run directory. */
+/** Paths inside a run directory. The folders of a method's needs lie beside them, each under its role. */
 export function runPaths(
   folder: string,
-): Record<
-  'manifest' | 'config' | 'tokenizer' | 'items' | 'histories' | 'log' | 'model' | 'checkpoints' | 'reward',
-  string
-> {
+): Record<'manifest' | 'config' | 'items' | 'log' | 'model' | 'checkpoints', string> {
   return {
     manifest: join(folder, 'manifest.json'),
     config: join(folder, 'config.json'),
-    tokenizer: join(folder, 'tokenizer.json'),
     items: join(folder, 'items.jsonl'),
-    histories: join(folder, 'histories.jsonl'),
     log: join(folder, 'log.jsonl'),
     model: join(folder, 'model'),
     checkpoints: join(folder, 'checkpoints'),
-    reward: join(folder, 'reward'),
   };
+}
+
+/** The folder of a run that was trained for a method's need. */
+export function needFolder(folder: string, role: string): string {
+  return join(folder, role);
 }
 
 /** Whether a run was begun there. */
@@ -94,53 +81,46 @@ export async function readManifest(folder: string): Promise<RunManifest> {
   return manifest;
 }
 
-export async function readRunConfig(folder: string): Promise<TrainConfig> {
+/** @param methods the user's own, whose sections the config may hold. @throws IlrecError when it is missing or wrong. */
+export async function readRunConfig(folder: string, methods: readonly Method[] = []): Promise<TrainConfig> {
   const path = runPaths(folder).config;
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new IlrecError(`readRunConfig: ${path} must be there, got none; train the run again`);
-  });
-  return parseTrainConfig(parseJson(text, path), path);
+  return parseTrainConfig(await readRunJson(path), path, { methods });
 }
 
 export async function writeItems(folder: string, items: readonly RunItem[]): Promise<void> {
-  await writeFileAtomically(runPaths(folder).items, items.map((item) => JSON.stringify(item) + '\n').join(''));
+  await writeRunLines(runPaths(folder).items, items);
 }
 
 export async function readItems(folder: string): Promise<RunItem[]> {
-  return await readLines<RunItem>(runPaths(folder).items);
+  return (await readRunLines(runPaths(folder).items)) as RunItem[];
 }
 
-/** Training histories as item numbers; kept by runs of counting methods, whose model they are. */
-export async function writeHistories(folder: string, histories: readonly Int32Array[]): Promise<void> {
-  await writeFileAtomically(
-    runPaths(folder).histories,
-    histories.map((history) => JSON.stringify([...history]) + '\n').join(''),
-  );
+/** Reads a JSON file of a run. @throws IlrecError when it is missing or damaged. */
+export async function readRunJson(path: string): Promise<unknown> {
+  return parseJson(await readRunText(path), path);
 }
 
-export async function readHistories(folder: string): Promise<number[][]> {
-  return await readLines<number[]>(runPaths(folder).histories);
+/** Reads a file of one JSON value per line. @throws IlrecError when it is missing or damaged. */
+export async function readRunLines(path: string): Promise<unknown[]> {
+  const text = await readRunText(path);
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [parseJson(line, path)]));
 }
 
-export async function readTokenizer(folder: string): Promise<SemanticIdTokenizer> {
-  const path = runPaths(folder).tokenizer;
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new IlrecError(`readTokenizer: ${path} must be there, got none; train the run again`);
+/** Writes one JSON value per line, the whole file or none of it. */
+export async function writeRunLines(path: string, values: readonly unknown[]): Promise<void> {
+  await writeFileAtomically(path, values.map((value) => JSON.stringify(value) + '\n').join(''));
+}
+
+async function readRunText(path: string): Promise<string> {
+  return await readFile(path, 'utf8').catch(() => {
+    throw new IlrecError(`loadRun: ${path} must be there, got none; train the run again`);
   });
-  return SemanticIdTokenizer.fromJSON(parseJson(text, path) as SemanticIdTokenizerJson);
-}
-
-async function readLines<T>(path: string): Promise<T[]> {
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new IlrecError(`readRun: ${path} must be there, got none; train the run again`);
-  });
-  return text.split('\n').flatMap((line) => (line === '' ? [] : [parseJson(line, path) as T]));
 }
 
 function parseJson(text: string, path: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new IlrecError(`readRun: ${path} must be valid JSON, got a damaged file; train the run again`);
+    throw new IlrecError(`loadRun: ${path} must be valid JSON, got a damaged file; train the run again`);
   }
 }
