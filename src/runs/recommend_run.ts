@@ -24,12 +24,22 @@ export interface Recommendation {
   readonly score: number;
 }
 
-/** Recommends from a finished run. @throws IlrecError when an id is not in the catalogue. */
-export async function recommend({
-  run: folder,
-  ...options
-}: RecommendOptions & { run: string }): Promise<Recommendation[]> {
-  const run = await loadRun(folder);
+/**
+ * Recommends from a finished run. To ask more than once, use `loadRun` and `recommendFromRun`.
+ *
+ * @param options the run, the history as item ids, and the length of the list.
+ * @returns the items, best first.
+ * @throws IlrecError when the run is not finished, an id is not in the catalogue or `k` is out of range.
+ * @example
+ * ```ts
+ * import { recommend } from 'tfjs-ilrec/node';
+ *
+ * const items = await recommend({ run: 'runs/popularity', history: [], k: 3 });
+ * console.log(items.length, typeof items[0].id); // 3 string
+ * ```
+ */
+export async function recommend({ run: folder, methods, ...options }: RecommendRunOptions): Promise<Recommendation[]> {
+  const run = await loadRun(folder, { methods });
   try {
     return await recommendFromRun(run, options);
   } finally {
