@@ -101,7 +101,7 @@ export { demoCatalogue, type DemoCatalogueOptions } from './data/demo_catalogue'
 export { readLcRec, type LcRecFiles } from './data/lc_rec';
 export { leaveOneOut } from './data/leave_one_out';
 export { readMiniOneRec, type MiniOneRecFiles } from './data/minionerec';
-export { readPlain, type PlainFiles } from './data/plain';
+export { readPlain, type PlainFiles } from './data/plain_table';
 export { prepareInteractions, type PrepareOptions } from './preparation/prepare';
 export { formatPrepareReport } from './preparation/prepare_report';
 export { readRecBole, type RecBoleFiles } from './data/recbole';

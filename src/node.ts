@@ -8,7 +8,8 @@ export { METHODS, type MethodName, readManifest, type RunManifest } from './runs
 export { readLog, type LogLine } from './runs/jsonl_log_node';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
 export { parseTrainConfig, type TrainConfig, type TrainConfigInput } from './config/train_config';
-export { loadPrepared, prepareData, type PrepareDataOptions, writePrepared } from './preparation/files_node';
+export { prepareData, type PrepareDataOptions } from './preparation/prepare_data_node';
+export { loadPrepared, writePrepared } from './preparation/prepared_folder_node';
 export { folderSource } from './files/folder_source_node';
 export { loadAdapter, saveAdapter, type SaveAdapterOptions } from './lora/peft_files_node';
 export { loadPretrained, type LoadPretrainedOptions } from './pretrained/load_pretrained_node';

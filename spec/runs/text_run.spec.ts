@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { readLog } from '../../src/runs/jsonl_log_node';
 import { type MethodName, runPaths } from '../../src/runs/run_directory_node';
 import type { TrainConfigInput } from '../../src/config/train_config';
-import { loadPrepared } from '../../src/preparation/files_node';
+import { loadPrepared } from '../../src/preparation/prepared_folder_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { initialRows } from '../../src/prompts/initial_rows';
 import type { LcRecLanguage } from '../../src/prompts/lc_rec_language';

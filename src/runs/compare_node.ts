@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { readLog } from './jsonl_log_node';
 import { type MethodName, runPaths } from './run_directory_node';
 import type { TrainConfig } from '../config/train_config';
-import { loadPrepared } from '../preparation/files_node';
+import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import type { EvaluationProtocol } from '../evaluation/protocol';

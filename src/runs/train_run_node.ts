@@ -8,7 +8,7 @@ import { writeJsonAtomically } from '../files/atomic_file_node';
 import { abandonRun, claimRunFolder } from './run_folder_node';
 import { isRun, type MethodName, readManifest, readRunConfig, type RunManifest, runPaths, writeHistories, writeItems, writeManifest } from './run_directory_node';
 import type { TrainConfig } from '../config/train_config';
-import { loadPrepared } from '../preparation/files_node';
+import { loadPrepared } from '../preparation/prepared_folder_node';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { ItemScorer } from '../models/item_scorer';
