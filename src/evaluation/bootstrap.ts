@@ -89,7 +89,7 @@ function intervalsOf(
   { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions,
 ): Interval[] {
   const numUsers = columns[0]?.length ?? 0;
-  // Users with the same values in all columns are one kind. The table of the few kinds fits the cache; one of all users does not.
+  // Users with the same values in all columns are one kind: a table of the few kinds fits the cache, one of all users does not.
   const { kindOfUser, kinds } = groupUsers(columns, numUsers);
   const random = createRandom(seed);
   const means = columns.map(() => new Float64Array(resamples));

@@ -50,7 +50,7 @@ export interface EvaluationProtocol extends RankingProtocol {
  *
  * const recommender = scorerRecommender({ scorer: popularityScorer([[2, 0], [2, 1]], 4), histories: [[0], [1]] });
  * const { protocol } = await evaluateRecommender({ ...recommender, targets: [2, 3], split: 'test', ks: [3] });
- * console.log(protocolText(protocol).split('. ')[0]); // Leave-one-out, test split (target: the last item of each user), all 2 users
+ * console.log(protocolText(protocol).split(' (')[0]); // Leave-one-out, test split
  * ```
  */
 export function protocolText(protocol: EvaluationProtocol): string {

@@ -150,7 +150,8 @@ export interface ScorerRecommenderOptions extends HistoryOptions {
  * import { popularityScorer, scorerRecommender } from 'tfjs-ilrec';
  *
  * const histories = [[2, 0], [2, 1, 2]];
- * const recommender = scorerRecommender({ scorer: popularityScorer(histories, 4), histories, excludeSeen: true, listLength: 2 });
+ * const scorer = popularityScorer(histories, 4); // four items
+ * const recommender = scorerRecommender({ scorer, histories, excludeSeen: true, listLength: 2 });
  * console.log(await recommender.recommend([0, 1])); // [ Int32Array(2) [ 1, 3 ], Int32Array(2) [ 0, 3 ] ]
  * ```
  */
