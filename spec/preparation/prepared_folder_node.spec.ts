@@ -91,7 +91,7 @@ describe('prepareData', () => {
         }),
       ),
     ).to.equal(
-      'makeSemanticIds: vectors must have one for every item of the catalogue, got none for 2 of 3, such as "b"; add them or leave vectors out',
+      'makeSemanticIds: vectors must have an entry for every item of the catalogue, got none for 2 of 3, such as "b"; add them or leave vectors out',
     );
     expect(await readdir(dir)).to.not.include('other');
   });

@@ -68,12 +68,12 @@ const datasetSchema = z.strictObject({
  * ```
  */
 export async function writePrepared(data: PreparedData, out: string): Promise<PreparedData> {
-  await checkFolder('writePrepared', out);
   return await writeFolder('writePrepared', data, out);
 }
 
-/** `writePrepared` for a folder that was checked. @param caller the public function that errors name. */
+/** Does what `writePrepared` says. @param caller the public function that errors name. */
 export async function writeFolder(caller: string, data: PreparedData, out: string): Promise<PreparedData> {
+  await checkFolder(caller, out);
   const items =
     data.itemIds
       .map((id, item) =>

@@ -81,7 +81,7 @@ function gatherVectors(vectors: ReadonlyMap<string, ArrayLike<number>>, itemIds:
   const missing = itemIds.filter((id) => !vectors.has(id));
   if (missing.length > 0) {
     throw new IlrecError(
-      `makeSemanticIds: vectors must have one for every item of the catalogue, got none for ${missing.length} of ${itemIds.length}, such as "${missing[0]}"; add them or leave vectors out`,
+      `makeSemanticIds: vectors must have an entry for every item of the catalogue, got none for ${missing.length} of ${itemIds.length}, such as "${missing[0]}"; add them or leave vectors out`,
     );
   }
   const dim = (vectors.get(itemIds[0]) as ArrayLike<number>).length;
