@@ -6,8 +6,7 @@ import { textOf } from '../support/readme_program';
 
 const CDN = 'https://cdn.jsdelivr.net/npm/';
 
-describe('the page of docs/browser.md in Chromium', function () {
-  this.timeout(60_000);
+describe('the page of docs/browser.md in Chromium', () => {
   const chromium = inChromium();
 
   it('trains, and has nothing left to do when it is opened again', async () => {
