@@ -50,11 +50,10 @@ const printed: Record<string, readonly RegExp[]> = {
   'docs/own-data.md': [/^NDCG@10 0\.\d{4}, 60 users\n([a-z-]+-\d+ .+\n){5}$/],
   'docs/own-model.md': [/^cross-entropy per epoch: 3\.\d\d, .+\nnext: .+, .+\n$/, /^(loss [34]\.\d{3}\n){4}$/],
   'docs/platforms.md': [/^wasm\n$/],
-  'docs/pretrained-checkpoint.md': [/^cross-entropy per epoch: 7\.\d\d, 5\.\d\d\nnext: .+, .+\n$/],
+  'docs/pretrained-checkpoint.md': [/^cross-entropy per epoch: [78]\.\d\d, 5\.\d\d\nnext: .+, .+\n$/],
 };
 
-describe('the programs of README and docs', function () {
-  this.timeout(300_000); // on a busy machine too
+describe('the programs of README and docs', () => {
   let folder: string;
 
   before(async () => {
