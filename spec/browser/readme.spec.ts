@@ -6,8 +6,7 @@ import { repository } from '../support/installed_package';
 
 const CDN = 'https://cdn.jsdelivr.net/npm/';
 
-describe('the page of the README in Chromium', function () {
-  this.timeout(60_000);
+describe('the page of the README in Chromium', () => {
   const chromium = inChromium();
 
   it('trains, and has nothing left to do when it is opened again', async () => {

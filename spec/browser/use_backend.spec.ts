@@ -11,8 +11,7 @@ declare const ilrec: typeof Ilrec;
 const SOFTWARE =
   "useBackend: backend 'webgpu' must have a GPU, got a software adapter, which is slower than wasm; turn on hardware acceleration in the browser, or ask for 'webgpu' by name";
 
-describe('useBackend in Chromium', function () {
-  this.timeout(60_000);
+describe('useBackend in Chromium', () => {
   const chromium = inChromium();
   let watched: WatchedPage;
   const open = async (name: string, prepare?: (page: Page) => Promise<unknown>): Promise<void> =>

@@ -8,8 +8,7 @@ import { repository } from '../support/installed_package';
 declare const tf: typeof tfc;
 declare const ilrec: { constrainedBeamSearch: () => Promise<never> };
 
-describe('the page of web/ in Chromium', function () {
-  this.timeout(60_000);
+describe('the page of web/ in Chromium', () => {
   const chromium = inChromium(async () => ({
     '/web/': join(repository, 'web'),
     '/node_modules/': join(repository, 'node_modules'),

@@ -100,8 +100,7 @@ describe('trainRun', () => {
     expect(await weights(rest.run)).to.deep.equal(await weights(whole.run));
   });
 
-  it('goes on with the same losses after being killed twice in the middle of an epoch', async function () {
-    this.timeout(120_000);
+  it('goes on with the same losses after being killed twice in the middle of an epoch', async () => {
     const whole = await run('ilrec', { name: 'whole' });
     const out = join(folder.path, 'killed');
     await mkdir(out);

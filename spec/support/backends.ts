@@ -40,7 +40,7 @@ export function forEachDevice(define: (backend: BackendName) => void): void {
 export function onWebGpu(define: () => void): void {
   if (!isAsked('webgpu')) return;
   if (webgpu === null) {
-    it.skip('on webgpu: the package webgpu finds no adapter here');
+    it.skip('on webgpu (skipped: the package webgpu finds no adapter)');
     return;
   }
   describeOn('webgpu', () => {
@@ -57,7 +57,7 @@ export function onWebGpu(define: () => void): void {
 export function onTensorFlow(define: () => void): void {
   if (!isAsked('tensorflow')) return;
   if (!hasTfjsNode) {
-    it.skip('on tensorflow: the package @tensorflow/tfjs-node is not installed here');
+    it.skip('on tensorflow (skipped: @tensorflow/tfjs-node is not installed)');
     return;
   }
   describeOn('tensorflow', define);

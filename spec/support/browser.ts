@@ -3,6 +3,7 @@ import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { buildWhereOld, repository } from './installed_package';
 import { serveFolders, type StaticServer } from './static_server';
+import { skipBecause } from './skip';
 
 /** The path of a Chromium: what the variable CHROMIUM names, else the first found on PATH; undefined where there is none. */
 function findChromium(): string | undefined {
@@ -39,15 +40,12 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
   let server: StaticServer;
   let opened: (WatchedPage & { kept: boolean })[] = [];
 
-  if (executablePath === undefined)
-    it.skip('needs chromium, chromium-browser or google-chrome on PATH, or its path in CHROMIUM');
   before(async function () {
     if (executablePath === undefined) {
       if (process.env.ILREC_SPEC_REQUIRED?.includes('chromium'))
         throw new Error('specs: chromium is required, and no chromium, chromium-browser or google-chrome is on PATH');
-      this.skip();
+      skipBecause(this, 'no chromium, chromium-browser or google-chrome is on PATH, and CHROMIUM names none');
     }
-    this.timeout(180_000); // builds where nobody has
     buildWhereOld();
     server = await serveFolders({
       '/pages/': join(repository, 'spec/support/pages'),
@@ -57,6 +55,7 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
     });
     browser = await chromium.launch({
       executablePath,
+      timeout: 0, // mocha's timeout is the only one, here and below
       args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
     });
   });
@@ -76,7 +75,9 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
       return server.origin;
     },
     async open(path, { kept = false, prepare } = {}) {
-      const page = await (await browser.newContext()).newPage();
+      const context = await browser.newContext();
+      context.setDefaultTimeout(0);
+      const page = await context.newPage();
       const found: string[] = [];
       page.on('pageerror', (error) => found.push(String(error)));
       page.on('console', (message) => {

@@ -1,3 +1,4 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { findPackage, importPackage } from '../../src/backends/optional_package_node';
 import { openWebGpu, type WebGpu } from './webgpu';
 
@@ -9,6 +10,7 @@ export interface OpenedBackends {
   readonly webgpu: WebGpu | null;
 }
 
+tf.env().set('PROD', true); // in tfjs 4.22 it silences the remarks of core and the backends, and does nothing else
 const asked = process.env.ILREC_SPEC_BACKENDS?.split(',');
 const isAsked = (name: string): boolean => asked?.includes(name) ?? true;
 const tfjsNode = isAsked('tensorflow') ? findPackage('@tensorflow/tfjs-node') : undefined;
