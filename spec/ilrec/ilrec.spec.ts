@@ -346,7 +346,7 @@ describe('ilrec', () => {
       method.detach();
     });
 
-    it('leaves no tensor behind in 1,000 steps', async () => {
+    it('leaves no tensor behind in 1,000 steps @slow', async () => {
       const tiny = causalLM({
         vocabSize: 5,
         hiddenSize: 4,

@@ -2,7 +2,7 @@
  * Runs mocha with the arguments given, without the remarks that libraries write to the terminal. `npm test` and `npm run test:fast` use it; plain
  * `npx mocha` works too and shows them.
  *
- * These remarks come from native code, which has no switch for them. Every other line of stderr passes, errors of the same libraries too.
+ * These remarks have no switch of their own. Every other line of stderr passes, errors of the same libraries too.
  */
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -15,6 +15,7 @@ const REMARKS = [
   /^Warning: max\w+ artificially reduced from \d+ to \d+ /, // Dawn
   /^(INFO|WARNING): \[Loader Message\] /, // Vulkan
   /^MESA(-[\w-]+)?: (info|warning): /i, // Vulkan's drivers of Mesa
+  /^Layer \S+ was passed non-serializable keyword arguments: /, // tfjs-layers, which saves a model of a layer that is called with a mask
   /^WARNING: \S+ is not a conformant Vulkan implementation, testing use only\.$/, // lavapipe
 ];
 
