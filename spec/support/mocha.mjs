@@ -6,6 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import process from 'node:process';
 import { createInterface } from 'node:readline';
 
 const REMARKS = [

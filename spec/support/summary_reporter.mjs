@@ -1,4 +1,5 @@
 import { relative } from 'node:path';
+import process from 'node:process';
 import Mocha from 'mocha';
 
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } =
