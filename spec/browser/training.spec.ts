@@ -4,7 +4,7 @@ import { bundlePages } from '../support/bundled_pages';
 import { skipBecause } from '../support/skip';
 import type { Answer, Call } from '../support/pages/scenario';
 
-/** Two ways to load the package, each on a page and in a worker of it. */
+/** Two ways to load the package; each is tried on the page and in a worker. */
 const LOADED = [
   { how: 'script tags', page: '/pages/scripts.html', worker: 'a classic worker' },
   { how: 'a bundle of vite', page: '/bundled/index.html', worker: 'a module worker' },
@@ -57,7 +57,7 @@ describe('in Chromium', () => {
   });
 });
 
-/** Has a loaded page play a part. */
+/** Calls `window.play` of a loaded page. */
 async function play({ page }: WatchedPage, place: 'page' | 'worker', call: Call): Promise<Answer[]> {
   await page.waitForFunction('window.play !== undefined');
   const answers = await page.evaluate(

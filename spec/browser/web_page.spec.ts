@@ -14,7 +14,7 @@ describe('the page of web/ in Chromium', () => {
     '/node_modules/': join(repository, 'node_modules'),
   }));
 
-  /** Stops the training once it is beyond a step; the page clicks by itself, as a busy machine may train on to the end before a click from here. */
+  /** Stops the training after a step. The page clicks by itself: on a busy machine the training may end before a click from here. */
   const stopAfter = async (page: Page, step: number): Promise<void> => {
     await page.waitForFunction((before) => {
       const now = Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]);
@@ -43,7 +43,7 @@ describe('the page of web/ in Chromium', () => {
     expect(points).to.be.above(Number(stoppedAt)); // those before the reload too
   });
 
-  /** Trains, with a click on Stop before anything has begun. */
+  /** Starts the training and clicks Stop before its first step. */
   const stopAtOnce = async (page: Page): Promise<void> => {
     await page.evaluate(() =>
       ['#train', '#stop'].forEach((name) => document.querySelector<HTMLElement>(name)?.click()),

@@ -15,7 +15,7 @@ import {
 } from './platform_table';
 import { parityCases } from './run_cases';
 
-/** Set by `npm run platforms`: what is found becomes the README's table. */
+/** Set by `npm run platforms`, which writes the results into the README's table. */
 const isToBeWritten = process.env.ILREC_WRITE_PLATFORMS === '1';
 
 describe('parity of the platforms with the cpu backend', () => {

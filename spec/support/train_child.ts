@@ -1,4 +1,4 @@
-/** Trains in a process of its own, which dies in the middle of a step: `train_child.ts DATA OUT METHOD STEP`. */
+/** Trains in a child process that kills itself in the middle of a step: `train_child.ts DATA OUT METHOD STEP`. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { MethodName } from '../../src/runs/run_directory_node';
 import { trainRun } from '../../src/runs/train_run_node';
