@@ -106,7 +106,7 @@ describe('the programs of README and docs', () => {
     const copy = join(folder, 'contribution');
     cpSync(join(repository, 'src'), join(copy, 'src'), { recursive: true });
     cpSync(join(repository, 'spec/support'), join(copy, 'spec/support'), { recursive: true });
-    for (const name of ['node_modules', 'tsconfig.json', 'package.json', '.mocharc.json'])
+    for (const name of ['node_modules', 'tsconfig.json', 'package.json', '.mocharc.mjs'])
       symlinkSync(join(repository, name), join(copy, name));
     for (const { path, block } of files) {
       mkdirSync(dirname(join(copy, path)), { recursive: true });
