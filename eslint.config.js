@@ -29,7 +29,7 @@ export const ROOMS = {
   checkpoints: ['files', 'optimizers', 'safetensors', 'register.ts'],
   preparation: ['data', 'files', 'semantic_ids'],
   models: ['ops', 'layers', 'vocabulary', 'generation', 'register.ts'],
-  lora: ['ops', 'files', 'layers', 'safetensors', 'taps'],
+  lora: ['ops', 'files', 'layers', 'models', 'safetensors', 'taps'],
   rewards: ['ops', 'generation', 'losses', 'models'],
   evaluation: ['data', 'generation', 'models'],
   pretrained: ['ops', 'files', 'layers', 'vocabulary', 'models', 'safetensors', 'tokenizers', 'register.ts'],
