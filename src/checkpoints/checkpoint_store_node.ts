@@ -7,7 +7,8 @@ import { outdated, type SnapshotStore } from './snapshot_store';
 import { fileOfWeights, snapshotOf, type TrainingSnapshot, weightsOf } from './training_snapshot';
 
 /**
- * Stores the checkpoints of a run in a folder: `step-000000120.safetensors`, and `best-000000100.safetensors` with the best weights so far.
+ * Stores the checkpoints of a run in a folder: `step-000000120.safetensors`, and `best-000000100.safetensors` with the
+ * best weights so far.
  *
  * @example
  * ```ts
@@ -32,7 +33,8 @@ export class CheckpointStore implements SnapshotStore {
   ) {}
 
   /**
-   * Writes a checkpoint. Once it is on disk, removes older ones beyond `keep`, and checkpoints of later steps, which a restarted run left behind.
+   * Writes a checkpoint. Once it is on disk, removes older ones beyond `keep`, and checkpoints of later steps, which a
+   * restarted run left behind.
    *
    * @param snapshot the state to store.
    */

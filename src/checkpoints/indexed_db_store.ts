@@ -17,8 +17,8 @@ type Kind = 'step' | 'best';
 type Key = [run: string, kind: Kind, step: number];
 
 /**
- * Stores the checkpoints of a run in the browser's IndexedDB, shared by the pages and workers of one origin. One transaction writes a checkpoint and
- * removes older ones, so that closing the page meanwhile leaves the old ones.
+ * Stores the checkpoints of a run in the browser's IndexedDB, shared by the pages and workers of one origin. One
+ * transaction writes a checkpoint and removes older ones, so that closing the page meanwhile leaves the old ones.
  *
  * @param run name of the run; each name has its own checkpoints.
  * @param options how many checkpoints to keep.
@@ -75,7 +75,8 @@ export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions 
         return weights;
       }),
     clear: () =>
-      transact('readwrite', async (checkpoints) => void checkpoints.delete(IDBKeyRange.bound([run], [run, []]))), // arrays sort after all numbers and strings
+      // arrays sort after all numbers and strings
+      transact('readwrite', async (checkpoints) => void checkpoints.delete(IDBKeyRange.bound([run], [run, []]))),
   };
 }
 

@@ -63,7 +63,8 @@ export async function saveModel(model: tfl.LayersModel, folder: string): Promise
  * ```
  */
 export async function loadModel(folder: string): Promise<tfl.LayersModel> {
-  const json = await readOrExplain(join(folder, MODEL_FILE)); // before the weights, so that an empty folder always gives this file's name
+  // before the weights, so that an empty folder always gives this file's name
+  const json = await readOrExplain(join(folder, MODEL_FILE));
   const weights = await readOrExplain(join(folder, WEIGHTS_FILE));
   const { modelTopology, weightsManifest } = parseModelJson(json.toString('utf8'), folder);
   const weightSpecs = weightsManifest.flatMap((group) => group.weights);

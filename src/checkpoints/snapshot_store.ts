@@ -1,9 +1,15 @@
 import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingSnapshot } from './training_snapshot';
 
-/** Stores the checkpoints of one run: in the browser's IndexedDB (`indexedDbStore`), or in a folder (`CheckpointStore` of `tfjs-ilrec/node`). */
+/**
+ * Stores the checkpoints of one run: in the browser's IndexedDB (`indexedDbStore`), or in a folder (`CheckpointStore`
+ * of `tfjs-ilrec/node`).
+ */
 export interface SnapshotStore {
-  /** Writes a checkpoint atomically. Then removes older ones, and those of later steps, which a restarted run left behind. */
+  /**
+   * Writes a checkpoint atomically. Then removes older ones, and those of later steps, which a restarted run left
+   * behind.
+   */
   save(snapshot: TrainingSnapshot): Promise<void>;
   /** The newest checkpoint, or null when there is none. */
   loadLatest(): Promise<TrainingSnapshot | null>;
@@ -16,7 +22,8 @@ export interface SnapshotStore {
 }
 
 /**
- * The checkpoints to remove after saving one: older ones beyond `keep`, and those of later steps, whose run was restarted from an earlier step.
+ * The checkpoints to remove after saving one: older ones beyond `keep`, and those of later steps, whose run was
+ * restarted from an earlier step.
  *
  * @param steps steps of all checkpoints.
  * @param bests steps of all best weights.
@@ -29,9 +36,11 @@ export function outdated(
   keep: number,
   saved: number,
 ): { steps: number[]; bests: number[] } {
-  const upToSaved = (list: readonly number[]): number[] => list.filter((step) => step <= saved).sort((a, b) => b - a); // newest first
+  // newest first
+  const upToSaved = (list: readonly number[]): number[] => list.filter((step) => step <= saved).sort((a, b) => b - a);
   const kept = upToSaved(steps).slice(0, keep);
-  // a kept checkpoint may refer to any best weights up to its step: keep the newest of those of the oldest kept one, and all after it
+  // a kept checkpoint may refer to any best weights up to its step: keep the newest of those of the oldest kept one,
+  // and all after it
   const oldest = upToSaved(bests).find((step) => step <= kept[kept.length - 1]) ?? -1;
   return {
     steps: steps.filter((step) => !kept.includes(step)),

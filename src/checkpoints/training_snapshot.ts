@@ -18,7 +18,9 @@ const MODEL_PREFIX = 'model.';
 const OPTIMIZER_PREFIX = 'optimizer.';
 const STATE_KEY = 'state';
 
-/** The weights that training changes: all weights of the model, or those of its active adapter, whose base is frozen. */
+/**
+ * The weights that training changes: all weights of the model, or those of its active adapter, whose base is frozen.
+ */
 export function trainedVariables(model: tfl.LayersModel): tfl.LayerVariable[] {
   const own = new Set(model.weights);
   const trained = model.trainableWeights;

@@ -4,7 +4,10 @@ import { dirname, resolve } from 'node:path';
 /** Temporary files that this process is writing now. */
 const inProgress = new Set<string>();
 
-/** Writes a temporary file, flushes it to disk and renames it. A reader sees the old content or the new, even if the process is killed. */
+/**
+ * Writes a temporary file, flushes it to disk and renames it. A reader sees the old content or the new, even if the
+ * process is killed.
+ */
 export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
   const temporary = resolve(`${path}.partial-${process.pid}`);
   await mkdir(dirname(path), { recursive: true });
@@ -36,7 +39,10 @@ export async function removeAbandoned(folder: string): Promise<void> {
   }
 }
 
-/** Whether the id belongs to another running process. A dead process may have had ours: in containers ids start again from 1. */
+/**
+ * Whether the id belongs to another running process. A dead process may have had ours: in containers ids start again
+ * from 1.
+ */
 function isAnotherProcess(pid: number): boolean {
   if (pid === process.pid) return false;
   try {

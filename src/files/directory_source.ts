@@ -4,7 +4,8 @@ import { type FileSource, missingFile } from './file_source';
  * Opens a directory that a user picked in the browser (File System Access API) as a source of files.
  *
  * @param directory the handle from `showDirectoryPicker()` or `navigator.storage.getDirectory()`.
- * @returns the files directly in the directory. Its methods throw the browser's own error when permission was withdrawn.
+ * @returns the files directly in the directory. Its methods throw the browser's own error when permission was
+ * withdrawn.
  * @throws IlrecError from `size` and `read` when there is no such file.
  * @example
  * ```ts

@@ -9,13 +9,14 @@ export interface FetchSourceOptions {
 }
 
 /**
- * Opens a URL as a source of files, read with range requests. A server without range support sends whole files; the last one is
- * cached, so that it is downloaded once.
+ * Opens a URL as a source of files, read with range requests. A server without range support sends whole files; the
+ * last one is cached, so that it is downloaded once.
  *
  * @param url address of the folder, for example `https://huggingface.co/OWNER/NAME/resolve/main`.
  * @param options headers of the requests, and the `fetch` to use.
  * @returns the source; nothing is requested until one of its methods is called.
- * @throws IlrecError from each method when the server cannot be reached or refuses, and from `size` and `read` when there is no such file.
+ * @throws IlrecError from each method when the server cannot be reached or refuses, and from `size` and `read` when
+ * there is no such file.
  * @example
  * ```ts
  * import { fetchSource } from 'tfjs-ilrec';

@@ -13,7 +13,8 @@ export interface FileSource {
    */
   size(file: string): Promise<number>;
   /**
-   * Reads a file, or the bytes from `start` up to but not including `end`. The result is shorter where the file ends earlier.
+   * Reads a file, or the bytes from `start` up to but not including `end`. The result is shorter where the file ends
+   * earlier.
    *
    * @throws IlrecError when there is no such file.
    */

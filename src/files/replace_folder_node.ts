@@ -4,7 +4,8 @@ import { resolve } from 'node:path';
 /**
  * Writes a temporary folder and renames it: a reader sees the old folder or the new one, never half of one.
  *
- * @param write fills the temporary folder whose path it gets. When it throws, the temporary folder is removed and the old one stays.
+ * @param write fills the temporary folder whose path it gets. When it throws, the temporary folder is removed and the
+ * old one stays.
  */
 export async function replaceFolder(folder: string, write: (temporary: string) => Promise<void>): Promise<void> {
   const target = resolve(folder);

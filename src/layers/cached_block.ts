@@ -16,12 +16,15 @@ export interface PositionTables {
   readonly sin: tf.Tensor;
 }
 
-/** A decoder block for generation with a key-value cache: the decoder stores keys and values and computes the attention. */
+/**
+ * A decoder block for generation with a key-value cache: the decoder stores keys and values and computes the attention.
+ */
 export interface CachedBlock {
   /** Number of positions that a query sees, itself included; null for all. */
   readonly slidingWindow: number | null;
   /**
-   * Tables of the positions for `queryKeyValue`, the same for every block of a model; null when the embedding adds the positions.
+   * Tables of the positions for `queryKeyValue`, the same for every block of a model; null when the embedding adds the
+   * positions.
    *
    * @param positions flat, row by row.
    * @param shape shape of the positions; the tables are [...shape, F].

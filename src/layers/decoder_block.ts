@@ -54,10 +54,11 @@ const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_pr
 type ProjectionName = (typeof PROJECTIONS)[number];
 
 /**
- * Computes Llama's pre-norm decoder block, [B, T, D] to [B, T, D]: x + attention(norm(x)), then x + mlp(norm(x)). Kernels are [in, out].
+ * Computes Llama's pre-norm decoder block, [B, T, D] to [B, T, D]: x + attention(norm(x)), then x + mlp(norm(x)).
+ * Kernels are [in, out].
  *
- * @throws IlrecError when numKeyValueHeads does not divide numAttentionHeads, slidingWindow is not a positive integer, hiddenAct is unknown, or the
- * head size is not an even integer.
+ * @throws IlrecError when numKeyValueHeads does not divide numAttentionHeads, slidingWindow is not a positive integer,
+ * hiddenAct is unknown, or the head size is not an even integer.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

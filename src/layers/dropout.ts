@@ -12,8 +12,8 @@ export interface DropoutArgs extends LayerArgs {
 }
 
 /**
- * Applies inverted dropout in training. The masks depend only on the seed and the number of training calls so far, so that a resumed run draws the
- * same ones.
+ * Applies inverted dropout in training. The masks depend only on the seed and the number of training calls so far, so
+ * that a resumed run draws the same ones.
  *
  * @throws IlrecError when rate is outside [0, 1).
  * @example

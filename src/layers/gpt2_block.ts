@@ -36,8 +36,8 @@ const PROJECTIONS = ['c_attn', 'c_proj', 'c_fc', 'mlp_c_proj'] as const;
 type ProjectionName = (typeof PROJECTIONS)[number];
 
 /**
- * Computes GPT-2's decoder block, [B, T, D] to [B, T, D]: layer norms before attention and MLP, biases everywhere, one kernel for queries, keys
- * and values. Kernels are [in, out].
+ * Computes GPT-2's decoder block, [B, T, D] to [B, T, D]: layer norms before attention and MLP, biases everywhere, one
+ * kernel for queries, keys and values. Kernels are [in, out].
  *
  * @throws IlrecError when hiddenAct is unknown, or numAttentionHeads does not divide the hidden size.
  * @example
@@ -116,7 +116,8 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
       size,
     ]); // [B, T, 3H, F]
     const [query, key, value] = tf.split(tf.transpose(projected, [0, 2, 1, 3]), 3, 1); // [B, H, T, F] each
-    const scaled = attentionScale === null ? query : tf.mul(query, attentionScale * Math.sqrt(size)); // attention() divides by sqrt(F)
+    // attention() divides by sqrt(F)
+    const scaled = attentionScale === null ? query : tf.mul(query, attentionScale * Math.sqrt(size));
     return { query: scaled, key, value } as QueryKeyValue;
   }
 

@@ -11,7 +11,10 @@ export type ProjectionDelta = (name: string, x: tf.Tensor, training: boolean) =>
 
 /** A layer with products that an adapter can add to. */
 export interface Adaptable {
-  /** Names of the weights that multiply an input, as given to `addWeight`. They are [in, out]; a head's 'weight' is [out, in]. */
+  /**
+   * Names of the weights that multiply an input, as given to `addWeight`. They are [in, out]; a head's 'weight' is
+   * [out, in].
+   */
   readonly projections: readonly string[];
   /** Null while no adapter is active. */
   projectionDelta: ProjectionDelta | null;
@@ -31,7 +34,10 @@ export interface Projection {
   readonly bias: tfl.LayerVariable | null;
 }
 
-/** Kernels with at most this many values together are concatenated into one product: below it the call of an op costs more than the copy. */
+/**
+ * Kernels with at most this many values together are concatenated into one product: below it the call of an op costs
+ * more than the copy.
+ */
 export const MAX_JOINED_VALUES = 2 ** 18;
 
 /**

@@ -39,7 +39,10 @@ type Weight =
   | 'feed_forward_gamma'
   | 'feed_forward_beta';
 
-/** SASRec's causal block, [B, T, D] to [B, T, D]: norm(x + attention(x)), then norm(x + feedForward(x)). Padding on the right needs no mask. */
+/**
+ * SASRec's causal block, [B, T, D] to [B, T, D]: norm(x + attention(x)), then norm(x + feedForward(x)). Padding on the
+ * right needs no mask.
+ */
 export class SASRecBlock extends tfl.layers.Layer {
   static readonly className = 'ILRecSASRecBlock';
   /** Number of training calls so far; see `setDropoutStep`. */

@@ -5,7 +5,10 @@ import { dropout, mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
-/** The weight of the repeat bias is stored divided by 10: Adam moves all weights by about the same step, and the bias has to go further than others. */
+/**
+ * The weight of the repeat bias is stored divided by 10: Adam moves all weights by about the same step, and the bias
+ * has to go further than others.
+ */
 const REPEAT_BIAS_UNIT = 10;
 
 export interface SASRecEmbeddingArgs extends LayerArgs {
@@ -30,7 +33,8 @@ export interface SASRecEmbeddingArgs extends LayerArgs {
 }
 
 /**
- * Embeds items and positions, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]. A 0 starts each row and pads its right end.
+ * Embeds items and positions, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]. A 0 starts each row and pads
+ * its right end.
  *
  * The layer also owns the weights of the head, which the loss and the scorer apply: the item table and the repeat bias.
  */
@@ -76,14 +80,19 @@ export class SASRecEmbedding extends tfl.layers.Layer {
     this.built = true;
   }
 
-  /** The table that scores the items: hidden states times its transpose, [N, D]. A new tensor; gradients flow through it. */
+  /**
+   * The table that scores the items: hidden states times its transpose, [N, D]. A new tensor; gradients flow through
+   * it.
+   */
   itemTable(): tf.Tensor2D {
     const { numItems, hiddenSize } = this.args;
     if (this.head !== undefined) return tf.clone(this.head.read()) as tf.Tensor2D;
     return tf.slice(this.table.read() as tf.Tensor2D, [1, 0], [numItems, hiddenSize]);
   }
 
-  /** The bias of items already in the history, [1], or null when there is none. A new tensor; gradients flow through it. */
+  /**
+   * The bias of items already in the history, [1], or null when there is none. A new tensor; gradients flow through it.
+   */
   repeatBias(): tf.Tensor1D | null {
     return this.repeat === undefined ? null : tf.mul<tf.Tensor1D>(this.repeat.read(), REPEAT_BIAS_UNIT);
   }

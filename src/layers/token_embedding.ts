@@ -18,7 +18,8 @@ export interface TokenEmbeddingArgs extends LayerArgs {
 }
 
 /**
- * Embeds token ids [B, T] as [B, T, D]; called on hidden states [B, T, D], it is the tied language-model head and returns logits [B, T, V].
+ * Embeds token ids [B, T] as [B, T, D]; called on hidden states [B, T, D], it is the tied language-model head and
+ * returns logits [B, T, V].
  *
  * In a functional model the second call of the layer is the tied head. Saving and loading work as for any shared layer.
  *
@@ -75,7 +76,8 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
 
   override computeMask(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
     const ids = onlyInput(inputs, 'ILRecTokenEmbedding');
-    const none = null as unknown as tf.Tensor; // tfjs's own layers return null for "no mask" too, though their types do not say so
+    // tfjs's own layers return null for "no mask" too, though their types do not say so
+    const none = null as unknown as tf.Tensor;
     return this.padTokenId === null || ids.rank !== 2 ? none : tf.notEqual(ids, this.padTokenId);
   }
 

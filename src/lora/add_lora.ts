@@ -8,13 +8,18 @@ import { graphLayers, type LoraSite, type LoraTargets, selectLoraSites } from '.
 
 /** Settings of a new adapter. */
 export interface LoraOptions {
-  /** The weights to adapt, by their paths `layer/weight`: the end of a path ('q_proj', 'lm_head'), a list of these, a pattern or a predicate. */
+  /**
+   * The weights to adapt, by their paths `layer/weight`: the end of a path ('q_proj', 'lm_head'), a list of these, a
+   * pattern or a predicate.
+   */
   targets: LoraTargets;
   /** r, rank of A B, a positive integer. Default 8. */
   rank?: number;
   /** alpha, above 0; A B is scaled by alpha / rank. Default 16. */
   alpha?: number;
-  /** Dropout of the adapter's input in training, in [0, 1). ILRec's loss applies an adapted head without it. Default 0. */
+  /**
+   * Dropout of the adapter's input in training, in [0, 1). ILRec's loss applies an adapted head without it. Default 0.
+   */
   dropout?: number;
   /** Whether A B is scaled by alpha / sqrt(rank) instead (rsLoRA). Default false. */
   rsLora?: boolean;
@@ -32,15 +37,17 @@ export interface LoraOptions {
  * ```
  * y = x W + s x A B,   A [in, r] uniform, B [r, out] zeros, s = alpha / r  (rsLoRA: alpha / sqrt(r))
  * ```
- * Targets can be projections of this package's layers, kernels of dense layers (also in `timeDistributed`), and matrices of any other layer, which
- * then reads W + s A B during its calls. The base is frozen while the model has adapters: `trainableWeights` are those of the active adapter, `save`
- * and `getWeights` return the base. **Call `compile` afterwards**, with a new optimizer.
+ * Targets can be projections of this package's layers, kernels of dense layers (also in `timeDistributed`), and
+ * matrices of any other layer, which then reads W + s A B during its calls. The base is frozen while the model has
+ * adapters: `trainableWeights` are those of the active adapter, `save` and `getWeights` return the base. **Call
+ * `compile` afterwards**, with a new optimizer.
  *
  * @param model any LayersModel.
  * @param options targets, rank and training settings; only `targets` is required.
  * @returns the adapter, with `merge`, `unmerge` and `remove`.
- * @throws IlrecError when an option is out of range, a target matches no weight or an embedding table, dropout is set for a target that the layer
- * reads itself, a weight is in `targets` and in `trainModules`, the name is taken, or an adapter is merged.
+ * @throws IlrecError when an option is out of range, a target matches no weight or an embedding table, dropout is set
+ * for a target that the layer reads itself, a weight is in `targets` and in `trainModules`, the name is taken, or an
+ * adapter is merged.
  * @example
  * ```ts
  * import { addLora, causalLM } from 'tfjs-ilrec';
@@ -115,7 +122,10 @@ export function checkDropoutAndName(dropout: number, name: string, caller: strin
     throw new IlrecError(`${caller}: name must consist of letters, digits, "-", "_" and ".", got "${name}"`);
 }
 
-/** @throws IlrecError when dropout is set for a weight that the layer itself reads, whose input the adapter does not see. */
+/**
+ * @throws IlrecError when dropout is set for a weight that the layer itself reads, whose input the adapter does not
+ * see.
+ */
 export function refuseDropoutOnWeights(sites: readonly LoraSite[], dropout: number, caller: string): void {
   const site = sites.find(({ mechanism }) => mechanism === 'weight');
   if (dropout > 0 && site !== undefined) {

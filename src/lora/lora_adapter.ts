@@ -140,10 +140,11 @@ export class LoraAdapter {
   }
 
   /**
-   * Writes W + scale A B and the copies of `trainModules` into the base, so that the model runs and is saved without adapter. The base's values are kept
-   * for `unmerge`.
+   * Writes W + scale A B and the copies of `trainModules` into the base, so that the model runs and is saved without
+   * adapter. The base's values are kept for `unmerge`.
    *
-   * @throws IlrecError when it is not active, was removed, another adapter is merged, or it adapts a tied head, which shares the embedding's weight.
+   * @throws IlrecError when it is not active, was removed, another adapter is merged, or it adapts a tied head, which
+   * shares the embedding's weight.
    */
   merge(): void {
     this.check('merge');
@@ -160,7 +161,10 @@ export class LoraAdapter {
     this.host.unmerge(this);
   }
 
-  /** Removes the adapter from the model and frees it. Without adapters the model is exactly the original. A second call does nothing. */
+  /**
+   * Removes the adapter from the model and frees it. Without adapters the model is exactly the original. A second call
+   * does nothing.
+   */
   remove(): void {
     if (this.removed) return;
     this.host.remove(this);

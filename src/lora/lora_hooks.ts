@@ -58,7 +58,8 @@ export class LoraHooks {
         if (site.mechanism === 'dense') this.hookDense(site);
         if (site.mechanism === 'weight') this.hookWeight(site);
       }
-      if (adapter.config.dropout > 0) this.countCalls(site); // after the hook, so that it wraps it: the hook may not call the original
+      // after the hook, so that it wraps it: the hook may not call the original
+      if (adapter.config.dropout > 0) this.countCalls(site);
     }
     for (const { layer, base, use } of adapter.modules) {
       this.redirect(base);
@@ -88,7 +89,8 @@ export class LoraHooks {
 
   /** Makes `fit`, `fitDataset` and `trainOnBatch` throw when they would not train the adapter. */
   guardTraining(model: tfl.LayersModel, problem: () => string | null): () => void {
-    const trainer: { makeTrainFunction: () => (data: tf.Tensor[]) => unknown } = Object(model); // not in tfjs-layers' public types
+    // not in tfjs-layers' public types
+    const trainer: { makeTrainFunction: () => (data: tf.Tensor[]) => unknown } = Object(model);
     return shadow(trainer, 'makeTrainFunction', (original) => () => {
       const train = original();
       return (data) => {

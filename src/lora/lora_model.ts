@@ -28,7 +28,10 @@ export function ensureLoraModel(model: tfl.LayersModel): LoraModel {
   return loraModelOf(model) ?? new LoraModel(model);
 }
 
-/** A base model and its adapters: tracks the active one, freezes the base, and decides which weights `compile`, `fit` and `save` see. */
+/**
+ * A base model and its adapters: tracks the active one, freezes the base, and decides which weights `compile`, `fit`
+ * and `save` see.
+ */
 export class LoraModel implements AdapterHost {
   readonly sites: LoraSites;
   private readonly adapters = new Map<string, LoraAdapter>();
@@ -153,12 +156,16 @@ export class LoraModel implements AdapterHost {
     tf.tidy(() => raw.assign(value()));
   }
 
-  /** Makes the active adapter's weights the trainable ones for `compile`, `fit` and custom loops, and the base's weights those of `save`. */
+  /**
+   * Makes the active adapter's weights the trainable ones for `compile`, `fit` and custom loops, and the base's weights
+   * those of `save`.
+   */
   private freezeBase(): void {
     const variables = [...this.model.weights];
     const flags = variables.map((variable) => baseValue(variable).trainable);
     const freeze = (): void => {
-      for (const variable of variables) baseValue(variable).trainable = false; // only the tensor's flag: the layers' flags stay as the user set them
+      // only the tensor's flag: the layers' flags stay as the user set them
+      for (const variable of variables) baseValue(variable).trainable = false;
     };
     freeze();
     this.restores.push(() => variables.forEach((variable, i) => (baseValue(variable).trainable = flags[i])));

@@ -7,8 +7,9 @@ import type { Adaptable } from '../layers/projection';
 type Layer = tfl.layers.Layer;
 
 /**
- * How an adapter changes the product with a weight. `projection`: a layer of this package adds the adapter's term. `dense`: a tfjs dense layer is
- * computed with the term. `weight`: any other layer reads the adapted weight during its calls.
+ * How an adapter changes the product with a weight. `projection`: a layer of this package adds the adapter's term.
+ * `dense`: a tfjs dense layer is computed with the term. `weight`: any other layer reads the adapted weight during its
+ * calls.
  */
 export type LoraMechanism = 'projection' | 'dense' | 'weight';
 
@@ -19,7 +20,10 @@ export interface LoraSite {
   readonly mechanism: LoraMechanism;
   /** The layers of the model's graph in whose calls the weight is used. */
   readonly holders: readonly Layer[];
-  /** The holders and the layers inside them, down to the owner. A loss that projects rows may call an inner layer directly. */
+  /**
+   * The holders and the layers inside them, down to the owner. A loss that projects rows may call an inner layer
+   * directly.
+   */
   readonly callers: readonly Layer[];
   /** The layer that owns the weight: the holder, or a layer inside it, such as a wrapped layer or a cell. */
   readonly owner: Layer;
@@ -129,13 +133,19 @@ export function isHead(layer: Layer): boolean {
   return layer.inboundNodes.some(({ inputTensors }) => inputTensors.some(({ rank }) => rank === 3));
 }
 
-/** Whether it is a dense layer of the graph, alone or in `timeDistributed`. Inside other layers, its weights may be read without a call. */
+/**
+ * Whether it is a dense layer of the graph, alone or in `timeDistributed`. Inside other layers, its weights may be read
+ * without a call.
+ */
 function isPlainDense(holder: Layer, owner: Layer): boolean {
   if (owner.getClassName() !== 'Dense') return false;
   return owner === holder || (holder.getClassName() === 'TimeDistributed' && Reflect.get(holder, 'layer') === owner);
 }
 
-/** Selects weights by path: the end of a path ('q_proj', 'layers_0/q_proj', 'lm_head'), a list of these, a pattern, or a predicate. */
+/**
+ * Selects weights by path: the end of a path ('q_proj', 'layers_0/q_proj', 'lm_head'), a list of these, a pattern, or a
+ * predicate.
+ */
 export type LoraTargets = string | readonly string[] | RegExp | ((path: string) => boolean);
 
 /**

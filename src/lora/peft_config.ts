@@ -129,7 +129,10 @@ export function rankAndAlphaOf(config: PeftLoraConfig, module: string): { rank: 
   return { rank: find(config.rank_pattern) ?? config.r, alpha: find(config.alpha_pattern) ?? config.lora_alpha };
 }
 
-/** The sites that `target_modules` and the related fields select; null when a pattern is not a JavaScript regular expression. */
+/**
+ * The sites that `target_modules` and the related fields select; null when a pattern is not a JavaScript regular
+ * expression.
+ */
 export function targetedSites(config: PeftLoraConfig, sites: readonly LoraSite[]): LoraSite[] | null {
   const {
     target_modules: targets,

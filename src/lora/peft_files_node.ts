@@ -19,8 +19,8 @@ export interface SaveAdapterOptions {
 }
 
 /**
- * Writes an adapter in the format of Hugging Face's peft: `adapter_config.json` and `adapter_model.safetensors`, in float32. Other files in the folder
- * stay.
+ * Writes an adapter in the format of Hugging Face's peft: `adapter_config.json` and `adapter_model.safetensors`, in
+ * float32. Other files in the folder stay.
  *
  * @param adapter an adapter of `addLora` or `loadAdapter`.
  * @param folder path of the folder; created if necessary.
@@ -48,14 +48,15 @@ export async function saveAdapter(
 }
 
 /**
- * Loads an adapter from a folder that peft or `saveAdapter` wrote, adds it to the model and activates it. Call `compile` afterwards to train it.
+ * Loads an adapter from a folder that peft or `saveAdapter` wrote, adds it to the model and activates it. Call
+ * `compile` afterwards to train it.
  *
  * @param model the base model that the adapter was trained on.
  * @param folder path of the folder.
  * @param options name, and whether it can be trained.
  * @returns the adapter.
- * @throws IlrecError when a file is missing or damaged, it is another kind of adapter or has a setting that is not supported, a tensor is missing,
- * unknown or of another shape, or the name is taken.
+ * @throws IlrecError when a file is missing or damaged, it is another kind of adapter or has a setting that is not
+ * supported, a tensor is missing, unknown or of another shape, or the name is taken.
  * @example
  * ```ts
  * import { addLora, causalLM } from 'tfjs-ilrec';

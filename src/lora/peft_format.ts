@@ -26,10 +26,12 @@ export interface LoadAdapterOptions {
 }
 
 /**
- * Encodes an adapter in the format of Hugging Face's peft: the contents of `adapter_config.json` and `adapter_model.safetensors`.
+ * Encodes an adapter in the format of Hugging Face's peft: the contents of `adapter_config.json` and
+ * `adapter_model.safetensors`.
  *
  * @param adapter an adapter of `addLora` or `loadAdapter`.
- * @param baseModel `base_model_name_or_path` of the config: the base model's folder or hub id, used when the adapter is loaded in Python. Default none.
+ * @param baseModel `base_model_name_or_path` of the config: the base model's folder or hub id, used when the adapter is
+ * loaded in Python. Default none.
  * @param caller the function that error messages name. Default 'encodeAdapter'.
  * @returns the config, and the tensors for `encodeSafetensors`.
  * @throws IlrecError when the adapter was removed, or `trainModules` names a whole block.
@@ -107,15 +109,16 @@ function targetModules(adapter: LoraAdapter, host: LoraModel): string[] {
 }
 
 /**
- * Loads an adapter that peft or `saveAdapter` wrote, adds it to the model and activates it. Call `compile` afterwards to train it.
+ * Loads an adapter that peft or `saveAdapter` wrote, adds it to the model and activates it. Call `compile` afterwards
+ * to train it.
  *
  * @param model the base model that the adapter was trained on.
  * @param source where the files are, for example `fetchSource(url)`.
  * @param options name, and whether it can be trained.
  * @param caller the function that error messages name. Default 'loadAdapterFrom'.
  * @returns the adapter.
- * @throws IlrecError when a file is missing or damaged, it is another kind of adapter or has a setting that is not supported, a tensor is missing,
- * unknown or of another shape, or the name is taken.
+ * @throws IlrecError when a file is missing or damaged, it is another kind of adapter or has a setting that is not
+ * supported, a tensor is missing, unknown or of another shape, or the name is taken.
  * @example
  * ```ts
  * import { addLora, causalLM, loadAdapterFrom } from 'tfjs-ilrec';
@@ -218,7 +221,9 @@ function checkShapes(
   }
 }
 
-/** The whole weights in the file. Weights equal to the base are skipped; equal halves of a tied embedding become one. */
+/**
+ * The whole weights in the file. Weights equal to the base are skipped; equal halves of a tied embedding become one.
+ */
 async function savedModules(
   model: tfl.LayersModel,
   sites: readonly LoraSite[],
@@ -243,7 +248,8 @@ async function savedModules(
     }
     const values = await reader.read(tensor);
     const base = await baseValue(weight.base).data();
-    if (values.every((value, i) => value === base[i])) continue; // peft also stores the unchanged weight of an adapted head
+    // peft also stores the unchanged weight of an adapted head
+    if (values.every((value, i) => value === base[i])) continue;
     if (sites.some(({ variable }) => variable === weight.base) && weight.use === 'all') {
       throw new IlrecError(
         `${caller}: "${tensor}" of ${source} must equal the base's weight, to which the adapter adds, got other values; use the base model that the adapter was trained with`,

@@ -28,7 +28,10 @@ export interface SavableWeight extends Omit<TrainedModule, 'copy'> {
   readonly name: string;
 }
 
-/** The module path of a weight in transformers: "layers_0/q_proj" is "model.layers.0.self_attn.q_proj". Layers of other packages keep their path. */
+/**
+ * The module path of a weight in transformers: "layers_0/q_proj" is "model.layers.0.self_attn.q_proj". Layers of other
+ * packages keep their path.
+ */
 export function peftModuleOf({ path, owner }: LoraSite): string {
   const [, index, weight] = /_(\d+)\/(\w+)$/.exec(path) ?? [];
   const name = owner.getClassName();

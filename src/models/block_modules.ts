@@ -9,7 +9,10 @@ export const LLAMA_MODULES = {
   down_proj: 'mlp.down_proj',
 } as const;
 
-/** Module of each weight in a GPT-2 checkpoint, below `transformer.h.i.`. Kernels there are [in, out], as in this package. */
+/**
+ * Module of each weight in a GPT-2 checkpoint, below `transformer.h.i.`. Kernels there are [in, out], as in this
+ * package.
+ */
 export const GPT2_MODULES = {
   ln_1: 'ln_1',
   c_attn: 'attn.c_attn',

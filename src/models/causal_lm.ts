@@ -86,12 +86,13 @@ const FIELDS: readonly string[] = [
 ] satisfies (keyof CausalLMConfig)[];
 
 /**
- * Builds a Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T, V].
+ * Builds a Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T,
+ * V].
  *
  * @param config sizes and settings; only `vocabSize` is required.
  * @returns the model, with random weights.
- * @throws IlrecError when a field is unknown, a size is not a positive integer, heads do not divide, a dropout is outside [0, 1), or `layerTypes` does
- * not have one entry per layer.
+ * @throws IlrecError when a field is unknown, a size is not a positive integer, heads do not divide, a dropout is
+ * outside [0, 1), or `layerTypes` does not have one entry per layer.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

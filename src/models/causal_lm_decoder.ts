@@ -28,11 +28,12 @@ interface State extends DecoderState {
 }
 
 /**
- * Makes a decoder with a key-value cache, for models of `causalLM`, `gpt2` and `loadPretrained`, also after saving and loading. Keys and values of
- * the prompt are stored once per user, for any beam width.
+ * Makes a decoder with a key-value cache, for models of `causalLM`, `gpt2` and `loadPretrained`, also after saving and
+ * loading. Keys and values of the prompt are stored once per user, for any beam width.
  *
  * @param model the model; its weights are read at every step, so it may be trained further between calls.
- * @returns the decoder, for `constrainedBeamSearch` and `generate`. Its `prefill` throws an IlrecError for a prompt without tokens.
+ * @returns the decoder, for `constrainedBeamSearch` and `generate`. Its `prefill` throws an IlrecError for a prompt
+ * without tokens.
  * @throws IlrecError when the model is not built from this package's layers.
  * @example
  * ```ts
@@ -173,7 +174,10 @@ function extend(cache: BlockCache, side: 'beamKey' | 'beamValue', entry: tf.Tens
   cache[side] = tf.keep(tf.clone(all));
 }
 
-/** Attention of one query per beam, [B*W, H, 1, F], over the user's prompt and the beam's own tokens, one softmax over both. */
+/**
+ * Attention of one query per beam, [B*W, H, 1, F], over the user's prompt and the beam's own tokens, one softmax over
+ * both.
+ */
 function attendCached(
   query: tf.Tensor4D,
   { promptKey, promptValue, beamKey, beamValue }: BlockCache,
@@ -230,7 +234,10 @@ function paddingOf(lengths: Int32Array, length: number): tf.Tensor4D {
   return tf.tensor4d(mask, [lengths.length, 1, 1, length]);
 }
 
-/** MASKED_SCORE at padding and at prompt tokens outside the newest token's window, [B, 1, 1, T]; null without padding and window. */
+/**
+ * MASKED_SCORE at padding and at prompt tokens outside the newest token's window, [B, 1, 1, T]; null without padding
+ * and window.
+ */
 function promptMask(
   { lengths, padding, generated }: Pick<State, 'lengths' | 'padding' | 'generated'>,
   length: number,

@@ -24,7 +24,8 @@ export interface ItemScorer {
  * @param scorer any scorer.
  * @param histories item numbers, oldest first.
  * @param rows index of the history of each result row, [R], in [0, histories.length).
- * @param lengths number of items of that history that are known, counted from the oldest, [R], in [0, length of the history].
+ * @param lengths number of items of that history that are known, counted from the oldest, [R], in [0, length of the
+ * history].
  * @returns log-scores [R, N], as of `ItemScorer.score`. The caller disposes it.
  * @throws IlrecError when rows and lengths differ in length, or an entry is out of range.
  * @example

@@ -30,12 +30,14 @@ export function llamaConfig(config: HuggingFaceConfig, source: string, caller?: 
 }
 
 /**
- * Makes the config.json of a `causalLM` model, with which `savePretrained` writes a checkpoint that transformers reads as a Llama.
+ * Makes the config.json of a `causalLM` model, with which `savePretrained` writes a checkpoint that transformers reads
+ * as a Llama.
  *
  * @param config the config that the model was built with.
  * @param tokens special tokens of the tokenizer. Default none.
  * @returns the content of config.json.
- * @throws IlrecError on settings that a Llama does not have: qkNorm, slidingWindow, ropeScaling, or qkvBias different from outputBias.
+ * @throws IlrecError on settings that a Llama does not have: qkNorm, slidingWindow, ropeScaling, or qkvBias different
+ * from outputBias.
  * @example
  * ```ts
  * import { llamaConfigJson } from 'tfjs-ilrec';

@@ -4,23 +4,27 @@ import type { ItemScorer } from './item_scorer';
 import { popularity, type PopularityOptions } from './popularity';
 
 export interface MarkovOptions extends PopularityOptions {
-  /** beta, the weight of popularity in observed successors, above 0. At most 1, a successor seen more often always ranks higher. Default 1. */
+  /**
+   * beta, the weight of popularity in observed successors, above 0. At most 1, a successor seen more often always ranks
+   * higher. Default 1.
+   */
   backOff?: number;
   /**
-   * Order of successors that were seen equally often: by popularity, or by first occurrence in training. Default 'popularity', the stronger
-   * baseline; 'first-seen' reproduces the published baselines of the Instruments data.
+   * Order of successors that were seen equally often: by popularity, or by first occurrence in training. Default
+   * 'popularity', the stronger baseline; 'first-seen' reproduces the published baselines of the Instruments data.
    */
   ties?: 'popularity' | 'first-seen';
 }
 
 /**
- * Makes a scorer that is a first-order Markov chain: it ranks the items that followed the last item in training, and backs off to popularity.
+ * Makes a scorer that is a first-order Markov chain: it ranks the items that followed the last item in training, and
+ * backs off to popularity.
  *
  * ```
  * score(j | i) = log( (count(i -> j) + beta * p(j)) / (count(i -> .) + beta) ),   p = popularity
  * ```
- * With beta at most 1 the most frequent successor comes first, equal counts are ordered by `ties`, and all other items follow by popularity.
- * After an empty history, or an item that nothing followed, the scores are the popularity.
+ * With beta at most 1 the most frequent successor comes first, equal counts are ordered by `ties`, and all other items
+ * follow by popularity. After an empty history, or an item that nothing followed, the scores are the popularity.
  *
  * @param histories training sequences of item numbers, oldest first.
  * @param numItems N, items of the catalogue.
@@ -71,7 +75,9 @@ export function markovScorer(
   };
 }
 
-/** The shares of `items`, redistributed so that each item has a little less than the one before; the sum stays the same. */
+/**
+ * The shares of `items`, redistributed so that each item has a little less than the one before; the sum stays the same.
+ */
 function fallingShares(items: readonly number[], shares: Float64Array): Record<number, number> {
   const sum = items.reduce((total, item) => total + shares[item], 0);
   const step = (2 * sum) / (items.length * (items.length + 1));

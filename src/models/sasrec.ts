@@ -19,11 +19,14 @@ export interface SASRecConfig {
   numAttentionHeads?: number;
   /** I, width of the feed-forward layers. Default 4 D. */
   intermediateSize?: number;
-  /** Whether the input embeddings also score the items, as in the paper; otherwise scoring has its own table. Default true. */
+  /**
+   * Whether the input embeddings also score the items, as in the paper; otherwise scoring has its own table. Default
+   * true.
+   */
   tieItemEmbeddings?: boolean;
   /**
-   * Whether a learned bias is added to the scores of items already in the history; false is the paper's model. Default true: on data without repeats
-   * the paper's model ranks the last item first for a third of the users.
+   * Whether a learned bias is added to the scores of items already in the history; false is the paper's model. Default
+   * true: on data without repeats the paper's model ranks the last item first for a third of the users.
    */
   useRepeatBias?: boolean;
   /** Dropout of the embedded items and of each branch, in [0, 1). Default 0.5. */
@@ -39,17 +42,20 @@ export interface SASRecConfig {
 }
 
 /**
- * Builds SASRec (Kang & McAuley, arXiv 1808.09781) as a functional `tf.LayersModel`: rows of `sasrecBatch`, int32 [B, T], to hidden states [B, T, D].
+ * Builds SASRec (Kang & McAuley, arXiv 1808.09781) as a functional `tf.LayersModel`: rows of `sasrecBatch`, int32 [B,
+ * T], to hidden states [B, T, D].
  *
- * The state at position t has seen t items; its product with the item table scores the next item. A learned bias is added to items already in the
- * history: tied embeddings pull a state towards the item just read, which few people buy twice.
+ * The state at position t has seen t items; its product with the item table scores the next item. A learned bias is
+ * added to items already in the history: tied embeddings pull a state towards the item just read, which few people buy
+ * twice.
  *
- * The loss and the scorer apply the head, so that training never makes scores [B, T, N]: compile with `sasrecLoss(model)`, recommend with
- * `sasrecScorer(model)`.
+ * The loss and the scorer apply the head, so that training never makes scores [B, T, N]: compile with
+ * `sasrecLoss(model)`, recommend with `sasrecScorer(model)`.
  *
  * @param config sizes and settings; only `numItems` is required.
  * @returns the model, with random weights.
- * @throws IlrecError when a size is not a positive integer, numAttentionHeads does not divide hiddenSize, or a dropout is outside [0, 1).
+ * @throws IlrecError when a size is not a positive integer, numAttentionHeads does not divide hiddenSize, or a dropout
+ * is outside [0, 1).
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -114,7 +120,8 @@ export function sasrec(config: SASRecConfig): tfl.LayersModel {
 }
 
 /**
- * The embedding layer of a model made by `sasrec`, also after saving and loading. It owns the item table and knows `numItems` and `maxHistory`.
+ * The embedding layer of a model made by `sasrec`, also after saving and loading. It owns the item table and knows
+ * `numItems` and `maxHistory`.
  *
  * @param caller the public function that error messages name.
  */

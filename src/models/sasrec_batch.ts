@@ -12,9 +12,11 @@ export interface SASRecRow {
 const IGNORED = -100;
 
 /**
- * Makes the training rows of one history. Every item is the target of exactly one position; the first item is predicted from the start alone.
+ * Makes the training rows of one history. Every item is the target of exactly one position; the first item is predicted
+ * from the start alone.
  *
- * A history longer than `maxHistory` is split into rows that overlap by half, so that later targets see at least maxHistory / 2 items.
+ * A history longer than `maxHistory` is split into rows that overlap by half, so that later targets see at least
+ * maxHistory / 2 items.
  *
  * @param history item numbers, oldest first.
  * @param maxHistory most items before a target; the model's `maxHistory`.
@@ -31,7 +33,8 @@ export function sasrecRows(history: ArrayLike<number>, maxHistory: number): SASR
   const rows: SASRecRow[] = [];
   const stride = Math.ceil(maxHistory / 2);
   for (let start = 0, done = 0; done < history.length; start += stride) {
-    const end = Math.min(start + maxHistory + 1, history.length); // items [start, end - 1) are inputs, the last one is only a target
+    // items [start, end - 1) are inputs, the last one is only a target
+    const end = Math.min(start + maxHistory + 1, history.length);
     const inputs = new Int32Array(end - start);
     const labels = new Int32Array(end - start).fill(IGNORED);
     for (let t = 0; t < inputs.length; t++) {

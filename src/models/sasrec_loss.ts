@@ -8,14 +8,17 @@ import { sasrecEmbedding } from './sasrec';
 export type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
 
 /**
- * Makes SASRec's loss: cross-entropy over all items, the stronger form of the published loss. Only labelled positions are scored.
+ * Makes SASRec's loss: cross-entropy over all items, the stronger form of the published loss. Only labelled positions
+ * are scored.
  *
- * The repeat bias applies to the items before a position, which are read from the earlier labels of its row, as `sasrecRows` writes them.
+ * The repeat bias applies to the items before a position, which are read from the earlier labels of its row, as
+ * `sasrecRows` writes them.
  *
  * @param model a model made by `sasrec`. Gradients flow into its item table and repeat bias.
- * @returns the loss of labels int32 [B, T] (item numbers, negative without a target) and hidden states [B, T, D]: a scalar, the mean over labelled
- * positions, 0 without any.
- * @throws IlrecError when the model was not made by `sasrec`; the loss throws for a label that is not an item number below N.
+ * @returns the loss of labels int32 [B, T] (item numbers, negative without a target) and hidden states [B, T, D]: a
+ * scalar, the mean over labelled positions, 0 without any.
+ * @throws IlrecError when the model was not made by `sasrec`; the loss throws for a label that is not an item number
+ * below N.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

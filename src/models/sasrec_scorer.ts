@@ -5,11 +5,11 @@ import type { ItemScorer } from './item_scorer';
 import { sasrecEmbedding } from './sasrec';
 
 /**
- * Makes a scorer of a trained SASRec: the logits of all items after a history, with the repeat bias on its items. An empty history is scored from the
- * start alone.
+ * Makes a scorer of a trained SASRec: the logits of all items after a history, with the repeat bias on its items. An
+ * empty history is scored from the start alone.
  *
- * A history longer than the model's `maxHistory` is cut to its newest items. The scorer reads the model's current weights, so that training may
- * continue between calls.
+ * A history longer than the model's `maxHistory` is cut to its newest items. The scorer reads the model's current
+ * weights, so that training may continue between calls.
  *
  * @param model a model made by `sasrec`.
  * @returns the scorer.

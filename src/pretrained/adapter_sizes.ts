@@ -24,7 +24,10 @@ export function adapterValues(sizes: DecoderSizes, { rank, targets }: LoraSize, 
   return adaptedMatrices(sizes, targets, caller).reduce((sum, { shape }) => sum + rank * (shape[0] + shape[1]), 0);
 }
 
-/** Values that adapters add in the blocks in a step of `rows` tokens. An adapter's product is concatenated with zeros for neighbours without one. */
+/**
+ * Values that adapters add in the blocks in a step of `rows` tokens. An adapter's product is concatenated with zeros
+ * for neighbours without one.
+ */
 export function adapterStepValues(
   sizes: DecoderSizes,
   { rank, targets }: LoraSize,
@@ -50,7 +53,10 @@ function groupOf(path: string): string | null {
   return group === -1 ? null : `${path.slice(0, path.lastIndexOf('/'))} ${group}`;
 }
 
-/** The adapted weights: matrices only, not norms and biases that a pattern matches. A tied head counts as a weight of its own. */
+/**
+ * The adapted weights: matrices only, not norms and biases that a pattern matches. A tied head counts as a weight of
+ * its own.
+ */
 export function adaptedMatrices(sizes: DecoderSizes, targets: LoraSize['targets'], caller: string): WeightSize[] {
   const { weights, isTied, vocabSize, hiddenSize } = sizes;
   const products = isTied

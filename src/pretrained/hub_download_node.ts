@@ -14,7 +14,10 @@ export interface HubOptions {
   readonly revision?: string;
   /** Access token, `hf_...`, for gated and private models. Default the environment variable HF_TOKEN. */
   readonly token?: string;
-  /** Cache folder, shared with Hugging Face's own tools. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+  /**
+   * Cache folder, shared with Hugging Face's own tools. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or
+   * ~/.cache/huggingface/hub.
+   */
   readonly cacheDir?: string;
   /** Address of the hub. Default the environment variable HF_ENDPOINT, else https://huggingface.co. */
   readonly endpoint?: string;
@@ -41,8 +44,9 @@ export interface DownloadRequest {
 }
 
 /**
- * Downloads one file into the hub's cache, in the layout of Hugging Face's own tools: the content under `blobs`, named by its checksum, and a link to
- * it in the commit's snapshot. Interrupted downloads resume. (The hub client has a function for this, but it prints.)
+ * Downloads one file into the hub's cache, in the layout of Hugging Face's own tools: the content under `blobs`, named
+ * by its checksum, and a link to it in the commit's snapshot. Interrupted downloads resume. (The hub client has a
+ * function for this, but it prints.)
  *
  * @throws IlrecError when the file has another size or checksum than the hub announced.
  */
@@ -97,10 +101,14 @@ export async function downloadToCache({
   }
   await mkdir(dirname(pointer), { recursive: true });
   await rm(pointer, { force: true }); // a link whose target no longer exists
-  await symlink(relative(dirname(pointer), blob), pointer).catch(async () => await copyFile(blob, pointer)); // Windows without permission to create links
+  // Windows without permission to create links
+  await symlink(relative(dirname(pointer), blob), pointer).catch(async () => await copyFile(blob, pointer));
 }
 
-/** Checks the size, and the SHA-256 where the hub names a file by it; removes a wrong file. `what` starts the error message. */
+/**
+ * Checks the size, and the SHA-256 where the hub names a file by it; removes a wrong file. `what` starts the error
+ * message.
+ */
 async function check(path: string, etag: string, size: number, what: string): Promise<void> {
   const found = await sizeOf(path);
   const refuse = async (rule: string, got: string): Promise<never> => {

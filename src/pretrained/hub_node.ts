@@ -9,7 +9,10 @@ import { downloadToCache, type HubOptions } from './hub_download_node';
 
 export type { HubOptions } from './hub_download_node';
 
-/** Files of a checkpoint beside its weights. The weights are downloaded last, so that a cache with weights also has these. */
+/**
+ * Files of a checkpoint beside its weights. The weights are downloaded last, so that a cache with weights also has
+ * these.
+ */
 const SMALL_FILES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'];
 const COMMIT = /^[0-9a-f]{40}$/;
 
@@ -21,21 +24,22 @@ export function isHubId(text: string): boolean {
 /**
  * Downloads a checkpoint from Hugging Face's hub into its cache and opens it as a source of files.
  *
- * A commit that is completely in the cache is not requested again. A branch or tag is looked up on the hub; when the hub cannot be reached, or
- * HF_HUB_OFFLINE is 1, the cached copy of the branch is used. Interrupted downloads resume.
+ * A commit that is completely in the cache is not requested again. A branch or tag is looked up on the hub; when the
+ * hub cannot be reached, or HF_HUB_OFFLINE is 1, the cached copy of the branch is used. Interrupted downloads resume.
  *
  * @param id `owner/name`.
  * @param options revision, token, cache folder, hub and progress.
  * @param caller the function that error messages name. Default 'hubSource'.
  * @returns the files of the checkpoint.
- * @throws IlrecError when the token or the revision is malformed, the hub refuses, or it cannot be reached and the cache has no complete copy.
+ * @throws IlrecError when the token or the revision is malformed, the hub refuses, or it cannot be reached and the
+ * cache has no complete copy.
  * @example
  * ```ts
  * import { hubSource } from 'tfjs-ilrec/node';
  *
  * process.env.HF_HUB_OFFLINE = '1'; // use the cache only
- * const source = await hubSource('HuggingFaceTB/SmolLM2-135M', { cacheDir: 'empty-cache' }).catch((error) => error.name);
- * console.log(source); // IlrecError
+ * const loading = hubSource('HuggingFaceTB/SmolLM2-135M', { cacheDir: 'empty-cache' });
+ * console.log(await loading.catch((error) => error.name)); // IlrecError
  * ```
  */
 export async function hubSource(id: string, options: HubOptions = {}, caller = 'hubSource'): Promise<FileSource> {

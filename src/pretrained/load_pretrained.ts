@@ -18,7 +18,10 @@ import { weightVariable } from './weight_variable';
 export interface Pretrained {
   /** Token ids int32 [B, T] to logits [B, T, V]; all weights float32 and trainable. */
   readonly model: tfl.LayersModel;
-  /** Null when the checkpoint has no tokenizer.json. It may have more tokens than the embedding has rows: see `resizeTokenEmbeddings`. */
+  /**
+   * Null when the checkpoint has no tokenizer.json. It may have more tokens than the embedding has rows: see
+   * `resizeTokenEmbeddings`.
+   */
   readonly tokenizer: TextTokenizer | null;
   /** Content of config.json; `tie_word_embeddings` describes the loaded model, see `loadPretrainedFrom`. */
   readonly config: HuggingFaceConfig;
@@ -28,28 +31,34 @@ export interface Pretrained {
 
 /** Limits of loading. */
 export interface LoadPretrainedFromOptions {
-  /** Most bytes of the model; a larger one is refused before a weight is read. Default the backend's free memory, if known. */
+  /**
+   * Most bytes of the model; a larger one is refused before a weight is read. Default the backend's free memory, if
+   * known.
+   */
   readonly maxBytes?: number;
 }
 
 /**
- * Loads a checkpoint in Hugging Face's layout: config.json, safetensors in one file or in shards, and if present tokenizer.json,
- * tokenizer_config.json and generation_config.json. Tensors are read one at a time: the peak is the weights plus one tensor.
+ * Loads a checkpoint in Hugging Face's layout: config.json, safetensors in one file or in shards, and if present
+ * tokenizer.json, tokenizer_config.json and generation_config.json. Tensors are read one at a time: the peak is the
+ * weights plus one tensor.
  *
- * When the config ties head and embedding but the checkpoint has a different head, the model gets an untied head, as in transformers 5.
+ * When the config ties head and embedding but the checkpoint has a different head, the model gets an untied head, as in
+ * transformers 5.
  *
  * @param source `fetchSource(url)` or `directorySource(handle)` in a browser; in Node prefer `loadPretrained`.
  * @param options the memory limit.
  * @param caller the function that error messages name. Default 'loadPretrainedFrom'.
  * @returns model, tokenizer and configs.
- * @throws IlrecError when the architecture is not supported, a file is missing or damaged, a tensor is missing, unexpected or of another shape, or
- * memory does not suffice.
+ * @throws IlrecError when the architecture is not supported, a file is missing or damaged, a tensor is missing,
+ * unexpected or of another shape, or memory does not suffice.
  * @example
  * ```ts
  * import { loadPretrainedFrom } from 'tfjs-ilrec';
  * import { folderSource } from 'tfjs-ilrec/node';
  *
- * const { model, tokenizer, config } = await loadPretrainedFrom(folderSource('checkpoint')); // in a browser: fetchSource(url)
+ * const source = folderSource('checkpoint'); // in a browser: fetchSource(url)
+ * const { model, tokenizer, config } = await loadPretrainedFrom(source);
  * console.log(config.model_type, model.outputs[0].shape.length, tokenizer !== null); // llama 3 true
  * ```
  */

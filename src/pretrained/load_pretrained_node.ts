@@ -11,13 +11,16 @@ import { nodeMemoryLimit } from './memory_limit_node';
 export interface LoadPretrainedOptions extends LoadPretrainedFromOptions, HubOptions {}
 
 /**
- * Loads a checkpoint in Hugging Face's layout from a folder, from Hugging Face's hub or from a URL. See `loadPretrainedFrom` for the files.
+ * Loads a checkpoint in Hugging Face's layout from a folder, from Hugging Face's hub or from a URL. See
+ * `loadPretrainedFrom` for the files.
  *
- * @param location a folder; or the id of a model on the hub, `owner/name`, which is downloaded into the hub's cache; or the URL of a folder.
+ * @param location a folder; or the id of a model on the hub, `owner/name`, which is downloaded into the hub's cache; or
+ * the URL of a folder.
  * @param options the memory limit, and settings of the hub.
  * @returns model, tokenizer and configs.
- * @throws IlrecError when there is no such folder or model, the hub cannot be reached, the architecture is not supported, a file is missing or damaged,
- * a tensor is missing, unexpected or of another shape, or memory does not suffice.
+ * @throws IlrecError when there is no such folder or model, the hub cannot be reached, the architecture is not
+ * supported, a file is missing or damaged, a tensor is missing, unexpected or of another shape, or memory does not
+ * suffice.
  * @example
  * ```ts
  * import { loadPretrained } from 'tfjs-ilrec/node';

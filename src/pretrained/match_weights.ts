@@ -15,11 +15,11 @@ const HEAD = 'lm_head.weight';
 const LISTED = 5;
 
 /**
- * Finds the tensor of each weight, and checks that none is missing, left over or of another shape. Also accepts files of the bare backbone, whose
- * names lack the family's prefix.
+ * Finds the tensor of each weight, and checks that none is missing, left over or of another shape. Also accepts files
+ * of the bare backbone, whose names lack the family's prefix.
  *
- * When the config ties head and embedding, the files may still have a head. An equal head is ignored; a different one makes the config untied; a
- * head without an embedding is used as the embedding. transformers 5 does the same.
+ * When the config ties head and embedding, the files may still have a head. An equal head is ignored; a different one
+ * makes the config untied; a head without an embedding is used as the embedding. transformers 5 does the same.
  *
  * @param caller the public function that error messages name.
  * @returns the config to build the model with, and the weights in order.

@@ -2,8 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ownKernel } from '../ops/own_kernel';
 
 /**
- * Values in memory per value of: hidden states [B, T, D], queries [B, T, H * F], keys [B, T, K * F], the MLP [B, T, I], scores [B, H, T, T] and the
- * mask [T, T].
+ * Values in memory per value of: hidden states [B, T, D], queries [B, T, H * F], keys [B, T, K * F], the MLP [B, T, I],
+ * scores [B, H, T, T] and the mask [T, T].
  */
 export interface BlockCoefficients {
   readonly hidden: number;
@@ -27,7 +27,10 @@ export interface LogitCoefficients {
   readonly perLayer: number;
 }
 
-/** Values in memory per value of [P, tile], and of the head's tile [tile, D], in each pass over a vocabulary that is read in tiles. */
+/**
+ * Values in memory per value of [P, tile], and of the head's tile [tile, D], in each pass over a vocabulary that is
+ * read in tiles.
+ */
 export interface TileCoefficients {
   readonly read: LogitCoefficients & { readonly head: number };
   /** The second pass, over rows with many negatives. */
@@ -46,7 +49,10 @@ export interface MemoryCoefficients {
   readonly headNorms: Pick<BlockCoefficients, 'queries' | 'keys'>;
   /** Share of the blocks' peak that is in memory while the loss is computed. */
   readonly forwardShare: number;
-  /** Values added by an adapter, per value of: [B, T, in], [B, T, r], [B, T, out], its product concatenated with its neighbours, and on the head [(1 + S) P, V]. */
+  /**
+   * Values added by an adapter, per value of: [B, T, in], [B, T, r], [B, T, out], its product concatenated with its
+   * neighbours, and on the head [(1 + S) P, V].
+   */
   readonly lora: {
     readonly inputs: number;
     readonly rank: number;
@@ -67,7 +73,9 @@ export interface MemoryCoefficients {
 /** Added by dropout. */
 export const DROPOUT: Pick<BlockCoefficients, 'hidden' | 'scores'> = { hidden: 6, scores: 3 };
 
-/** A loss that makes all logits at once, while it makes them. It is the peak when logits outweigh the rest of the step. */
+/**
+ * A loss that makes all logits at once, while it makes them. It is the peak when logits outweigh the rest of the step.
+ */
 export const LOGITS_WHILE_MADE: LogitCoefficients = { crossEntropy: 7, ilrec: 27.5, perLayer: 3 };
 
 /** Values of [B, T, D] kept per checkpointed block: its input and the gradient of its input. */
@@ -99,8 +107,8 @@ const PREDICTION: MemoryCoefficients['inference'] = {
 /**
  * Backends where a clone shares its values, which are most.
  *
- * `bench/memory_coefficients.ts` fits these and the following coefficients to the measured peak of many shapes. tfjs keeps clones of most ops' inputs,
- * and all gradients, until the step ends.
+ * `bench/memory_coefficients.ts` fits these and the following coefficients to the measured peak of many shapes. tfjs
+ * keeps clones of most ops' inputs, and all gradients, until the step ends.
  */
 const SHARED_CLONES: MemoryCoefficients = {
   inference: PREDICTION,
@@ -155,7 +163,10 @@ const COPIED_CLONES: MemoryCoefficients = {
   headCopies: { crossEntropy: { tied: 4, untied: 3 }, ilrec: { tied: 6, untied: 5 }, streamed: { tied: 4, untied: 3 } },
 };
 
-/** wasm with SIMD: clones share their values, and this package has kernels for norms, rotary embeddings, gates and the loss's tiles. */
+/**
+ * wasm with SIMD: clones share their values, and this package has kernels for norms, rotary embeddings, gates and the
+ * loss's tiles.
+ */
 const FUSED_KERNELS: MemoryCoefficients = {
   inference: {
     llama: [ATTENTION, { ...NOTHING, hidden: 7, queries: 7.6, keys: 7.6, inner: 3, mask: 1.3 }],
@@ -185,7 +196,10 @@ const FUSED_KERNELS: MemoryCoefficients = {
   headCopies: { crossEntropy: { tied: 2, untied: 0 }, ilrec: { tied: 3, untied: 1 }, streamed: { tied: 3, untied: 1 } },
 };
 
-/** TensorFlow with this package's kernels: tiles are made by tfjs's ops, and an untied head's gradient is in memory twice. */
+/**
+ * TensorFlow with this package's kernels: tiles are made by tfjs's ops, and an untied head's gradient is in memory
+ * twice.
+ */
 const TENSORFLOW_KERNELS: MemoryCoefficients = {
   ...FUSED_KERNELS,
   tiles: SHARED_CLONES.tiles,

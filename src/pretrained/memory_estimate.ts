@@ -44,7 +44,10 @@ export interface MemoryEstimate {
   readonly gradients: number;
   /** The optimizer's moments. */
   readonly optimizer: number;
-  /** In training: what the blocks keep for the backward pass and create in it. In inference: the working memory of one block. */
+  /**
+   * In training: what the blocks keep for the backward pass and create in it. In inference: the working memory of one
+   * block.
+   */
   readonly activations: number;
   /** Logits and what the loss computes from them. For a vocabulary read in tiles: the tiles and the head's gradient. */
   readonly loss: number;
@@ -57,14 +60,14 @@ export interface MemoryEstimate {
 const BYTES = 4;
 
 /**
- * Estimates the peak memory of a model of this package on the current backend. It is within about a quarter of what the tensors of a step take. Not
- * included are JavaScript's own heap and temporary memory inside kernels.
+ * Estimates the peak memory of a model of this package on the current backend. It is within about a quarter of what the
+ * tensors of a step take. Not included are JavaScript's own heap and temporary memory inside kernels.
  *
  * @param request model or config, and the sizes of a step.
  * @param caller the function that error messages name. Default 'estimateMemory'.
  * @returns bytes of each part, the total and the largest tensor.
- * @throws IlrecError when neither config nor model is given, the model has other blocks, the config is not supported, a size is not an integer of 0
- * or more, or a LoRA target matches no weight.
+ * @throws IlrecError when neither config nor model is given, the model has other blocks, the config is not supported, a
+ * size is not an integer of 0 or more, or a LoRA target matches no weight.
  * @example
  * ```ts
  * import { causalLM, estimateMemory } from 'tfjs-ilrec';

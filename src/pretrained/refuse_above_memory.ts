@@ -14,15 +14,16 @@ export interface RefuseAboveMemoryOptions {
 const USUAL_LORA = { rank: 8, gpt2: ['c_attn'], llama: ['q_proj', 'v_proj'] };
 
 /**
- * Throws when a model or its training would not fit into memory, before anything is allocated. The error names the smallest change that would fit.
+ * Throws when a model or its training would not fit into memory, before anything is allocated. The error names the
+ * smallest change that would fit.
  *
  * A `model` in the request is already in memory, so its weights are not counted again.
  *
  * @param request model or config, and the sizes of a step.
  * @param options the free memory.
  * @returns the estimate, if it fits.
- * @throws IlrecError with the bytes of each part, and the first of these changes that fits: gradient checkpointing, a smaller batch, adapters or a
- * smaller rank, shorter sequences. Also on a request that `estimateMemory` refuses.
+ * @throws IlrecError with the bytes of each part, and the first of these changes that fits: gradient checkpointing, a
+ * smaller batch, adapters or a smaller rank, shorter sequences. Also on a request that `estimateMemory` refuses.
  * @example
  * ```ts
  * import { causalLM, refuseAboveMemory } from 'tfjs-ilrec';
@@ -56,7 +57,10 @@ function wayOut(request: MemoryRequest, limit: MemoryLimit): string {
   return `${least}use a smaller checkpoint or a backend with more memory`;
 }
 
-/** Checkpointing, smaller batches, adapters or a smaller rank, and shorter sequences, each together with those before it. */
+/**
+ * Checkpointing, smaller batches, adapters or a smaller rank, and shorter sequences, each together with those before
+ * it.
+ */
 function changes(request: MemoryRequest): Partial<MemoryRequest>[] {
   const bases = request.mode === 'inference' ? [{}] : trainingBases(request);
   const batches = halvings(request.batchSize).map((batchSize) => ({ batchSize }));

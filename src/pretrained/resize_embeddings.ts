@@ -21,17 +21,19 @@ export interface VocabularyRows {
 }
 
 /**
- * Enlarges the vocabulary of a model of this package. New rows that are not given are the mean of the old rows: rows of zeros would have a logit of 0,
- * which may exceed all others.
+ * Enlarges the vocabulary of a model of this package. New rows that are not given are the mean of the old rows: rows of
+ * zeros would have a logit of 0, which may exceed all others.
  *
- * With an unchanged size, the rows are written into the model, which is returned. Otherwise a new model with the same layer names takes over the
- * weights, and the old model is disposed; compile the new one. Only the vocabulary's tables are ever in memory twice.
+ * With an unchanged size, the rows are written into the model, which is returned. Otherwise a new model with the same
+ * layer names takes over the weights, and the old model is disposed; compile the new one. Only the vocabulary's tables
+ * are ever in memory twice.
  *
  * @param model a model of `causalLM`, `gpt2` or `loadPretrained`.
  * @param vocabSize V of the new model, at least that of the old one.
  * @param rows rows of some tokens, new or old. Default none.
  * @returns the model to use from now on.
- * @throws IlrecError when the model has no token embedding, would shrink, or has adapters, gradient checkpointing or taps, or when rows do not fit.
+ * @throws IlrecError when the model has no token embedding, would shrink, or has adapters, gradient checkpointing or
+ * taps, or when rows do not fit.
  * @example
  * ```ts
  * import { causalLM, resizeTokenEmbeddings } from 'tfjs-ilrec';
@@ -70,7 +72,8 @@ export function resizeTokenEmbeddings(
   });
   const old = model.getWeights();
   model.dispose();
-  for (const weight of old) if (!weight.isDisposed) weight.dispose(); // model.dispose() leaves the weights of a layer that is used twice
+  // model.dispose() leaves the weights of a layer that is used twice
+  for (const weight of old) if (!weight.isDisposed) weight.dispose();
   return renewed;
 }
 
@@ -182,13 +185,15 @@ function rebuild(model: tfl.LayersModel, vocabSize: number): tfl.LayersModel {
   enlarge(config, vocabSize);
   const Model = model.constructor as tf.serialization.SerializableConstructor<tfl.LayersModel>;
   const weightOf = new Map(model.weights.map((weight) => [weight.originalName, weight]));
-  // tfjs initialises every weight when it builds a layer; reusing the old values keeps a large model from being in memory twice.
+  // tfjs initialises every weight when it builds a layer; reusing the old values keeps a large model from being in
+  // memory twice.
   const prototype = tfl.layers.Layer.prototype as unknown as { addWeight: AddWeight };
   const { addWeight } = prototype;
   prototype.addWeight = function (name, shape, dtype, _initializer, ...rest) {
     const apply = (): tf.Tensor => {
       const old = weightOf.get(`${this.name}/${name}`)?.read();
-      return old !== undefined && old.shape.join() === shape.join() ? tf.reshape(old, shape) : tf.zeros(shape, dtype); // a reshaped tensor shares its memory, a clone does not on wasm
+      // a reshaped tensor shares its memory, a clone does not on wasm
+      return old !== undefined && old.shape.join() === shape.join() ? tf.reshape(old, shape) : tf.zeros(shape, dtype);
     };
     return addWeight.call(this, name, shape, dtype, { apply }, ...rest);
   };

@@ -17,7 +17,10 @@ import { weightVariable } from './weight_variable';
 export interface SavePretrainedOptions {
   /** A model of `loadPretrained`, `causalLM` or `gpt2`; adapters must be merged. */
   readonly model: tfl.LayersModel;
-  /** The config that the model was loaded with, or `llamaConfigJson(config)` for a model of `causalLM`. `vocab_size` is taken from the model. */
+  /**
+   * The config that the model was loaded with, or `llamaConfigJson(config)` for a model of `causalLM`. `vocab_size` is
+   * taken from the model.
+   */
   readonly config: HuggingFaceConfig;
   /** Written as tokenizer.json and tokenizer_config.json. Default none. */
   readonly tokenizer?: TextTokenizer | null;
@@ -35,13 +38,13 @@ const OWN_FILE =
   /^(config|generation_config|tokenizer|tokenizer_config|model\.safetensors\.index)\.json$|^model(-\d+-of-\d+)?\.safetensors$/;
 
 /**
- * Writes a checkpoint that transformers loads with equal logits: config.json, safetensors, and if given tokenizer and generation config. It writes a
- * temporary folder and renames it, so that an interrupted call leaves the old one.
+ * Writes a checkpoint that transformers loads with equal logits: config.json, safetensors, and if given tokenizer and
+ * generation config. It writes a temporary folder and renames it, so that an interrupted call leaves the old one.
  *
  * @param folder a new or empty folder, or one with an earlier checkpoint and nothing else.
  * @param options the model, its config, and what else to write.
- * @throws IlrecError when the config describes another model, an adapter is not merged, a value exceeds float16's range, an option is out of range, or
- * the folder has other files.
+ * @throws IlrecError when the config describes another model, an adapter is not merged, a value exceeds float16's
+ * range, an option is out of range, or the folder has other files.
  * @example
  * ```ts
  * import { causalLM, llamaConfigJson } from 'tfjs-ilrec';

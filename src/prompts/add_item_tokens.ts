@@ -5,13 +5,16 @@ import { initialRows, type InitialRowsOptions } from './initial_rows';
 import type { LcRecLanguage } from './lc_rec_language';
 
 /**
- * Adds rows for a catalogue's semantic-id tokens to a pretrained model, in the embedding and in an untied head. See `initialRows` for their values.
+ * Adds rows for a catalogue's semantic-id tokens to a pretrained model, in the embedding and in an untied head. See
+ * `initialRows` for their values.
  *
- * @param model a model of `loadPretrained`, `causalLM` or `gpt2`, not yet compiled. It is disposed when its vocabulary grows.
+ * @param model a model of `loadPretrained`, `causalLM` or `gpt2`, not yet compiled. It is disposed when its vocabulary
+ * grows.
  * @param language the catalogue's language; its tokenizer has the new tokens.
  * @param options how the rows start.
  * @returns the model to use from now on; V is the larger of the old V and the language's.
- * @throws IlrecError when the model has no token embedding, or has adapters, gradient checkpointing or taps, or when titles are required and missing.
+ * @throws IlrecError when the model has no token embedding, or has adapters, gradient checkpointing or taps, or when
+ * titles are required and missing.
  * @example
  * ```ts
  * import { addItemTokens, causalLM, lcRecLanguage, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';

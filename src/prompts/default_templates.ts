@@ -1,13 +1,15 @@
 import { type PromptTemplates, parsePromptTemplates } from './templates';
 
 /**
- * The default templates of `lcRecLanguage`: LC-Rec's five tasks, in text and semantic ids. Equal to configs/prompts/lc_rec.json.
+ * The default templates of `lcRecLanguage`: LC-Rec's five tasks, in text and semantic ids. Equal to
+ * configs/prompts/lc_rec.json.
  *
  * @example
  * ```ts
  * import { LC_REC_TEMPLATES } from 'tfjs-ilrec';
  *
- * console.log(Object.keys(LC_REC_TEMPLATES.tasks).join(', ')); // nextItem, nextItemFromTitles, nextTitle, idOfTitle, titleOfId
+ * const { history, tasks } = LC_REC_TEMPLATES;
+ * console.log(history.empty, Object.keys(tasks).length); // (nothing yet) 5
  * ```
  */
 export const LC_REC_TEMPLATES: PromptTemplates = parsePromptTemplates({

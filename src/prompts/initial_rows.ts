@@ -11,7 +11,10 @@ export type InitialRowStrategy = 'titles' | 'level' | 'vocabulary';
 export interface InitialRowsOptions {
   /** Default 'titles' if any item has a title, else 'vocabulary'. */
   strategy?: InitialRowStrategy;
-  /** Standard deviation of the added noise, as a share of that of the table's values, at least 0. It separates equal means. Default 0.1. */
+  /**
+   * Standard deviation of the added noise, as a share of that of the table's values, at least 0. It separates equal
+   * means. Default 0.1.
+   */
   noise?: number;
   /** Seed of the noise. Default 0. */
   seed?: number;
@@ -28,8 +31,8 @@ export interface TokenRows {
 /**
  * Computes initial rows for the semantic-id tokens that a tokenizer did not have, from the rows of the existing tokens.
  *
- * - `titles`: average the rows of each title's tokens, then these means over the items whose semantic id contains the token. Tokens of untitled items
- *   get the mean of their level.
+ * - `titles`: average the rows of each title's tokens, then these means over the items whose semantic id contains the
+ *   token. Tokens of untitled items get the mean of their level.
  * - `level`: the mean of the `titles` rows over all tokens of a level.
  * - `vocabulary`: the mean of all rows of the table.
  *
@@ -39,7 +42,8 @@ export interface TokenRows {
  * @param language the catalogue's language, which has titles and semantic ids.
  * @param options strategy, noise and seed.
  * @returns the new tokens and their rows.
- * @throws IlrecError when noise is below 0, the strategy needs titles and no item has one, or a title has a token without a row in the table.
+ * @throws IlrecError when noise is below 0, the strategy needs titles and no item has one, or a title has a token
+ * without a row in the table.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -90,7 +94,10 @@ async function statisticsOf(table: tf.Tensor2D): Promise<{ mean: Float32Array; s
   return { mean: row as Float32Array, spread };
 }
 
-/** For each semantic-id token and each level, the mean row of its items' titles; absent when none of the items has a title. */
+/**
+ * For each semantic-id token and each level, the mean row of its items' titles; absent when none of the items has a
+ * title.
+ */
 async function titleMeans(
   table: tf.Tensor2D,
   language: LcRecLanguage,

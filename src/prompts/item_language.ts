@@ -49,11 +49,18 @@ export interface ItemLanguage {
   readonly itemTokens: readonly Int32Array[];
   /** The distinct tokens of `itemTokens`, ascending. ILRec's distillation can be restricted to them. */
   readonly responseTokens: readonly number[];
-  /** Tokens of the prompt for the next item after a history (oldest first, may be empty). `historyOf` remembers the history. */
+  /**
+   * Tokens of the prompt for the next item after a history (oldest first, may be empty). `historyOf` remembers the
+   * history.
+   */
   readonly prompt: (history: ArrayLike<number>) => Int32Array;
   /** The history shown by a recent prompt of `prompt` or of an example; null when it is not remembered. */
   readonly historyOf: (prompt: Int32Array) => readonly number[] | null;
-  /** The training examples of an epoch. @throws IlrecError when there is none, an item is not in the catalogue, or an option is out of range. */
+  /**
+   * The training examples of an epoch.
+   *
+   * @throws IlrecError when there is none, an item is not in the catalogue, or an option is out of range.
+   */
   readonly examples: (sequences: readonly ArrayLike<number>[], options?: ExampleOptions) => PromptExamples;
 }
 
@@ -63,13 +70,19 @@ export interface LanguageOptions {
   tokenizer: TextTokenizer;
   /** Most items of a history that a prompt shows, the newest. Default 20. */
   maxHistory?: number;
-  /** Most tokens of a prompt; the oldest items of a history are dropped until it fits. Leave room for the response in the model's window. Default no limit. */
+  /**
+   * Most tokens of a prompt; the oldest items of a history are dropped until it fits. Leave room for the response in
+   * the model's window. Default no limit.
+   */
   maxPromptTokens?: number;
   /** Most tokens of a title; longer titles are cut. Default no limit. */
   maxTitleTokens?: number;
   /** Token that ends a response. Default the tokenizer's end-of-sequence token. */
   eosTokenId?: number;
-  /** Token before every prompt, null for none. Default the tokenizer's begin-of-sequence token, if the tokenizer adds one to texts. */
+  /**
+   * Token before every prompt, null for none. Default the tokenizer's begin-of-sequence token, if the tokenizer adds
+   * one to texts.
+   */
   bosTokenId?: number | null;
   /** Number of prompts whose histories `historyOf` remembers. Default 65,536. */
   rememberedPrompts?: number;

@@ -29,23 +29,26 @@ export interface LcRecLanguage extends ItemLanguage {
 export interface LcRecLanguageOptions extends LanguageOptions {
   /** Tokens of each item, coarse to fine, such as ['<a_3>', '<b_7>'], [N]. Items may share an id. */
   semanticIds: readonly (readonly string[])[];
-  /** Title of each item, [N]. An item without one has no examples about titles, and appears as its id in histories of titles. Default none. */
+  /**
+   * Title of each item, [N]. An item without one has no examples about titles, and appears as its id in histories of
+   * titles. Default none.
+   */
   titles?: readonly (string | null | undefined)[];
   /** Templates of `parsePromptTemplates`, or the content of a templates file. Default `LC_REC_TEMPLATES`. */
   templates?: PromptTemplates | PromptTemplatesInput;
 }
 
 /**
- * Makes a language that names items by semantic ids inside text (LC-Rec, Zheng et al., arXiv 2311.09049). The tokens of the ids are added to the
- * tokenizer; `addItemTokens` adds their rows to the model.
+ * Makes a language that names items by semantic ids inside text (LC-Rec, Zheng et al., arXiv 2311.09049). The tokens of
+ * the ids are added to the tokenizer; `addItemTokens` adds their rows to the model.
  *
- * If one id is a prefix of another, every item's tokens end with the end token, so that the model can choose the shorter id. Training responses
- * always end with it.
+ * If one id is a prefix of another, every item's tokens end with the end token, so that the model can choose the
+ * shorter id. Training responses always end with it.
  *
  * @param options tokenizer, semantic ids, titles and templates.
  * @returns the language: tokenizer, item tokens, prompts and training examples.
- * @throws IlrecError when there is no tokenizer or end token, an item has no semantic id, the number of titles differs, the templates are not valid, or
- * an option is out of range.
+ * @throws IlrecError when there is no tokenizer or end token, an item has no semantic id, the number of titles differs,
+ * the templates are not valid, or an option is out of range.
  * @example
  * ```ts
  * import { lcRecLanguage, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';

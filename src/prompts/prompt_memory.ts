@@ -1,7 +1,10 @@
 /** Number of remembered prompts; with 100 tokens each they take about 30 MB. */
 const DEFAULT_CAPACITY = 1 << 16;
 
-/** Remembers the histories of recent prompts, keyed by the prompts' tokens. For equal prompts, the later history is kept. */
+/**
+ * Remembers the histories of recent prompts, keyed by the prompts' tokens. For equal prompts, the later history is
+ * kept.
+ */
 export class PromptMemory {
   private readonly histories = new Map<string, readonly number[]>();
 
@@ -30,6 +33,7 @@ export class PromptMemory {
 function keyOf(tokens: Int32Array): string {
   const units = new Uint16Array(tokens.buffer, tokens.byteOffset, 2 * tokens.length);
   let key = '';
-  for (let low = 0; low < units.length; low += 4096) key += String.fromCharCode(...units.subarray(low, low + 4096)); // in chunks, because a call has a limit of arguments
+  // in chunks, because a call has a limit of arguments
+  for (let low = 0; low < units.length; low += 4096) key += String.fromCharCode(...units.subarray(low, low + 4096));
   return key;
 }

@@ -35,8 +35,9 @@ export interface PromptSubject {
 type Part = Int32Array | 'history:id' | 'history:title' | 'id' | 'title';
 
 /**
- * Writes prompts by concatenating token sequences. The texts of the templates and the names are each encoded once and alone, so that a name has the
- * same tokens everywhere and writing a prompt is a copy. A tokenizer that adds a space before every text (Llama 2) adds one before every piece.
+ * Writes prompts by concatenating token sequences. The texts of the templates and the names are each encoded once and
+ * alone, so that a name has the same tokens everywhere and writing a prompt is a copy. A tokenizer that adds a space
+ * before every text (Llama 2) adds one before every piece.
  */
 export class PromptWriter {
   private readonly parts: Readonly<Record<TaskName, readonly (readonly Part[])[]>>;
@@ -99,7 +100,11 @@ export class PromptWriter {
     return length;
   }
 
-  /** The tokens of a prompt. @throws IlrecError when it is empty or longer than `maxPromptTokens`; the constructor has tried the longest names. */
+  /**
+   * The tokens of a prompt.
+   *
+   * @throws IlrecError when it is empty or longer than `maxPromptTokens`; the constructor has tried the longest names.
+   */
   write(task: TaskName, template: number, subject: PromptSubject): Int32Array {
     const { caller, maxPromptTokens } = this.options;
     const length = this.length(task, template, subject);
@@ -118,7 +123,9 @@ export class PromptWriter {
     return prompt;
   }
 
-  /** Writes prompts with only the longest name, so that a limit that is too low fails before training and not during it. */
+  /**
+   * Writes prompts with only the longest name, so that a limit that is too low fails before training and not during it.
+   */
   private checkLongestNames(): void {
     const { id, title } = this.options.names;
     const longest = (names: readonly (Int32Array | null)[]): number =>

@@ -27,8 +27,8 @@ export interface DrawOptions {
 }
 
 /**
- * Draws the examples of an epoch; every epoch has the same number. The shuffled order continues from epoch to epoch, so that no example repeats
- * before all were drawn. A weight of 2 draws each example twice.
+ * Draws the examples of an epoch; every epoch has the same number. The shuffled order continues from epoch to epoch, so
+ * that no example repeats before all were drawn. A weight of 2 draws each example twice.
  */
 export function drawExamples({
   sequences,

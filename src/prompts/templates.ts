@@ -6,7 +6,10 @@ import { IlrecError } from '../errors';
 export const PLACEHOLDERS = ['history:id', 'history:title', 'id', 'title'] as const;
 export type Placeholder = (typeof PLACEHOLDERS)[number];
 
-/** What the response is: `name`, the language's name of an item (its semantic id, or its title in a language without ids), or `title`. */
+/**
+ * What the response is: `name`, the language's name of an item (its semantic id, or its title in a language without
+ * ids), or `title`.
+ */
 export type ResponseKind = 'name' | 'title';
 
 export interface Task {
@@ -73,7 +76,10 @@ const promptTemplatesSchema = z.strictObject({
       empty: z.string().default(''),
     })
     .prefault({}),
-  /** For each task the share of its examples that an epoch draws, and its templates. The first of `nextItem` asks for recommendations. */
+  /**
+   * For each task the share of its examples that an epoch draws, and its templates. The first of `nextItem` asks for
+   * recommendations.
+   */
   tasks: z.strictObject({
     nextItem: taskSchema('nextItem'),
     nextItemFromTitles: taskSchema('nextItemFromTitles').optional(),
@@ -95,7 +101,8 @@ export type PromptTemplates = z.output<typeof promptTemplatesSchema>;
  * @param source name of the file in error messages. Default 'templates'.
  * @param caller the function that error messages name. Default 'parsePromptTemplates'.
  * @returns the checked templates.
- * @throws IlrecError that lists every problem with its key: unknown keys, unknown names in braces, missing placeholders.
+ * @throws IlrecError that lists every problem with its key: unknown keys, unknown names in braces, missing
+ * placeholders.
  * @example
  * ```ts
  * import { parsePromptTemplates } from 'tfjs-ilrec';

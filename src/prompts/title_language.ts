@@ -16,11 +16,16 @@ export interface TitleLanguage extends ItemLanguage {
 export interface TitleLanguageOptions extends LanguageOptions {
   /** Title of each item, in any script, [N]. Items may share a title. */
   titles: readonly (string | null | undefined)[];
-  /** Items without a title: 'refuse' throws and lists them, 'id' uses "item" and their id as title. Default 'refuse'. */
+  /**
+   * Items without a title: 'refuse' throws and lists them, 'id' uses "item" and their id as title. Default 'refuse'.
+   */
   untitled?: 'refuse' | 'id';
   /** Ids for `untitled: 'id'`, [N]. Default the item numbers. */
   itemIds?: readonly string[];
-  /** Templates of `parsePromptTemplates`, or the content of a templates file, without {id} and {history:id}. Default `TITLE_TEMPLATES`. */
+  /**
+   * Templates of `parsePromptTemplates`, or the content of a templates file, without {id} and {history:id}. Default
+   * `TITLE_TEMPLATES`.
+   */
   templates?: PromptTemplates | PromptTemplatesInput;
 }
 
@@ -28,16 +33,16 @@ export interface TitleLanguageOptions extends LanguageOptions {
 const MOST_NAMED = 5;
 
 /**
- * Makes a language that names items by their titles (BIGRec, Bao et al., arXiv 2308.08434). Unlike the paper, decoding is restricted to the catalogue,
- * and the loss to the response.
+ * Makes a language that names items by their titles (BIGRec, Bao et al., arXiv 2308.08434). Unlike the paper, decoding
+ * is restricted to the catalogue, and the loss to the response.
  *
- * The model writes the title and then the end token, so that no item's tokens are a prefix of another's. `normalizeTitle` normalizes titles. Items
- * with equal tokens share a leaf of the trie and are ranked by its tie rule.
+ * The model writes the title and then the end token, so that no item's tokens are a prefix of another's.
+ * `normalizeTitle` normalizes titles. Items with equal tokens share a leaf of the trie and are ranked by its tie rule.
  *
  * @param options tokenizer, titles and templates.
  * @returns the language: item tokens, prompts and training examples.
- * @throws IlrecError when there is no tokenizer or end token, there is no item, items have no title (the message lists them), the number of item ids
- * differs, the templates are not valid, or an option is out of range.
+ * @throws IlrecError when there is no tokenizer or end token, there is no item, items have no title (the message lists
+ * them), the number of item ids differs, the templates are not valid, or an option is out of range.
  * @example
  * ```ts
  * import { TextTokenizer, titleLanguage, trainByteLevelBpe } from 'tfjs-ilrec';

@@ -23,7 +23,8 @@ interface WrittenEntry {
 }
 
 /**
- * Encodes the start of a safetensors file: 8 bytes of header length and a JSON header, padded with spaces to align the values after it.
+ * Encodes the start of a safetensors file: 8 bytes of header length and a JSON header, padded with spaces to align the
+ * values after it.
  *
  * @param entries type, shape and size in bytes of each tensor, in the order of their values.
  */
@@ -46,7 +47,8 @@ export function encodeSafetensorsHeader(
 }
 
 /**
- * Encodes float32 and int32 tensors as a safetensors file: 8 bytes of header length, a JSON header, then the values, little-endian.
+ * Encodes float32 and int32 tensors as a safetensors file: 8 bytes of header length, a JSON header, then the values,
+ * little-endian.
  *
  * @param file tensors by name, and text entries.
  * @returns the bytes of the file.

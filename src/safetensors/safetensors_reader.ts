@@ -22,7 +22,8 @@ export interface CheckpointReader {
   /** Type, shape and file of each tensor, by name. */
   readonly entries: ReadonlyMap<string, TensorEntry>;
   /**
-   * Reads one tensor as float32: F16 and BF16 exactly, I32 rounded to the nearest. Beside the result, at most 16 MiB of the file are in memory.
+   * Reads one tensor as float32: F16 and BF16 exactly, I32 rounded to the nearest. Beside the result, at most 16 MiB of
+   * the file are in memory.
    *
    * @throws IlrecError when there is no such tensor, its type cannot be read, or the file is truncated.
    */
@@ -35,12 +36,14 @@ export const SAFETENSORS_INDEX = 'model.safetensors.index.json';
 export const READ_BYTES = 1 << 24;
 
 /**
- * Opens the weights of a checkpoint: `model.safetensors`, or `model.safetensors.index.json` with the shards it lists. Reads only the headers.
+ * Opens the weights of a checkpoint: `model.safetensors`, or `model.safetensors.index.json` with the shards it lists.
+ * Reads only the headers.
  *
  * @param source where the files are, for example `folderSource(path)` or `fetchSource(url)`.
  * @param caller the function that error messages name. Default 'openSafetensors'.
  * @returns a reader of the tensors.
- * @throws IlrecError when neither file is there, the index is not valid, a shard or a tensor of the index is missing, or a header is damaged.
+ * @throws IlrecError when neither file is there, the index is not valid, a shard or a tensor of the index is missing,
+ * or a header is damaged.
  * @example
  * ```ts
  * import { openSafetensors } from 'tfjs-ilrec';

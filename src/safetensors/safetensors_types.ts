@@ -31,7 +31,8 @@ export const MAX_FLOAT16 = 65504;
 let float16Bits: Uint32Array | null = null;
 
 /**
- * Converts little-endian values to float32: float16 and bfloat16 exactly, NaN payloads included; int32 rounded to the nearest.
+ * Converts little-endian values to float32: float16 and bfloat16 exactly, NaN payloads included; int32 rounded to the
+ * nearest.
  *
  * @param bytes a whole number of values; no alignment needed.
  */
@@ -51,7 +52,10 @@ export function decodeValues(bytes: Uint8Array, type: SafetensorsType): Float32A
   return new Float32Array(bits.buffer);
 }
 
-/** Converts float32 values to little-endian bytes. F16 and BF16 round to the nearest, ties to even; values beyond float16's range become infinity. */
+/**
+ * Converts float32 values to little-endian bytes. F16 and BF16 round to the nearest, ties to even; values beyond
+ * float16's range become infinity.
+ */
 export function encodeValues(values: Float32Array, type: WrittenType): Uint8Array {
   if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -67,7 +71,8 @@ function bitsOfFloat16(half: number): number {
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;
   if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13); // 112: difference of the exponents' biases, 127 - 15
+  // 112: difference of the exponents' biases, 127 - 15
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
   if (fraction === 0) return sign;
   const shift = Math.clz32(fraction) - 21; // a subnormal: its highest bit becomes the implicit one
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);

@@ -22,7 +22,8 @@ export interface WriteSafetensorsOptions {
 const METADATA = { format: 'pt' };
 
 /**
- * Writes tensors as `model.safetensors`, or as shards with an index when they exceed `maxShardBytes`. One tensor is in memory at a time.
+ * Writes tensors as `model.safetensors`, or as shards with an index when they exceed `maxShardBytes`. One tensor is in
+ * memory at a time.
  *
  * @returns names of the written files.
  */

@@ -2,8 +2,8 @@
 const BLOCK = 32;
 
 /**
- * Writes rows `first`, `first + 1`, ... of a matrix [rows, width] into its transpose [width, rows]. Works in blocks, because long strides miss
- * every cache.
+ * Writes rows `first`, `first + 1`, ... of a matrix [rows, width] into its transpose [width, rows]. Works in blocks,
+ * because long strides miss every cache.
  *
  * @param part the rows, one after another.
  * @param transposed gets them as columns.

@@ -23,14 +23,15 @@ const MAX_VOCABULARY = 2 ** 20;
 /**
  * Trains a byte-level BPE tokenizer like GPT-2's (Sennrich et al., arXiv 1508.07909; Radford et al., 2019).
  *
- * Texts are split into words and words into bytes. Then the most frequent pair of neighbours within words becomes a new token, again and again,
- * until the vocabulary is full. Ties go to the pair with the lower token ids. Text of any script can be encoded and is decoded unchanged.
+ * Texts are split into words and words into bytes. Then the most frequent pair of neighbours within words becomes a new
+ * token, again and again, until the vocabulary is full. Ties go to the pair with the lower token ids. Text of any
+ * script can be encoded and is decoded unchanged.
  *
  * @param texts training texts; their order does not matter.
  * @param options size of the vocabulary, special tokens and the smallest count of a merged pair.
  * @returns content of a tokenizer.json, for `TextTokenizer.fromJSON` and for Hugging Face's tokenizers.
- * @throws IlrecError when vocabSize is not an integer, too small for bytes and special tokens or above 2^20, or when a special token is empty, a
- * single byte or given twice.
+ * @throws IlrecError when vocabSize is not an integer, too small for bytes and special tokens or above 2^20, or when a
+ * special token is empty, a single byte or given twice.
  * @example
  * ```ts
  * import { TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
@@ -108,7 +109,8 @@ function wordsOf(texts: Iterable<string>, idOf: ReadonlyMap<string, number>): Wo
 }
 
 /**
- * Merges pairs until the vocabulary is full or no pair is frequent enough, and adds the new tokens to `tokens` and `idOf`.
+ * Merges pairs until the vocabulary is full or no pair is frequent enough, and adds the new tokens to `tokens` and
+ * `idOf`.
  *
  * @returns the merged pairs, in order.
  */
@@ -169,7 +171,10 @@ function merged(symbols: readonly number[], left: number, right: number, id: num
   return result;
 }
 
-/** The 256 characters that stand for bytes, in order: printable Latin-1 characters stand for themselves, U+0100 and up for the other bytes. */
+/**
+ * The 256 characters that stand for bytes, in order: printable Latin-1 characters stand for themselves, U+0100 and up
+ * for the other bytes.
+ */
 function byteCharacters(): string[] {
   const isPrintable = (byte: number): boolean =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;

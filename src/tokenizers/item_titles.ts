@@ -2,15 +2,18 @@ import { IlrecError } from '../errors';
 import type { TextTokenizer } from './text_tokenizer';
 
 export interface EncodeTitlesOptions {
-  /** Tokens that a title must not contain, in addition to the tokenizer's special tokens: those that stand for items. Default none. */
+  /**
+   * Tokens that a title must not contain, in addition to the tokenizer's special tokens: those that stand for items.
+   * Default none.
+   */
   reservedTokens?: readonly string[];
   /** Most tokens of a title, at least 1; longer titles are cut. Default no limit. */
   maxTitleTokens?: number;
 }
 
 /**
- * Normalizes a title: Unicode NFC, runs of white space and control characters become one space, spaces at the ends are removed, lone surrogates become
- * U+FFFD.
+ * Normalizes a title: Unicode NFC, runs of white space and control characters become one space, spaces at the ends are
+ * removed, lone surrogates become U+FFFD.
  *
  * @param title text in any script.
  * @returns the normalized title; empty for null, undefined and titles without visible characters.
@@ -32,18 +35,21 @@ export function normalizeTitle(title: string | null | undefined): string {
 /**
  * Encodes titles. Each title is encoded alone, so that it has the same tokens everywhere.
  *
- * The text of a special or reserved token inside a title ("</s>") is encoded as ordinary text. So no title can end a response or name an item.
+ * The text of a special or reserved token inside a title ("</s>") is encoded as ordinary text. So no title can end a
+ * response or name an item.
  *
  * @param tokenizer the checkpoint's tokenizer.
  * @param titles one per item, [N]; null or undefined for an item without a title.
  * @param options reserved tokens and the longest title.
  * @returns token ids of each title, [N]; null for an empty title.
- * @throws IlrecError when maxTitleTokens is not a positive integer, a title has no token, or a special token in a title cannot be split.
+ * @throws IlrecError when maxTitleTokens is not a positive integer, a title has no token, or a special token in a title
+ * cannot be split.
  * @example
  * ```ts
  * import { encodeTitles, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
  *
- * const tokenizer = TextTokenizer.fromJSON(trainByteLevelBpe(['red lipstick'], { vocabSize: 256 })); // one token per byte
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 256 }); // one token per byte
+ * const tokenizer = TextTokenizer.fromJSON(json);
  * const tokens = encodeTitles(tokenizer, ['red lipstick', null, 'red'], { maxTitleTokens: 5 });
  * console.log(tokens.map((title) => title?.length)); // [ 5, undefined, 3 ]
  * ```
@@ -69,7 +75,10 @@ export function encodeTitles(
   });
 }
 
-/** Encodes a text with its special and reserved tokens as ordinary text: split after their first character, they are no longer recognised. */
+/**
+ * Encodes a text with its special and reserved tokens as ordinary text: split after their first character, they are no
+ * longer recognised.
+ */
 function encodePlainText(
   tokenizer: TextTokenizer,
   text: string,
@@ -104,7 +113,10 @@ function cutInside(text: string, words: readonly string[]): string[] {
     .filter((piece) => piece !== '');
 }
 
-/** Makes a test for tokens that are reserved or special, that is, skipped by `decode` with `skipSpecialTokens`. Remembers each id's answer. */
+/**
+ * Makes a test for tokens that are reserved or special, that is, skipped by `decode` with `skipSpecialTokens`.
+ * Remembers each id's answer.
+ */
 function reservedTest(tokenizer: TextTokenizer, reservedTokens: readonly string[]): (id: number) => boolean {
   const known = new Map<number, boolean>();
   for (const id of [tokenizer.bosTokenId, tokenizer.eosTokenId, tokenizer.padTokenId])

@@ -4,11 +4,16 @@ export interface CountedPair {
   readonly count: number;
 }
 
-/** A priority queue of pairs: most frequent first, then the smaller pair. Counts may change while pairs wait; `pop` corrects outdated entries. */
+/**
+ * A priority queue of pairs: most frequent first, then the smaller pair. Counts may change while pairs wait; `pop`
+ * corrects outdated entries.
+ */
 export class PairQueue {
   private readonly heap: CountedPair[] = [];
 
-  /** @param counts current counts. The caller keeps them up to date, and pushes a pair again when its count has grown. */
+  /**
+   * @param counts current counts. The caller keeps them up to date, and pushes a pair again when its count has grown.
+   */
   constructor(private readonly counts: ReadonlyMap<number, number>) {}
 
   push(pair: number): void {

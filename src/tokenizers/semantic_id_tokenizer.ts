@@ -14,7 +14,8 @@ export interface SemanticIdTokenizerJson {
 /**
  * Maps items to the tokens of their semantic ids.
  *
- * The vocabulary is `<pad>`, `<bos>`, `<eos>` and the items' tokens, ordered by level, then code. It has no unused tokens.
+ * The vocabulary is `<pad>`, `<bos>`, `<eos>` and the items' tokens, ordered by level, then code. It has no unused
+ * tokens.
  *
  * @example
  * ```ts

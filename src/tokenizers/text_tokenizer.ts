@@ -15,7 +15,9 @@ export interface DecodeTextOptions {
 }
 
 export interface AddTokensOptions {
-  /** Whether the tokens are special, so that `decode(ids, { skipSpecialTokens: true })` leaves them out. Default false. */
+  /**
+   * Whether the tokens are special, so that `decode(ids, { skipSpecialTokens: true })` leaves them out. Default false.
+   */
   readonly special?: boolean;
 }
 
@@ -33,8 +35,8 @@ interface AddedToken {
 const PARTS = ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'] as const;
 
 /**
- * The tokenizer of a pretrained checkpoint: text to token ids and back, equal to Hugging Face's tokenizers. Immutable: `addTokens` returns a new
- * one.
+ * The tokenizer of a pretrained checkpoint: text to token ids and back, equal to Hugging Face's tokenizers. Immutable:
+ * `addTokens` returns a new one.
  *
  * @example
  * ```ts
@@ -164,12 +166,14 @@ export class TextTokenizer {
   }
 
   /**
-   * Adds tokens: each gets one id and is recognised anywhere in a text. New ids follow the highest one; tokens of the vocabulary keep theirs.
+   * Adds tokens: each gets one id and is recognised anywhere in a text. New ids follow the highest one; tokens of the
+   * vocabulary keep theirs.
    *
    * @param tokens texts of the tokens; case, accents and spaces matter.
    * @param options whether the tokens are special.
    * @returns a new tokenizer; this one does not change.
-   * @throws IlrecError when a token is empty, or the vocabulary has gaps, where Hugging Face's tokenizers would give other ids.
+   * @throws IlrecError when a token is empty, or the vocabulary has gaps, where Hugging Face's tokenizers would give
+   * other ids.
    */
   addTokens(tokens: readonly string[], { special = false }: AddTokensOptions = {}): TextTokenizer {
     const added = new Map(addedTokensOf(this.json).map((token) => [token.content, token]));
@@ -199,7 +203,8 @@ export class TextTokenizer {
   }
 
   /**
-   * Returns the contents of `tokenizer.json` and `tokenizer_config.json`, for `fromJSON`, Hugging Face's tokenizers and transformers.
+   * Returns the contents of `tokenizer.json` and `tokenizer_config.json`, for `fromJSON`, Hugging Face's tokenizers and
+   * transformers.
    *
    * @returns copies of both.
    */
@@ -259,7 +264,10 @@ function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; id
   return { tokens, idOf };
 }
 
-/** The id that Hugging Face's tokenizers give the next added token. They count the ids of added tokens instead of reading them from the file. */
+/**
+ * The id that Hugging Face's tokenizers give the next added token. They count the ids of added tokens instead of
+ * reading them from the file.
+ */
 function nextIdOf(json: TokenizerJson): number {
   const { vocab } = modelOf(json);
   const count = Array.isArray(vocab) ? vocab.length : Object.keys(vocab).length;
