@@ -3,7 +3,7 @@ import { outdated, type SnapshotStore } from './snapshot_store';
 import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingSnapshot } from './training_snapshot';
 
-/** Settings of the store. */
+/** Options of `indexedDbStore`. */
 export interface IndexedDbStoreOptions {
   /** Number of checkpoints to keep, the newest; a positive integer. Default 2. */
   keep?: number;

@@ -1,6 +1,7 @@
 import { IlrecError } from '../errors';
 import { type FileSource, missingFile } from './file_source';
 
+/** Options of `fetchSource`. */
 export interface FetchSourceOptions {
   /** Headers of every request, for example `authorization`. Default none. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -13,6 +13,7 @@ import type { CachedBlock, PositionTables, QueryKeyValue } from './cached_block'
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type Adaptable, project, type ProjectionDelta } from './projection';
 
+/** Arguments of `DecoderBlock`. */
 export interface DecoderBlockArgs extends LayerArgs {
   /** H, query heads. */
   numAttentionHeads: number;

@@ -4,6 +4,7 @@ import { IlrecError } from '../errors';
 import { dropout, mixSeeds } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `Dropout`. */
 export interface DropoutArgs extends LayerArgs {
   /** Share of the values set to zero, in [0, 1). */
   rate: number;

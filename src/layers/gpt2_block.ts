@@ -10,6 +10,7 @@ import type { CachedBlock, QueryKeyValue } from './cached_block';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type Adaptable, project, type ProjectionDelta } from './projection';
 
+/** Arguments of `GPT2Block`. */
 export interface GPT2BlockArgs extends LayerArgs {
   /** H, heads; divides D. */
   numAttentionHeads: number;

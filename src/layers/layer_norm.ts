@@ -3,6 +3,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { layerNorm } from '../ops/layer_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `LayerNorm`. */
 export interface LayerNormArgs extends LayerArgs {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;

@@ -4,6 +4,7 @@ import { initializerSeed } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
+/** Arguments of `LMHead`. */
 export interface LMHeadArgs extends LayerArgs {
   /** V, number of token ids. */
   vocabSize: number;

@@ -4,6 +4,7 @@ import { IlrecError } from '../errors';
 import { mixSeeds } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `PositionEmbedding`. */
 export interface PositionEmbeddingArgs extends LayerArgs {
   /** Rows of the table, the length of the longest sequence. */
   maxPositionEmbeddings: number;

@@ -3,6 +3,7 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { rmsNorm } from '../ops/rms_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `RMSNorm`. */
 export interface RMSNormArgs extends LayerArgs {
   /** Added to the mean square. Default 1e-6. */
   epsilon?: number;

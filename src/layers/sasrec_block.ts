@@ -8,6 +8,7 @@ import { linear } from '../ops/linear';
 import { type BranchDropout, branchDropout } from './branch_dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `SASRecBlock`. */
 export interface SASRecBlockArgs extends LayerArgs {
   /** H, attention heads; divides D. */
   numAttentionHeads: number;

@@ -11,6 +11,7 @@ import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_ty
  */
 const REPEAT_BIAS_UNIT = 10;
 
+/** Arguments of `SASRecEmbedding`. */
 export interface SASRecEmbeddingArgs extends LayerArgs {
   /** N, items of the catalogue. */
   numItems: number;

@@ -6,7 +6,7 @@ import type { LoraAdapter, TrainedModule } from './lora_adapter';
 import { ensureLoraModel, loraModelOf } from './lora_model';
 import { graphLayers, type LoraSite, type LoraTargets, selectLoraSites } from './lora_sites';
 
-/** Settings of a new adapter. */
+/** Options of `addLora`. */
 export interface LoraOptions {
   /**
    * The weights to adapt, by their paths `layer/weight`: the end of a path ('q_proj', 'lm_head'), a list of these, a

@@ -58,7 +58,7 @@ export class LoraHooks {
         if (site.mechanism === 'dense') this.hookDense(site);
         if (site.mechanism === 'weight') this.hookWeight(site);
       }
-      // after the hook, so that it wraps it: the hook may not call the original
+      // installed after the hook, to wrap it: the hook may skip the original call
       if (adapter.config.dropout > 0) this.countCalls(site);
     }
     for (const { layer, base, use } of adapter.modules) {

@@ -12,7 +12,7 @@ import {
   type LoadAdapterOptions,
 } from './peft_format';
 
-/** What else to write into the config. */
+/** Options of `saveAdapter`. */
 export interface SaveAdapterOptions {
   /** Folder or hub id of the base model, used when the adapter is loaded in Python. Default none. */
   baseModel?: string;

@@ -15,7 +15,7 @@ export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
 const PREFIX = 'base_model.model.';
 
-/** Settings of a loaded adapter. */
+/** Options of `loadAdapter` and `loadAdapterFrom`. */
 export interface LoadAdapterOptions {
   /** Name of the adapter, unique in the model: letters, digits, '-', '_' and '.'. Default 'default'. */
   name?: string;

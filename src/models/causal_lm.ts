@@ -86,8 +86,8 @@ const FIELDS: readonly string[] = [
 ] satisfies (keyof CausalLMConfig)[];
 
 /**
- * Builds a Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T,
- * V].
+ * Builds a Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits
+ * [B, T, V].
  *
  * @param config sizes and settings; only `vocabSize` is required.
  * @returns the model, with random weights.

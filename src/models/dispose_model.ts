@@ -1,9 +1,6 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 
-/**
- * Frees all weights of a model; `model.dispose()` alone leaves those of a layer that is used twice, such as a tied
- * embedding.
- */
+/** Frees all weights of a model; `model.dispose()` alone leaves those of a layer that is used twice, such as a tied embedding. */
 export function disposeModel(model: tfl.LayersModel): void {
   const weights = model.getWeights();
   model.dispose();

@@ -3,6 +3,7 @@ import { IlrecError } from '../errors';
 import type { ItemScorer } from './item_scorer';
 import { popularity, type PopularityOptions } from './popularity';
 
+/** Options of `markovScorer`. */
 export interface MarkovOptions extends PopularityOptions {
   /**
    * beta, the weight of popularity in observed successors, above 0. At most 1, a successor seen more often always ranks

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
 import type { ItemScorer } from './item_scorer';
 
+/** Options of `popularity` and `popularityScorer`. */
 export interface PopularityOptions {
   /** s, added to the count of every item, above 0, so that unseen items keep some probability. Default 1. */
   smoothing?: number;

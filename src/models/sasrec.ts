@@ -20,8 +20,8 @@ export interface SASRecConfig {
   /** I, width of the feed-forward layers. Default 4 D. */
   intermediateSize?: number;
   /**
-   * Whether the input embeddings also score the items, as in the paper; otherwise scoring has its own table. Default
-   * true.
+   * Whether the input embeddings also score the items, as in the paper; otherwise scoring has its own table.
+   * Default true.
    */
   tieItemEmbeddings?: boolean;
   /**
@@ -42,8 +42,8 @@ export interface SASRecConfig {
 }
 
 /**
- * Builds SASRec (Kang & McAuley, arXiv 1808.09781) as a functional `tf.LayersModel`: rows of `sasrecBatch`, int32 [B,
- * T], to hidden states [B, T, D].
+ * Builds SASRec (Kang & McAuley, arXiv 1808.09781) as a functional `tf.LayersModel`: rows of `sasrecBatch`, int32
+ * [B, T], to hidden states [B, T, D].
  *
  * The state at position t has seen t items; its product with the item table scores the next item. A learned bias is
  * added to items already in the history: tied embeddings pull a state towards the item just read, which few people buy

@@ -8,7 +8,7 @@ import type { ReadableStream } from 'node:stream/web';
 import { downloadFile, fileDownloadInfo } from '@huggingface/hub';
 import { IlrecError } from '../errors';
 
-/** Which revision to load from Hugging Face's hub, and how. */
+/** Options of `hubSource`, also taken by `loadPretrained`. */
 export interface HubOptions {
   /** Branch, tag or commit. Default 'main'. */
   readonly revision?: string;

@@ -29,7 +29,7 @@ export interface Pretrained {
   readonly generationConfig: Readonly<Record<string, unknown>> | null;
 }
 
-/** Limits of loading. */
+/** Options of `loadPretrainedFrom`. */
 export interface LoadPretrainedFromOptions {
   /**
    * Most bytes of the model; a larger one is refused before a weight is read. Default the backend's free memory, if

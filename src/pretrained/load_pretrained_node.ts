@@ -7,7 +7,7 @@ import { type HubOptions, hubSource, isHubId } from './hub_node';
 import { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './load_pretrained';
 import { nodeMemoryLimit } from './memory_limit_node';
 
-/** Memory limit, and settings of Hugging Face's hub. */
+/** Options of `loadPretrained`. */
 export interface LoadPretrainedOptions extends LoadPretrainedFromOptions, HubOptions {}
 
 /**

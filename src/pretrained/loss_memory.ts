@@ -18,6 +18,7 @@ export interface LossSizes {
   readonly trainsHead: boolean;
 }
 
+/** The sizes of the loss of a decoder with these response positions, negative layers and adapters. */
 export function lossSizes(
   sizes: DecoderSizes,
   { positions, numNegativeLayers, lora }: { positions: number; numNegativeLayers: number; lora?: LoraSize },
@@ -50,6 +51,7 @@ export interface LossValues {
   readonly atEnd: number;
 }
 
+/** The number of values that the loss holds. */
 export function lossValues(sizes: DecoderSizes, loss: LossSizes, coefficients: MemoryCoefficients): LossValues {
   return loss.isStreamed ? streamedValues(sizes, loss, coefficients) : denseValues(sizes, loss, coefficients);
 }

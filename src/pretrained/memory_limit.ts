@@ -10,7 +10,7 @@ export interface MemoryLimit {
   readonly tensorBytes: number;
 }
 
-/** What is known about the machine. */
+/** Options of `memoryLimit`. */
 export interface MemoryLimitOptions {
   /** Free memory of the machine in bytes; `nodeMemoryLimit` passes it. Default Infinity. */
   readonly availableBytes?: number;

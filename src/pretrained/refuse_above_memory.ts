@@ -2,7 +2,7 @@ import { IlrecError } from '../errors';
 import { estimateMemory, type MemoryEstimate, type MemoryRequest } from './memory_estimate';
 import { type MemoryLimit, memoryLimit } from './memory_limit';
 
-/** The memory to compare with. */
+/** Options of `refuseAboveMemory`. */
 export interface RefuseAboveMemoryOptions {
   /** Free memory. Default `memoryLimit()`; in Node, `nodeMemoryLimit()` also includes the machine's. */
   readonly limit?: MemoryLimit;

@@ -13,7 +13,7 @@ import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import type { TextTokenizer } from '../tokenizers/text_tokenizer';
 import { weightVariable } from './weight_variable';
 
-/** What to write. */
+/** Options of `savePretrained`. */
 export interface SavePretrainedOptions {
   /** A model of `loadPretrained`, `causalLM` or `gpt2`; adapters must be merged. */
   readonly model: tfl.LayersModel;

@@ -7,7 +7,7 @@ import type { LcRecLanguage } from './lc_rec_language';
 /** Which mean a new token's row starts from; see `initialRows`. */
 export type InitialRowStrategy = 'titles' | 'level' | 'vocabulary';
 
-/** How the rows of new tokens start. */
+/** Options of `initialRows` and `addItemTokens`. */
 export interface InitialRowsOptions {
   /** Default 'titles' if any item has a title, else 'vocabulary'. */
   strategy?: InitialRowStrategy;

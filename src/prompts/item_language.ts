@@ -21,7 +21,7 @@ export interface PromptExamples {
   at(index: number): PromptExample;
 }
 
-/** Which examples an epoch has. */
+/** Options of `ItemLanguage.examples`. */
 export interface ExampleOptions {
   /** Most items of a history that a prompt shows, the newest. Default the language's. */
   maxHistory?: number;

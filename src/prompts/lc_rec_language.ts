@@ -25,7 +25,7 @@ export interface LcRecLanguage extends ItemLanguage {
   readonly semanticIds: readonly Int32Array[];
 }
 
-/** Catalogue and prompts. */
+/** Options of `lcRecLanguage`. */
 export interface LcRecLanguageOptions extends LanguageOptions {
   /** Tokens of each item, coarse to fine, such as ['<a_3>', '<b_7>'], [N]. Items may share an id. */
   semanticIds: readonly (readonly string[])[];

@@ -12,6 +12,7 @@ export type Placeholder = (typeof PLACEHOLDERS)[number];
  */
 export type ResponseKind = 'name' | 'title';
 
+/** A kind of training example. */
 export interface Task {
   /** Whether an example is a position in a user's sequence or an item of the catalogue. */
   readonly of: 'sequence' | 'item';
@@ -28,6 +29,7 @@ export const TASKS = {
   idOfTitle: { of: 'item', shows: ['title'], response: 'name' },
   titleOfId: { of: 'item', shows: ['id'], response: 'title' },
 } as const satisfies Record<string, Task>;
+/** Name of a kind of training example. */
 export type TaskName = keyof typeof TASKS;
 export const TASK_NAMES = Object.keys(TASKS) as TaskName[];
 

@@ -12,7 +12,7 @@ export interface TitleLanguage extends ItemLanguage {
   readonly sharedTitles: number;
 }
 
-/** Catalogue and prompts. */
+/** Options of `titleLanguage`. */
 export interface TitleLanguageOptions extends LanguageOptions {
   /** Title of each item, in any script, [N]. Items may share a title. */
   titles: readonly (string | null | undefined)[];

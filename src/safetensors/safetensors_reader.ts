@@ -12,6 +12,7 @@ export interface TensorEntry {
   readonly file: string;
 }
 
+/** Options of `CheckpointReader.read`. */
 export interface ReadTensorOptions {
   /** Whether a matrix [out, in] is returned as [in, out]. Default false. */
   readonly transposed?: boolean;

@@ -17,6 +17,7 @@ export const BYTES_PER_VALUE = {
   U8: 1,
   BOOL: 1,
 } as const;
+/** A type of the safetensors format. */
 export type SafetensorsType = keyof typeof BYTES_PER_VALUE;
 
 /** Types that can be read; all become float32. */

@@ -3,6 +3,7 @@ import { IlrecError } from '../errors';
 import { PairQueue } from './pair_queue';
 import type { TokenizerJson } from './text_tokenizer';
 
+/** Options of `trainByteLevelBpe`. */
 export interface TrainByteLevelBpeOptions {
   /** V, number of tokens: special tokens, 256 bytes and merges. Texts with few repetitions give fewer. */
   readonly vocabSize: number;

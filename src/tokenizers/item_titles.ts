@@ -1,6 +1,7 @@
 import { IlrecError } from '../errors';
 import type { TextTokenizer } from './text_tokenizer';
 
+/** Options of `encodeTitles`. */
 export interface EncodeTitlesOptions {
   /**
    * Tokens that a title must not contain, in addition to the tokenizer's special tokens: those that stand for items.

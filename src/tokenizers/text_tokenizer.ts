@@ -4,16 +4,19 @@ import { IlrecError } from '../errors';
 /** The content of a `tokenizer.json` or `tokenizer_config.json`. */
 export type TokenizerJson = Readonly<Record<string, unknown>>;
 
+/** Options of `TextTokenizer.encode`. */
 export interface EncodeTextOptions {
   /** Whether to add the special tokens of the tokenizer's template, such as a begin-of-text token. Default false. */
   readonly addSpecialTokens?: boolean;
 }
 
+/** Options of `TextTokenizer.decode`. */
 export interface DecodeTextOptions {
   /** Whether to leave special tokens out of the text. Default false. */
   readonly skipSpecialTokens?: boolean;
 }
 
+/** Options of `TextTokenizer.addTokens`. */
 export interface AddTokensOptions {
   /**
    * Whether the tokens are special, so that `decode(ids, { skipSpecialTokens: true })` leaves them out. Default false.
