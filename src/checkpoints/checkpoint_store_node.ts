@@ -37,9 +37,14 @@ export class CheckpointStore implements SnapshotStore {
    * restarted run left behind.
    *
    * @param snapshot the state to store.
+   * @throws IlrecError when the folder is not writable.
    */
   async save(snapshot: TrainingSnapshot): Promise<void> {
-    await writeFileAtomically(join(this.folder, nameOf('step', snapshot.step)), encodeSafetensors(snapshot.file));
+    await writeFileAtomically(
+      join(this.folder, nameOf('step', snapshot.step)),
+      encodeSafetensors(snapshot.file),
+      'CheckpointStore.save',
+    );
     await this.clean(snapshot.step);
   }
 
@@ -73,9 +78,14 @@ export class CheckpointStore implements SnapshotStore {
    *
    * @param step the step of the weights.
    * @param weights values in the model's order.
+   * @throws IlrecError when the folder is not writable.
    */
   async saveBest(step: number, weights: readonly TensorData[]): Promise<void> {
-    await writeFileAtomically(join(this.folder, nameOf('best', step)), encodeSafetensors(fileOfWeights(weights)));
+    await writeFileAtomically(
+      join(this.folder, nameOf('best', step)),
+      encodeSafetensors(fileOfWeights(weights)),
+      'CheckpointStore.saveBest',
+    );
   }
 
   /**

@@ -14,7 +14,7 @@ const WEIGHTS_FILE = 'weights.bin';
  *
  * @param model any LayersModel.
  * @param folder path of the folder; created if necessary.
- * @throws Error of the file system when a file cannot be written.
+ * @throws IlrecError when the folder is not writable.
  * @example
  * ```ts
  * import { causalLM } from 'tfjs-ilrec';
@@ -32,15 +32,17 @@ export async function saveModel(model: tfl.LayersModel, folder: string): Promise
       await writeFileAtomically(
         join(folder, WEIGHTS_FILE),
         new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData)),
+        'saveModel',
       );
       const manifest = [{ paths: [WEIGHTS_FILE], weights: weightSpecs }];
-      await writeJsonAtomically(join(folder, MODEL_FILE), {
+      const json = {
         format,
         generatedBy,
         convertedBy: convertedBy ?? null,
         modelTopology,
         weightsManifest: manifest,
-      });
+      };
+      await writeJsonAtomically(join(folder, MODEL_FILE), json, 'saveModel');
       return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
     },
   );

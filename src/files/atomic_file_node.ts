@@ -1,5 +1,6 @@
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { IlrecError } from '../errors';
 
 /** Temporary files that this process is writing now. */
 const inProgress = new Set<string>();
@@ -7,12 +8,15 @@ const inProgress = new Set<string>();
 /**
  * Writes a temporary file, flushes it to disk and renames it. A reader sees the old content or the new, even if the
  * process is killed.
+ *
+ * @param caller the public function that error messages name. Default none.
+ * @throws IlrecError when the file cannot be written: no permission, no space, not a folder.
  */
-export async function writeFileAtomically(path: string, content: string | Uint8Array): Promise<void> {
+export async function writeFileAtomically(path: string, content: string | Uint8Array, caller?: string): Promise<void> {
   const temporary = resolve(`${path}.partial-${process.pid}`);
-  await mkdir(dirname(path), { recursive: true });
   inProgress.add(temporary);
   try {
+    await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, 'w');
     try {
       await file.writeFile(content);
@@ -22,11 +26,22 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw unwritable(path, error, caller);
   } finally {
     inProgress.delete(temporary);
   }
+}
+
+/** The error for a path that the file system refuses to write; other errors are returned as they are. */
+export function unwritable(path: string, error: unknown, caller?: string): unknown {
+  if (!(error instanceof Error && 'syscall' in error)) return error;
+  const [reason] = error.message.split(','); // "ENOSPC: no space left on device, write"
+  const prefix = caller === undefined ? '' : `${caller}: `;
+  return new IlrecError(
+    `${prefix}${path} must be writable, got ${reason}; check permissions and free space, or choose another folder`,
+    { cause: error },
+  );
 }
 
 /** Removes temporary files that killed processes left in a folder. */
@@ -52,7 +67,7 @@ function isAnotherProcess(pid: number): boolean {
   }
 }
 
-/** Writes a value as indented JSON, atomically. */
-export async function writeJsonAtomically(path: string, value: unknown): Promise<void> {
-  await writeFileAtomically(path, JSON.stringify(value, null, 2) + '\n');
+/** Writes a value as indented JSON, as `writeFileAtomically` writes. */
+export async function writeJsonAtomically(path: string, value: unknown, caller?: string): Promise<void> {
+  await writeFileAtomically(path, JSON.stringify(value, null, 2) + '\n', caller);
 }

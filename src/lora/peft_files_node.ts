@@ -25,7 +25,7 @@ export interface SaveAdapterOptions {
  * @param adapter an adapter of `addLora` or `loadAdapter`.
  * @param folder path of the folder; created if necessary.
  * @param options the base model's name.
- * @throws IlrecError when the adapter was removed, or `trainModules` names a whole block.
+ * @throws IlrecError when the adapter was removed, `trainModules` names a whole block, or the folder is not writable.
  * @example
  * ```ts
  * import { readdir } from 'node:fs/promises';
@@ -43,8 +43,8 @@ export async function saveAdapter(
   { baseModel }: SaveAdapterOptions = {},
 ): Promise<void> {
   const { config, file } = await encodeAdapter(adapter, baseModel ?? null, 'saveAdapter');
-  await writeFileAtomically(join(folder, ADAPTER_WEIGHTS), encodeSafetensors(file));
-  await writeJsonAtomically(join(folder, ADAPTER_CONFIG), config);
+  await writeFileAtomically(join(folder, ADAPTER_WEIGHTS), encodeSafetensors(file), 'saveAdapter');
+  await writeJsonAtomically(join(folder, ADAPTER_CONFIG), config, 'saveAdapter');
 }
 
 /**

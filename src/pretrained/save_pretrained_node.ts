@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { writeJsonAtomically } from '../files/atomic_file_node';
+import { unwritable, writeJsonAtomically } from '../files/atomic_file_node';
 import { replaceFolder } from '../files/replace_folder_node';
 import { MAX_FLOAT16, type WrittenType } from '../safetensors/safetensors_types';
 import { writeSafetensors } from '../safetensors/safetensors_writer_node';
@@ -44,7 +44,7 @@ const OWN_FILE =
  * @param folder a new or empty folder, or one with an earlier checkpoint and nothing else.
  * @param options the model, its config, and what else to write.
  * @throws IlrecError when the config describes another model, an adapter is not merged, a value exceeds float16's
- * range, an option is out of range, or the folder has other files.
+ * range, an option is out of range, or the folder has other files or is not writable.
  * @example
  * ```ts
  * import { causalLM, llamaConfigJson } from 'tfjs-ilrec';
@@ -83,20 +83,25 @@ export async function savePretrained(folder: string, options: SavePretrainedOpti
   const targets = family.weights(written, folder, 'savePretrained');
   refuseOtherModel(model, targets);
 
-  await replaceFolder(folder, async (aside) => {
+  const write = async (temporary: string): Promise<void> => {
     const tensors = targets.map((target) => ({
       name: target.name,
       shape: target.shape,
       read: () => valuesOf(model, target, dtype),
     }));
-    await writeSafetensors(aside, tensors, { dtype, maxShardBytes });
-    await writeJsonAtomically(join(aside, 'config.json'), written);
-    if (generationConfig !== null) await writeJsonAtomically(join(aside, 'generation_config.json'), generationConfig);
+    await writeSafetensors(temporary, tensors, { dtype, maxShardBytes });
+    const writeJson = async (name: string, value: unknown): Promise<void> =>
+      await writeJsonAtomically(join(temporary, name), value, 'savePretrained');
+    await writeJson('config.json', written);
+    if (generationConfig !== null) await writeJson('generation_config.json', generationConfig);
     if (tokenizer !== null) {
       const json = tokenizer.toJSON();
-      await writeJsonAtomically(join(aside, 'tokenizer.json'), json.tokenizer);
-      await writeJsonAtomically(join(aside, 'tokenizer_config.json'), json.config);
+      await writeJson('tokenizer.json', json.tokenizer);
+      await writeJson('tokenizer_config.json', json.config);
     }
+  };
+  await replaceFolder(folder, write).catch((error: unknown) => {
+    throw unwritable(folder, error, 'savePretrained');
   });
 }
 
