@@ -20,8 +20,8 @@ const WEIGHTS_FILE = 'weights.bin';
  * import { causalLM } from 'tfjs-ilrec';
  * import { loadModel, saveModel } from 'tfjs-ilrec/node';
  *
- * await saveModel(causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 1 }), 'my-model');
- * console.log((await loadModel('my-model')).name); // causal_lm
+ * await saveModel(causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 1 }), 'saved-model');
+ * console.log((await loadModel('saved-model')).name); // causal_lm
  * ```
  */
 export async function saveModel(model: tfl.LayersModel, folder: string): Promise<void> {
@@ -60,8 +60,8 @@ export async function saveModel(model: tfl.LayersModel, folder: string): Promise
  * import { causalLM } from 'tfjs-ilrec';
  * import { loadModel, saveModel } from 'tfjs-ilrec/node';
  *
- * await saveModel(causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 1 }), 'my-model');
- * console.log((await loadModel('my-model')).outputs[0].shape); // [ null, null, 7 ]
+ * await saveModel(causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 1 }), 'saved-model');
+ * console.log((await loadModel('saved-model')).outputs[0].shape); // [ null, null, 7 ]
  * ```
  */
 export async function loadModel(folder: string): Promise<tfl.LayersModel> {

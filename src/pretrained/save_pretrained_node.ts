@@ -51,8 +51,8 @@ const OWN_FILE =
  * import { loadPretrained, savePretrained } from 'tfjs-ilrec/node';
  *
  * const config = { vocabSize: 100, hiddenSize: 8, numHiddenLayers: 1 };
- * await savePretrained('my-model', { model: causalLM(config), config: llamaConfigJson(config) });
- * console.log((await loadPretrained('my-model')).config.hidden_size); // 8
+ * await savePretrained('my-checkpoint', { model: causalLM(config), config: llamaConfigJson(config) });
+ * console.log((await loadPretrained('my-checkpoint')).config.hidden_size); // 8
  * ```
  */
 export async function savePretrained(folder: string, options: SavePretrainedOptions): Promise<void> {
