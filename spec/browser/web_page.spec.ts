@@ -81,7 +81,7 @@ describe('the page of web/ in Chromium', () => {
     });
     await stopAtOnce(page);
     expect(await page.locator('#status').textContent()).to.match(
-      /^indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; /,
+      /^indexedDbStore: the browser must store the checkpoint, got QuotaExceededError: full; /,
     );
     expect(await page.evaluate(() => tf.memory().numTensors)).to.be.below(before + 10); // tfjs leaves the batch whose callback threw; the optimizer had two for each of the weights
 
