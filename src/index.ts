@@ -9,6 +9,9 @@ export {
   type IlrecMetric,
   type IlrecOptions,
 } from './ilrec/ilrec';
+export { sft, type SftOptions } from './ilrec/sft';
+export type { TappedBatch } from './ilrec/tapped_batch';
+export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './ilrec/tapped_method';
 export * from './losses';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
@@ -18,6 +21,7 @@ export type { Reward, RewardContext, RewardEntries } from './losses/reward';
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
 export { FAMILIES, familyOf } from './models/families';
 export type { CheckpointWeight, ModelFamily } from './models/model_family';
+export { disposeModel } from './models/dispose_model';
 export { gpt2, type GPT2Config } from './models/gpt2';
 export type { HuggingFaceConfig } from './models/hugging_face_config';
 export { llamaConfigJson } from './models/llama';

@@ -274,11 +274,13 @@ describe('ilrec', () => {
       method.detach();
     });
 
-    it('refuses items that are no tokens of the model', async () => {
-      const { method, model } = compiled({ ...objective, itemTokens: [2, V] });
+    it('refuses tokens to compare on that are not tokens of the model', async () => {
+      const { method, model } = compiled({ ...objective, distillationTokens: [2, V] });
       method.attach(model);
       const message = await model.trainOnBatch(inputIds(), targets()).then(String, (error: Error) => error.message);
-      expect(message).to.equal(`ilrec: itemTokens must be tokens below the ${V} of the model's vocabulary, got ${V}`);
+      expect(message).to.equal(
+        `ilrec: distillationTokens must be tokens below the ${V} of the model's vocabulary, got ${V}`,
+      );
       method.detach();
     });
 
