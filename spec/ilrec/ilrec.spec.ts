@@ -320,9 +320,10 @@ describe('ilrec', () => {
       const [all, current, old, one] = losses;
       expect(old).to.equal(current);
       for (const other of [all, one]) expect(Math.abs(current - other)).to.be.above(1e-3);
-      expect(warnings.length).to.be.at.most(1); // none on the second backend
-      for (const warning of warnings)
-        expect(warning).to.equal(
+      const ours = warnings.filter((message) => String(message).startsWith('ilrec: '));
+      expect(ours.length).to.be.at.most(1); // none on the second backend
+      for (const message of ours)
+        expect(message).to.equal(
           'ilrec: the option itemTokens is now called distillationTokens; the old name still works',
         );
       expect(() => ilrec({ itemTokens: [1], distillationTokens: [1] })).to.throw(
