@@ -4,10 +4,13 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { ilrec, type IlrecOptions, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { crossEntropy } from '../../src/losses';
 import { causalLM, type CausalLMConfig } from '../../src/models/causal_lm';
+import { AdamW } from '../../src/optimizers/adamw';
+import '../../src/register';
 import { forEachBackend } from '../support/backends';
 import { integers } from '../support/random';
 import { centralDifferences, maxDifference, referenceObjective } from '../support/reference';
 import { referenceDecoder, type Weights, weightsOf } from '../support/reference_decoder';
+import { savedArtifacts } from '../support/saved_artifacts';
 
 const V = 19;
 const B = 3;
@@ -329,6 +332,21 @@ describe('ilrec', () => {
       expect(() => ilrec({ itemTokens: [1], distillationTokens: [1] })).to.throw(
         'ilrec: itemTokens is the old name of distillationTokens, got both; remove itemTokens',
       );
+    });
+
+    it('resumes from a model that was saved with its optimizer, while no metrics were compiled', async () => {
+      const { method, model } = compiled();
+      const batches = () => dataset(() => [{ xs: inputIds(), ys: targets() }]);
+      const fit = async (own: tfl.LayersModel, by: typeof method): Promise<unknown> =>
+        (await own.fitDataset(batches(), { epochs: 2, verbose: 0, callbacks: [by.callback] })).history.loss;
+      model.compile({ optimizer: new AdamW({ learningRate: 0.01 }), loss: method.loss, metrics: method.metrics });
+      await fit(model, method);
+      model.compile({ optimizer: model.optimizer, loss: method.loss });
+      const artifacts = await savedArtifacts(model, { includeOptimizer: true });
+      const loaded = await tfl.loadLayersModel(tf.io.fromMemory(artifacts));
+      const again = ilrec(objective);
+      loaded.compile({ optimizer: loaded.optimizer, loss: again.loss });
+      expect(await fit(loaded, again)).to.deep.equal(await fit(model, method));
     });
 
     it('takes a batch of one, one response position, and a k larger than L - 1', async () => {

@@ -23,7 +23,8 @@ export interface IlrecMethod extends TappedMethod {
 }
 
 /**
- * ILRec (arXiv 2602.17410): trains a tfjs causal language model as a recommender, with self-hard negatives from its own intermediate layers.
+ * Makes the method ILRec (arXiv 2602.17410): it trains a tfjs causal language model as a recommender, with self-hard negatives from the model's own
+ * intermediate layers.
  *
  * ```
  * L = L_CPO + lambda * L_CPD + mu * L_CRR

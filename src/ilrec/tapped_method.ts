@@ -53,10 +53,10 @@ export interface TappedMethod {
 }
 
 /**
- * Makes a training method of your own from a loss over a model's response positions, with the faces of `ilrec()`.
+ * Makes a training method from your own loss over a model's response positions. It has what `ilrec()` has: loss, metrics, callback, attach and detach.
  *
- * The method taps the model: while it trains, the head makes no logits for all positions; your loss asks for those of the P response positions, of the last
- * layer and of the layers before it. That works with any tfjs causal language model that `ilrec()` takes.
+ * The method taps the model. In training the head makes no logits for all positions; your loss asks for those of the P response positions, of the last layer and
+ * of the layers before it. This works with every tfjs causal language model that `ilrec()` takes.
  *
  * @param options see `TappedMethodOptions`.
  * @returns what `compile` and `fit` take.
