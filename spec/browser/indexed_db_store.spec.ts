@@ -5,8 +5,7 @@ import { inChromium } from '../support/browser';
 
 declare const ilrec: typeof Ilrec;
 
-describe('indexedDbStore in Chromium', function () {
-  this.timeout(60_000);
+describe('indexedDbStore in Chromium', () => {
   const chromium = inChromium();
   let page: Page;
 

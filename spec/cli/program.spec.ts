@@ -7,6 +7,7 @@ import { BACKENDS, type BackendName } from '../../src/backends/backend_table_nod
 import { missingPackages } from '../../src/backends/use_backend_node';
 import { ilrecCommand, type Ran } from '../support/command_line';
 import { temporaryFolder } from '../support/folders';
+import { skipBecause } from '../support/skip';
 import { smallConfig } from '../support/small_shop';
 import '../support/backends';
 
@@ -140,7 +141,7 @@ describe('ilrec', () => {
   it('examines one backend, and exits with 1 where it is not ready', async function () {
     expect((await ilrecCommand('doctor', '--backend', 'cpu')).status).to.equal(0);
     const absent = (Object.keys(BACKENDS) as BackendName[]).find((backend) => missingPackages(backend).length > 0);
-    if (absent === undefined) this.skip(); // every backend's packages are installed
+    if (absent === undefined) skipBecause(this, 'the packages of every backend are installed');
     const { status, stdout } = await ilrecCommand('doctor', '--backend', absent);
     expect(stdout).to.match(new RegExp(`^✘ ${absent}  not installed: `, 'm'));
     expect(status).to.equal(1);
@@ -152,7 +153,7 @@ describe('ilrec', () => {
     expect(stderr).to.include("required option '--data <dir>' not specified");
   });
 
-  it('writes a checkpoint and says how to go on when interrupted', async () => {
+  it('writes a checkpoint and says how to continue when interrupted', async () => {
     await prepare();
     await writeFile(
       at('long.json'),
@@ -186,9 +187,7 @@ describe('ilrec', () => {
     const { steps, ...rest } = JSON.parse(stdout) as { steps: number; status: string };
     expect(rest.status).to.equal('interrupted');
     expect(existsSync(at(`run/checkpoints/step-${String(steps).padStart(9, '0')}.safetensors`))).to.equal(true);
-    expect(stderr).to.include(
-      `Interrupted with a checkpoint at step ${steps}; the same command with --resume goes on.`,
-    );
+    expect(stderr).to.include(`Interrupted at step ${steps}. Run the same command with --resume to continue.`);
   });
 });
 

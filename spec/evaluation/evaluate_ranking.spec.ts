@@ -92,6 +92,8 @@ describe('evaluateRecommender', () => {
     const b = await evaluateRecommender(ladder({ targets, users: 20, seed: 4, batchSize: 7 }));
     expect(new Set(a.evaluatedUsers).size).to.equal(20);
     expect([...a.evaluatedUsers]).to.deep.equal([...b.evaluatedUsers]);
+    const other = await evaluateRecommender(ladder({ targets, users: 20, seed: 5 }));
+    expect([...other.evaluatedUsers]).to.not.deep.equal([...a.evaluatedUsers]);
     expect(a.protocol).to.include({ users: 20, usersTotal: 200, userSeed: 4 });
     const named = await evaluateRecommender(ladder({ users: [3, 1] }));
     expect([...named.ranks]).to.deep.equal([10, 3]);
@@ -129,9 +131,14 @@ describe('evaluateRecommender', () => {
     expect(await messageOf({ users: 0 })).to.equal(
       'evaluateRecommender: users must be an integer of at least 1, got 0',
     );
-    expect(await messageOf({ users: [7] })).to.equal('evaluateRecommender: users must be integers in [0, 5), got 7');
+    expect(await messageOf({ users: [7] })).to.equal(
+      'evaluateRecommender: users must be user numbers in [0, 5), got 7',
+    );
     expect(await messageOf({ batchSize: 0 })).to.equal(
       'evaluateRecommender: batchSize must be an integer of at least 1, got 0',
+    );
+    expect(await messageOf({ resamples: 0 })).to.equal(
+      'evaluateRecommender: resamples must be an integer of at least 1, got 0; 1000 is usual',
     );
     expect(await messageOf({ recommend: () => Promise.resolve([[1]]) })).to.equal(
       'evaluateRecommender: recommend must return one list per user, got 1 lists for 5 users',

@@ -191,7 +191,7 @@ describe('constrainedBeamSearch', () => {
       expect(b.scores[0]).to.be.closeTo(a.scores[0], 1e-5);
     });
 
-    it('projects the vocabulary once where its logits take no more memory than a tile of 8192 tokens, and reads only the columns it needs', async () => {
+    it('projects the vocabulary once where its logits take no more memory than a tile of 8192 tokens, and reads only the columns it needs @slow', async () => {
       const sequences = Array.from({ length: 120 }, (_, item) => [3 + (item % 24), 300 + (item >> 3), 60 + item]);
       const trie = buildPrefixTrie(sequences);
       const batch = [[1], [2, 3], [4], [5], [6]];
@@ -338,10 +338,10 @@ describe('constrainedBeamSearch', () => {
       'constrainedBeamSearch: beamWidth must be an integer of at least 1, got 0',
     );
     expect(await messageOf([[1]], { exclude: [null, null] })).to.equal(
-      'constrainedBeamSearch: exclude must hold one set per prompt, got 2 for 1 prompts',
+      'constrainedBeamSearch: exclude must have one set per prompt, got 2 for 1 prompts; use null for none',
     );
     expect(await messageOf([[1]], {}, 9)).to.equal(
-      "constrainedBeamSearch: item tokens must be below the decoder's vocabSize of 9, got 9; use the model's own item index",
+      "constrainedBeamSearch: item tokens must be below the decoder's vocabSize of 9, got 9; build the trie from the tokens that the model was trained on",
     );
     expect(await constrainedBeamSearch(new FakeDecoder(VOCAB), trie, [])).to.deep.equal([]);
   });

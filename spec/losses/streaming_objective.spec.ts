@@ -57,7 +57,7 @@ describe('streamingObjective', () => {
       ).to.be.below(1e-5);
     });
 
-    it('equals the dense objective over many tiles, with negatives in the buffer and beyond it', async () => {
+    it('equals the dense objective over many tiles, with negatives in the buffer and beyond it @slow', async () => {
       const c = streamingCase(23, backend === 'webgpu' ? 4001 : 60_013); // several tiles: the logits of its 20 rows are more than are made at once; those of webgpu are in findOnDevice's spec
       for (const thresholdScale of [0.3, 300]) await expectDense(c, { ...base, thresholdScale });
     });

@@ -325,7 +325,7 @@ describe('estimateMemory', () => {
       expect(of(streamed, adapted).loss).to.be.above(of(streamed).loss);
     });
 
-    it('is within a quarter of what a prediction holds', () => {
+    it('is within a quarter of what a prediction holds @slow', () => {
       for (const [config, batchSize, sequenceLength] of [
         [llama, 2, 24],
         [llama, 1, 160],

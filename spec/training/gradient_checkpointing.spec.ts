@@ -323,7 +323,7 @@ describe('gradientCheckpointing', () => {
       model.dispose();
     });
 
-    it('needs a third of the memory at 8 blocks, and more blocks cost their input and its gradient alone', () => {
+    it('needs a third of the memory at 8 blocks, and more blocks cost their input and its gradient alone @slow', () => {
       const peak = (numHiddenLayers: number, checkpointing: boolean): number => {
         const model = causalLM({ ...config, hiddenSize: 16, intermediateSize: 48, numHiddenLayers });
         const weights = 4 * model.countParams();
