@@ -4,7 +4,7 @@ import importX from 'eslint-plugin-import-x';
 import ts from 'typescript-eslint';
 
 /** Files that every room may import. */
-const BASE = ['errors.ts', 'random.ts', 'shadow.ts', 'version.ts'];
+const BASE = ['errors.ts', 'random.ts', 'shadow.ts', 'version.ts', 'warn_once.ts'];
 
 /**
  * The rooms of src from the ground up, each with the rooms that it may import; nothing else is allowed. A room names only rooms above it in this

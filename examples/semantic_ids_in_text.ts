@@ -24,7 +24,7 @@ const { semanticIds, titles, userIds, sequences } = prepareInteractions(demoCata
 const language = lcRecLanguage({ tokenizer, semanticIds, titles, maxHistory: 3, maxTitleTokens: 12 });
 const model = await addItemTokens(base, language, { strategy: 'titles' }); // new rows start from the titles of their items
 
-const method = ilrec({ numNegativeLayers: 1, itemTokens: language.responseTokens });
+const method = ilrec({ numNegativeLayers: 1, distillationTokens: language.responseTokens });
 model.compile({ optimizer: new AdamW({ learningRate: 3e-3 }), loss: method.loss, metrics: method.metrics });
 const { train } = leaveOneOut({ userIds, sequences });
 const batches = promptBatches({

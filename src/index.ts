@@ -9,6 +9,9 @@ export {
   type IlrecMetric,
   type IlrecOptions,
 } from './ilrec/ilrec';
+export { sft, type SftOptions } from './ilrec/sft';
+export type { TappedBatch } from './ilrec/tapped_batch';
+export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './ilrec/tapped_method';
 export * from './losses';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';

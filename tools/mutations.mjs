@@ -15,15 +15,15 @@ export const mutations = [
   {
     name: 'k is one layer fewer',
     file: 'src/ilrec/ilrec.ts',
-    find: 'numBlocks: numNegativeLayers,',
-    replace: 'numBlocks: Math.max(1, numNegativeLayers - 1),',
+    find: 'numLayers: numNegativeLayers,',
+    replace: 'numLayers: Math.max(1, numNegativeLayers - 1),',
     specs: ['spec/ilrec/ilrec.spec.ts', 'spec/ilrec/ilrec_streaming.spec.ts'],
   },
   {
     name: 'an evaluation advances the step of the schedules',
-    file: 'src/ilrec/ilrec.ts',
-    find: 'if (capture.training) this.step++;',
-    replace: 'this.step++;',
+    file: 'src/ilrec/tapped_method.ts',
+    find: 'if (capture.training && numResponsePositions > 0) method.step++;',
+    replace: 'if (numResponsePositions > 0) method.step++;',
     specs: ['spec/ilrec/ilrec.spec.ts'],
   },
   {
