@@ -219,7 +219,7 @@ class Ilrec implements IlrecMethod {
       thresholdReference,
       distillationWeight,
       rewardWeight,
-      itemTokens,
+      distillationTokens: itemTokens,
     };
     const usesLayers =
       capture.hiddenStates.length > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0);

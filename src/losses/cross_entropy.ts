@@ -2,14 +2,24 @@ import * as tf from '@tensorflow/tfjs-core';
 import { softCrossEntropy } from '../ops/soft_cross_entropy';
 
 /**
- * Response-only cross-entropy, the loss of supervised fine-tuning.
+ * Computes response-only cross-entropy, the loss of supervised fine-tuning (SFT).
  *
  * ```
  * L_CE = mean_t [ logsumexp(z_t) - z_t(y_t) ]
  * ```
+ * For a large vocabulary see `linearCrossEntropy`, which needs no logits.
+ *
  * @param logits [P, V], the response rows alone.
- * @param labels int32 [P], each in [0, V).
+ * @param labels y, int32 [P], each in [0, V).
  * @returns scalar, mean over P. Gradient flows to `logits`.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { crossEntropy } from 'tfjs-ilrec';
+ *
+ * const loss = crossEntropy(tf.tensor2d([[2, 0, 1]]), tf.tensor1d([0], 'int32'));
+ * console.log(loss.dataSync()[0].toFixed(4)); // 0.4076
+ * ```
  */
 export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scalar {
   return tf.tidy(() => tf.mean(softCrossEntropy(logits, oneHotLabels(labels, logits.shape[1]))));

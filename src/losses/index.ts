@@ -1,7 +1,8 @@
 export { collaborativeReward } from './collaborative_reward';
 export { crossEntropy } from './cross_entropy';
 export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cross_layer_distillation';
-export { crossLayerPreference, type CrossLayerPreferenceOptions, type Penalty } from './cross_layer_preference';
+export { crossLayerPreference, type CrossLayerPreferenceOptions } from './cross_layer_preference';
+export type { Penalty } from './penalty';
 export {
   selfHardNegatives,
   type SelfHardNegatives,
