@@ -10,6 +10,12 @@ export {
   type IlrecOptions,
 } from './ilrec/ilrec';
 export * from './losses';
+export {
+  linearCrossEntropy,
+  responseLogProbs,
+  type LinearCrossEntropyOptions,
+} from './vocabulary/linear_cross_entropy';
+export type { LinearHead } from './vocabulary/vocabulary_projection';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';

@@ -18,6 +18,7 @@ export type OwnKernel =
       | 'ILRecReadHead'
       | 'ILRecReadAgain'
       | 'ILRecHeadGradient'
+      | 'ILRecLogProbGradient'
       | 'ILRecTokenLogits'
       | 'ILRecTokenSums'
       | 'ILRecTokenRows'
