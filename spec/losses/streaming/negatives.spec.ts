@@ -37,6 +37,14 @@ describe('negativesFromCandidates', () => {
     expect(changes.factors[1]).to.be.closeTo((Math.exp(2 / 3) - 1) / 2 / total, 1e-7);
   });
 
+  it('takes a token whose z~ is exactly the threshold', () => {
+    // z~ = (0, ln 2, ln 4, 0): the thresholds are those of token 1 and of tokens 0 and 3, as float32 holds them
+    const counts = [Math.fround(Math.log(2)), 0].map(
+      (threshold) => negativesFromCandidates(...oneRow(LOGITS, threshold, 2), 1, 'scale').negatives[0]?.numNegatives,
+    );
+    expect(counts).to.deep.equal([1, 3]);
+  });
+
   it('leaves the label out, and a row without negatives as it is', () => {
     expect(negativesFromCandidates(...oneRow(LOGITS, Math.log(4), 2), 1, 'scale').negatives[0]).to.include({
       numNegatives: 0,
@@ -45,10 +53,17 @@ describe('negativesFromCandidates', () => {
     });
   });
 
-  it('gives up a row whose threshold is below what the buffer holds', () => {
-    const [buffer, rule] = oneRow(LOGITS, Math.log(2));
-    buffer.raise([Math.log(3)], [-Infinity]);
-    expect(negativesFromCandidates(buffer, rule, 1, 'scale').negatives).to.deep.equal([null]);
+  it('gives up a row whose threshold is below what the buffer holds, or exactly at it', () => {
+    const cutoff = Math.fround(Math.log(2));
+    for (const [threshold, isGivenUp] of [
+      [cutoff - 1e-3, true],
+      [cutoff, true],
+      [cutoff + 1e-3, false],
+    ] as const) {
+      const [buffer, rule] = oneRow(LOGITS, threshold);
+      buffer.raise([cutoff], [-Infinity]);
+      expect(negativesFromCandidates(buffer, rule, 1, 'scale').negatives[0] === null).to.equal(isGivenUp);
+    }
   });
 
   it('gives up a row of which the negatives leave too little to be subtracted from', () => {
