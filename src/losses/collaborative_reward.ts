@@ -3,13 +3,14 @@ import { softCrossEntropy } from '../ops/soft_cross_entropy';
 import { oneHotLabels } from './cross_entropy';
 
 /**
- * Computes soft cross-entropy towards what a collaborative-filtering model finds likely among the negatives and the label (CRR, collaborative reward
- * regularisation). It keeps likely false negatives from being punished too much.
+ * Computes soft cross-entropy towards what a collaborative-filtering model finds likely among the negatives and the
+ * label (CRR, collaborative reward regularisation). It keeps likely false negatives from being punished too much.
  *
  * ```
  * r_t = c_t restricted to N_t and y_t, renormalised,   L_CRR = mean_t [ -sum_v r_t(v) * log p^L_t(v) ]
  * ```
- * ILRec, arXiv 2602.17410. In the released trainer the term is divided by 129,000 and switched off. A row on which c has no mass falls back to the label.
+ * ILRec, arXiv 2602.17410. In the released trainer the term is divided by 129k and switched off. A row on which c
+ * has no mass falls back to the label.
  *
  * @param logits z^L [P, V].
  * @param labels y, int32 [P].
@@ -39,7 +40,8 @@ export function collaborativeReward(
     const total = tf.sum(restricted, 1, true); // [P, 1]
     const hasMass = tf.greater(total, 0); // [P, 1]
     const fallback = tf.mul(target, tf.sub(1, tf.cast(hasMass, 'float32'))); // [P, V]
-    const soft = tf.add(tf.div(restricted, tf.where(hasMass, total, tf.onesLike(total))), fallback) as tf.Tensor2D; // r [P, V]
+    const shares = tf.div(restricted, tf.where(hasMass, total, tf.onesLike(total))); // [P, V]
+    const soft = tf.add(shares, fallback) as tf.Tensor2D; // r [P, V]
     return tf.mean(softCrossEntropy(logits, soft));
   });
 }

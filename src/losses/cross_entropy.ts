@@ -27,5 +27,5 @@ export function crossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D): tf.Scala
 
 /** One row per response position, 1 at its label; float32 [P, V]. */
 export function oneHotLabels(labels: tf.Tensor1D, vocabSize: number): tf.Tensor2D {
-  return tf.tidy(() => tf.cast(tf.oneHot(labels, vocabSize), 'float32')) as tf.Tensor2D; // wasm writes integers where oneHot is asked for float32
+  return tf.tidy(() => tf.cast(tf.oneHot(labels, vocabSize), 'float32')) as tf.Tensor2D; // wasm's float32 one-hot is wrong
 }

@@ -10,7 +10,8 @@ export interface CrossLayerDistillationOptions {
 }
 
 /**
- * Computes how far each intermediate layer's distribution is from the final layer's (CPD, cross-layer preference distillation).
+ * Computes how far each intermediate layer's distribution is from the final layer's (CPD, cross-layer preference
+ * distillation).
  *
  * ```
  * KL_l = mean_t sum_v p^L_t(v) * ( log p^L_t(v) - log p^l_t(v) ),   L_CPD = mean over l in S of KL_l
@@ -20,7 +21,8 @@ export interface CrossLayerDistillationOptions {
  * @param teacherLogits z^L [P, V].
  * @param studentLogits z^l for l in S, [S * P, V], layer after layer.
  * @param options see `CrossLayerDistillationOptions`.
- * @returns [S], KL of each layer, mean over P; its mean is L_CPD. Gradient flows to `studentLogits`; none to `teacherLogits`.
+ * @returns [S], KL of each layer, mean over P; its mean is L_CPD. Gradient flows to `studentLogits`; none to
+ *   `teacherLogits`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -46,7 +48,8 @@ export function crossLayerDistillation(
     const teacherLog = tf.logSoftmax(onSlice(stopGradient(teacherLogits))); // log p^L [P, V]
     const teacher = tf.exp(teacherLog) as tf.Tensor2D; // p^L [P, V]
     const negativeEntropy = tf.sum(tf.mul(teacher, teacherLog), 1); // sum p^L log p^L [P]
-    const crossEntropies = softCrossEntropy(onSlice(studentLogits), tf.tile(teacher, [layers, 1])); // -sum p^L log p^l [S * P]
+    const targets = tf.tile(teacher, [layers, 1]) as tf.Tensor2D; // [S * P, V]
+    const crossEntropies = softCrossEntropy(onSlice(studentLogits), targets); // -sum p^L log p^l [S * P]
     return tf.mean(tf.add(tf.reshape(crossEntropies, [layers, numRows]), negativeEntropy), 1) as tf.Tensor1D;
   });
 }

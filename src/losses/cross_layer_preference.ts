@@ -13,12 +13,14 @@ export interface CrossLayerPreferenceOptions {
 }
 
 /**
- * Computes cross-entropy of the final layer with the logit of every self-hard negative raised (CPO, cross-layer preference optimisation).
+ * Computes cross-entropy of the final layer with the logit of every self-hard negative raised (CPO, cross-layer
+ * preference optimisation).
  *
  * ```
  * z'(v) = z(v) + alpha * w(v) * s(v),   L_CPO = mean_t [ logsumexp(z'_t) - z_t(y_t) ]
  * ```
- * ILRec, arXiv 2602.17410. In the released trainer the branches of the penalty are swapped, so the negatives' logits stay as they are.
+ * ILRec, arXiv 2602.17410. In the released trainer the branches of the penalty are swapped, so the negatives' logits
+ * stay as they are.
  *
  * @param logits z^L [P, V].
  * @param labels y, int32 [P].

@@ -64,15 +64,17 @@ export interface IlrecTerms {
  * Computes ILRec's objective and its terms from logits of the response rows.
  *
  * ```
- * L = L_CPO + lambda * L_CPD + mu * L_CRR
+ * L_CPT = L_CPO + lambda * L_CPD,   L = L_CPT + mu * L_CRR
  * ```
- * ILRec, arXiv 2602.17410. The terms: `selfHardNegatives` (N_t, w), `crossLayerPreference` (CPO), `crossLayerDistillation` (CPD), `collaborativeReward` (CRR).
- * alpha = lambda = mu = 0 is exactly response-only cross-entropy. Without an intermediate layer N_t is empty and CPD is 0.
- * `streamingObjective` computes the same without logits.
+ * ILRec, arXiv 2602.17410. The terms: `selfHardNegatives` (N_t, w), `crossLayerPreference` (CPO),
+ * `crossLayerDistillation` (CPD), `collaborativeReward` (CRR). alpha = lambda = mu = 0 is exactly response-only
+ * cross-entropy. Without an intermediate layer N_t is empty and CPD is 0. `streamingObjective` computes the same
+ * without logits.
  *
  * @param inputs logits, labels and reward of the P response positions; see `IlrecObjectiveInputs`.
  * @param options coefficients; see `IlrecObjectiveOptions`.
- * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to final and intermediate logits.
+ * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to final and
+ *   intermediate logits.
  * @throws IlrecError when penaltyWeight is below 0 or thresholdScale is not above 0.
  * @example
  * ```ts

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * How the logit z of a negative is raised by CPO, z' = z + alpha w s(z). `scale`: s = |z|, the paper's factor (1 + alpha w) made safe for negative logits.
- * `paper`: s = z, the factor as printed, which lowers a negative logit. `additive`: s = 1.
+ * How the logit z of a negative is raised by CPO, z' = z + alpha w s(z). `scale`: s = |z|, the paper's factor (1 +
+ * alpha w) made safe for negative logits. `paper`: s = z, the factor as printed, which lowers a negative logit.
+ * `additive`: s = 1.
  */
 export type Penalty = 'scale' | 'paper' | 'additive';
 
@@ -18,8 +19,10 @@ interface PenaltyForm {
 }
 
 /**
- * The penalty s(z) and its derivative; the only definition in TypeScript. The kernels have the same in their own languages: assembly/penalty.ts for wasm, and
- * the WGSL of src/kernels/webgpu/head/ for WebGPU. Change all three together.
+ * The penalty s(z) and its derivative.
+ *
+ * s(z) is defined once per language: here for TypeScript, in assembly/penalty.ts for AssemblyScript and in
+ * src/kernels/webgpu/head/penalty.ts for WGSL. Change all three.
  */
 export const PENALTIES: Readonly<Record<Penalty, PenaltyForm>> = {
   scale: {

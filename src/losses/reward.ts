@@ -24,8 +24,8 @@ export interface RewardEntries {
 }
 
 /**
- * Computes c, the mass of each next token, [P, V]. It is non-negative; each row sums to 1 over the tokens that may follow, or is all zero where none may.
- * The caller disposes the result; no gradient flows through it.
+ * Computes c, the mass of each next token, [P, V]. It is non-negative; each row sums to 1 over the tokens that may
+ * follow, or is all zero where none may. The caller disposes the result; no gradient flows through it.
  */
 export interface Reward {
   (context: RewardContext): tf.Tensor2D;

@@ -21,13 +21,15 @@ export interface SelfHardNegatives {
 }
 
 /**
- * Finds the tokens that the intermediate layers give at least the probability of the label: the self-hard negatives N_t and their weights.
+ * Finds the tokens that the intermediate layers give at least the probability of the label: the self-hard negatives N_t
+ * and their weights.
  *
  * ```
  * p~ = softmax(z~),   tau_t = phi * p_ref(y_t),   N_t = { v != y_t : p~_t(v) >= tau_t }
  * w_t(v) = p~_t(v) / sum over N_t of p~_t
  * ```
- * ILRec, arXiv 2602.17410. The released trainer sums the layers' logits, counts the final layer among them and compares that sum with one layer's logit.
+ * ILRec, arXiv 2602.17410. The released trainer sums the layers' logits, counts the final layer among them and compares
+ * that sum with one layer's logit.
  *
  * @param ensembleLogits z~ [P, V], mean of the intermediate layers' early-exit logits.
  * @param finalLogits z^L [P, V].
@@ -56,12 +58,13 @@ export function selfHardNegatives(
     throw new IlrecError(`selfHardNegatives: thresholdScale must be above 0, got ${thresholdScale}`);
   return tf.tidy(() => {
     const target = oneHotLabels(labels, ensembleLogits.shape[1]); // [P, V]
-    const ensemble = tf.softmax(stopGradient(ensembleLogits)); // p~ [P, V]
-    const reference = thresholdReference === 'final' ? tf.softmax(stopGradient(finalLogits)) : ensemble; // p_ref [P, V]
-    const threshold = tf.mul(tf.sum(tf.mul(reference, target), 1, true), thresholdScale); // tau [P, 1]
-    const reached = tf.cast(tf.greaterEqual(ensemble, threshold), 'float32'); // [P, V]
+    const ensembleProbs = tf.softmax(stopGradient(ensembleLogits)); // p~ [P, V]
+    const finalProbs = thresholdReference === 'final' ? tf.softmax(stopGradient(finalLogits)) : null; // p^L [P, V]
+    const referenceProbs = finalProbs ?? ensembleProbs; // p_ref [P, V]
+    const threshold = tf.mul(tf.sum(tf.mul(referenceProbs, target), 1, true), thresholdScale); // tau [P, 1]
+    const reached = tf.cast(tf.greaterEqual(ensembleProbs, threshold), 'float32'); // [P, V]
     const mask = tf.mul(reached, tf.sub(1, target)) as tf.Tensor2D; // N_t [P, V]
-    const candidates = tf.mul(ensemble, mask); // [P, V]
+    const candidates = tf.mul(ensembleProbs, mask); // [P, V]
     const total = tf.sum(candidates, 1, true); // [P, 1]
     const weights = tf.div(candidates, tf.where(tf.greater(total, 0), total, tf.onesLike(total))) as tf.Tensor2D; // w
     return { mask, weights };

@@ -15,19 +15,21 @@ import type { Coefficients, StreamingObjectiveInputs, Trained } from './streamin
 export type { StreamingObjectiveInputs } from './streaming/types';
 
 /**
- * Computes `ilrecObjective` for a linear head without making logits [P, V]. The head is read tile by tile; every term and its gradient are made on the way, and
- * memory does not grow with V.
+ * Computes `ilrecObjective` for a linear head without making logits [P, V]. The head is read tile by tile; every term
+ * and its gradient are made on the way, and memory does not grow with V.
  *
  * ```
- * E_l = E_{p^l}[W],   dH_l (CPD) = E_l - E_L,   dH_L (CPO) = E_L e^(lse - lse') + sum_N (p' dz'/dz - p e^(lse - lse')) W - W_y
+ * E_l = E_{p^l}[W],   dH_l (CPD) = E_l - E_L
+ * dH_L (CPO) = E_L e^(lse - lse') + sum_N (p' dz'/dz - p e^(lse - lse')) W - W_y
  * ```
- * Tokens that may be negatives are collected during the reading; rows with more of them than the buffer holds are read again. A trained head is read once more
- * for its own gradient, so its logits need not be kept. On a backend with kernels for it (WebGPU) nothing is read back to the CPU.
+ * Tokens that may be negatives are collected during the reading; rows with more of them than the buffer holds are read
+ * again. A trained head is read once more for its own gradient, so its logits need not be kept. On a backend with
+ * kernels for it (WebGPU) nothing is read back to the CPU.
  *
  * @param inputs hidden states, head, labels and reward of the P response positions; see `StreamingObjectiveInputs`.
  * @param options coefficients; see `IlrecObjectiveOptions`.
- * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden states, and to the head's weight and bias
- *   unless the head or their variables are frozen.
+ * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden
+ *   states, and to the head's weight and bias unless the head or their variables are frozen.
  * @throws IlrecError on WebGPU without the package's kernels.
  * @example
  * ```ts
@@ -38,7 +40,13 @@ export type { StreamingObjectiveInputs } from './streaming/types';
  * const intermediateHidden = tf.tensor2d([[0, 1]]); // [S * P, D], one layer
  * const weight = tf.tensor2d([[1, 0], [2, 3], [-1, 0]]); // [V, D]: z^L = (1, 2, -1) and z~ = (0, 3, 0)
  * const terms = streamingObjective(
- *   { finalHidden, intermediateHidden, head: { weight, layout: 'rows', bias: null }, labels: Int32Array.of(0), reward: null },
+ *   {
+ *     finalHidden,
+ *     intermediateHidden,
+ *     head: { weight, layout: 'rows', bias: null },
+ *     labels: Int32Array.of(0),
+ *     reward: null,
+ *   },
  *   {
  *     penaltyWeight: 0.5,
  *     penalty: 'scale',

@@ -10,8 +10,9 @@ export interface RowCandidates {
 }
 
 /**
- * Keeps, for each row of logits that come in parts, the tokens that may pass the row's threshold, which is known only when the whole row has been seen.
- * Tokens that are certain to be too low are left out on the way; a row with more tokens than fit is given up.
+ * Keeps, for each row of logits that come in parts, the tokens that may pass the row's threshold, which is known only
+ * when the whole row has been seen. Tokens that are certain to be too low are left out on the way; a row with more
+ * tokens than fit is given up.
  */
 export class CandidateBuffer {
   private readonly tokens: Int32Array;
@@ -34,7 +35,8 @@ export class CandidateBuffer {
   }
 
   /**
-   * Leaves tokens at or below these ranking logits out of the next part, [numRows]. A cutoff only rises from part to part.
+   * Leaves tokens at or below these ranking logits out of the next part, [numRows]. A cutoff only rises from part to
+   * part.
    *
    * @param largest the largest ranking logit of each row in the part, [numRows].
    * @returns the rows that have something above their cutoff.
@@ -48,7 +50,9 @@ export class CandidateBuffer {
     return open;
   }
 
-  /** Adds the part's tokens, from `start` on, of some of the rows: ranking logits and logits, [size] each, row by row. */
+  /**
+   * Adds the part's tokens, from `start` on, of some of the rows: ranking logits and logits, [size] each, row by row.
+   */
   add(rows: readonly number[], start: number, size: number, rankingLogits: Float32Array, logits: Float32Array): void {
     rows.forEach((row, i) => {
       const cutoff = this.cutoffs[row];

@@ -2,7 +2,10 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { ownKernel, type OwnKernel } from '../ops/own_kernel';
 import type { VocabularyProjection } from './vocabulary_projection';
 
-/** Whether the current backend has kernels that read a head on the device, so that nothing is read back to the CPU on the way. */
+/**
+ * Whether the current backend has kernels that read a head on the device, so that nothing is read back to the CPU on
+ * the way.
+ */
 export function staysOnDevice(): boolean {
   return ownKernel('ILRecReadHead') !== null;
 }
@@ -42,7 +45,10 @@ export function rowsOfTokens({ weight, layout }: VocabularyProjection, tokens: t
   return runHeadKernel('ILRecTokenRows', { weight, layout, bias: null }, { tokens })[0] as tf.Tensor2D;
 }
 
-/** A matrix in the head's layout with rows [n, D] added to those of some tokens; the matrix is changed in place and disposed. */
+/**
+ * A matrix in the head's layout with rows [n, D] added to those of some tokens; the matrix is changed in place and
+ * disposed.
+ */
 export function withRowsOfTokens(
   weight: tf.Tensor2D,
   layout: VocabularyProjection['layout'],

@@ -4,17 +4,23 @@ import { hiddenSizeOf, type VocabularyProjection, vocabSizeOf } from './vocabula
 import { tileWidth } from './vocabulary_tiles';
 
 /**
- * Asks for the tokens of each of the first P rows that rank near the row's label or above it. A row's ranking logits need not be its own: they belong to
- * another hidden state, or are a mean over other rows.
+ * Asks for the tokens of each of the first P rows that rank near the row's label or above it. A row's ranking logits
+ * need not be its own: they belong to another hidden state, or are a mean over other rows.
  */
 export interface DeviceCandidateSearch {
   /** Label, its logit and its ranking logit, [P, 3]. */
   readonly labels: tf.Tensor2D;
-  /** Hidden states of the ranking logits, [P, D]; null where these are the mean over the groups of P rows that follow the first P rows. */
+  /**
+   * Hidden states of the ranking logits, [P, D]; null where these are the mean over the groups of P rows that follow
+   * the first P rows.
+   */
   readonly rankingHidden: tf.Tensor2D | null;
   /** How many tokens of a row are kept. */
   readonly capacity: number;
-  /** A token is kept where log p of the ranking exceeds log p of the label by more than this, as far as the vocabulary has been read. */
+  /**
+   * A token is kept where log p of the ranking exceeds log p of the label by more than this, as far as the vocabulary
+   * has been read.
+   */
   readonly logScale: number;
   /** Whether p of the label is the ranking's, not the row's own. */
   readonly usesRanking: boolean;
@@ -52,7 +58,7 @@ export function readHeadOnDevice(
   const rankingHidden = search?.rankingHidden ?? null;
   const all = rankingHidden === null ? hidden : tf.concat([hidden, rankingHidden], 0);
   const numRanked = search === null ? 0 : search.labels.shape[0];
-  const [firstLayer, layers] = rankingHidden === null ? [numRanked, numRows / numRanked - 1] : [numRows, 1];
+  const [firstRanking, groups] = rankingHidden === null ? [numRanked, numRows / numRanked - 1] : [numRows, 1];
   const [softmax, ...found] = runHeadKernel(
     'ILRecReadHead',
     head,
@@ -64,8 +70,8 @@ export function readHeadOnDevice(
       ...(search === null
         ? { firstLayer: 0, layers: 0 }
         : {
-            firstLayer,
-            layers,
+            firstLayer: firstRanking,
+            layers: groups,
             capacity: search.capacity,
             logScale: search.logScale,
             usesEnsemble: search.usesRanking ? 1 : 0,

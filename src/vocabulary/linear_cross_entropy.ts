@@ -20,15 +20,17 @@ export interface LinearCrossEntropyOptions {
  * ```
  * z = W h + b,   L = mean over labelled rows of [ logsumexp(z) - z(y) ]
  * ```
- * The head is read in tiles of the vocabulary, so memory does not grow with V. A head whose logits fit one tile is read in one piece. Rows without a label
- * are left out before the head is read and cost nothing. The same idea: Cut Cross-Entropy (Wijmans et al., arXiv 2411.09009).
+ * The head is read in tiles of the vocabulary, so memory does not grow with V. A head whose logits fit one tile is read
+ * in one piece. Rows without a label are left out before the head is read and cost nothing. The same idea: Cut
+ * Cross-Entropy (Wijmans et al., arXiv 2411.09009).
  *
  * @param hidden [P, D]: what the head reads. Reshape [B, T, D] to [B * T, D].
  * @param head W [V, D], or `{ weight, layout, bias, isFrozen }`; a tfjs dense kernel [D, V] has the layout 'columns'.
- * @param labels int32 [P], each in [0, V) or `ignoreIndex`. They are read on the CPU; on WebGPU they must come from there, as the labels of a batch do.
+ * @param labels int32 [P], each in [0, V) or `ignoreIndex`. They are read on the CPU; on WebGPU they must come from
+ *   there, as the labels of a batch do.
  * @param options see `LinearCrossEntropyOptions`.
- * @returns scalar, mean over the labelled rows; 0 where there are none. The gradient is exact and flows to `hidden`, weight and bias; not to a frozen
- *   head or to variables that are not trainable.
+ * @returns scalar, mean over the labelled rows; 0 where there are none. The gradient is exact and flows to `hidden`,
+ *   weight and bias; not to a frozen head or to variables that are not trainable.
  * @throws IlrecError when shapes do not fit together or a label is out of range.
  * @example
  * ```ts
@@ -47,10 +49,10 @@ export function linearCrossEntropy(
   labels: tf.Tensor1D,
   options: LinearCrossEntropyOptions = {},
 ): tf.Scalar {
-  const { projection, rows } = checked('linearCrossEntropy', hidden, head, labels, options);
+  const { projection, labelled } = checked('linearCrossEntropy', hidden, head, labels, options);
   return tf.tidy(() => {
-    const sum = tf.sum(logProbsOfLabels(hidden, projection, rows));
-    return tf.sub(0, tf.div(sum, Math.max(1, rows.labels.length)));
+    const sum = tf.sum(logProbsOfLabels(hidden, projection, labelled));
+    return tf.sub(0, tf.div(sum, Math.max(1, labelled.labels.length)));
   });
 }
 
@@ -60,15 +62,16 @@ export function linearCrossEntropy(
  * ```
  * z = W h + b,   out_p = z_p(y_p) - logsumexp(z_p)
  * ```
- * Preference losses are sums of these: DPO is `-log sigma(beta * (sum of chosen - sum of rejected))`, with those of a reference model taken away.
- * Memory and cost are those of `linearCrossEntropy`.
+ * Preference losses are sums of these: DPO is `-log sigma(beta * (sum of chosen - sum of rejected))`, with those of a
+ * reference model taken away. Memory and cost are those of `linearCrossEntropy`.
  *
  * @param hidden [P, D]: what the head reads. Reshape [B, T, D] to [B * T, D].
  * @param head W [V, D], or `{ weight, layout, bias, isFrozen }`; a tfjs dense kernel [D, V] has the layout 'columns'.
- * @param labels int32 [P], each in [0, V) or `ignoreIndex`. They are read on the CPU; on WebGPU they must come from there, as the labels of a batch do.
+ * @param labels int32 [P], each in [0, V) or `ignoreIndex`. They are read on the CPU; on WebGPU they must come from
+ *   there, as the labels of a batch do.
  * @param options see `LinearCrossEntropyOptions`.
- * @returns [P], at most 0; exactly 0 in rows without a label. The gradient is exact and flows to `hidden`, weight and bias; not to a frozen head or to
- *   variables that are not trainable.
+ * @returns [P], at most 0; exactly 0 in rows without a label. The gradient is exact and flows to `hidden`, weight and
+ *   bias; not to a frozen head or to variables that are not trainable.
  * @throws IlrecError when shapes do not fit together or a label is out of range.
  * @example
  * ```ts
@@ -87,8 +90,8 @@ export function responseLogProbs(
   labels: tf.Tensor1D,
   options: LinearCrossEntropyOptions = {},
 ): tf.Tensor1D {
-  const { projection, rows } = checked('responseLogProbs', hidden, head, labels, options);
-  return logProbsOfLabels(hidden, projection, rows);
+  const { projection, labelled } = checked('responseLogProbs', hidden, head, labels, options);
+  return logProbsOfLabels(hidden, projection, labelled);
 }
 
 function checked(
@@ -97,7 +100,7 @@ function checked(
   head: LinearHead,
   labels: tf.Tensor1D,
   { ignoreIndex = -100 }: LinearCrossEntropyOptions,
-): { projection: VocabularyProjection; rows: LabelledRows } {
+): { projection: VocabularyProjection; labelled: LabelledRows } {
   const projection = toProjection(head);
   const [vocabSize, hiddenSize] = [vocabSizeOf(projection), hiddenSizeOf(projection)];
   if (hidden.rank !== 2 || hidden.shape[1] !== hiddenSize)
@@ -116,5 +119,5 @@ function checked(
     throw new IlrecError(
       `${name}: label ${outside} must be in [0, ${vocabSize}) or the ignoreIndex ${ignoreIndex}, got ${all[outside]}`,
     );
-  return { projection, rows: { places, labels: places.map((row) => all[row]) } };
+  return { projection, labelled: { places, labels: places.map((row) => all[row]) } };
 }

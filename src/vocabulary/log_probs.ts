@@ -26,8 +26,8 @@ export interface LabelledRows {
  * ```
  * log p = z_y - logsumexp(z),   d log p / dh = W_y - E_p[W],   d log p / dW_v = (1[v = y] - p(v)) h
  * ```
- * The forward pass reads the head once, for logsumexp and E_p[W]. The backward pass scales W_y - E_p[W] by the incoming gradient; where the head is trained
- * it reads the head a second time, as p(v) has to be made again.
+ * The forward pass reads the head once, for logsumexp and E_p[W]. The backward pass scales W_y - E_p[W] by the incoming
+ * gradient; where the head is trained it reads the head a second time, as p(v) has to be made again.
  *
  * @param hidden [P, D].
  * @returns [P], 0 in rows without a label.
@@ -51,9 +51,9 @@ export function logProbsOfLabels(
       save(inputs);
       return { value: tf.zeros([numRows]), gradFunc: (_, saved) => saved.map((each) => tf.zerosLike(each)) };
     }
-    const rows = pick(hidden, places); // [Q, D]
-    const { logProbs, slopes, logSumExp } = forward(rows, head, labels, true);
-    save([slopes as tf.Tensor2D, rows, logSumExp, weight, ...(bias === null ? [] : [bias])]);
+    const labelledHidden = pick(hidden, places); // [Q, D]
+    const { logProbs, slopes, logSumExp } = forward(labelledHidden, head, labels, true);
+    save([slopes as tf.Tensor2D, labelledHidden, logSumExp, weight, ...(bias === null ? [] : [bias])]);
     return {
       value: spread(logProbs, places, numRows),
       gradFunc: (dy, saved) =>
@@ -62,7 +62,7 @@ export function logProbsOfLabels(
           const dHidden = spread(tf.mul(saved[0], factors), places, numRows); // [P, D]
           const dHead = gradientOfHead(
             { ...head, weight: saved[3] as tf.Tensor2D, bias: bias === null ? null : (saved[4] as tf.Tensor1D) },
-            { rows: saved[1] as tf.Tensor2D, logSumExp: saved[2] as tf.Tensor2D, factors, labels },
+            { hidden: saved[1] as tf.Tensor2D, logSumExp: saved[2] as tf.Tensor2D, factors, labels },
             trains,
           );
           return [dHidden, dHead.weight, dHead.bias].filter((each) => each !== null);
@@ -78,29 +78,30 @@ function isRecorded(): boolean {
   return gradientDepth > 0 && kernelDepth === 0;
 }
 
-type Forward = {
+interface Forward {
   /** [Q] */
   readonly logProbs: tf.Tensor1D;
   /** W_y - E_p[W], [Q, D]; null where no gradient is asked for. */
   readonly slopes: tf.Tensor2D | null;
   /** [Q, 1] */
   readonly logSumExp: tf.Tensor2D;
-};
+}
 
-/** @param rows [Q, D], Q > 0. */
-function forward(rows: tf.Tensor2D, head: VocabularyProjection, labels: Int32Array, withSlopes: boolean): Forward {
+/** @param hidden [Q, D], Q > 0. */
+function forward(hidden: tf.Tensor2D, head: VocabularyProjection, labels: Int32Array, withSlopes: boolean): Forward {
   const { weight, bias } = ofTokens(head, tf.tensor1d(labels, 'int32')); // W_y [Q, D], b_y [Q]
-  const { logSumExp, expectations } = logSumExpOfHead(head, rows, withSlopes);
-  const products = tf.sum(tf.mul(rows, weight), 1); // [Q]
+  const { logSumExp, expectations } = logSumExpOfHead(head, hidden, withSlopes);
+  const products = tf.sum(tf.mul(hidden, weight), 1); // [Q]
   const labelLogits = bias === null ? products : tf.add(products, bias); // z_y [Q]
-  const logProbs = tf.minimum(tf.sub(labelLogits, tf.squeeze(logSumExp, [1])), 0) as tf.Tensor1D; // rounding can put it above 0
+  const difference = tf.sub(labelLogits, tf.squeeze(logSumExp, [1])); // [Q]; rounding can put it above 0
+  const logProbs = tf.minimum(difference, 0) as tf.Tensor1D;
   return { logProbs, slopes: expectations === null ? null : tf.sub<tf.Tensor2D>(weight, expectations), logSumExp };
 }
 
 /** What the head's gradient is made of: Q rows, and the gradient that comes in for the log-probability of each. */
 interface IncomingGradient {
   /** [Q, D] */
-  readonly rows: tf.Tensor2D;
+  readonly hidden: tf.Tensor2D;
   /** [Q, 1] */
   readonly logSumExp: tf.Tensor2D;
   /** [Q, 1] */
@@ -112,17 +113,17 @@ interface IncomingGradient {
 /** dW_v = sum over the rows of factor (1[v = y] - p(v)) h, and the same without h for the bias. */
 function gradientOfHead(
   head: VocabularyProjection,
-  { rows, logSumExp, factors, labels }: IncomingGradient,
+  { hidden, logSumExp, factors, labels }: IncomingGradient,
   trains: TrainedParts,
 ): HeadGradient {
   if (!trains.weight && !trains.bias) return { weight: null, bias: null };
-  const numRows = rows.shape[0];
+  const numRows = hidden.shape[0];
   if (staysOnDevice()) {
     const known = tf.concat([tf.tensor2d(Float32Array.from(labels), [numRows, 1]), logSumExp, factors], 1); // [Q, 3]
     const gradients = runHeadKernel(
       'ILRecLogProbGradient',
       head,
-      { hidden: rows, known },
+      { hidden, known },
       {
         width: tileWidth(numRows, vocabSizeOf(head), hiddenSizeOf(head)),
         trainsWeight: trains.weight ? 1 : 0,
@@ -146,7 +147,7 @@ function gradientOfHead(
   return headGradient(
     head,
     numRows,
-    (tile) => ({ factors: ofTile(tile.logitsOf(rows), tile.start, tile.size), hidden: rows }),
+    (tile) => ({ factors: ofTile(tile.logitsOf(hidden), tile.start, tile.size), hidden }),
     trains,
   );
 }
@@ -159,6 +160,5 @@ function pick<T extends tf.Tensor>(tensor: T, places: Int32Array): T {
 /** The opposite: rows [Q, ...] in their places of a [P, ...], 0 elsewhere. */
 function spread<T extends tf.Tensor>(rows: T, places: Int32Array, numRows: number): T {
   if (places.length === numRows) return rows;
-  if (places.length === 0) return tf.zeros([numRows, ...rows.shape.slice(1)]) as T;
   return tf.unsortedSegmentSum(rows, tf.tensor1d(places, 'int32'), numRows) as T;
 }

@@ -28,7 +28,8 @@ export class OnlineSoftmax {
   /**
    * The next part of the rows, [R, n].
    *
-   * @returns e^(x - m) with m of this part, and the factor by which sums over earlier parts must be multiplied, [R, n] and [R, 1].
+   * @returns e^(x - m) with m of this part, and the factor by which sums over earlier parts must be multiplied, [R, n]
+   *   and [R, 1].
    */
   add(x: tf.Tensor2D): { exponentials: tf.Tensor2D; factor: tf.Tensor2D } {
     const [exponentials, largest, sums, factor] = next(x, this.largest.value, this.totals.value);

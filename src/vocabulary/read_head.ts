@@ -23,8 +23,8 @@ export interface HeadReading {
 }
 
 /**
- * Reads a head once, tile by tile, as flash attention reads its keys (with K = V = W): the softmax of each hidden state, and its expected row of W.
- * Logits [R, V] never exist as a whole.
+ * Reads a head once, tile by tile, as flash attention reads its keys (with K = V = W): the softmax of each hidden
+ * state, and its expected row of W. Logits [R, V] never exist as a whole.
  *
  * @param hidden [R, D].
  */
@@ -35,7 +35,8 @@ export function readHead(
 ): HeadReading {
   const [numRows] = hidden.shape;
   const softmax = new OnlineSoftmax(numRows);
-  const sums = numExpected > 0 ? new Running(tf.zeros([numExpected, hiddenSizeOf(head)]) as tf.Tensor2D) : null; // sum of e^(z - m) W
+  // sums of e^(z - m) W
+  const sums = numExpected > 0 ? new Running(tf.zeros([numExpected, hiddenSizeOf(head)]) as tf.Tensor2D) : null;
   const first = (rows: tf.Tensor2D): tf.Tensor2D =>
     numExpected === numRows ? rows : tf.slice(rows, [0, 0], [numExpected, rows.shape[1]]);
   forEachTile(head, numRows + numOtherRows, (tile) => {

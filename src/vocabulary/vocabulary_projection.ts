@@ -102,7 +102,10 @@ export class VocabularyTile {
     return tf.matMul(factors, this.weight, false, this.head.layout === 'columns');
   }
 
-  /** Gradient of the tokens' weights where `factors` [R, size] is the gradient of the logits of `hidden` [R, D]; in the head's own layout. */
+  /**
+   * Gradient of the tokens' weights where `factors` [R, size] is the gradient of the logits of `hidden` [R, D]; in the
+   * head's own layout.
+   */
   weightGradient(factors: tf.Tensor2D, hidden: tf.Tensor2D): tf.Tensor2D {
     return this.head.layout === 'rows'
       ? tf.matMul(factors, hidden, true, false)

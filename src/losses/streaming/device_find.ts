@@ -27,7 +27,10 @@ export interface DeviceFound {
   readonly negatives: tf.Tensor2D;
   /** What the penalty adds at some tokens, [P, C]; null without negatives. */
   readonly changes: { readonly tokens: tf.Tensor2D; readonly factors: tf.Tensor2D } | null;
-  /** 1 for the rows that were read again, [P, 1], and their sums over the vocabulary of p' dz'/dz W, [P, D]; null without negatives. */
+  /**
+   * 1 for the rows that were read again, [P, 1], and their sums over the vocabulary of p' dz'/dz W, [P, D]; null
+   * without negatives.
+   */
   readonly reread: { readonly isUnread: tf.Tensor2D; readonly sums: tf.Tensor2D | null } | null;
   readonly reward: DeviceReward | null;
 }

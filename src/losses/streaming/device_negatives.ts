@@ -11,7 +11,10 @@ export interface DeviceNegativeRule {
 }
 
 export interface DeviceNegatives {
-  /** `RowNegatives` in columns, [P, 4]: |N_t|, sum of p^L and of p~ over N_t, lse' - lse; 0 in rows that are to be read again. */
+  /**
+   * `RowNegatives` in columns, [P, 4]: |N_t|, sum of p^L and of p~ over N_t, lse' - lse; 0 in rows that are to be read
+   * again.
+   */
   readonly columns: tf.Tensor2D;
   /** 1 for a row whose candidates do not hold what is needed, else 0, [P, 1]. */
   readonly isUnread: tf.Tensor2D;
@@ -57,7 +60,7 @@ export function negativesOnDevice(
 }
 
 export function indicator(condition: tf.Tensor): tf.Tensor {
-  return tf.mul(tf.cast(condition, 'float32'), 1); // some of the backend's kernels misread a cast that has not been computed with
+  return tf.mul(tf.cast(condition, 'float32'), 1); // without the product, some WebGPU kernels read zeros
 }
 
 export function sumOf(values: tf.Tensor): tf.Tensor2D {

@@ -25,7 +25,7 @@ export function readLayersOnDevice(
   expected: Expected,
 ): DeviceLayerReading {
   const numRows = finalHidden.shape[0]; // P
-  const hidden = studentHidden === null ? finalHidden : tf.concat([finalHidden, studentHidden], 0); // [P or P + S * P, D]
+  const hidden = studentHidden === null ? finalHidden : tf.concat([finalHidden, studentHidden], 0); // [R, D]
   const numExpected = { none: 0, final: numRows, all: hidden.shape[0] }[expected];
   const { logSumExp, expectations, candidates } = readHeadOnDevice(head, hidden, {
     numExpected,

@@ -49,7 +49,10 @@ export function rewardOnDevice(
   return { losses, tokens, shares };
 }
 
-/** The entries as a table, a line for each response row: tokens, the place of each one's mass among the entries (behind the last for none), and which is the label. */
+/**
+ * The entries as a table, a line for each response row: tokens, the place of each one's mass among the entries (behind
+ * the last for none), and which is the label.
+ */
 function inRows(
   { rows, tokens }: RewardEntries,
   labels: Int32Array,

@@ -7,7 +7,10 @@ import { rulesOf } from './penalised_pass';
 import type { LayerReading } from './read_layers';
 import type { Coefficients, Found, StreamingObjectiveInputs, Trained } from './types';
 
-/** Gradients of the total: of the final hidden states, the intermediate ones, the head's weight and its bias, as far as each is there and trained. */
+/**
+ * Gradients of the total: of the final hidden states, the intermediate ones, the head's weight and its bias, as far as
+ * each is there and trained.
+ */
 export function gradientsOf(
   inputs: StreamingObjectiveInputs,
   options: Coefficients,

@@ -35,7 +35,10 @@ export interface FoundNegatives {
   readonly changes: SparseFactors;
 }
 
-/** A row whose negatives leave less than this of its probability is read again: the difference 1 - sum_N p has lost its digits. */
+/**
+ * A row whose negatives leave less than this of its probability is read again: the difference 1 - sum_N p has lost its
+ * digits.
+ */
 export const MIN_REST = 0.01;
 
 /**

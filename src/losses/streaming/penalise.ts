@@ -67,7 +67,10 @@ export function penalise(
 }
 
 export interface FirstOrderTile {
-  /** p (x + p~ ds / dz) of the negatives, x = p~ s: what the penalty adds to p, to first order and without alpha over the sum of p~; [R, tile]. */
+  /**
+   * p (x + p~ ds / dz) of the negatives, x = p~ s: what the penalty adds to p, to first order and without alpha over
+   * the sum of p~; [R, tile].
+   */
   readonly factors: tf.Tensor2D;
   /** Of the negatives in the tile: sum of p~, number, sums of p^L, of p^L x and of p^L x^2; [R, 5]. */
   readonly sums: tf.Tensor2D;

@@ -47,12 +47,16 @@ export function rulesOf(
   }));
 }
 
-/** Up to this alpha w s and alpha w ds / dz of each negative, what the first order leaves out of a gradient is below 1e-5 of the token's probability. */
+/**
+ * Up to this alpha w s and alpha w ds / dz of each negative, what the first order leaves out of a gradient is below
+ * 1e-5 of the token's probability.
+ */
 const FIRST_ORDER_UP_TO = 2e-3;
 
 /**
- * The penalised sums of rows whose negatives do not fit the buffer, as early in training, when most of the vocabulary passes the threshold. With that many
- * negatives each one's weight is tiny, and one more reading of the vocabulary gives the sums to first order:
+ * The penalised sums of rows whose negatives do not fit the buffer, as early in training, when most of the vocabulary
+ * passes the threshold. With that many negatives each one's weight is tiny, and one more reading of the vocabulary
+ * gives the sums to first order:
  *
  * ```
  * sum_N e^(z' - lse) = sum_N p (1 + a x + a^2 x^2 / 2),   x = p~ s,   a = alpha / sum_N p~
@@ -119,7 +123,11 @@ function column(values: readonly number[]): tf.Tensor2D {
   return tf.tensor2d(Float32Array.from(values), [values.length, 1]);
 }
 
-/** The same without the first-order approximation. @param counted the rows' negatives, with everything but the exact penalised sum. */
+/**
+ * The same without the first-order approximation.
+ *
+ * @param counted the rows' negatives, with everything but the exact penalised sum.
+ */
 function exactPass(
   head: VocabularyProjection,
   { places, finalHidden, ensembleHidden }: Omit<RowsToRead, 'expectations'>,

@@ -10,7 +10,9 @@ export interface LayerRows {
   readonly finalHidden: tf.Tensor2D;
   /** The intermediate layers' where CPD compares each, layer after layer, [S * P, D]; else null. */
   readonly studentHidden: tf.Tensor2D | null;
-  /** The layers' mean, whose logits are z~, [P, D]; null where z~ is not needed or is the mean of the students' logits. */
+  /**
+   * The layers' mean, whose logits are z~, [P, D]; null where z~ is not needed or is the mean of the students' logits.
+   */
   readonly ensembleHidden: tf.Tensor2D | null;
 }
 
@@ -28,7 +30,11 @@ export interface LayerReading {
 /** Where the tokens that may be negatives are collected. */
 export interface CandidateSearch {
   readonly buffer: CandidateBuffer;
-  /** The z~ below which a token will not be a negative, [P]. @param finalLogSumExp and ensembleLogSumExp of what has been read. */
+  /**
+   * The z~ below which a token will not be a negative, [P].
+   *
+   * @param finalLogSumExp and ensembleLogSumExp of what has been read.
+   */
   cutoffsOf(finalLogSumExp: Float64Array, ensembleLogSumExp: Float64Array): Float64Array;
 }
 
@@ -43,11 +49,12 @@ export function readLayers(
   expected: Expected,
 ): LayerReading {
   const numRows = finalHidden.shape[0]; // P
-  const hidden = studentHidden === null ? finalHidden : tf.concat([finalHidden, studentHidden], 0); // [P or P + S * P, D]
+  const hidden = studentHidden === null ? finalHidden : tf.concat([finalHidden, studentHidden], 0); // [R, D]
   const ensembleSoftmax = search === null ? null : new OnlineSoftmax(numRows);
   const collect = (tile: VocabularyTile, logits: tf.Tensor2D, softmax: OnlineSoftmax): void => {
     if (search === null || ensembleSoftmax === null) return;
-    const ensembleLogits = ensembleHidden === null ? meanOfStudents(logits, numRows) : tile.logitsOf(ensembleHidden); // z~ [P, tile]
+    // z~ [P, tile]
+    const ensembleLogits = ensembleHidden === null ? meanOfStudents(logits, numRows) : tile.logitsOf(ensembleHidden);
     ensembleSoftmax.add(ensembleLogits);
     const cutoffs = search.cutoffsOf(softmax.readLogSumExp(), ensembleSoftmax.readLogSumExp());
     const open = search.buffer.raise(cutoffs, tf.max(ensembleLogits, 1).dataSync<'float32'>());

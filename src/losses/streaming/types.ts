@@ -11,7 +11,10 @@ import type { RewardRows } from './reward_rows';
 export interface StreamingObjectiveInputs {
   /** What the head reads at the response rows, [P, D]. */
   readonly finalHidden: tf.Tensor2D;
-  /** The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term uses one. */
+  /**
+   * The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term
+   * uses one.
+   */
   readonly intermediateHidden: tf.Tensor2D | null;
   readonly head: VocabularyProjection;
   /** y, [P], each in [0, V). */
