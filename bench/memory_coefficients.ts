@@ -11,7 +11,6 @@ import '../src/register';
 import { peakBytes } from '../spec/support/peak_memory';
 import { ilrec } from '../src/ilrec/ilrec';
 import { unregisterKernels } from '../src/kernels/register_kernels';
-import { JOINED_UP_TO } from '../src/layers/projection';
 import { addLora } from '../src/lora';
 import { streamingObjective } from '../src/losses';
 import { causalLM } from '../src/models/causal_lm';
@@ -57,6 +56,8 @@ const SHAPES: Shape[] = [
   [1, 16, 64, 4, 2, 16, 2400],
   [1, 24, 256, 4, 4, 64, 600],
 ].map(shapeOf);
+/** Kernels of up to this many numbers are joined into one product. */
+const JOINED_UP_TO = 2 ** 18;
 
 function build(
   { T, D, H, K, F, I }: Shape,

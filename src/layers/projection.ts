@@ -32,7 +32,7 @@ export interface Projection {
 }
 
 /** Kernels up to this many numbers are joined into one product: there an op's call costs more than the copy that joining makes. */
-export const JOINED_UP_TO = 2 ** 18;
+const JOIN_BELOW = 2 ** 18;
 
 /**
  * Products of one input with several weights, side by side: [x W1 + b1, x W2 + b2, ...].
@@ -52,7 +52,7 @@ export function project(
       0,
     );
     const product =
-      numbers <= JOINED_UP_TO
+      numbers <= JOIN_BELOW
         ? joinedProduct(x, projections)
         : joined(projections.map((projection) => joinedProduct(x, [projection])));
     const deltas = delta === null ? [] : projections.map(({ name }) => delta(name, x, training));

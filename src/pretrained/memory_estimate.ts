@@ -1,6 +1,5 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-import { JOINED_UP_TO } from '../layers/projection';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { isStreamed, tileWidth } from '../vocabulary/vocabulary_tiles';
 import { type DecoderSizes, sizesOfConfig, sizesOfModel, type WeightSize } from './decoder_sizes';
@@ -61,6 +60,8 @@ export interface MemoryEstimate {
 }
 
 const BYTES = 4;
+/** Kernels of up to this many numbers are joined into one product, see src/layers/projection.ts. */
+const JOINED_UP_TO = 2 ** 18;
 const HEAD = 'lm_head/weight';
 /** Products that lie side by side in one tensor, see src/layers/decoder_block.ts. */
 const SIDE_BY_SIDE = [/\/(q|k|v)_proj$/, /\/(gate|up)_proj$/];
