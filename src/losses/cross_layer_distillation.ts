@@ -1,11 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { IlrecError } from '../errors';
 import { softCrossEntropy } from '../ops/soft_cross_entropy';
 import { stopGradient } from '../ops/stop_gradient';
 
 export interface CrossLayerDistillationOptions {
   /** Token ids on which the distributions are compared, renormalised there. Default the whole vocabulary. */
   distillationTokens?: ArrayLike<number>;
-  /** @deprecated The old name of `distillationTokens`; used where that is not given. */
+  /** @deprecated The old name of `distillationTokens`. */
   itemTokens?: ArrayLike<number>;
 }
 
@@ -23,6 +24,7 @@ export interface CrossLayerDistillationOptions {
  * @param options see `CrossLayerDistillationOptions`.
  * @returns [S], KL of each layer, mean over P; its mean is L_CPD. Gradient flows to `studentLogits`; none to
  *   `teacherLogits`.
+ * @throws IlrecError when the option is given under both names.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -62,8 +64,11 @@ export function distillationTokensOf(
   name: string,
   { distillationTokens, itemTokens }: CrossLayerDistillationOptions,
 ): ArrayLike<number> | undefined {
-  if (distillationTokens !== undefined || itemTokens === undefined) return distillationTokens;
-  if (!hasWarned) tf.backend_util.warn(`${name}: the option itemTokens is now called distillationTokens`);
+  if (itemTokens === undefined) return distillationTokens;
+  if (distillationTokens !== undefined)
+    throw new IlrecError(`${name}: itemTokens is the old name of distillationTokens, got both; remove itemTokens`);
+  if (!hasWarned)
+    tf.backend_util.warn(`${name}: the option itemTokens is now called distillationTokens; the old name still works`);
   hasWarned = true;
   return itemTokens;
 }

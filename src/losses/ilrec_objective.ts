@@ -22,7 +22,7 @@ export interface IlrecObjectiveOptions {
   rewardWeight: number;
   /** Token ids on which CPD compares the layers. Default the whole vocabulary. */
   distillationTokens?: ArrayLike<number>;
-  /** @deprecated The old name of `distillationTokens`; used where that is not given. */
+  /** @deprecated The old name of `distillationTokens`. */
   itemTokens?: ArrayLike<number>;
 }
 

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../../kernel';
 import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
 import { headGradient } from './head_gradient';
-import { logProbGradient } from './head_log_prob';
+import { logProbGradient } from './log_prob';
 import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';
 import { readAgain, readHead } from './head_reading';
 import { makeOutput } from '../shader';
