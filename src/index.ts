@@ -13,6 +13,12 @@ export { sft, type SftOptions } from './ilrec/sft';
 export type { TappedBatch } from './ilrec/tapped_batch';
 export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './ilrec/tapped_method';
 export * from './losses';
+export {
+  linearCrossEntropy,
+  responseLogProbs,
+  type LinearCrossEntropyOptions,
+} from './vocabulary/linear_cross_entropy';
+export type { LinearHead } from './vocabulary/vocabulary_projection';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';

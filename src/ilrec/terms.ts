@@ -28,7 +28,7 @@ export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions): Ilrec
     thresholdReference,
     distillationWeight,
     rewardWeight,
-    itemTokens: distillationTokens,
+    distillationTokens,
   };
   const usesLayers = batch.numLayers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0);
   const hiddenStates = usesLayers ? batch.hiddenStates() : null; // [S * P, D]
@@ -65,7 +65,7 @@ interface Given {
 function denseTerms(batch: TappedBatch, { hiddenStates, coefficients, reward }: Given): IlrecTerms {
   const finalLogits = batch.finalLogits(); // [P, V]
   const [numPositions, vocabSize] = finalLogits.shape;
-  checkDistillationTokens(coefficients.itemTokens, vocabSize);
+  checkDistillationTokens(coefficients.distillationTokens, vocabSize);
   const intermediateLogits = hiddenStates === null ? null : batch.earlyExitLogits(hiddenStates); // [S * P, V]
   const ensembleLogits =
     intermediateLogits === null
@@ -94,7 +94,7 @@ function streamedTerms(
   { hiddenStates, coefficients, reward }: Given,
 ): IlrecTerms {
   const vocabSize = vocabSizeOf(head);
-  checkDistillationTokens(coefficients.itemTokens, vocabSize);
+  checkDistillationTokens(coefficients.distillationTokens, vocabSize);
   const entries = reward === null ? null : rewardEntries(reward, rewardContext(batch, vocabSize));
   return streamingObjective(
     {
