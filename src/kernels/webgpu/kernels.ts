@@ -4,7 +4,7 @@ import { webgpuAttention } from './attention';
 import { webgpuAttentionGradient } from './attention_gradient';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
-import { webgpuHead } from './head/head_kernels';
+import { webgpuHead } from './head/kernels';
 import { webgpuLargeElementwise } from './large_elementwise';
 import { webgpuBatchMatMul } from './mat_mul';
 import { readableIndices } from './readable_integers';

@@ -1,9 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../../kernel';
-import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
-import { headGradient } from './head_gradient';
-import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';
-import { readAgain, readHead } from './head_reading';
+import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './entries';
+import { headGradient } from './gradient';
+import { type DeviceHead, partsOfHead, sizesOf } from './parts';
+import { readAgain, readHead } from './reading';
 import { makeOutput } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';
 

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { KNOWN, NEGATIVES, penaltyFunctions, type DevicePenalty } from './head_penalised';
+import { KNOWN, NEGATIVES, penaltyFunctions, type DevicePenalty } from './penalised';
 import { ROW_LANES } from '../row_ranks';
 import { runShader } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';

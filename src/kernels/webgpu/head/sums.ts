@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { ListedRows } from './head_tile';
-import { NEGATIVES } from './head_penalised';
+import type { ListedRows } from './tile';
+import { NEGATIVES } from './penalised';
 import { runShader } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';
 

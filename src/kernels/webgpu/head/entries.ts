@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type DeviceHead, partsOfHead } from './head_parts';
+import { type DeviceHead, partsOfHead } from './parts';
 import { runShader } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';
 

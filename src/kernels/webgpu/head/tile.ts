@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type DeviceHead, partsOfTile, sizesOf } from './head_parts';
+import { type DeviceHead, partsOfTile, sizesOf } from './parts';
 import { runTiledProduct } from '../tiled_product';
 import type { WebGpuBackend } from '../webgpu_backend';
 

@@ -1,10 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type CandidateRule, collectCandidates, emptyCandidates } from './head_candidates';
-import { type DeviceHead, mostTokens, sizesOf, TILE_ALIGNMENT } from './head_parts';
-import { countNegatives, type DevicePenalty, penaliseTile } from './head_penalised';
-import { addToSoftmax, type TileRows } from './head_softmax';
-import { divideListedSums, divideSums, putLogTotals } from './head_sums';
-import { addTileSums, type ListedRows, type Tile, tileLogits } from './head_tile';
+import { type CandidateRule, collectCandidates, emptyCandidates } from './candidates';
+import { type DeviceHead, mostTokens, sizesOf, TILE_ALIGNMENT } from './parts';
+import { countNegatives, type DevicePenalty, penaliseTile } from './penalised';
+import { addToSoftmax, type TileRows } from './softmax';
+import { divideListedSums, divideSums, putLogTotals } from './sums';
+import { addTileSums, type ListedRows, type Tile, tileLogits } from './tile';
 import { listRows } from '../row_list';
 import { fillTensor } from '../large_elementwise';
 import { makeOutput } from '../shader';

@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { blendedAt, blendedIntegers, type TileRows } from './head_softmax';
+import { blendedAt, blendedIntegers, type TileRows } from './softmax';
 import { ROW_LANES, rowRanks } from '../row_ranks';
 import { LOWEST, rowReductions } from '../row_reductions';
 import { fillTensor } from '../large_elementwise';

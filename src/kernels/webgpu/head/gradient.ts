@@ -1,8 +1,8 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { biasGradient, type FinalFactors, finalFactors, studentFactors } from './head_factors';
-import { type DeviceHead, sizesOf } from './head_parts';
-import { forEachTile } from './head_reading';
-import { putTileGradient, tileLogits } from './head_tile';
+import { biasGradient, type FinalFactors, finalFactors, studentFactors } from './factors';
+import { type DeviceHead, sizesOf } from './parts';
+import { forEachTile } from './reading';
+import { putTileGradient, tileLogits } from './tile';
 import { makeOutput } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';
 

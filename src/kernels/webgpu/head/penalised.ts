@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { ListedRows } from './head_tile';
+import type { ListedRows } from './tile';
 import { ROW_LANES } from '../row_ranks';
 import { rowReductions } from '../row_reductions';
 import { runShader } from '../shader';
