@@ -31,10 +31,15 @@ export interface Sharing {
 
 const ROWS = upTo(4);
 
+function sharing(acrossLanes: number, staged: number): Sharing {
+  return { lanes: 8 * acrossLanes, acrossLanes, columns: upTo(TILE / acrossLanes), staged };
+}
+
+const [NARROW, USUAL, WIDE] = [sharing(8, 32), sharing(16, 32), sharing(32, 16)];
+
 /** @param fours F / 4, at most 32. */
 export function sharingOf(fours: number): Sharing {
-  const acrossLanes = fours <= 8 ? 8 : fours <= 16 ? 16 : 32;
-  return { lanes: 8 * acrossLanes, acrossLanes, columns: upTo(TILE / acrossLanes), staged: fours <= 16 ? 32 : 16 };
+  return fours <= 8 ? NARROW : fours <= 16 ? USUAL : WIDE;
 }
 
 /** Workgroup memory of all attention programs. */

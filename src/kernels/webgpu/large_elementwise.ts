@@ -3,6 +3,7 @@ import { type KernelReplacement, sizeOf } from '../kernel';
 import { addN } from './add_n';
 import { bindingLimit } from './binding_limit';
 import { countOf, makeOutput, type Operand, partsOf, runShader } from './shader';
+import { memoize, type ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
 const LANES = 256;
@@ -11,6 +12,16 @@ const LANES = 256;
 function isLarge(backend: WebGpuBackend, count: number): boolean {
   return 4 * count > bindingLimit(backend.device);
 }
+
+const elementwiseProgram = memoize((name: string, expression: string, ...isOne: boolean[]): ShaderProgram => ({
+  name,
+  workgroupSize: LANES,
+  body: `
+      let i = group * ${LANES}u + lane;
+      if (i >= u.count) { return; }
+      ${isOne.map((one, at) => `let x${at} = in${at}[${one ? '0' : 'i'}];`).join('\n')}
+      y[i] = ${expression};`,
+}));
 
 /** y[i] = expression of x0[i], x1[i] ..., where a tensor of one number stands for any number of them. */
 function elementwise(
@@ -25,85 +36,86 @@ function elementwise(
   for (const { begin, end } of partsOf(backend.device, count)) {
     const part = (tensor: tf.TensorInfo): Operand => (countOf(tensor) === 1 ? tensor : { tensor, begin, end });
     const isOne = inputs.map((tensor) => countOf(tensor) === 1);
-    runShader(backend, {
-      name: `large ${name} ${isOne.join(' ')}`,
+    runShader(backend, elementwiseProgram(name, expression, ...isOne), {
       reads: Object.fromEntries(inputs.map((tensor, i) => [`in${i}`, part(tensor)])),
       writes: { y: { tensor: y, begin, end } },
       integers: { count: end - begin },
-      workgroupSize: LANES,
       workgroups: Math.ceil((end - begin) / LANES),
-      body: `
-        let i = group * ${LANES}u + lane;
-        if (i >= u.count) { return; }
-        ${inputs.map((_, at) => `let x${at} = in${at}[${isOne[at] ? '0' : 'i'}];`).join('\n')}
-        y[i] = ${expression};`,
     });
   }
   return y;
 }
 
+const fillProgram = memoize((type: 'i32' | 'f32'): ShaderProgram => ({
+  name: 'fill',
+  workgroupSize: LANES,
+  body: `
+      let i = group * ${LANES}u + lane;
+      if (i < u.count) { numbers[i] = ${type}(select(u.even, u.odd, i % 2u == 1u)); }`,
+}));
+
 /** Sets all numbers of a tensor; of two values, one and the other in turn. */
 export function fillTensor(backend: WebGpuBackend, tensor: tf.TensorInfo, even: number, odd = even): void {
   for (const { begin, end } of partsOf(backend.device, countOf(tensor))) {
-    runShader(backend, {
-      name: `fill ${tensor.dtype}`,
+    runShader(backend, fillProgram(tensor.dtype === 'int32' ? 'i32' : 'f32'), {
       reads: {},
       writes: { numbers: { tensor, begin, end } },
       integers: { count: end - begin },
       floats: { even, odd },
-      workgroupSize: LANES,
       workgroups: Math.ceil((end - begin) / LANES),
-      body: `
-        let i = group * ${LANES}u + lane;
-        if (i < u.count) { numbers[i] = ${tensor.dtype === 'int32' ? 'i32' : 'f32'}(select(u.even, u.odd, i % 2u == 1u)); }`,
     });
   }
 }
 
-/** Sum of all numbers, in an order of its own that is the same each time. */
-function sumOfAll(backend: WebGpuBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
-  const groups = 256;
-  const partial = makeOutput(backend, [groups]);
-  const reduce = `
-    sums[lane] = sum;
+/** Workgroups, and so partial sums, of the sum of all numbers. */
+const GROUPS = 256;
+
+const sumLanes = `
+  sums[lane] = sum;
+  workgroupBarrier();
+  for (var span = ${LANES / 2}u; span > 0u; span /= 2u) {
+    if (lane < span) { sums[lane] += sums[lane + span]; }
     workgroupBarrier();
-    for (var span = ${LANES / 2}u; span > 0u; span /= 2u) {
-      if (lane < span) { sums[lane] += sums[lane + span]; }
-      workgroupBarrier();
-    }`;
-  const declarations = `var<workgroup> sums: array<f32, ${LANES}>;`;
+  }`;
+const laneSums = `var<workgroup> sums: array<f32, ${LANES}>;`;
+
+const sumPart: ShaderProgram = {
+  name: 'sum',
+  workgroupSize: LANES,
+  declarations: laneSums,
+  body: `
+    var sum = 0.0;
+    for (var i = group * ${LANES}u + lane; i < u.count; i += ${GROUPS * LANES}u) { sum += x[i]; }
+    ${sumLanes}
+    if (lane == 0u) {
+      if (u.is_first == 0u) { sum = partial[group]; } else { sum = 0.0; }
+      partial[group] = sum + sums[0];
+    }`,
+};
+
+const sumPartial: ShaderProgram = {
+  name: 'sum',
+  workgroupSize: LANES,
+  declarations: laneSums,
+  body: `
+    var sum = partial[lane];
+    ${sumLanes}
+    if (lane == 0u) { total[0] = sums[0]; }`,
+};
+
+/** Sum of all numbers, added in the same order each time. */
+function sumOfAll(backend: WebGpuBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
+  const partial = makeOutput(backend, [GROUPS]);
   for (const { begin, end } of partsOf(backend.device, countOf(x))) {
-    runShader(backend, {
-      name: 'large sum',
+    runShader(backend, sumPart, {
       reads: { x: { tensor: x, begin, end } },
       writes: { partial },
       integers: { count: end - begin, is_first: begin === 0 ? 1 : 0 },
-      workgroupSize: LANES,
-      workgroups: groups,
-      declarations,
-      body: `
-        var sum = 0.0;
-        for (var i = group * ${LANES}u + lane; i < u.count; i += ${groups * LANES}u) { sum += x[i]; }
-        ${reduce}
-        if (lane == 0u) {
-          if (u.is_first == 0u) { sum = partial[group]; } else { sum = 0.0; }
-          partial[group] = sum + sums[0];
-        }`,
+      workgroups: GROUPS,
     });
   }
   const total = makeOutput(backend, shape);
-  runShader(backend, {
-    name: 'large sum of partial sums',
-    reads: { partial },
-    writes: { total },
-    workgroupSize: LANES,
-    workgroups: 1,
-    declarations,
-    body: `
-      var sum = partial[lane];
-      ${reduce}
-      if (lane == 0u) { total[0] = sums[0]; }`,
-  });
+  runShader(backend, sumPartial, { reads: { partial }, writes: { total }, workgroups: 1 });
   backend.disposeData(partial.dataId);
   return total;
 }

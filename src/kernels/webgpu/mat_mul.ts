@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, type KernelReplacement } from '../kernel';
-import { type Layout, lanesOf, matMulProgram, type Tiling } from './mat_mul_program';
+import { type Layout, matMulProgram, type Tiling } from './mat_mul_program';
 import { clear, countOf, makeOutput, runShader } from './shader';
+import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /** Products of any layout and any number of batches, also of a batch that is broadcast against another; messages about wrong shapes are tfjs's. */
@@ -19,10 +20,10 @@ export const webgpuBatchMatMul: KernelReplacement = {
   },
 };
 
-const LARGE: Tiling = { name: 'large', rows: 64, columns: 64, ownRows: 4, ownColumns: 8, step: 16 };
-const SMALL: Tiling = { name: 'small', rows: 32, columns: 32, ownRows: 4, ownColumns: 4, step: 32 };
+const LARGE: Tiling = { rows: 64, columns: 64, ownRows: 4, ownColumns: 8, step: 16 };
+const SMALL: Tiling = { rows: 32, columns: 32, ownRows: 4, ownColumns: 4, step: 32 };
 /** For few rows, as in generation. */
-const FLAT: Tiling = { name: 'flat', rows: 8, columns: 128, ownRows: 4, ownColumns: 4, step: 16 };
+const FLAT: Tiling = { rows: 8, columns: 128, ownRows: 4, ownColumns: 4, step: 16 };
 
 /** Workgroups below which a device has idle cores: smaller tiles are taken, then parts of the inner axis. */
 const ENOUGH_GROUPS = 64;
@@ -98,8 +99,15 @@ function runProduct(
   const to = parts === 1 ? product : makeOutput(backend, [parts, ...product.shape]);
   const fours = n % 4 === 0;
   const sizes = padded(batch);
-  runShader(backend, {
-    name: `matMul ${tiling.name} ${[a, b].map(({ layout }) => `${layout.transposed} ${layout.fours}`).join(' ')} ${fours}`,
+  const program = matMulProgram(
+    tiling,
+    a.layout.transposed,
+    a.layout.fours,
+    b.layout.transposed,
+    b.layout.fours,
+    fours,
+  );
+  runShader(backend, program, {
     reads: { a: { tensor: a.info, fours: a.layout.fours }, b: { tensor: b.info, fours: b.layout.fours } },
     writes: { product: { tensor: to, fours } },
     integers: {
@@ -125,31 +133,32 @@ function runProduct(
         b2: b.places[2],
       },
     },
-    workgroupSize: lanesOf(tiling),
     workgroups: groupsOf(tiling) * parts,
-    ...matMulProgram(tiling, a.layout, b.layout, fours),
   });
   if (parts === 1) return;
   addParts(backend, to, product, parts);
   backend.disposeData(to.dataId);
 }
 
+const sumOfParts: ShaderProgram = {
+  name: 'matMul',
+  workgroupSize: 64,
+  body: `
+    let i = group * 64 + lane;
+    if (i >= u.count) { return; }
+    var total = 0.0;
+    for (var part = 0u; part < u.parts; part++) { total += terms[part * u.count + i]; }
+    sum[i] = total;`,
+};
+
 /** Always in the same order; tfjs adds its parts atomically. */
 function addParts(backend: WebGpuBackend, terms: tf.TensorInfo, sum: tf.TensorInfo, parts: number): void {
   const count = countOf(sum);
-  runShader(backend, {
-    name: 'addParts',
+  runShader(backend, sumOfParts, {
     reads: { terms },
     writes: { sum },
     integers: { count, parts },
-    workgroupSize: 64,
     workgroups: Math.ceil(count / 64),
-    body: `
-      let i = group * 64 + lane;
-      if (i >= u.count) { return; }
-      var total = 0.0;
-      for (var part = 0u; part < u.parts; part++) { total += terms[part * u.count + i]; }
-      sum[i] = total;`,
   });
 }
 

@@ -1,6 +1,3 @@
-import { hasSubgroups } from './subgroups';
-import type { Device } from './webgpu_backend';
-
 /** Below every logit; WGSL has no infinity that one can rely on. */
 export const LOWEST = -3e38;
 
@@ -16,15 +13,17 @@ export interface RowReductions {
 }
 
 /**
- * WGSL `sum_of(lane, value)` and `largest_of(lane, value)`: of the values of a workgroup's invocations, in the same order each time and the same for all of
- * them; all of them must call it. Where the device has subgroups, each reduces its own values without a barrier first.
+ * WGSL `sum_of(lane, value)` and `largest_of(lane, value)` over the invocations of a workgroup. All of them must call it, and all get the same result. The
+ * order of additions never changes.
+ *
+ * @param subgroups whether each subgroup reduces its own values first, without a barrier; see `hasSubgroups`.
  */
-export function rowReductions(device: Device, lanes: number): RowReductions {
-  const reduction = hasSubgroups(device) ? bySubgroups : byHalves;
+export function rowReductions(lanes: number, subgroups: boolean): RowReductions {
+  const reduction = subgroups ? bySubgroups : byHalves;
   const sum = reduction(lanes, 'sum_of', 'subgroupAdd', (a, b) => `${a} + ${b}`);
   const largest = reduction(lanes, 'largest_of', 'subgroupMax', (a, b) => `max(${a}, ${b})`);
   const declarations = `const LOWEST = ${LOWEST};\nvar<workgroup> partial: array<f32, ${lanes}>;\n${sum}\n${largest}`;
-  return { declarations, enable: hasSubgroups(device) ? ['subgroups'] : [] };
+  return { declarations, enable: subgroups ? ['subgroups'] : [] };
 }
 
 type Both = (a: string, b: string) => string;

@@ -1,17 +1,19 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { blendedAt, blendedIntegers, type TileRows } from './softmax';
+import { ensembleIntegers, ensembleLogit, type LogitRows } from './softmax';
+import { fillTensor } from '../large_elementwise';
 import { ROW_LANES, rowRanks } from '../row_ranks';
 import { LOWEST, rowReductions } from '../row_reductions';
-import { fillTensor } from '../large_elementwise';
 import { makeOutput, runShader } from '../shader';
+import { memoize, type ShaderProgram } from '../shader_program';
+import { hasSubgroups } from '../subgroups';
 import type { WebGpuBackend } from '../webgpu_backend';
 
-/** The tokens of each response row that may be negatives, [P, C] each; z~ of an unused place is below every logit. */
+/** The tokens of each response row that may be negatives, with their logits, [P, C] each; z~ of an unused place is below every logit. */
 export interface DeviceCandidates {
   readonly tokens: tf.TensorInfo;
-  readonly ensemble: tf.TensorInfo;
-  readonly final: tf.TensorInfo;
-  /** How many there are, and below which z~ tokens are left out, [P, 2]; no token is above the latter where they did not fit. */
+  readonly ensembleLogits: tf.TensorInfo;
+  readonly finalLogits: tf.TensorInfo;
+  /** Of each row, how many there are and the cutoff of z~ above which they are complete, [P, 2]; above every logit where they did not fit. */
   readonly progress: tf.TensorInfo;
 }
 
@@ -25,55 +27,29 @@ export interface CandidateRule {
 
 export function emptyCandidates(backend: WebGpuBackend, numRows: number, capacity: number): DeviceCandidates {
   const shape = [numRows, capacity];
-  const [tokens, ensemble, final, progress] = [
-    makeOutput(backend, shape, 'int32'),
-    makeOutput(backend, shape),
-    makeOutput(backend, shape),
-    makeOutput(backend, [numRows, 2]),
-  ];
+  const tokens = makeOutput(backend, shape, 'int32');
+  const ensembleLogits = makeOutput(backend, shape);
+  const finalLogits = makeOutput(backend, shape);
+  const progress = makeOutput(backend, [numRows, 2]);
   fillTensor(backend, tokens, 0);
-  fillTensor(backend, ensemble, LOWEST);
-  fillTensor(backend, final, 0);
+  fillTensor(backend, ensembleLogits, LOWEST);
+  fillTensor(backend, finalLogits, 0);
   fillTensor(backend, progress, 0, LOWEST);
-  return { tokens, ensemble, final, progress };
+  return { tokens, ensembleLogits, finalLogits, progress };
 }
 
-/**
- * Adds a tile's tokens, in their order, whose z~ is above a cutoff: where the normalisers of what has been seen put the threshold, less a margin. It only
- * rises; where a row is full, what it now leaves out is dropped, and a row that still does not fit is given up.
- */
-export function collectCandidates(
-  backend: WebGpuBackend,
-  logits: tf.TensorInfo,
-  softmax: tf.TensorInfo,
-  rows: TileRows,
-  start: number,
-  size: number,
-  rule: CandidateRule,
-  { tokens, ensemble, final, progress }: DeviceCandidates,
-): void {
-  const integers = {
-    ...blendedIntegers(rows, size),
-    num_direct: rows.numDirect,
-    start,
-    capacity: tokens.shape[1],
-    uses_ensemble: rule.usesEnsemble ? 1 : 0,
-  };
-  runShader(backend, {
-    name: 'ILRecHeadCandidates',
-    reads: { logits, softmax, labels: rule.labels },
-    writes: { tokens, ensembles: ensemble, finals: final, progress },
-    integers,
-    floats: { log_scale: rule.logScale },
+const collectProgram = memoize((subgroups: boolean): ShaderProgram => {
+  const { enable, declarations } = rowReductions(ROW_LANES, subgroups);
+  return {
+    name: 'collectCandidates',
+    enable,
     workgroupSize: ROW_LANES,
-    workgroups: rows.numBlended,
-    enable: rowReductions(backend.device, ROW_LANES).enable,
-    declarations: `${rowReductions(backend.device, ROW_LANES).declarations}${rowRanks}${blendedAt}
+    declarations: `${declarations}${rowRanks}${ensembleLogit}
       var<workgroup> cutoff_here: f32;
       var<workgroup> count_here: u32;
       fn normaliser_of(row: u32) -> f32 { return softmax[3u * row] + log(softmax[3u * row + 1u]); }`,
     body: `
-      if (group >= u.num_blended) { return; }
+      if (group >= u.num_ensemble) { return; }
       let label = i32(labels[3u * group]);
       if (lane == 0u) {
         var threshold = labels[3u * group + 2u];
@@ -85,36 +61,36 @@ export function collectCandidates(
       var count = workgroupUniformLoad(&count_here);
       var own = 0.0;
       for (var v = lane; v < u.size; v += ${ROW_LANES}u) {
-        if (blended_at(group, v) > cutoff && i32(u.start + v) != label) { own += 1.0; }
+        if (ensemble_logit(group, v) > cutoff && i32(u.start + v) != label) { own += 1.0; }
       }
       let more = u32(sum_of(lane, own));
       let base = group * u.capacity;
       if (more > 0u && count + more > u.capacity) {
         var kept = 0u;
-        for (var at = 0u; at < count; at += ${ROW_LANES}u) {
-          let slot = base + at + lane;
-          let is_used = at + lane < count;
-          var token = 0; var z_ensemble = LOWEST; var z = 0.0;
-          if (is_used) { token = tokens[slot]; z_ensemble = ensembles[slot]; z = finals[slot]; }
+        for (var first = 0u; first < count; first += ${ROW_LANES}u) {
+          let slot = base + first + lane;
+          let is_used = first + lane < count;
+          var token = 0; var z_ensemble = LOWEST; var z_final = 0.0;
+          if (is_used) { token = tokens[slot]; z_ensemble = ensemble_logits[slot]; z_final = final_logits[slot]; }
           let stays = is_used && z_ensemble > cutoff;
-          let place = base + kept + rank_of(lane, stays);
+          let new_slot = base + kept + rank_of(lane, stays);
           storageBarrier();
-          if (is_used) { ensembles[slot] = LOWEST; }
+          if (is_used) { ensemble_logits[slot] = LOWEST; }
           storageBarrier();
-          if (stays) { tokens[place] = token; ensembles[place] = z_ensemble; finals[place] = z; }
+          if (stays) { tokens[new_slot] = token; ensemble_logits[new_slot] = z_ensemble; final_logits[new_slot] = z_final; }
           kept += number_ranked();
         }
         count = kept;
       }
       let fits = count + more <= u.capacity;
       if (more > 0u && fits) {
-        for (var at = 0u; at < u.size; at += ${ROW_LANES}u) {
-          let v = at + lane;
+        for (var first = 0u; first < u.size; first += ${ROW_LANES}u) {
+          let v = first + lane;
           var z_ensemble = LOWEST;
-          if (v < u.size && i32(u.start + v) != label) { z_ensemble = blended_at(group, v); }
+          if (v < u.size && i32(u.start + v) != label) { z_ensemble = ensemble_logit(group, v); }
           let passes = z_ensemble > cutoff;
-          let place = base + count + rank_of(lane, passes);
-          if (passes) { tokens[place] = i32(u.start + v); ensembles[place] = z_ensemble; finals[place] = logits[group * u.size + v]; }
+          let slot = base + count + rank_of(lane, passes);
+          if (passes) { tokens[slot] = i32(u.start + v); ensemble_logits[slot] = z_ensemble; final_logits[slot] = logits[group * u.size + v]; }
           count += number_ranked();
         }
       }
@@ -122,5 +98,34 @@ export function collectCandidates(
         progress[2u * group] = f32(count);
         progress[2u * group + 1u] = select(-LOWEST, cutoff, fits);
       }`,
+  };
+});
+
+/**
+ * Adds the tokens of a tile, in their order, whose z~ is above a cutoff: the threshold by the normalisers so far, less a margin. The cutoff only rises.
+ * Where a row is full, the candidates that are now below the cutoff are dropped; a row that still does not fit is given up.
+ */
+export function collectCandidates(
+  backend: WebGpuBackend,
+  logits: tf.TensorInfo,
+  softmax: tf.TensorInfo,
+  logitRows: LogitRows,
+  start: number,
+  size: number,
+  rule: CandidateRule,
+  { tokens, ensembleLogits, finalLogits, progress }: DeviceCandidates,
+): void {
+  runShader(backend, collectProgram(hasSubgroups(backend.device)), {
+    reads: { logits, softmax, labels: rule.labels },
+    writes: { tokens, ensemble_logits: ensembleLogits, final_logits: finalLogits, progress },
+    integers: {
+      ...ensembleIntegers(logitRows, size),
+      num_direct: logitRows.numDirect,
+      start,
+      capacity: tokens.shape[1],
+      uses_ensemble: rule.usesEnsemble ? 1 : 0,
+    },
+    floats: { log_scale: rule.logScale },
+    workgroups: logitRows.numEnsemble,
   });
 }

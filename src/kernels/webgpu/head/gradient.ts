@@ -9,11 +9,11 @@ import type { WebGpuBackend } from '../webgpu_backend';
 export interface HeadGradientReading {
   readonly width: number;
   readonly numFinal: number;
-  /** Rows of the students behind the final ones; 0 where none is compared. */
+  /** Rows of the students, which follow the final ones; 0 where none is compared. */
   readonly numStudents: number;
   /** lambda / (S P) */
   readonly studentWeight: number;
-  /** log sum e^z of final rows and students, [P + S P, 1]. */
+  /** log sum e^z of the final rows and the students, [P + S P, 1]. */
   readonly normalisers: tf.TensorInfo;
   /** What flows to the final layer's logits; null where they only teach. */
   readonly final: FinalFactors | null;
@@ -21,10 +21,10 @@ export interface HeadGradientReading {
 }
 
 /**
- * One reading of a trained head, in which every tile's tokens get their gradient.
+ * Reads a trained head once and gives every token its gradient.
  *
- * @param hidden final and students' hidden states, and behind them, where something is penalised, those of z~.
- * @returns the gradients of weight and bias, as far as they are trained.
+ * @param hidden the final hidden states, then the students', then those of z~ where something is penalised.
+ * @returns the gradients of weight and bias, those that are trained.
  */
 export function headGradient(
   backend: WebGpuBackend,
