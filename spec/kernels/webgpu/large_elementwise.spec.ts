@@ -42,7 +42,7 @@ describe('webgpuLargeElementwise', () => {
       try {
         expect(tf.mul(tf.ones([331]), tf.ones([1, 1])).shape).to.deep.equal([1, 331]);
         expect(() => tf.add(tf.ones([70, 1]), tf.ones([1, 10]))).to.throw(
-          'Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [70, 1] and [1, 10]',
+          'add: tensors above 1024 bytes must be float32 and of one shape, or one number, on this adapter, got [70, 1] and [1, 10]; use smaller batches, or another backend',
         );
       } finally {
         lowerBindingLimit(Infinity);
@@ -66,7 +66,7 @@ describe('webgpuLargeElementwise', () => {
       const [a, row] = [tf.tensor2d(A, SHAPE), tf.ones([331])];
       try {
         expect(() => tf.add(a, row)).to.throw(
-          'Add: above the 1024 bytes of a binding on this adapter it takes float32 of one shape, or one number, got [7, 331] and [331]',
+          'add: tensors above 1024 bytes must be float32 and of one shape, or one number, on this adapter, got [7, 331] and [331]; use smaller batches, or another backend',
         );
       } finally {
         lowerBindingLimit(Infinity);

@@ -26,7 +26,7 @@ const copying: ShaderProgram = {
     if (i < u.count) { copy[i] = given[i]; }`,
 };
 
-/** One pass over a weight, its moments and its gradient. Moments are written over where nothing else holds them. */
+/** AdamW in one pass over a weight, its moments and its gradient. Writes over moments that nothing else holds. */
 export const webgpuAdamw = fused('ILRecAdamW', ({ backend, input, attr }) => {
   const [weight, gradient] = [input('weight'), input('gradient')];
   const outputs = [
@@ -55,7 +55,7 @@ export const webgpuAdamw = fused('ILRecAdamW', ({ backend, input, attr }) => {
   return outputs;
 });
 
-/** The tensor itself where this is its only holder, else a copy; integers that a cast has renamed are copied too. */
+/** The tensor itself if nothing else holds it, else a copy. Integers that a cast has only renamed are copied too. */
 function writable(backend: WebGpuBackend, info: tf.TensorInfo): tf.TensorInfo {
   if (backend.refCount(info.dataId) === 1 && backend.tensorMap.get(info.dataId).dtype === 'float32') {
     backend.incRef(info.dataId);

@@ -23,15 +23,15 @@ interface Inputs {
   readonly key: tf.TensorInfo;
   readonly value: tf.TensorInfo;
   readonly mask: tf.TensorInfo;
-  /** Of the context. */
+  /** What flows to the context. */
   readonly gradient: tf.TensorInfo;
-  /** Per query the largest score, one over the sum of exponentials, and the sum of context times gradient, [B, H, T, 4]. */
+  /** Of each query the largest score, one over the sum of exponentials, and the sum of context times gradient, [B, H, T, 4]. */
   readonly rows: tf.TensorInfo;
 }
 
 /**
- * Gradients of attention, its probabilities p computed once more: of the queries by tiles of queries, of keys and values by tiles of keys, so that each
- * number is summed by one invocation in the same order each time.
+ * Gradients of attention, which computes the probabilities p again. One program takes tiles of queries for dq, another tiles of keys for dk and dv, so that
+ * each number is summed by one invocation, always in the same order.
  *
  * ```
  * dv = p' dy,   ds = p (dy v' - sum(dy context)),   dq = ds k scale,   dk = ds' q scale
@@ -83,14 +83,14 @@ const VALUES: Rows = { ...KEYS, array: 'value' };
 const rowDeclarations = `${tileDeclarations}
   var<workgroup> own: array<vec4f, ${TILE}>;`;
 
-/** The rows of a tile of queries; zeros past the last one, so that nothing comes of it. */
+/** Reads `rows` of a tile of queries; zeros past the last query, which add nothing. */
 const readRows = `
   if (lane < ${TILE}) {
     own[lane] = vec4f();
     if (firstQuery + lane < u.queries) { own[lane] = rows[(batch * u.heads + head) * u.queries + firstQuery + lane]; }
   }`;
 
-/** All that both programs read; `rows` and what has features as vec4f. */
+/** What both programs read: all of it but the mask as vec4f. */
 function readsOf({
   mask,
   ...others
@@ -211,7 +211,7 @@ const keyProgram = memoize((sharing: Sharing): ShaderProgram => {
   };
 });
 
-/** A workgroup has 32 keys and goes through all queries of the heads that share them. */
+/** A workgroup has 32 keys and takes all queries of the heads that share them. */
 function keyValueGradients(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo[] {
   const { query, key, mask } = inputs;
   const [batch, groups, length, size] = key.shape;

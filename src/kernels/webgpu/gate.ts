@@ -3,7 +3,7 @@ import { fused } from './fused_kernel';
 import { countOf, makeOutput, runShader } from './shader';
 import type { ShaderProgram } from './shader_program';
 
-/** By the exponential of a number that is never positive, as a program may not count on infinities. */
+/** Uses the exponential of a number that is never positive: WGSL does not guarantee infinities. */
 const sigmoid = `
   fn sigmoid(x: f32) -> f32 {
     let e = exp(-abs(x));

@@ -5,7 +5,7 @@ import { countOf, makeOutput, partsOf, runShader } from './shader';
 import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Rows of a table that is larger than a shader can bind, such as the embedding of a large vocabulary; tfjs's kernel would give zeros. */
+/** Gathers from a table that is larger than a shader can bind, such as the embedding of a large vocabulary. tfjs's kernel would return zeros. */
 export const webgpuGather: KernelReplacement = {
   kernelName: 'GatherV2',
   create: (stock) => {
@@ -37,7 +37,7 @@ const rowsOfPart: ShaderProgram = {
     }`,
 };
 
-/** Zeros for an index that is out of range, as tfjs gives on this backend. */
+/** An index that is out of range gives zeros, as in tfjs's kernel. */
 function gatherRows(backend: WebGpuBackend, table: tf.TensorInfo, indices: tf.TensorInfo): tf.TensorInfo {
   const inner = sizeOf(table.shape.slice(1));
   const rows = makeOutput(backend, [...indices.shape, ...table.shape.slice(1)], table.dtype as 'float32' | 'int32');

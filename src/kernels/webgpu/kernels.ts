@@ -15,7 +15,7 @@ import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
 import { webgpuTranspose } from './transpose';
 
-/** Kernels that stand for tfjs's. */
+/** Kernels in place of tfjs's. */
 export const webgpuReplacements: readonly KernelReplacement[] = [
   ...[webgpuBatchMatMul, webgpuGather, webgpuUnsortedSegmentSum, webgpuSoftmax, webgpuTranspose],
   ...[...webgpuLargeElementwise, ...readableIndices],

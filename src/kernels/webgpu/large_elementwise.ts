@@ -8,7 +8,7 @@ import type { WebGpuBackend } from './webgpu_backend';
 
 const LANES = 256;
 
-/** Whether a tensor of so many numbers is above what one binding holds. */
+/** Whether a tensor of so many numbers is larger than one binding can hold. */
 function isLarge(backend: WebGpuBackend, count: number): boolean {
   return 4 * count > bindingLimit(backend.device);
 }
@@ -23,7 +23,7 @@ const elementwiseProgram = memoize((name: string, expression: string, ...isOne: 
       y[i] = ${expression};`,
 }));
 
-/** y[i] = expression of x0[i], x1[i] ..., where a tensor of one number stands for any number of them. */
+/** y[i] = expression of x0[i], x1[i] and so on. An input of one number is used for every i. */
 function elementwise(
   backend: WebGpuBackend,
   name: string,
@@ -54,7 +54,7 @@ const fillProgram = memoize((type: 'i32' | 'f32'): ShaderProgram => ({
       if (i < u.count) { numbers[i] = ${type}(select(u.even, u.odd, i % 2u == 1u)); }`,
 }));
 
-/** Sets all numbers of a tensor; of two values, one and the other in turn. */
+/** Sets all numbers of a tensor, to two values in turn if two are given. */
 export function fillTensor(backend: WebGpuBackend, tensor: tf.TensorInfo, even: number, odd = even): void {
   for (const { begin, end } of partsOf(backend.device, countOf(tensor))) {
     runShader(backend, fillProgram(tensor.dtype === 'int32' ? 'i32' : 'f32'), {
@@ -127,13 +127,15 @@ type Compute = (
 ) => tf.TensorInfo | null;
 
 /**
- * One of tfjs's kernels, which gives zeros for a tensor that no binding holds, with another in its place for such tensors alone.
+ * A kernel for tensors that no binding can hold, for which tfjs's own returns zeros. Tensors that fit are left to tfjs's kernel.
  *
- * @param otherwise what stands for tfjs's kernel where all tensors fit; default itself.
- * @param resultOf the shape of the result, where it may be larger than all inputs.
+ * @param name of the tfjs function, for the error.
+ * @param otherwise used in place of tfjs's kernel for tensors that fit. Default tfjs's.
+ * @param resultOf the shape of the result, if it may be larger than all inputs.
  */
 function forLarge(
   kernelName: string,
+  name: string,
   compute: Compute,
   {
     otherwise,
@@ -157,7 +159,7 @@ function forLarge(
         if (result !== null) return result;
         const shapes = inputs.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' and ');
         throw new Error(
-          `${kernelName}: above the ${bindingLimit(backend.device)} bytes of a binding on this adapter it takes float32 of one shape, or one number, got ${shapes}`,
+          `${name}: tensors above ${bindingLimit(backend.device)} bytes must be float32 and of one shape, or one number, on this adapter, got ${shapes}; use smaller batches, or another backend`,
         );
       };
     },
@@ -168,21 +170,22 @@ function broadcast([a, b]: readonly tf.TensorInfo[]): number[] {
   return tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
 }
 
-function binary(kernelName: string, expression: string): KernelReplacement {
+function binary(kernelName: string, name: string, expression: string): KernelReplacement {
   return forLarge(
     kernelName,
+    name,
     (backend, inputs) => {
       const shape = broadcast(inputs);
       const fits = inputs.every((tensor) => countOf(tensor) === 1 || countOf(tensor) === sizeOf(shape));
-      return fits ? elementwise(backend, kernelName, expression, inputs, shape) : null;
+      return fits ? elementwise(backend, name, expression, inputs, shape) : null;
     },
     { resultOf: broadcast },
   );
 }
 
-function unary(kernelName: string, expression: string): KernelReplacement {
-  return forLarge(kernelName, (backend, inputs) =>
-    elementwise(backend, kernelName, expression, inputs, inputs[0].shape),
+function unary(kernelName: string, name: string, expression: string): KernelReplacement {
+  return forLarge(kernelName, name, (backend, inputs) =>
+    elementwise(backend, name, expression, inputs, inputs[0].shape),
   );
 }
 
@@ -198,31 +201,37 @@ function filled(
   return y;
 }
 
-/** What a training step does with a weight, its gradient and its moments, for tensors that no binding holds, such as the head of a large vocabulary. */
+/** What a training step does with weights, gradients and moments, for tensors that no binding can hold, such as the head of a large vocabulary. */
 export const webgpuLargeElementwise: readonly KernelReplacement[] = [
-  forLarge('Fill', (backend, _, { shape, dtype = 'float32', value }) =>
+  forLarge('Fill', 'fill', (backend, _, { shape, dtype = 'float32', value }) =>
     filled(backend, shape as number[], dtype as tf.DataType, value as number),
   ),
-  forLarge('ZerosLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 0)),
-  forLarge('OnesLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 1)),
-  ...[binary('Add', 'x0 + x1'), binary('Sub', 'x0 - x1'), binary('Multiply', 'x0 * x1'), binary('RealDiv', 'x0 / x1')],
-  ...[unary('Square', 'x0 * x0'), unary('Sqrt', 'sqrt(x0)'), unary('Neg', '-x0')],
+  forLarge('ZerosLike', 'zerosLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 0)),
+  forLarge('OnesLike', 'onesLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 1)),
+  binary('Add', 'add', 'x0 + x1'),
+  binary('Sub', 'sub', 'x0 - x1'),
+  binary('Multiply', 'mul', 'x0 * x1'),
+  binary('RealDiv', 'div', 'x0 / x1'),
+  unary('Square', 'square', 'x0 * x0'),
+  unary('Sqrt', 'sqrt', 'sqrt(x0)'),
+  unary('Neg', 'neg', '-x0'),
   forLarge(
     'AddN',
+    'addN',
     (backend, inputs) => {
       const [first, ...others] = inputs;
       if (others.some(({ shape }) => shape.join() !== first.shape.join())) return null;
       let sum = first;
       for (const tensor of others) {
-        const next = elementwise(backend, 'Add', 'x0 + x1', [sum, tensor], first.shape);
+        const next = elementwise(backend, 'addN', 'x0 + x1', [sum, tensor], first.shape);
         if (sum !== first) backend.disposeData(sum.dataId);
         sum = next;
       }
-      return sum === first ? elementwise(backend, 'Copy', 'x0', [first], first.shape) : sum;
+      return sum === first ? elementwise(backend, 'addN', 'x0', [first], first.shape) : sum;
     },
     { otherwise: addN },
   ),
-  forLarge('Sum', (backend, [x], { axis, keepDims }) => {
+  forLarge('Sum', 'sum', (backend, [x], { axis, keepDims }) => {
     const axes = new Set(([axis ?? []].flat() as number[]).map((at) => (at + x.shape.length) % x.shape.length));
     if (axes.size > 0 && axes.size < x.shape.length) return null;
     return sumOfAll(backend, x, keepDims === true ? x.shape.map(() => 1) : []);

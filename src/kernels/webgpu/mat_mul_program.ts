@@ -1,19 +1,19 @@
 import { memoize, type ShaderProgram } from './shader_program';
 
-/** How a product is cut: a workgroup makes [rows, columns] of it, an invocation [ownRows, ownColumns] of those; all multiples of 4. */
+/** How a product is divided: a workgroup makes [rows, columns] of it, an invocation [ownRows, ownColumns] of those. All are multiples of 4. */
 export interface Tiling {
   readonly rows: number;
   readonly columns: number;
   readonly ownRows: number;
   readonly ownColumns: number;
-  /** Inner numbers that are in workgroup memory at once. */
+  /** How many inner numbers are in workgroup memory at once. */
   readonly step: number;
 }
 
 /** How an operand lies in memory. */
 export interface Layout {
   readonly transposed: boolean;
-  /** Whether its lines are whole numbers of vec4f. */
+  /** Whether its lines are a multiple of 4 long, and are read as vec4f. */
   readonly fours: boolean;
 }
 
@@ -24,7 +24,7 @@ function lanesOf({ rows, columns, ownRows, ownColumns }: Tiling): number {
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const XYZW = ['x', 'y', 'z', 'w'];
 
-/** The numbers [across, across + 4) of a line, zeros past its end and past the last line. */
+/** WGSL that reads the numbers [across, across + 4) of a line: zeros past its end and past the last line. */
 function readFunction(name: string, array: string, fours: boolean): string {
   const numbers = upTo(4)
     .map((i) => `${array}[at + ${i}]`)
@@ -40,10 +40,7 @@ function readFunction(name: string, array: string, fours: boolean): string {
     }`;
 }
 
-/**
- * WGSL that puts a tile of an operand into workgroup memory as [step, size], 4 x 4 numbers at a time: where the inner axis is the contiguous one
- * they are turned round on the way.
- */
+/** WGSL that copies a tile of an operand to workgroup memory as [step, size], in blocks of 4 x 4. Blocks are transposed if the inner axis is the contiguous one. */
 function fill(
   tile: string,
   read: string,

@@ -68,9 +68,9 @@ const rmsNormGradient = fused('ILRecRmsNormGrad', ({ backend, input }) => {
   return [dx, weightGradient(backend, x, inverse, dy)];
 });
 
-/** Rows whose sum is one partial sum, at least. */
+/** The fewest rows of a partial sum. */
 const MIN_ROWS = 32;
-/** Partial sums of a column at most: one invocation adds them up. */
+/** The most partial sums of a column, which one invocation adds up. */
 const MAX_PARTS = 256;
 
 const sumBands: ShaderProgram = {
@@ -96,7 +96,7 @@ const addBands: ShaderProgram = {
     dw[i] = total;`,
 };
 
-/** dw = sum dy x r over the rows: sums of bands of rows first, then their sum, so that the order of additions is always the same. */
+/** dw = sum of dy x r over the rows: first the sums of bands of rows, then their sum, always in the same order. */
 function weightGradient(
   backend: WebGpuBackend,
   x: tf.TensorInfo,

@@ -17,7 +17,7 @@ const turn: ShaderProgram = {
     y[second] = x[second] * cosines[at + u.half] + x[first] * sines[at + u.half] * u.sign;`,
 };
 
-/** Tables [tables, R, F] are each read several times in a row; an invocation turns one pair. */
+/** An invocation rotates one pair. Each table [R, F] of cos and sin serves `perTable` neighbouring matrices of x. */
 export const webgpuRotate = fused('ILRecRotate', ({ backend, input, attr }) => {
   const [x, cos, sin] = [input('x'), input('cos'), input('sin')];
   const half = halfOf(x, 'applyRotary');

@@ -21,7 +21,7 @@ const listing: ShaderProgram = {
     if (lane == 0u) { list[0] = f32(count); }`,
 };
 
-/** The rows whose mark is above 0, in order, behind their number: [1 + P]. */
+/** The number of rows whose mark is above 0, then those rows in order, [1 + P]. */
 export function listRows(backend: WebGpuBackend, marks: tf.TensorInfo): tf.TensorInfo {
   const numRows = marks.shape[0];
   const list = makeOutput(backend, [1 + numRows]);

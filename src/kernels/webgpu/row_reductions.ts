@@ -1,12 +1,12 @@
-/** Below every logit; WGSL has no infinity that one can rely on. */
+/** Below every logit. WGSL does not guarantee infinities. */
 export const LOWEST = -3e38;
 
-/** Invocations that share a row of n numbers. */
+/** How many invocations share a row of n numbers. */
 export function lanesFor(n: number): number {
   return n > 512 ? 256 : 64;
 }
 
-/** What a program that reduces rows declares and asks for. */
+/** What a program that reduces rows declares and enables. */
 export interface RowReductions {
   readonly declarations: string;
   readonly enable: readonly string[];
@@ -41,7 +41,7 @@ function byHalves(lanes: number, name: string, _: string, both: Both): string {
     }`;
 }
 
-/** A workgroup has few subgroups: their results are put together by one invocation. */
+/** One invocation combines the results of the subgroups, which are few. */
 function bySubgroups(_: number, name: string, builtin: string, both: Both): string {
   return `
     fn ${name}(lane: u32, value: f32) -> f32 {

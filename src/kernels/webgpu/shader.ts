@@ -8,12 +8,12 @@ import type { Buffer, BufferRange, Device, TensorData, WebGpuBackend } from './w
 /** A tensor that a shader reads or writes, or a part of it. */
 export type Operand = tf.TensorInfo | Part;
 
-/** The numbers [begin, end) of a tensor: all by default, begin on a multiple of what `alignment` says. */
+/** The numbers [begin, end) of a tensor, default all. `begin` must be a multiple of `alignment`. */
 export interface Part {
   readonly tensor: tf.TensorInfo;
   readonly begin?: number;
   readonly end?: number;
-  /** Whether the program knows it as an array of vec4f; its numbers must then be a multiple of 4. */
+  /** Whether the program reads it as an array of vec4f. It must then have a multiple of 4 numbers. Default false. */
   readonly fours?: boolean;
 }
 
@@ -31,17 +31,17 @@ export interface ShaderRun {
   readonly workgroups: number | readonly [number, number, number];
 }
 
-/** A new tensor on the device, its numbers not set. */
+/** A new tensor on the device, uninitialised. */
 export function makeOutput(
   backend: WebGpuBackend,
   shape: readonly number[],
   dtype: 'float32' | 'int32' = 'float32',
 ): tf.TensorInfo {
   const none = dtype === 'float32' ? new Float32Array(0) : new Int32Array(0);
-  return backend.makeTensorInfo([...shape], dtype, sizeOf(shape) === 0 ? none : undefined); // nothing to read back from the device
+  return backend.makeTensorInfo([...shape], dtype, sizeOf(shape) === 0 ? none : undefined); // an empty tensor has no buffer to read
 }
 
-/** Makes all numbers of a tensor zero. */
+/** Sets all numbers of a tensor to zero. */
 export function clear(backend: WebGpuBackend, info: tf.TensorInfo): void {
   if (countOf(info) === 0) return;
   backend.uploadToGPU(info.dataId);
@@ -51,7 +51,7 @@ export function clear(backend: WebGpuBackend, info: tf.TensorInfo): void {
   backend.commandEncoder.clearBuffer(dataOf(backend, info).resource as Buffer);
 }
 
-/** Records one run of a program; it is done before whatever is recorded after it. */
+/** Records one run of a program. What is recorded later sees its results. */
 export function runShader(backend: WebGpuBackend, program: ShaderProgram, run: ShaderRun): void {
   const named = Object.entries(run.reads).map(([name, operand]) => ({
     name,
@@ -92,13 +92,13 @@ function record(backend: WebGpuBackend, program: ShaderProgram, run: ShaderRun):
   backend.submitQueue();
 }
 
-/** Bytes and numbers of f32 at whose multiples a part of a tensor may begin. */
+/** A part of a tensor may begin at multiples of this: in bytes, and in numbers of 4 bytes. */
 export function alignment({ limits }: Device): { bytes: number; numbers: number } {
   const bytes = limits.minStorageBufferOffsetAlignment;
   return { bytes, numbers: bytes / 4 };
 }
 
-/** Bounds of parts of `count` numbers that a shader can bind, each but the last a multiple of `unit` numbers long. */
+/** Divides `count` numbers into parts that a shader can bind. Each but the last is a multiple of `unit` numbers long. */
 export function partsOf(device: Device, count: number, unit = 1): { begin: number; end: number }[] {
   let whole = unit;
   while ((4 * whole) % device.limits.minStorageBufferOffsetAlignment !== 0) whole *= 2; // the alignment is a power of two
@@ -129,7 +129,7 @@ function rangeOf(backend: WebGpuBackend, name: string, operand: Operand): Buffer
   return { buffer, offset: 4 * begin, size: 4 * (end - begin) };
 }
 
-/** Whether a tensor says float32 and its buffer holds integers: tfjs's cast of integers to floats changes the name only. */
+/** Whether a tensor is float32 by name and its buffer holds integers: tfjs's cast of integers to floats changes the name only. */
 function isRenamed(backend: WebGpuBackend, operand: Operand): boolean {
   const info = tensorOf(operand);
   return info.dtype === 'float32' && dataOf(backend, info).dtype !== 'float32';
@@ -189,7 +189,7 @@ function typeOf(operand: Operand): string {
   return 'tensor' in operand && operand.fours === true ? `vec4<${number}>` : number;
 }
 
-/** One number of workgroups as a grid that the device takes; it may have more cells than asked for. */
+/** A number of workgroups as a grid that the device takes, which may have more cells than asked for. */
 function gridOf({ limits }: Device, workgroups: number | readonly [number, number, number]): [number, number, number] {
   if (typeof workgroups !== 'number') return [...workgroups];
   const most = limits.maxComputeWorkgroupsPerDimension;
@@ -198,7 +198,7 @@ function gridOf({ limits }: Device, workgroups: number | readonly [number, numbe
   return [Math.ceil(workgroups / rows), rows, 1];
 }
 
-/** Numbers of a tensor. */
+/** How many numbers a tensor has. */
 export function countOf({ shape }: tf.TensorInfo): number {
   return sizeOf(shape);
 }

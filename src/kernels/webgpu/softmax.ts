@@ -6,7 +6,7 @@ import { memoize, type ShaderProgram } from './shader_program';
 import { hasSubgroups } from './subgroups';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Softmax of rows, one per workgroup; tfjs's kernel spoils the last row where there are more than 65,535. */
+/** Softmax of rows, a row per workgroup. tfjs's kernel can corrupt the last row if there are more than 65,535. */
 export const webgpuSoftmax: KernelReplacement = {
   kernelName: 'Softmax',
   create: (stock) => {

@@ -18,7 +18,7 @@ const rowProgram = memoize((lanes: number, subgroups: boolean): ShaderProgram =>
       for (var i = lane; i < u.n; i += ${lanes}) { dx[start + i] = y[start + i] * (dy[start + i] - total); }`,
 }));
 
-/** dx = y (dy - sum y dy), a row per workgroup. */
+/** dx = y (dy - sum of y dy), a row per workgroup. */
 export const webgpuSoftmaxGradient = fused('ILRecSoftmaxGrad', ({ backend, input }) => {
   const y = input('y');
   const [rows, n] = rowsOf(y);

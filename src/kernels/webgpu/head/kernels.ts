@@ -132,7 +132,9 @@ const tokenRows = ofHead('ILRecTokenRows', ({ backend, head, input }) => {
 const addTokenRows = ofHead('ILRecAddTokenRows', ({ backend, head, input }) => {
   const { dataId, shape, dtype } = head.weight;
   if (backend.refCount(dataId) > 1)
-    throw new Error('ILRecAddTokenRows: the matrix is changed in place and must have one holder, got several');
+    throw new Error(
+      'ILRecAddTokenRows: the matrix is changed in place, so nothing else may hold it, got several holders',
+    );
   addToTokens(backend, head, input('tokens'), input('rows'));
   backend.incRef(dataId);
   return { dataId, shape, dtype };

@@ -65,7 +65,7 @@ export function partsOfTile(backend: WebGpuBackend, head: DeviceHead, start: num
   const numDims = fit >= hiddenSize ? hiddenSize : fit - (fit % step);
   if (numDims === 0) {
     throw new Error(
-      `streamingObjective: on this adapter ${step} rows of a head of ${vocabSize} columns must fit ${limit} bytes, got ${4 * step * vocabSize}; use a head with a row for each token`,
+      `webgpu: on this adapter ${step} rows of a head of ${vocabSize} columns must fit ${limit} bytes, got ${4 * step * vocabSize}; use a head with a row for each token`,
     );
   }
   const parts: HeadPart[] = [];
