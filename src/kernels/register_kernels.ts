@@ -51,7 +51,7 @@ const switchedOff = new Set<string>();
  * Covers the backends cpu, wasm, webgpu and tensorflow. A backend that is loaded gets them now; one that is loaded later gets them when tfjs sets it.
  * Importing `tfjs-ilrec` or `tfjs-ilrec/kernels` calls this; call it yourself only after `unregisterKernels`. Calling it twice changes nothing.
  *
- * Results differ from tfjs's by rounding only, except where tfjs is wrong or has no kernel. Throws nothing.
+ * Results differ from tfjs's by rounding only, except where tfjs is wrong or has no kernel.
  *
  * @example
  * ```ts
@@ -84,7 +84,7 @@ export function registerKernels(): void {
 
 /**
  * Puts tfjs's own kernels back, for example to compare speed or results. Kernels that a backend lacks and training needs stay. Operations of this package
- * that have a kernel of their own are composed of tfjs's operations until `registerKernels` is called. Tensors made before stay valid. Throws nothing.
+ * that have a kernel of their own are composed of tfjs's operations until `registerKernels` is called. Tensors made before stay valid.
  *
  * @example
  * ```ts
