@@ -6,7 +6,7 @@ import { memoize, type ShaderProgram } from '../shader_program';
 import type { WebGpuBackend } from '../webgpu_backend';
 
 const studentProgram: ShaderProgram = {
-  name: 'studentFactors',
+  name: 'putStudentFactors',
   workgroupSize: 256,
   body: `
     let i = group * 256u + lane;
@@ -23,7 +23,7 @@ const studentProgram: ShaderProgram = {
  *
  * @param normalisers log sum e^z of the final rows, then of the students.
  */
-export function studentFactors(
+export function putStudentFactors(
   backend: WebGpuBackend,
   logits: tf.TensorInfo,
   normalisers: tf.TensorInfo,
@@ -70,7 +70,7 @@ const finalProgram = memoize((isPenalised: boolean, isRewarded: boolean): Shader
       if (v >= 0 && v < i32(u.size)) { logits[group * u.size + u32(v)] -= u.reward_weight * shares[group * u.per_row + c] / f32(u.num_final); }
     }`;
   return {
-    name: 'finalFactors',
+    name: 'putFinalFactors',
     workgroupSize: ROW_LANES,
     declarations: negativeFunctions + penaltyFunctions,
     body: `
@@ -90,7 +90,7 @@ const finalProgram = memoize((isPenalised: boolean, isRewarded: boolean): Shader
 });
 
 /** Replaces the final layer's logits, the first P rows of a tile, by (p' dz'/dz + mu p - 1 at the label - mu r) / P. */
-export function finalFactors(
+export function putFinalFactors(
   backend: WebGpuBackend,
   logits: tf.TensorInfo,
   numFinal: number,
@@ -115,7 +115,7 @@ export function finalFactors(
 }
 
 const biasProgram: ShaderProgram = {
-  name: 'biasGradient',
+  name: 'putBiasGradient',
   workgroupSize: 64,
   body: `
     let v = group * 64u + lane;
@@ -126,7 +126,7 @@ const biasProgram: ShaderProgram = {
 };
 
 /** What flows to the tile's biases: the sum of each column of the factors [R, size], put at its tokens. */
-export function biasGradient(
+export function putBiasGradient(
   backend: WebGpuBackend,
   factors: tf.TensorInfo,
   firstRow: number,

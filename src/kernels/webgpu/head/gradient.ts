@@ -1,5 +1,5 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { biasGradient, type FinalFactors, finalFactors, studentFactors } from './factors';
+import { type FinalFactors, putBiasGradient, putFinalFactors, putStudentFactors } from './factors';
 import { type DeviceHead, sizesOf } from './parts';
 import { forEachTile } from './reading';
 import { putTileGradient, tileLogits } from './tile';
@@ -16,7 +16,7 @@ export interface HeadGradientReading {
   /** log sum e^z of the final rows and the students, [P + S P, 1]. */
   readonly normalisers: tf.TensorInfo;
   /** What flows to the final layer's logits; null where they only teach. */
-  readonly final: FinalFactors | null;
+  readonly finalFactors: FinalFactors | null;
   readonly trains: { readonly weight: boolean; readonly bias: boolean };
 }
 
@@ -30,20 +30,20 @@ export function headGradient(
   backend: WebGpuBackend,
   head: DeviceHead,
   hidden: tf.TensorInfo,
-  { width, numFinal, numStudents, studentWeight, normalisers, final, trains }: HeadGradientReading,
+  { width, numFinal, numStudents, studentWeight, normalisers, finalFactors, trains }: HeadGradientReading,
 ): tf.TensorInfo[] {
   const { vocabSize } = sizesOf(head);
   const weight = trains.weight ? makeOutput(backend, head.weight.shape) : null;
   const bias = trains.bias ? makeOutput(backend, [vocabSize]) : null;
-  const firstRow = final === null ? numFinal : 0;
+  const firstRow = finalFactors === null ? numFinal : 0;
   const numRows = numFinal + numStudents - firstRow;
   forEachTile(backend, head, width, hidden.shape[0], (tile, logits) => {
     const { start, size } = tile;
     tileLogits(backend, tile, hidden, logits);
-    if (numStudents > 0) studentFactors(backend, logits, normalisers, numFinal, numStudents, size, studentWeight);
-    if (final !== null) finalFactors(backend, logits, numFinal, start, size, final);
+    if (numStudents > 0) putStudentFactors(backend, logits, normalisers, numFinal, numStudents, size, studentWeight);
+    if (finalFactors !== null) putFinalFactors(backend, logits, numFinal, start, size, finalFactors);
     if (weight !== null) putTileGradient(backend, tile, weight, logits, hidden, firstRow, numRows);
-    if (bias !== null) biasGradient(backend, logits, firstRow, numRows, start, size, bias);
+    if (bias !== null) putBiasGradient(backend, logits, firstRow, numRows, start, size, bias);
   });
   return [weight, bias].filter((gradient) => gradient !== null);
 }

@@ -86,7 +86,7 @@ const gradient = ofHead('ILRecHeadGradient', (call) => {
   const [numFinal, numStudents] = [attr('numFinal'), attr('numStudents')];
   const soft = has('shares') ? { tokens: input('tokens'), shares: input('shares') } : null;
   const firstEnsemble = input('hidden').shape[0] > numFinal + numStudents ? numFinal + numStudents : null;
-  const final = has('known')
+  const finalFactors = has('known')
     ? {
         firstEnsemble,
         known: input('known'),
@@ -103,7 +103,7 @@ const gradient = ofHead('ILRecHeadGradient', (call) => {
     numStudents,
     studentWeight: attr('studentWeight'),
     normalisers: input('normalisers'),
-    final,
+    finalFactors,
     trains,
   });
 });
