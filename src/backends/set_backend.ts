@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
+/** Resolves when the last change that was asked for is done. */
 let lastChange: Promise<unknown> = Promise.resolve();
 
 /** Changes the backend when earlier changes are done, as tfjs can make only one at a time. If the change fails, the backend from before is set again. */

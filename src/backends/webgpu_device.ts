@@ -50,6 +50,7 @@ const LOSS_WAIT_MS = 200;
 
 type Factory = () => Promise<tf.KernelBackend>;
 
+/** Factories that start tfjs's backend on our device. */
 const ourFactories = new WeakSet<Factory>();
 /** For each backend, a promise that resolves when its device is lost. */
 const losses = new WeakMap<GuardedBackend, Promise<void>>();

@@ -16,4 +16,5 @@ export function registerSoftmaxGradient(): void {
   tf.registerGradient({ ...stock, gradFunc });
 }
 
+/** Gradients of ours, which are not wrapped again. */
 const ours = new WeakSet<tf.GradFunc>();

@@ -113,6 +113,7 @@ function product(
 }
 
 type NativeBatchMatMul = (...values: (number | Uint8Array)[]) => void;
+/** tfjs's own product, by its WebAssembly module. */
 const nativeByModule = new WeakMap<object, NativeBatchMatMul>();
 
 /** out[i] = left[i] · right[i], each through XNNPACK on windows of the tensors' memory. */

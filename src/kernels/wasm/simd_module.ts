@@ -127,6 +127,7 @@ export interface Simd {
   readonly threaded: boolean;
 }
 
+/** By tfjs's WebAssembly module; null where it has no SIMD kernels. */
 const instances = new WeakMap<object, Simd | null>();
 
 /**

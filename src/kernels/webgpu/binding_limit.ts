@@ -1,5 +1,6 @@
 import type { Device } from './webgpu_backend';
 
+/** Bytes; below Infinity only in specs. */
 let lowered = Infinity;
 
 /** Bytes that one binding of a shader may hold. For a tensor above it, tfjs's own kernels return zeros and no error. */

@@ -2,6 +2,7 @@ import type { WebGpuBackend } from './webgpu_backend';
 
 /** How often a tensor's numbers have been written on the device. */
 const writes = new WeakMap<object, number>();
+/** Backends that keep their copies true already. */
 const done = new WeakSet<object>();
 
 /** Notes that a program writes a tensor: the CPU's copy of it is out of date. */

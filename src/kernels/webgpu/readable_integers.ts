@@ -10,6 +10,7 @@ interface Result {
   readonly values: Numbers;
 }
 
+/** Backends that keep integers readable already. */
 const done = new WeakSet<object>();
 
 /**

@@ -31,6 +31,7 @@ interface Pipelines {
   readonly byCode: Map<string, Pipeline>;
 }
 
+/** What has been compiled, by device. */
 const pipelinesOf = new WeakMap<Device, Pipelines>();
 
 /**

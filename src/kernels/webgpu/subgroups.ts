@@ -1,5 +1,6 @@
 import type { Device } from './webgpu_backend';
 
+/** False only while a spec compares programs without subgroups. */
 let isAllowed = true;
 
 /** Whether programs may use subgroups: the device must have them, and its WGSL must number those of a workgroup. */
