@@ -1,0 +1,68 @@
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { writeFileAtomically } from '../files/atomic_file_node';
+
+/** One line of a run's log. */
+export type LogLine =
+  | {
+      readonly kind: 'step';
+      readonly step: number;
+      readonly epoch: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly tokensPerSecond: number;
+      readonly klPerLayer?: readonly number[];
+      readonly [metric: string]: unknown;
+    }
+  | { readonly kind: 'evaluation'; readonly step: number; readonly epoch: number; readonly [metric: string]: unknown };
+
+/** A log of one JSON object per line. Each line is written at once, so a killed process loses none. */
+export class JsonlLog {
+  private readonly file: number;
+
+  private constructor(path: string) {
+    this.file = openSync(path, 'a');
+  }
+
+  /** Opens the log. Lines after `step` are dropped, since a resumed run repeats those steps. */
+  static async open(path: string, step: number): Promise<JsonlLog> {
+    const kept = existsSync(path) && step > 0 ? (await readLog(path)).filter((line) => line.step <= step) : [];
+    await writeFileAtomically(path, kept.map((line) => JSON.stringify(line) + '\n').join(''));
+    return new JsonlLog(path);
+  }
+
+  write(line: LogLine): void {
+    writeSync(this.file, JSON.stringify(line) + '\n');
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+/**
+ * Reads the log of a run. A last line that a killed process left unfinished is skipped.
+ *
+ * @param path `log.jsonl` of a run.
+ * @returns a line per step and evaluation, in order.
+ * @throws when the file cannot be read or a line before the last is damaged.
+ * @example
+ * ```ts
+ * import { readLog } from 'tfjs-ilrec/node';
+ *
+ * const log = await readLog('runs/sft/log.jsonl');
+ * console.log(log[0].kind, log[0].step); // step 1
+ * ```
+ */
+export async function readLog(path: string): Promise<LogLine[]> {
+  const lines = (await readFile(path, 'utf8')).split('\n');
+  return lines.flatMap((line, i) => {
+    if (line === '') return [];
+    try {
+      return [JSON.parse(line) as LogLine];
+    } catch (error) {
+      if (i === lines.length - 1) return [];
+      throw error;
+    }
+  });
+}
