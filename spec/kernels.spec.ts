@@ -52,9 +52,7 @@ function train(backend: 'cpu' | 'wasm', imports: string): Trained {
   return JSON.parse(output.trim().split('\n').at(-1) as string) as Trained;
 }
 
-describe('tfjs-ilrec/kernels', function () {
-  this.timeout(120_000);
-
+describe('tfjs-ilrec/kernels', () => {
   it('imports nothing but the kernels', async () => {
     const { metafile } = await build({
       entryPoints: ['src/kernels.ts'],
