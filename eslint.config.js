@@ -87,6 +87,18 @@ export default ts.config(
       'import-x/no-cycle': 'error',
       'import-x/no-restricted-paths': ['error', { zones }],
       'no-console': 'error',
+      // Prettier leaves comments and texts as they are
+      'max-len': [
+        'error',
+        {
+          code: 120,
+          ignoreStrings: true,
+          ignoreTemplateLiterals: true,
+          ignoreTrailingComments: true,
+          ignoreRegExpLiterals: true,
+          ignorePattern: '^ +\\* ',
+        },
+      ],
     },
   },
   {

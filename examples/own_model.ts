@@ -1,4 +1,7 @@
-/** ILRec on your own model: any tf.LayersModel from token ids [B, T] to logits [B, T, V]. Here: recurrent layers of tfjs as blocks. */
+/**
+ * ILRec on your own model: any tf.LayersModel from token ids [B, T] to logits [B, T, V]. Here: recurrent layers of tfjs
+ * as blocks.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-wasm';

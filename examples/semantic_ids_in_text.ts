@@ -1,6 +1,6 @@
 /**
- * Names items by semantic ids inside text, as LC-Rec does: the tokens of the ids are added to a pretrained tokenizer and
- * its embedding, and prompts mix text and ids.
+ * Names items by semantic ids inside text, as LC-Rec does: the tokens of the ids are added to a pretrained tokenizer
+ * and its embedding, and prompts mix text and ids.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
@@ -22,7 +22,8 @@ const { model: base, tokenizer, config } = await loadPretrained('spec/golden/che
 if (tokenizer === null) throw new Error('the checkpoint has no tokenizer');
 const { semanticIds, titles, userIds, sequences } = prepareInteractions(demoCatalogue({ numItems: 60, numUsers: 40 }));
 const language = lcRecLanguage({ tokenizer, semanticIds, titles, maxHistory: 3, maxTitleTokens: 12 });
-const model = await addItemTokens(base, language, { strategy: 'titles' }); // new rows start from the titles of their items
+// new rows start from the titles of their items
+const model = await addItemTokens(base, language, { strategy: 'titles' });
 
 const method = ilrec({ numNegativeLayers: 1, distillationTokens: language.responseTokens });
 model.compile({ optimizer: new AdamW({ learningRate: 3e-3 }), loss: method.loss, metrics: method.metrics });

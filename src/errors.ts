@@ -16,7 +16,10 @@ export class IlrecError extends Error {
   override readonly name = 'IlrecError';
 }
 
-/** An error of code that several public functions share: the name of the function that was called is still missing, `calledAs` adds it. */
+/**
+ * An error of code that several public functions share: the name of the function that was called is still missing,
+ * `calledAs` adds it.
+ */
 export class UnnamedError extends IlrecError {}
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The entry `tfjs-ilrec/kernels`. Importing it registers this package's kernels with tfjs, for every backend that is loaded now or later. It imports nothing
- * else of this package, so any tfjs program can use it alone:
+ * The entry `tfjs-ilrec/kernels`. Importing it registers this package's kernels with tfjs, for every backend that is
+ * loaded now or later. It imports nothing else of this package, so any tfjs program can use it alone:
  *
  * ```ts
  * import '@tensorflow/tfjs-backend-wasm';

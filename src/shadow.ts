@@ -1,4 +1,7 @@
-/** Where a wrapper sits, innermost first: an adapter changes what the function computes, a recomputation repeats it, a tap reads the result. */
+/**
+ * Where a wrapper sits, innermost first: an adapter changes what the function computes, a recomputation repeats it, a
+ * tap reads the result.
+ */
 const LEVELS = { adapter: 0, recomputation: 1, tap: 2 } as const;
 export type ShadowLevel = keyof typeof LEVELS;
 
@@ -22,8 +25,8 @@ const shadowed = new WeakMap<object, Map<PropertyKey, Shadows>>();
 /**
  * Wraps a function of one object.
  *
- * Wrappers may be added and removed in any order: each calls what is inside it at that moment. A lower level is inside a higher one; within a level, the earlier
- * wrapper is inside.
+ * Wrappers may be added and removed in any order: each calls what is inside it at that moment. A lower level is inside
+ * a higher one; within a level, the earlier wrapper is inside.
  *
  * @param key the function's name.
  * @param wrap gets the function inside the wrapper, bound to the object, and returns the new one.

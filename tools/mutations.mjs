@@ -29,8 +29,8 @@ export const mutations = [
   {
     name: 'CPO is a sum over the positions',
     file: 'src/losses/cross_layer_preference.ts',
-    find: 'tf.mean(softCrossEntropy(tf.add(logits, penalties), target))',
-    replace: 'tf.sum(softCrossEntropy(tf.add(logits, penalties), target))',
+    find: 'tf.mean(softCrossEntropy(raised, target))',
+    replace: 'tf.sum(softCrossEntropy(raised, target))',
     specs: ['spec/losses/cross_layer_preference.spec.ts'],
   },
   {
@@ -50,14 +50,14 @@ export const mutations = [
   {
     name: 'a probability that equals the threshold makes no negative',
     file: 'src/losses/self_hard_negatives.ts',
-    find: 'tf.greaterEqual(ensemble, threshold)',
-    replace: 'tf.greater(ensemble, threshold)',
+    find: 'tf.greaterEqual(ensembleProbs, threshold)',
+    replace: 'tf.greater(ensembleProbs, threshold)',
     specs: ['spec/losses/self_hard_negatives.spec.ts'],
   },
   {
     name: 'the streamed CPO leaves out the penalty',
     file: 'src/losses/streaming/terms.ts',
-    find: 'value + rows[row].logTotal',
+    find: 'value + negatives[row].logTotal',
     replace: 'value',
     specs: ['spec/losses/streaming_objective.spec.ts'],
   },

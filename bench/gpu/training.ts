@@ -167,7 +167,10 @@ const randomProgram: ShaderProgram = {
     x[i] = (f32(bits ^ (bits >> 16u)) / 2147483648.0 - 1.0) * ${0.02 * Math.sqrt(3)};`,
 };
 
-/** Writes numbers of the usual deviation into a weight on the device, of a hash of their places: drawing 500 M on the CPU takes minutes. */
+/**
+ * Writes numbers of the usual deviation into a weight on the device, of a hash of their places: drawing 500 M on the
+ * CPU takes minutes.
+ */
 function fillRandom(backend: WebGpuBackend, weight: tf.Tensor, seed: number): void {
   const part = Math.floor(backend.device.limits.maxStorageBufferBindingSize / 4 / 256) * 256;
   for (let begin = 0; begin < weight.size; begin += part) {

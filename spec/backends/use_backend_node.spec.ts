@@ -20,7 +20,11 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   return (error as IlrecError).message;
 }
 
-/** Runs a program in a process of its own, with `tf`, `useBackend` and `ask`, which prints the backend or what the error says; gives the lines it prints. @param before runs before they are imported. */
+/**
+ * Runs a program in a process of its own, with `tf`, `useBackend` and `ask`, which prints the backend or what the error
+ * says; gives the lines it prints.
+ * @param before runs before they are imported.
+ */
 function elsewhere(
   program: string,
   { before = '', environment = {} }: { before?: string; environment?: Record<string, string> } = {},

@@ -60,7 +60,8 @@ describe('registerWebGpu in Node', () => {
     expect(found.after).to.match(
       /^webgpu: the device was lost \(destroyed: .+\) with every tensor on it; call useBackend\('webgpu'\) to start another, make the model again and resume training from the last checkpoint$/,
     );
-    expect([found.again, ...found.others]).to.deep.equal([true, true, 99 ** 2, found.after]); // what the lost device held stays lost
+    // what the lost device held stays lost
+    expect([found.again, ...found.others]).to.deep.equal([true, true, 99 ** 2, found.after]);
   });
 });
 

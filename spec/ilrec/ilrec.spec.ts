@@ -60,7 +60,10 @@ function dataset(batches: () => { xs: tf.Tensor; ys: tf.Tensor }[]) {
   } as unknown as Parameters<tfl.LayersModel['fitDataset']>[0];
 }
 
-/** The objective of the whole model in float64, with S = `layers`; negatives, threshold and teacher are taken from `frozen` weights. */
+/**
+ * The objective of the whole model in float64, with S = `layers`; negatives, threshold and teacher are taken from
+ * `frozen` weights.
+ */
 function wholeModel(weights: Weights, frozen: Weights, layers = [0, 1], numHiddenLayers = 3): number {
   const run = (w: Weights) => {
     const rows = Array.from({ length: B }, (_, b) =>
@@ -203,7 +206,8 @@ describe('ilrec', () => {
         const expected = steps.map((step) => step[i]);
         for (const { history } of [fitted, streamed]) {
           expect(maxDifference(history[name] as number[], expected), name).to.be.below(1e-5);
-          expect((history[`val_${name}`] as number[])[0], `val_${name}`).to.be.closeTo(expected[1], 1e-4); // evaluated with the weights of step 2
+          // evaluated with the weights of step 2
+          expect((history[`val_${name}`] as number[])[0], `val_${name}`).to.be.closeTo(expected[1], 1e-4);
         }
       });
       const evaluated = (c.model.evaluate(inputIds(), targets()) as tf.Scalar[]).map((value) => value.dataSync()[0]);

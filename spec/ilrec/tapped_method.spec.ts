@@ -9,7 +9,10 @@ import { integers, normals } from '../support/random';
 import { centralDifferences, crossEntropyOf, maxDifference, mean, type Rows, toRows } from '../support/reference';
 import { referenceDecoder, type Weights, weightsOf } from '../support/reference_decoder';
 
-/** Deep supervision, as somebody outside of this package writes it: every layer learns to predict the response through the model's own head. */
+/**
+ * Deep supervision, as somebody outside of this package writes it: every layer learns to predict the response through
+ * the model's own head.
+ */
 function deepSupervision({ weight = 0.3, numLayers = Infinity } = {}) {
   return tappedMethod({
     name: 'deepSupervision',

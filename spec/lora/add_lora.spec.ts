@@ -39,7 +39,8 @@ function reference(weights: Weights, adapter: LoraAdapter): { logits: number[][]
 describe('addLora', () => {
   forEachBackend(() => {
     it('adds the scaled product before bias and activation', () => {
-      // x = [1, 2], W = I, A = [[1], [1]], B = [[-1, 2]], s = 6 / 1: x W + 6 (x A) B = [1, 2] + 6 * 3 * [-1, 2] = [-17, 38]; bias [1, 1], relu: [0, 39].
+      // x = [1, 2], W = I, A = [[1], [1]], B = [[-1, 2]], s = 6 / 1: x W + 6 (x A) B = [1, 2] + 6 * 3 * [-1, 2] = [-17,
+      // 38]; bias [1, 1], relu: [0, 39].
       const dense = tfl.layers.dense({
         units: 2,
         activation: 'relu',
@@ -141,7 +142,8 @@ describe('addLora', () => {
       const weights = weightsOf(model);
       const adapter = addLora(model, everything);
       fillB(adapter);
-      const { value, grads } = tf.variableGrads(() => loss(ids(), model.apply(ids(), { training: true }) as tf.Tensor)); // all trainable variables there are
+      // all trainable variables there are
+      const { value, grads } = tf.variableGrads(() => loss(ids(), model.apply(ids(), { training: true }) as tf.Tensor));
       expect(value.dataSync()[0]).to.be.closeTo(reference(weights, adapter).loss, 1e-5);
       expect(Object.keys(grads).sort()).to.deep.equal(adapter.parameters.map(({ name }) => name).sort());
       adapter.parameters.forEach((parameter, i) => {

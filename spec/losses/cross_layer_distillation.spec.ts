@@ -33,8 +33,8 @@ describe('crossLayerDistillation', () => {
       }) as unknown as { values: number[]; gradients: Float32Array[] };
 
     it('is the Kullback-Leibler divergence of each layer from the final one, mean over the rows', () => {
-      // p^L = (1/2, 1/2) in both rows. Layer 1 has p = (1/4, 3/4) in row 1, KL = 1/2 ln 2 + 1/2 ln(2/3) = k, and p^L in row 2: mean k / 2.
-      // Layer 2 has p^L in row 1 and p = (1/4, 3/4) in row 2 too; layer 3 equals the final one.
+      // p^L = (1/2, 1/2) in both rows. Layer 1 has p = (1/4, 3/4) in row 1, KL = 1/2 ln 2 + 1/2 ln(2/3) = k, and p^L in
+      // row 2: mean k / 2. Layer 2 has p^L in row 1 and p = (1/4, 3/4) in row 2 too; layer 3 equals the final one.
       const kl = tf.tidy(() => {
         const [far, same] = [
           [0.25, 0.75],

@@ -10,8 +10,8 @@ const logOf = (probabilities: number[][]): tf.Tensor2D => tf.log(tf.tensor2d(pro
 
 describe('selfHardNegatives', () => {
   forEachBackend(() => {
-    // Row 1: the final layer gives the label 0 probability 0.3, so tokens 1 (0.4) and 3 (0.3) of the ensemble are at or above it.
-    // Row 2: it gives the label 3 probability 0.7, which no token of the ensemble reaches.
+    // Row 1: the final layer gives the label 0 probability 0.3, so tokens 1 (0.4) and 3 (0.3) of the ensemble are at or
+    // above it. Row 2: it gives the label 3 probability 0.7, which no token of the ensemble reaches.
     const ensemble = [
       [0.2, 0.4, 0.1, 0.3],
       [0.5, 0.2, 0.2, 0.1],

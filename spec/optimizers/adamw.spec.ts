@@ -26,7 +26,8 @@ describe('AdamW', () => {
     }
 
     it('moves the first step by the learning rate against the sign of the gradient, after decaying matrices only', () => {
-      // m / (1 - b1) = g and v / (1 - b2) = g^2, so the step is lr * sign(g); decay takes 0.1 * 0.5 of the matrix first.
+      // m / (1 - b1) = g and v / (1 - b2) = g^2, so the step is lr * sign(g); decay takes 0.1 * 0.5 of the matrix
+      // first.
       const matrix = variable([[1, -2]]);
       const bias = variable([1, -2]);
       const optimizer = new AdamW({ learningRate: 0.1, weightDecay: 0.5 });

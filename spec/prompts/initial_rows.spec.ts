@@ -91,7 +91,8 @@ describe('initialRows', () => {
         Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
       const mean = mix(...table.map((row): [number, number[]] => [1 / table.length, row]));
       const spread = deviationOf(table.flatMap((row) => row.map((value, d) => value - mean[d])));
-      expect(deviationOf(rows.flat().map((value, i) => value - still[i])) / spread).to.be.within(0.235, 0.265); // 1200 draws: a standard deviation of 0.005
+      // 1200 draws: a standard deviation of 0.005
+      expect(deviationOf(rows.flat().map((value, i) => value - still[i])) / spread).to.be.within(0.235, 0.265);
       expect((await rowsOf(many, { noise: 0.25, seed: 3 })).rows).to.deep.equal(rows);
       expect((await rowsOf(many, { noise: 0.25, seed: 4 })).rows).to.not.deep.equal(rows);
     });

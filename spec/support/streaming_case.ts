@@ -48,8 +48,8 @@ export function streamingCase(
 }
 
 /**
- * A case whose logits are whole numbers, so that many tokens have exactly the label's: they meet the threshold of phi 1 without passing it. The mean of the two
- * layers is exact too.
+ * A case whose logits are whole numbers, so that many tokens have exactly the label's: they meet the threshold of phi 1
+ * without passing it. The mean of the two layers is exact too.
  */
 export function tiedCase(seed: number, vocabSize: number, { P = 5, D = 7 } = {}): StreamingCase {
   const numbers = (size: number, n: number, offset: number): Float32Array =>

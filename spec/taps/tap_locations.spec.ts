@@ -85,7 +85,8 @@ describe('findTaps', () => {
       it(`finds blocks and what is behind them in ${name}`, () => {
         const found = findTaps(build());
         expect(found.blocks.map((block) => block.name)).to.deep.equal(blocks);
-        const isDropout = (layer: tfl.layers.Layer): boolean => layer.getClassName() === 'Dropout'; // does nothing to an early exit
+        // does nothing to an early exit
+        const isDropout = (layer: tfl.layers.Layer): boolean => layer.getClassName() === 'Dropout';
         expect(
           [...found.toHead.parts, ...found.toLogits.parts]
             .map(({ layer }) => layer)

@@ -137,7 +137,8 @@ describe('gradientCheckpointing', () => {
       gradientCheckpointing(model, { blocks: ['watched', 'other'] });
       gradients(model);
       gradients(model);
-      expect(seen).to.deep.equal([false, true, true, false, true]); // the first pass also looks whether a second run gives the same
+      // the first pass also looks whether a second run gives the same
+      expect(seen).to.deep.equal([false, true, true, false, true]);
       model.dispose();
     });
 

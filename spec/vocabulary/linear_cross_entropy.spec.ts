@@ -279,7 +279,8 @@ describe('responseLogProbs', () => {
     });
 
     it('never makes logits [P, V], forward or backward', () => {
-      const [P, D, V] = [101, 3, backend === 'tensorflow' ? 140_009 : 40_009]; // TensorFlow makes up to 16 MiB of logits at once
+      // TensorFlow makes up to 16 MiB of logits at once
+      const [P, D, V] = [101, 3, backend === 'tensorflow' ? 140_009 : 40_009];
       const c = randomCase(61, { P, D, V });
       const inputs = [tf.tensor2d(c.hidden, [P, D]), tf.tensor2d(c.weight, [V, D]), tf.tensor1d(c.bias)];
       const labels = tf.tensor1d(c.labels, 'int32');

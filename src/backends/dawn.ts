@@ -5,7 +5,10 @@ export interface Dawn {
   readonly globals: object;
 }
 
-/** Makes Dawn the process's `navigator.gpu`. The probe copies this function's source text, so it must not use anything else of this module. */
+/**
+ * Makes Dawn the process's `navigator.gpu`. The probe copies this function's source text, so it must not use anything
+ * else of this module.
+ */
 export function placeDawn({ create, globals }: Dawn): void {
   Object.assign(globalThis, globals);
   if (globalThis.navigator === undefined)

@@ -56,7 +56,8 @@ const PROBE_TIMEOUT_MS = 60_000;
 /**
  * Reports which backends work on this machine, how fast they are, and how to repair the others.
  *
- * Each backend is examined in a process of its own, for at most a minute, so the backend of this process does not change.
+ * Each backend is examined in a process of its own, for at most a minute, so the backend of this process does not
+ * change.
  *
  * @param names the backends to examine. Default all, fastest first; the automatic choice is known only then.
  * @returns the report; backends that do not work are part of it.
@@ -95,7 +96,8 @@ export async function doctorReport(names: readonly BackendName[] = AUTO_ORDER): 
  * Formats a report of `doctorReport` for a terminal.
  *
  * @param report what `doctorReport` returned.
- * @returns lines of text: the versions, a line for each backend, the automatic choice if all were examined, and the notes.
+ * @returns lines of text: the versions, a line for each backend, the automatic choice if all were examined, and the
+ *   notes.
  * @example
  * ```ts
  * import { doctorReport, formatDoctorReport } from 'tfjs-ilrec/node';

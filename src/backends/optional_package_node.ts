@@ -12,7 +12,10 @@ export interface OptionalPackage {
   readonly entry: string;
 }
 
-/** Finds a package beside this one, or else in the current folder, which a globally installed command line needs. Undefined if it is in neither. */
+/**
+ * Finds a package beside this one, or else in the current folder, which a globally installed command line needs.
+ * Undefined if it is in neither.
+ */
 export function findPackage(name: string): OptionalPackage | undefined {
   for (const start of [import.meta.url, pathToFileURL(join(process.cwd(), 'package.json')).href]) {
     const require = createRequire(start);

@@ -17,7 +17,10 @@ export interface ProbeRequest {
 export type ProbeResult =
   { readonly gigaflops: number; /** Of WebGPU. */ readonly adapter?: AdapterFacts } | { readonly error: string };
 
-/** A program for a process of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the first line of the error. */
+/**
+ * A program for a process of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the
+ * first line of the error.
+ */
 export const PROBE = `
 const { backend, tfjsName, core, entries, wasmFolder } = JSON.parse(process.env.ILREC_PROBE);
 const placeDawn = ${String(placeDawn)};
@@ -39,7 +42,8 @@ try {
   let adapter;
   if (backend === 'webgpu') {
     const { info = {}, isFallbackAdapter } = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-    const { vendor, architecture, description, isFallbackAdapter: isFallback } = info; // copied one by one, as JSON.stringify skips getters of the prototype
+    // copied one by one, as JSON.stringify skips getters of the prototype
+    const { vendor, architecture, description, isFallbackAdapter: isFallback } = info;
     adapter = { info: { vendor, architecture, description, isFallbackAdapter: isFallback }, isFallbackAdapter };
   }
   const size = 512;

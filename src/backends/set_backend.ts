@@ -3,7 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 /** Resolves when the last change that was asked for is done. */
 let lastChange: Promise<unknown> = Promise.resolve();
 
-/** Changes the backend when earlier changes are done, as tfjs can make only one at a time. If the change fails, the backend from before is set again. */
+/**
+ * Changes the backend when earlier changes are done, as tfjs can make only one at a time. If the change fails, the
+ * backend from before is set again.
+ */
 export async function changeBackend<T>(change: () => Promise<T>): Promise<T> {
   const made = lastChange.then(() => orAsBefore(change));
   lastChange = made.catch(() => undefined);
@@ -24,7 +27,8 @@ async function orAsBefore<T>(change: () => Promise<T>): Promise<T> {
 /**
  * Sets a backend and waits until it is ready.
  *
- * @returns null, or the reason why it does not start. tfjs only prints that reason, so it is taken from the backend's factory.
+ * @returns null, or the reason why it does not start. tfjs only prints that reason, so it is taken from the backend's
+ *   factory.
  */
 export async function setBackend(name: string): Promise<string | null> {
   const entry = tf.engine().registryFactory[name] as

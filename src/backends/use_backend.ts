@@ -25,12 +25,12 @@ const NAMES = Object.keys(REPAIRS) as BrowserBackendName[];
  *
  * Calls run one after the other. A call that throws leaves the backend as it was.
  *
- * @param backend `'webgpu'`, `'wasm'`, `'cpu'`, or `'auto'` (default): the first of these that is loaded and starts. `'auto'` uses webgpu on a software adapter
- *   only if nothing else works.
+ * @param backend `'webgpu'`, `'wasm'`, `'cpu'`, or `'auto'` (default): the first of these that is loaded and starts.
+ *   `'auto'` uses webgpu on a software adapter only if nothing else works.
  * @param options see `UseBackendOptions`.
  * @returns the backend that is now set.
- * @throws IlrecError if the name is not one of these, if the backend's package is not loaded (the message has the import and the script tag), or if it does not
- *   start (the message has the repair).
+ * @throws IlrecError if the name is not one of these, if the backend's package is not loaded (the message has the
+ *   import and the script tag), or if it does not start (the message has the repair).
  * @example
  * ```ts
  * import { useBackend } from 'tfjs-ilrec';
@@ -67,7 +67,10 @@ async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<Browse
   );
 }
 
-/** Whether the package has registered its kernels. It registers the backend itself only if the browser has what it needs. */
+/**
+ * Whether the package has registered its kernels. It registers the backend itself only if the browser has what it
+ * needs.
+ */
 function isLoaded(name: BrowserBackendName): boolean {
   return tf.getKernel('Identity', name) !== undefined;
 }
@@ -86,11 +89,13 @@ async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
     throw new IlrecError(`useBackend: backend must be one of auto, ${NAMES.join(', ')}, got '${String(name)}'`);
   if (!isLoaded(name))
     throw new IlrecError(
-      `useBackend: backend '${name}' needs @tensorflow/tfjs-backend-${name}, got no such package on this page; add ${additionOf(name)}`,
+      `useBackend: backend '${name}' needs @tensorflow/tfjs-backend-${name}, got no such package on this page; ` +
+        `add ${additionOf(name)}`,
     );
   if (tf.findBackendFactory(name) == null) {
     throw new IlrecError(
-      `useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its package is loaded, got none; open the page over https or localhost, in a browser that has it`,
+      `useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its ` +
+        'package is loaded, got none; open the page over https or localhost, in a browser that has it',
     );
   }
   if (name === 'webgpu') await registerWebGpu();
@@ -103,5 +108,6 @@ async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
 /** How to load a backend's package. */
 function additionOf(name: BrowserBackendName): string {
   const found = `@tensorflow/tfjs-backend-${name}`;
-  return `import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}/dist/tf-backend-${name}.min.js"></script>`; // the full path, as wasm looks for its binary beside it
+  // the full path, as wasm looks for its binary beside it
+  return `import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}/dist/tf-backend-${name}.min.js"></script>`;
 }

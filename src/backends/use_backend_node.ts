@@ -17,12 +17,14 @@ export interface UseBackendOptions {
  *
  * Calls run one after the other. A call that throws leaves the backend as it was.
  *
- * @param backend `'node-gpu'`, `'webgpu'`, `'node'`, `'wasm'`, `'cpu'`, or `'auto'` (default): the first of these that is installed and works. `'auto'` uses
- *   webgpu only on a real GPU; on a software adapter it must be asked for by name.
+ * @param backend `'node-gpu'`, `'webgpu'`, `'node'`, `'wasm'`, `'cpu'`, or `'auto'` (default): the first of these that
+ *   is installed and works. `'auto'` uses webgpu only on a real GPU; on a software adapter it must be asked for by
+ *   name.
  * @param options see `UseBackendOptions`.
  * @returns the backend that is now set.
- * @throws IlrecError if the name is not one of these, if the backend's package is not installed (the message has the npm command), if it does not work (the
- *   message has the repair), or if the process has loaded the other one of tfjs-node and tfjs-node-gpu.
+ * @throws IlrecError if the name is not one of these, if the backend's package is not installed (the message has the
+ *   npm command), if it does not work (the message has the repair), or if the process has loaded the other one of
+ *   tfjs-node and tfjs-node-gpu.
  * @example
  * ```ts
  * import { useBackend } from 'tfjs-ilrec/node';
@@ -111,11 +113,15 @@ async function openAdapter(takesSoftware: boolean): Promise<void> {
   if (isOurs) removeDawn();
   if (adapter === null) throw new Error('no adapter');
   throw new IlrecError(
-    `useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name`,
+    `useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower ` +
+      "than wasm; install the GPU's driver, or ask for 'webgpu' by name",
   );
 }
 
-/** @throws IlrecError if the process has loaded another TensorFlow than the one asked for. tfjs-node-gpu without a GPU counts as tfjs-node. */
+/**
+ * @throws IlrecError if the process has loaded another TensorFlow than the one asked for. tfjs-node-gpu without a GPU
+ *   counts as tfjs-node.
+ */
 function refuseOtherTensorFlow(name: BackendName): void {
   const { isGPUPackage, isUsingGpuDevice } = tf.backend() as { isGPUPackage?: boolean; isUsingGpuDevice?: boolean };
   if (name === 'node' && isUsingGpuDevice === true) throw loadedBefore(name, '@tensorflow/tfjs-node-gpu');
@@ -129,6 +135,7 @@ function refuseOtherTensorFlow(name: BackendName): void {
 
 function loadedBefore(name: BackendName, loaded: string): IlrecError {
   return new IlrecError(
-    `useBackend: backend '${name}' needs ${BACKENDS[name].packages[0]}, got ${loaded} loaded before, and a process keeps the first; ask for '${name}' in a new process`,
+    `useBackend: backend '${name}' needs ${BACKENDS[name].packages[0]}, got ${loaded} loaded before, and a ` +
+      `process keeps the first; ask for '${name}' in a new process`,
   );
 }

@@ -41,7 +41,10 @@ interface GuardedBackend {
   readSync(dataId: object): unknown;
 }
 
-/** Requested if the adapter has them. The first two are for kernels, the others for tfjs's profiler and for drawing on a canvas. */
+/**
+ * Requested if the adapter has them. The first two are for kernels, the others for tfjs's profiler and for drawing on a
+ * canvas.
+ */
 const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
 /** The same as in tfjs's own registration, above its other backends. */
 const PRIORITY = 3;
@@ -75,11 +78,12 @@ export function nameOf({ info }: AdapterFacts): string {
 }
 
 /**
- * Makes tfjs start its webgpu backend on a device with all limits of the adapter and the optional features that kernels use. Call it after the backend's package
- * is loaded and before the backend starts.
+ * Makes tfjs start its webgpu backend on a device with all limits of the adapter and the optional features that kernels
+ * use. Call it after the backend's package is loaded and before the backend starts.
  *
- * From then on, reads fail with one sentence after the device was lost or reported an uncaptured error. A backend that has already started keeps its device, and
- * its reads are guarded too. A backend whose device is lost is removed with its tensors, and tfjs starts a new one when it is set again.
+ * From then on, reads fail with one sentence after the device was lost or reported an uncaptured error. A backend that
+ * has already started keeps its device, and its reads are guarded too. A backend whose device is lost is removed with
+ * its tensors, and tfjs starts a new one when it is set again.
  */
 export async function registerWebGpu(): Promise<void> {
   const registered = tf.findBackendFactory('webgpu') as Factory | null | undefined;
@@ -128,7 +132,10 @@ function everythingOf({ features, limits }: GpuAdapter): {
   return { requiredFeatures: FEATURES.filter((name) => features.has(name)), requiredLimits };
 }
 
-/** Calls tfjs's factory so that it gets our device. The factory asks for an adapter synchronously, and later asks that adapter for a device. */
+/**
+ * Calls tfjs's factory so that it gets our device. The factory asks for an adapter synchronously, and later asks that
+ * adapter for a device.
+ */
 function onDevice(
   stock: Factory,
   { features, limits, info }: GpuAdapter,
@@ -147,20 +154,25 @@ function onDevice(
   }
 }
 
-/** Makes the backend's reads throw after its device was lost or has failed. @param software whether synchronous reads would end the browser's GPU process. */
+/**
+ * Makes the backend's reads throw after its device was lost or has failed.
+ * @param software whether synchronous reads would end the browser's GPU process.
+ */
 function guard(backend: GuardedBackend, software: boolean): void {
   if (losses.has(backend)) return;
   let loss: IlrecError | null = null;
   let failure: IlrecError | null = null;
   const lost = backend.device.lost.then(({ reason, message }) => {
     loss = new IlrecError(
-      `webgpu: the device was lost (${reason}: ${oneLine(message)}) with every tensor on it; call useBackend('webgpu') to start another, make the model again and resume training from the last checkpoint`,
+      `webgpu: the device was lost (${reason}: ${oneLine(message)}) with every tensor on it; call ` +
+        "useBackend('webgpu') to start another, make the model again and resume training from the last checkpoint",
     );
   });
   losses.set(backend, lost);
   backend.device.addEventListener('uncapturederror', ({ error }) => {
     failure ??= new IlrecError(
-      `webgpu: a command failed with "${oneLine(error.message)}", and results since then are wrong; resume training from the last checkpoint, with smaller batches if memory ran out`,
+      `webgpu: a command failed with "${oneLine(error.message)}", and results since then are wrong; resume ` +
+        'training from the last checkpoint, with smaller batches if memory ran out',
     );
   });
   const refuse = (): void => {
@@ -189,7 +201,8 @@ function guard(backend: GuardedBackend, software: boolean): void {
       );
     if (software && !isReadable)
       throw new IlrecError(
-        'webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process',
+        'webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end ' +
+          'the GPU process',
       );
     return readSync(dataId);
   });

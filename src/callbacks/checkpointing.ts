@@ -18,9 +18,9 @@ export interface CheckpointOptions {
 /**
  * Makes a callback for `trainModel` that writes checkpoints, from which `resumeFrom` continues with the same numbers.
  *
- * List it after early stopping. The checkpoint at the end of an epoch then includes that epoch's evaluation, and none is written between an epoch's last step and
- * its evaluation, so a resumed run evaluates exactly as often. `onTrainBegin` throws an IlrecError if the optimizer's state cannot be saved, as with
- * `tf.train.adamax`.
+ * List it after early stopping. The checkpoint at the end of an epoch then includes that epoch's evaluation, and none
+ * is written between an epoch's last step and its evaluation, so a resumed run evaluates exactly as often.
+ * `onTrainBegin` throws an IlrecError if the optimizer's state cannot be saved, as with `tf.train.adamax`.
  *
  * @param options see `CheckpointOptions`.
  * @returns a callback for `trainModel`.

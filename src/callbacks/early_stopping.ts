@@ -41,7 +41,8 @@ export interface EarlyStoppingOptions {
 }
 
 /**
- * Evaluates after epochs, ends a run that no longer improves, and restores the best weights at its end. A callback for `trainModel`.
+ * Evaluates after epochs, ends a run that no longer improves, and restores the best weights at its end. A callback for
+ * `trainModel`.
  *
  * @throws Error in `onEpochEnd` when `evaluate` does not return the metric.
  *

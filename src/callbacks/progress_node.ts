@@ -14,7 +14,8 @@ export interface ProgressOptions {
 const SMOOTHING = 0.05;
 
 /**
- * Makes a callback for `trainModel` that shows step, loss, tokens/s and the time left: a bar on a terminal, a line every few seconds elsewhere.
+ * Makes a callback for `trainModel` that shows step, loss, tokens/s and the time left: a bar on a terminal, a line
+ * every few seconds elsewhere.
  *
  * @param options see `ProgressOptions`.
  * @returns a callback for `trainModel`.
@@ -85,7 +86,8 @@ export function progress({
         lineAt = performance.now();
         const { epoch, epochs, loss, speed, left } = payload(record, state);
         stream.write(
-          `${label}: step ${record.step}/${state.totalSteps}, epoch ${epoch}/${epochs}, loss ${loss}, ${speed} tokens/s, ${left} left\n`,
+          `${label}: step ${record.step}/${state.totalSteps}, epoch ${epoch}/${epochs}, loss ${loss}, ${speed} ` +
+            `tokens/s, ${left} left\n`,
         );
       }
     },

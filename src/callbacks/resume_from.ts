@@ -17,10 +17,11 @@ export interface ResumeFromOptions {
 }
 
 /**
- * Restores a run's newest checkpoint: weights, optimizer state, dropout masks and schedules. The resumed run gives the same numbers as one that never stopped.
+ * Restores a run's newest checkpoint: weights, optimizer state, dropout masks and schedules. The resumed run gives the
+ * same numbers as one that never stopped.
  *
- * Pass the result to `trainModel` as `startStep`, or to plain `fitDataset` as `batchDataset(batches, { startStep })` and
- * `initialEpoch: Math.floor(startStep / batches.stepsPerEpoch)`.
+ * Pass the result to `trainModel` as `startStep`, or to plain `fitDataset` as `batchDataset(batches, { startStep })`
+ * and `initialEpoch: Math.floor(startStep / batches.stepsPerEpoch)`.
  *
  * @param store the store that `checkpointing` wrote to.
  * @param options see `ResumeFromOptions`.

@@ -99,7 +99,8 @@ export class CheckpointStore implements SnapshotStore {
     const path = join(this.folder, nameOf('best', step));
     const bytes = await readFile(path).catch(() => {
       throw new IlrecError(
-        `CheckpointStore.loadBest: ${path} must exist because a checkpoint refers to it, got none; train again without --resume`,
+        `CheckpointStore.loadBest: ${path} must exist because a checkpoint refers to it, got none; train again ` +
+          'without --resume',
       );
     });
     return weightsOf(decodeSafetensors(bytes, path, 'CheckpointStore.loadBest'));

@@ -70,7 +70,8 @@ export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions 
         const weights = (await answerOf(checkpoints.get(keyOf('best', step)))) as TensorData[] | undefined;
         if (weights === undefined)
           throw new IlrecError(
-            `indexedDbStore: the best weights of step ${step} of "${run}" must exist because a checkpoint refers to them, got none; clear() the run and train again`,
+            `indexedDbStore: the best weights of step ${step} of "${run}" must exist because a checkpoint refers ` +
+              'to them, got none; clear() the run and train again',
           );
         return weights;
       }),
@@ -109,7 +110,8 @@ async function openDatabase(): Promise<IDBDatabase> {
   try {
     if ((globalThis.indexedDB as IDBFactory | null | undefined) == null) {
       throw new IlrecError(
-        'indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window if it forbids storage',
+        'indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window if it ' +
+          'forbids storage',
       );
     }
     const request = indexedDB.open(DATABASE, VERSION); // throws for a page without an origin of its own

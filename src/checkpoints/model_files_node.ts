@@ -74,7 +74,8 @@ export async function loadModel(folder: string): Promise<tfl.LayersModel> {
   const needed = weightSpecs.reduce((sum, { shape }) => sum + 4 * tf.util.sizeFromShape(shape), 0); // float32 and int32
   if (weightData.byteLength < needed)
     throw new IlrecError(
-      `loadModel: ${join(folder, WEIGHTS_FILE)} must have ${needed} bytes, got ${weightData.byteLength}; use another copy of it`,
+      `loadModel: ${join(folder, WEIGHTS_FILE)} must have ${needed} bytes, got ${weightData.byteLength}; use ` +
+        'another copy of it',
     );
   return await tfl.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
 }
@@ -87,7 +88,8 @@ function parseModelJson(text: string, folder: string): tf.io.ModelJSON {
     // the same error as for JSON without weights
   }
   throw new IlrecError(
-    `loadModel: ${join(folder, MODEL_FILE)} must be a tfjs model with weights, got "${text.slice(0, 40).replace(/\s+/g, ' ')}"; use another copy of it`,
+    `loadModel: ${join(folder, MODEL_FILE)} must be a tfjs model with weights, got ` +
+      `"${text.slice(0, 40).replace(/\s+/g, ' ')}"; use another copy of it`,
   );
 }
 

@@ -47,7 +47,8 @@ function explain(optimizer: tf.Optimizer, cause: unknown): never {
   const { inner } = optimizer as Partial<AccumulatedOptimizer>;
   const name = (inner ?? optimizer).getClassName();
   throw new IlrecError(
-    `checkpointing: the optimizer must have a state that can be saved, got ${name}; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train`,
+    `checkpointing: the optimizer must have a state that can be saved, got ${name}; use AdamW, or sgd, momentum, ` +
+      'adagrad, adadelta, adam or rmsprop of tf.train',
     { cause },
   );
 }

@@ -38,13 +38,15 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
   const current = variables.map((variable) => variable.read());
   if (current.length !== weights.length) {
     throw new IlrecError(
-      `${caller}: the model has ${current.length} weights, got ${weights.length}; use the config that the weights were trained with`,
+      `${caller}: the model has ${current.length} weights, got ${weights.length}; use the config that the ` +
+        'weights were trained with',
     );
   }
   weights.forEach(({ shape }, i) => {
     if (!tf.util.arraysEqual(shape as number[], current[i].shape)) {
       throw new IlrecError(
-        `${caller}: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the config that the weights were trained with`,
+        `${caller}: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the ` +
+          'config that the weights were trained with',
       );
     }
   });

@@ -40,14 +40,17 @@ export function fetchSource(
       return await request(`${base}/${file}`, { headers: { ...headers, ...(range === null ? {} : { Range: range }) } });
     } catch (error) {
       throw new IlrecError(
-        `fetchSource: ${base}/${file} must be reachable, got "${error instanceof Error ? error.message : String(error)}"; check the address, the network and, in a browser, the server's CORS headers`,
+        `fetchSource: ${base}/${file} must be reachable, got ` +
+          `"${error instanceof Error ? error.message : String(error)}"; check the address, the network and, in a ` +
+          "browser, the server's CORS headers",
       );
     }
   };
   const refused = ({ status, statusText }: Response, file: string): IlrecError =>
     new IlrecError(
       `fetchSource: ${base}/${file} must be readable, got ${status} ${statusText}`.trimEnd() +
-        `; ${status === 401 || status === 403 ? 'pass an authorization header with the option headers' : 'try again later'}`,
+        '; ' +
+        `${status === 401 || status === 403 ? 'pass an authorization header with the option headers' : 'try again later'}`,
     );
   const keepWhole = async (file: string, response: Response): Promise<Uint8Array> => {
     const bytes = new Uint8Array(await response.arrayBuffer());

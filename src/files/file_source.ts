@@ -42,12 +42,14 @@ export async function readJson(source: FileSource, file: string, caller: string)
     value = JSON.parse(text);
   } catch {
     throw new IlrecError(
-      `${caller}: ${file} of ${source.name} must be valid JSON, got "${text.slice(0, 40).replace(/\s+/g, ' ')}"; use another copy of it`,
+      `${caller}: ${file} of ${source.name} must be valid JSON, got "${text.slice(0, 40).replace(/\s+/g, ' ')}"; ` +
+        'use another copy of it',
     );
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new IlrecError(
-      `${caller}: ${file} of ${source.name} must hold a JSON object, got ${value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value}; use another copy of it`,
+      `${caller}: ${file} of ${source.name} must hold a JSON object, got ` +
+        `${value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value}; use another copy of it`,
     );
   }
   return value as Record<string, unknown>;

@@ -15,7 +15,8 @@ export async function readJsonFile(path: string, what: string): Promise<unknown>
   const wrong = jsonErrorPlace(text);
   if (wrong !== null)
     throw new IlrecError(
-      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ${path}; fix it there`,
+      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ` +
+        `${path}; fix it there`,
     );
   return JSON.parse(text);
 }

@@ -26,8 +26,8 @@ export interface AttachmentOptions {
 }
 
 /**
- * The taps of one method: on which model they are, and who attached them. Taps that the user attached stay until the user detaches them; those of the callback
- * last for one training run.
+ * The taps of one method: on which model they are, and who attached them. Taps that the user attached stay until the
+ * user detaches them; those of the callback last for one training run.
  */
 export class Attachment implements Attachable {
   private current: ModelTaps | null = null;
@@ -84,7 +84,8 @@ export class Attachment implements Attachable {
         if (isSame && (attached === model || trainedModel(model) === model)) return false;
         if (!isSame && (!this.attachedInFit || isTraining(attached))) {
           throw new UnnamedError(
-            `this method is attached to model "${attached.name}"; detach() it first, or make a second ${this.name}() for "${model.name}"`,
+            `this method is attached to model "${attached.name}"; detach() it first, or make a second ` +
+              `${this.name}() for "${model.name}"`,
           );
         }
         this.detach();
@@ -115,17 +116,22 @@ export class Attachment implements Attachable {
     if (outputs.length > 1) {
       const names = outputs.map((i) => trainedModel(model).outputNames[i]);
       throw new UnnamedError(
-        `the loss must be compiled for one output, got ${names.join(', ')}; compile with loss: { ${names[0]}: method.loss, ${names[1]}: ... }`,
+        `the loss must be compiled for one output, got ${names.join(', ')}; compile with loss: { ${names[0]}: ` +
+          `method.loss, ${names[1]}: ... }`,
       );
     }
     return outputs[0];
   }
 
-  /** tfjs wraps every callback of a list that begins with a plain object, and does not tell the wrapped ones their model. */
+  /**
+   * tfjs wraps every callback of a list that begins with a plain object, and does not tell the wrapped ones their
+   * model.
+   */
   private requireAttached(): false {
     if (this.current?.attached === true) return false;
     throw new IlrecError(
-      `${this.name}: method.callback does not get the model in a list that begins with a plain object; put it first and wrap the others: [method.callback, new CustomCallback({ ... })]`,
+      `${this.name}: method.callback does not get the model in a list that begins with a plain object; put it ` +
+        'first and wrap the others: [method.callback, new CustomCallback({ ... })]',
     );
   }
 }
@@ -139,7 +145,8 @@ function requireInputIds({ inputIds, embedding }: TapLocations, reader: string):
   if (inputIds.sources.length > 1) {
     const names = inputIds.sources.map(({ tensor }) => tensor.sourceLayer.name).join(' and ');
     throw new UnnamedError(
-      `${reader} needs the token ids, and layer "${embedding?.name}" looks up ${names}; give each an embedding layer of its own, and name that of the tokens with taps.embedding`,
+      `${reader} needs the token ids, and layer "${embedding?.name}" looks up ${names}; give each an embedding ` +
+        'layer of its own, and name that of the tokens with taps.embedding',
     );
   }
 }

@@ -23,14 +23,15 @@ export interface IlrecMethod extends TappedMethod {
 }
 
 /**
- * Makes the method ILRec (arXiv 2602.17410): it trains a tfjs causal language model as a recommender, with self-hard negatives from the model's own
- * intermediate layers.
+ * Makes the method ILRec (arXiv 2602.17410): it trains a tfjs causal language model as a recommender, with self-hard
+ * negatives from the model's own intermediate layers.
  *
  * ```
  * L = L_CPO + lambda * L_CPD + mu * L_CRR
  * ```
- * Works with any `tf.LayersModel` from token ids [B, T] to logits [B, T, V] with two or more blocks. Its blocks, final norm and head are found in its graph, or
- * named with the option `taps`. In training the head makes no logits for all positions, only what the loss needs of the response positions.
+ * Works with any `tf.LayersModel` from token ids [B, T] to logits [B, T, V] with two or more blocks. Its blocks, final
+ * norm and head are found in its graph, or named with the option `taps`. In training the head makes no logits for all
+ * positions, only what the loss needs of the response positions.
  *
  * @param options see `IlrecOptions`; each has a default.
  * @returns what `compile` and `fit` take.

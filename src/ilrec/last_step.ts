@@ -11,7 +11,10 @@ export interface LossTerms {
   readonly [term: string]: tf.Tensor;
 }
 
-/** The terms of the last step, off the tape, kept until the next one: for metrics, for diagnostics, and for a loss that is asked again. */
+/**
+ * The terms of the last step, off the tape, kept until the next one: for metrics, for diagnostics, and for a loss that
+ * is asked again.
+ */
 export class LastStep {
   private terms: Readonly<Record<string, tf.Tensor>> | null = null;
   private total: { labels: tf.Tensor; predictions: tf.Tensor; value: tf.Scalar } | null = null;
@@ -27,7 +30,10 @@ export class LastStep {
     this.total = { labels, predictions, value };
   }
 
-  /** The total of the same tensors again, else null: for a model with several outputs, tfjs evaluates each output's loss once more as a metric. */
+  /**
+   * The total of the same tensors again, else null: for a model with several outputs, tfjs evaluates each output's loss
+   * once more as a metric.
+   */
   totalOf(labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar | null {
     const { total } = this;
     return total?.labels === labels && total.predictions === predictions ? tf.clone(total.value) : null;
@@ -49,7 +55,8 @@ export class LastStep {
   /** The numbers of all terms, read from the device; null before the first step. */
   async read(): Promise<Readonly<Record<string, ArrayLike<number>>> | null> {
     if (this.terms === null) return null;
-    const clones = Object.entries(this.terms).map(([term, tensor]) => [term, tf.clone(tensor)] as const); // the next step disposes the originals
+    // the next step disposes the originals
+    const clones = Object.entries(this.terms).map(([term, tensor]) => [term, tf.clone(tensor)] as const);
     const reading = clones.map(async ([term, tensor]) => [term, await tensor.data()] as const);
     return Object.fromEntries(await Promise.all(reading).finally(() => tf.dispose(clones.map(([, tensor]) => tensor))));
   }

@@ -13,7 +13,8 @@ export function labelsOf(labels: tf.Tensor, headInput: tf.Tensor3D): tf.Tensor {
   const isColumn = labels.rank === 3 && labels.shape[2] === 1;
   if (!(labels.rank === 2 || isColumn) || labels.shape[0] !== batchSize || labels.shape[1] !== sequenceLength) {
     throw new UnnamedError(
-      `labels must be int32 [B, T] beside predictions [B, T, D], got [${labels.shape.join(', ')}] and [${headInput.shape.join(', ')}]`,
+      `labels must be int32 [B, T] beside predictions [B, T, D], got [${labels.shape.join(', ')}] and ` +
+        `[${headInput.shape.join(', ')}]`,
     );
   }
   refuseFractions(labels);
@@ -37,7 +38,8 @@ export function rowsAt(found: ResponsePositions, tensor: tf.Tensor, labels: tf.T
   const [batchSize, sequenceLength] = labels.shape;
   if (tensor.shape[0] !== batchSize || tensor.shape[1] !== sequenceLength) {
     throw new UnnamedError(
-      `what the layers behind the last block read must have a row for each of the [${batchSize}, ${sequenceLength}] positions, got [${tensor.shape.join(', ')}]; set the option taps.norm or taps.head`,
+      `what the layers behind the last block read must have a row for each of the [${batchSize}, ` +
+        `${sequenceLength}] positions, got [${tensor.shape.join(', ')}]; set the option taps.norm or taps.head`,
     );
   }
   const size = tensor.shape.slice(2);
@@ -50,7 +52,8 @@ export function checkLabels(found: ResponsePositions, vocabSize: number, ignoreI
   const wrong = found.positions.find((position) => !isToken(found.allLabels[position], vocabSize));
   if (wrong === undefined) return;
   throw new UnnamedError(
-    `labels must be tokens below the ${vocabSize} of the model's vocabulary, or ${ignoreIndex}, got ${found.allLabels[wrong]}`,
+    `labels must be tokens below the ${vocabSize} of the model's vocabulary, or ${ignoreIndex}, got ` +
+      `${found.allLabels[wrong]}`,
   );
 }
 

@@ -14,13 +14,15 @@ export interface SftOptions {
 }
 
 /**
- * Makes the method of supervised fine-tuning: cross-entropy at the response positions alone, the baseline of every other method.
+ * Makes the method of supervised fine-tuning: cross-entropy at the response positions alone, the baseline of every
+ * other method.
  *
  * ```
  * L_CE = mean_t [ logsumexp(z_t) - z_t(y_t) ]
  * ```
- * Equal to `ilrec({ penaltyWeight: 0, distillationWeight: 0 })`, and cheaper: only what the head reads is tapped, so a model of one block can be trained, too. Logits of all
- * positions are never made; with a large vocabulary, not even those of the response positions.
+ * Equal to `ilrec({ penaltyWeight: 0, distillationWeight: 0 })`, and cheaper: only what the head reads is tapped, so a
+ * model of one block can be trained, too. Logits of all positions are never made; with a large vocabulary, not even
+ * those of the response positions.
  *
  * @param options see `SftOptions`.
  * @returns what `compile` and `fit` take; its one metric is `crossEntropy`.

@@ -8,8 +8,8 @@ import { checkLabels, labelsOf, rowsAt } from './response_labels';
 /**
  * One batch as the loss of a tapped method sees it: its P response positions, and what the tapped model made there.
  *
- * What concerns S tapped layers is one matrix [S * P, ...], layer after layer, shallow to deep: the form that `ilrecObjective` and `streamingObjective` take.
- * The tensors belong to the loss's tidy.
+ * What concerns S tapped layers is one matrix [S * P, ...], layer after layer, shallow to deep: the form that
+ * `ilrecObjective` and `streamingObjective` take. The tensors belong to the loss's tidy.
  */
 export interface TappedBatch {
   /** S, the number of tapped layers before the last. */
@@ -30,7 +30,10 @@ export interface TappedBatch {
   readonly step: number;
   /** Token ids of the model's input, [B * T] row by row; needs the option `inputIds`. */
   readonly inputIds: Int32Array;
-  /** The head as one matrix, for losses that never make logits; null when the head is more than one matrix. Throws when a label is not a token. */
+  /**
+   * The head as one matrix, for losses that never make logits; null when the head is more than one matrix. Throws when
+   * a label is not a token.
+   */
   readonly head: VocabularyProjection | null;
   /** What the head reads of the last layer, [P, D]. Gradient flows. */
   finalHidden(): tf.Tensor2D;
@@ -134,7 +137,9 @@ export class ResponseBatch implements TappedBatch {
     return this.taps.earlyExitLogits(hiddenStates, this.capture, this.rowsOf);
   }
 
-  /** 0, but connected to the weights, for a batch without response positions: it trains nothing and still has gradients. */
+  /**
+   * 0, but connected to the weights, for a batch without response positions: it trains nothing and still has gradients.
+   */
   zero(): tf.Scalar {
     const first = (tensor: tf.Tensor): tf.Tensor => tf.slice(tf.reshape(tensor, [-1, ...tensor.shape.slice(2)]), 0, 1);
     return tf.mul(tf.sum(this.taps.finalLogits(this.capture, first)), 0) as tf.Scalar;

@@ -10,11 +10,17 @@ import { ResponseBatch, type TappedBatch } from './tapped_batch';
 export interface TappedMethodOptions<Metric extends string = string> {
   /** The name of your method. Its errors start with it. */
   name: string;
-  /** The loss of one batch, as a function of what the tapped model made at the response positions. Runs in a tidy, in training and in evaluation. */
+  /**
+   * The loss of one batch, as a function of what the tapped model made at the response positions. Runs in a tidy, in
+   * training and in evaluation.
+   */
   loss: (batch: TappedBatch) => { readonly total: tf.Tensor } & Readonly<Record<Metric, tf.Tensor>>;
   /** Names of the scalars that `loss` returns beside `total`; each becomes a metric. Default none. */
   metrics?: readonly Metric[];
-  /** S, how many layers before the last to tap, the deepest ones; at most all of them. 0 taps only what the head reads. Default 0. */
+  /**
+   * S, how many layers before the last to tap, the deepest ones; at most all of them. 0 taps only what the head reads.
+   * Default 0.
+   */
   numLayers?: number;
   /** Whether `loss` reads `batch.inputIds`. Default false. */
   inputIds?: boolean;
@@ -29,13 +35,14 @@ export interface TappedMethod {
   /** For `model.compile`. Labels are int32 [B, T], already shifted, `ignoreIndex` where nothing is predicted. */
   readonly loss: (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
   /**
-   * For `model.compile`: terms of the last step. tfjs cannot load a model that was saved with its optimizer while these are compiled; compile without `metrics`
-   * before `model.save(..., { includeOptimizer: true })`.
+   * For `model.compile`: terms of the last step. tfjs cannot load a model that was saved with its optimizer while these
+   * are compiled; compile without `metrics` before `model.save(..., { includeOptimizer: true })`.
    */
   readonly metrics: IlrecMetric[];
   /**
-   * For `fit` and `fitDataset`: attaches the taps when training starts, and detaches what it attached when training ends. It must be the first of its list; tfjs
-   * then wants instances, so wrap plain objects: `[method.callback, new tf.CustomCallback({ onEpochEnd })]`.
+   * For `fit` and `fitDataset`: attaches the taps when training starts, and detaches what it attached when training
+   * ends. It must be the first of its list; tfjs then wants instances, so wrap plain objects: `[method.callback, new
+   * tf.CustomCallback({ onEpochEnd })]`.
    */
   readonly callback: tfl.Callback;
   /** Training steps done, which schedules depend on. Evaluation does not count. Set it to resume. */
@@ -43,7 +50,8 @@ export interface TappedMethod {
   /** P, response positions of the last batch; 0 before the first. The weight of a batch in a mean over several. */
   readonly numResponsePositions: number;
   /**
-   * Taps the model, until `detach`. Hand-written loops, `trainOnBatch`, `evaluate` and `fit` need it; call it once, after `compile`.
+   * Taps the model, until `detach`. Hand-written loops, `trainOnBatch`, `evaluate` and `fit` need it; call it once,
+   * after `compile`.
    *
    * @throws IlrecError when the model cannot be tapped, or the method is attached to another one.
    */
@@ -53,10 +61,12 @@ export interface TappedMethod {
 }
 
 /**
- * Makes a training method from your own loss over a model's response positions. It has what `ilrec()` has: loss, metrics, callback, attach and detach.
+ * Makes a training method from your own loss over a model's response positions. It has what `ilrec()` has: loss,
+ * metrics, callback, attach and detach.
  *
- * The method taps the model. In training the head makes no logits for all positions; your loss asks for those of the P response positions, of the last layer and
- * of the layers before it. This works with every tfjs causal language model that `ilrec()` takes.
+ * The method taps the model. In training the head makes no logits for all positions; your loss asks for those of the P
+ * response positions, of the last layer and of the layers before it. This works with every tfjs causal language model
+ * that `ilrec()` takes.
  *
  * @param options see `TappedMethodOptions`.
  * @returns what `compile` and `fit` take.

@@ -10,7 +10,8 @@ import { checkDistillationTokens } from './response_labels';
 import type { TappedBatch } from './tapped_batch';
 
 /**
- * ILRec's terms of one batch: over all logits of the response positions, or, for a large vocabulary, over the head read tile by tile.
+ * ILRec's terms of one batch: over all logits of the response positions, or, for a large vocabulary, over the head read
+ * tile by tile.
  *
  * @throws UnnamedError when a label or an item token is not a token of the model.
  */

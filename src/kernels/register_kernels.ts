@@ -31,7 +31,10 @@ const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   tensorflow: tensorflowReplacements,
 };
 
-/** Kernels that tfjs does not have. The operations of src/ops that use them compose ordinary operations where a backend has none. */
+/**
+ * Kernels that tfjs does not have. The operations of src/ops that use them compose ordinary operations where a backend
+ * has none.
+ */
 const fused: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [],
   wasm: wasmFused,
@@ -39,7 +42,9 @@ const fused: Readonly<Record<string, readonly KernelReplacement[]>> = {
   tensorflow: tensorflowFused,
 };
 
-/** A kernel that computes nothing: tfjs runs its `setupFunc` each time the backend is set, and we replace kernels there. */
+/**
+ * A kernel that computes nothing: tfjs runs its `setupFunc` each time the backend is set, and we replace kernels there.
+ */
 const hookName = 'ILRecKernels';
 /** Our kernel functions, each with the kernel it replaced: undefined where the backend's package has none. */
 const replacedBy = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
@@ -47,9 +52,10 @@ const replacedBy = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
 const switchedOff = new Set<string>();
 
 /**
- * Registers this package's kernels with tfjs: faster ones in place of tfjs's own, and those that a backend lacks, such as the gradient of an embedding on wasm.
- * Covers the backends cpu, wasm, webgpu and tensorflow. A backend that is loaded gets them now; one that is loaded later gets them when tfjs sets it.
- * Importing `tfjs-ilrec` or `tfjs-ilrec/kernels` calls this; call it yourself only after `unregisterKernels`. Calling it twice changes nothing.
+ * Registers this package's kernels with tfjs: faster ones in place of tfjs's own, and those that a backend lacks, such
+ * as the gradient of an embedding on wasm. Covers the backends cpu, wasm, webgpu and tensorflow. A backend that is
+ * loaded gets them now; one that is loaded later gets them when tfjs sets it. Importing `tfjs-ilrec` or
+ * `tfjs-ilrec/kernels` calls this; call it yourself only after `unregisterKernels`. Calling it twice changes nothing.
  *
  * Results differ from tfjs's by rounding only, except where tfjs is wrong or has no kernel.
  *
@@ -83,8 +89,9 @@ export function registerKernels(): void {
 }
 
 /**
- * Puts tfjs's own kernels back, for example to compare speed or results. Kernels that a backend lacks and training needs stay. Operations of this package
- * that have a kernel of their own are composed of tfjs's operations until `registerKernels` is called. Tensors made before stay valid.
+ * Puts tfjs's own kernels back, for example to compare speed or results. Kernels that a backend lacks and training
+ * needs stay. Operations of this package that have a kernel of their own are composed of tfjs's operations until
+ * `registerKernels` is called. Tensors made before stay valid.
  *
  * @example
  * ```ts
@@ -111,9 +118,13 @@ export function unregisterKernels(): void {
   }
 }
 
-/** Replaces the kernels that the backend's package has registered so far. @param backend undefined while it has not been started. */
+/**
+ * Replaces the kernels that the backend's package has registered so far.
+ * @param backend undefined while it has not been started.
+ */
 function installKernels(backendName: string, backend: WasmBackend | undefined): void {
-  if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return; // off, or no such package is loaded
+  // off, or no such package is loaded
+  if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return;
   registerSoftmaxGradient(); // tfjs's own may have been registered since
   if (backendName === 'webgpu' && backend !== undefined) {
     keepCopiesTrue(backend as unknown as WebGpuBackend);

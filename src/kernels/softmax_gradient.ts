@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Computes the gradient of softmax in one pass where the current backend has a kernel for it, and as tfjs does elsewhere. Gradients are registered once for all backends. */
+/**
+ * Computes the gradient of softmax in one pass where the current backend has a kernel for it, and as tfjs does
+ * elsewhere. Gradients are registered once for all backends.
+ */
 export function registerSoftmaxGradient(): void {
   const stock = tf.getGradient('Softmax') as tf.GradConfig | undefined;
   if (stock === undefined || ours.has(stock.gradFunc)) return;

@@ -76,7 +76,10 @@ interface CpuBackend {
   makeTensorInfo(shape: number[], dtype: tf.DataType, values: Numbers): tf.TensorInfo;
 }
 
-/** One pass over `x`, where tfjs's cpu kernel makes one for each segment. Integers stay integers, as on the other backends; tfjs's kernel returns floats. */
+/**
+ * One pass over `x`, where tfjs's cpu kernel makes one for each segment. Integers stay integers, as on the other
+ * backends; tfjs's kernel returns floats.
+ */
 export const cpuUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
   create:

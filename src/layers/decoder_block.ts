@@ -92,7 +92,8 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
     const { numAttentionHeads, numKeyValueHeads = numAttentionHeads, slidingWindow = null, hiddenAct } = args;
     if (numAttentionHeads % numKeyValueHeads !== 0) {
       throw new IlrecError(
-        `ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`,
+        `ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ` +
+          `${numAttentionHeads}`,
       );
     }
     if (slidingWindow !== null && !(Number.isInteger(slidingWindow) && slidingWindow >= 1)) {

@@ -84,7 +84,8 @@ export class PositionEmbedding extends tfl.layers.Layer {
   private checkLength(length: number): void {
     if (length > this.maxPositionEmbeddings) {
       throw new IlrecError(
-        `ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ${this.maxPositionEmbeddings} tokens, got ${length}; shorten the prompts`,
+        'ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ' +
+          `${this.maxPositionEmbeddings} tokens, got ${length}; shorten the prompts`,
       );
     }
   }

@@ -109,7 +109,8 @@ export class SASRecEmbedding extends tfl.layers.Layer {
       const { maxHistory, hiddenSize, hiddenDropout = 0, layerNormEps, seed = 0 } = this.args;
       if (length > maxHistory + 1) {
         throw new IlrecError(
-          `ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut histories to maxHistory`,
+          `ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut ` +
+            'histories to maxHistory',
         );
       }
       const items = tf.reshape(tf.gather(this.table.read(), tf.reshape(tf.cast(ids, 'int32'), [-1])), [

@@ -130,7 +130,8 @@ export function refuseDropoutOnWeights(sites: readonly LoraSite[], dropout: numb
   const site = sites.find(({ mechanism }) => mechanism === 'weight');
   if (dropout > 0 && site !== undefined) {
     throw new IlrecError(
-      `${caller}: dropout must be 0 for "${site.path}", got ${dropout}; its layer ${site.owner.getClassName()} reads the adapted weight and does not expose the input`,
+      `${caller}: dropout must be 0 for "${site.path}", got ${dropout}; its layer ${site.owner.getClassName()} ` +
+        'reads the adapted weight and does not expose the input',
     );
   }
 }
@@ -143,7 +144,8 @@ function selectModules(
   const layers = graphLayers(model).filter((layer) => layer.weights.length > 0);
   const refuse = (named: string): IlrecError =>
     new IlrecError(
-      `addLora: trainModules ${named} matches no layer with weights; layers: ${layers.map((layer) => layer.name).join(', ')}; to train a tied head, name its embedding`,
+      `addLora: trainModules ${named} matches no layer with weights; layers: ` +
+        `${layers.map((layer) => layer.name).join(', ')}; to train a tied head, name its embedding`,
     );
   const modules = selectLayers(layers, selector, refuse).flatMap((layer) =>
     layer.weights.map((base) => ({ layer, base, use: 'all' as const })),

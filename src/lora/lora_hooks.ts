@@ -45,7 +45,8 @@ export class LoraHooks {
     const foreign = layers.find((layer) => adaptedLayers.has(layer) && !this.layers.has(layer));
     if (foreign !== undefined) {
       throw new IlrecError(
-        `${caller}: layer "${foreign.name}" must get its adapters through one model, got a second model with this layer; remove() the adapters of the first`,
+        `${caller}: layer "${foreign.name}" must get its adapters through one model, got a second model with ` +
+          'this layer; remove() the adapters of the first',
       );
     }
     for (const layer of layers) {

@@ -79,7 +79,8 @@ export class LoraModel implements AdapterHost {
     const adapter = name === null ? null : (this.adapters.get(name) ?? null);
     if (name !== null && adapter === null)
       throw new IlrecError(
-        `setActiveAdapter: name must be an adapter of the model, got "${name}"; adapters: ${[...this.adapters.keys()].join(', ')}`,
+        `setActiveAdapter: name must be an adapter of the model, got "${name}"; adapters: ` +
+          `${[...this.adapters.keys()].join(', ')}`,
       );
     this.checkNotMerged('setActiveAdapter');
     this.activate(adapter);
@@ -102,14 +103,16 @@ export class LoraModel implements AdapterHost {
     this.checkNotMerged('LoraAdapter.merge');
     if (this.current !== adapter)
       throw new IlrecError(
-        `LoraAdapter.merge: the adapter must be the active one, got "${adapter.name}"; call setActiveAdapter(model, "${adapter.name}") first`,
+        `LoraAdapter.merge: the adapter must be the active one, got "${adapter.name}"; call ` +
+          `setActiveAdapter(model, "${adapter.name}") first`,
       );
     const tied =
       adapter.pairs.find(({ site }) => site.tied)?.site.path ??
       adapter.modules.find(({ use }) => use !== 'all')?.base.originalName;
     if (tied !== undefined)
       throw new IlrecError(
-        `LoraAdapter.merge: "${tied}" must not be tied, got a weight that the embedding shares; save the adapter separately with saveAdapter`,
+        `LoraAdapter.merge: "${tied}" must not be tied, got a weight that the embedding shares; save the adapter ` +
+          'separately with saveAdapter',
       );
     for (const pair of adapter.pairs) this.write(pair.site.variable, () => pair.adapted(baseValue(pair.site.variable)));
     for (const { base, copy } of adapter.modules) this.write(base, () => tf.clone(copy.read()));

@@ -170,7 +170,8 @@ export function selectLoraSites({ sites, tables }: LoraSites, targets: LoraTarge
     const table = tables.find((path) => test(path));
     if (table !== undefined && !matches.some(({ tied }) => tied)) {
       throw new IlrecError(
-        `addLora: target ${name} must not match an embedding table, got "${table}"; train the whole table with trainModules: '${table.split('/')[0]}'`,
+        `addLora: target ${name} must not match an embedding table, got "${table}"; train the whole table with ` +
+          `trainModules: '${table.split('/')[0]}'`,
       );
     }
     if (matches.length === 0)

@@ -151,7 +151,8 @@ export async function loadAdapterFrom(
   );
   if (unsaved !== undefined)
     throw new IlrecError(
-      `${caller}: ${ADAPTER_WEIGHTS} of ${source.name} must hold module "${unsaved}", which adapter_config.json names, got none; use both files of one adapter`,
+      `${caller}: ${ADAPTER_WEIGHTS} of ${source.name} must hold module "${unsaved}", which adapter_config.json ` +
+        'names, got none; use both files of one adapter',
     );
 
   const { r: rank, lora_alpha: alpha, use_rslora: rsLora } = config;
@@ -189,13 +190,15 @@ function adaptedSites(
     .find((name) => !entries.has(name));
   if (missing !== undefined)
     throw new IlrecError(
-      `${caller}: ${ADAPTER_WEIGHTS} of ${source} must hold "${missing}", which adapter_config.json names, got none; use both files of one adapter`,
+      `${caller}: ${ADAPTER_WEIGHTS} of ${source} must hold "${missing}", which adapter_config.json names, got ` +
+        'none; use both files of one adapter',
     );
   const known = new Set(adapted.flatMap((site) => [tensorName(site, 'A'), tensorName(site, 'B')]));
   const stray = [...entries.keys()].find((name) => /\.lora_/.test(name) && !known.has(name));
   if (stray !== undefined) {
     throw new IlrecError(
-      `${caller}: every adapted module of ${source} must exist in the model, got "${stray}"; modules: ${sites.map(peftModuleOf).join(', ')}`,
+      `${caller}: every adapted module of ${source} must exist in the model, got "${stray}"; modules: ` +
+        `${sites.map(peftModuleOf).join(', ')}`,
     );
   }
   if (adapted.length === 0)
@@ -215,7 +218,9 @@ function checkShapes(
     const shape = entries.get(tensorName(site, factor))?.shape ?? [];
     if (!tf.util.arraysEqual([...shape], expected[factor])) {
       throw new IlrecError(
-        `${caller}: "${tensorName(site, factor)}" of ${source} must be [${expected[factor].join(', ')}] for "${site.path}", got [${shape.join(', ')}]; use the base model and the rank that the adapter was trained with`,
+        `${caller}: "${tensorName(site, factor)}" of ${source} must be [${expected[factor].join(', ')}] for ` +
+          `"${site.path}", got [${shape.join(', ')}]; use the base model and the rank that the adapter was trained ` +
+          'with',
       );
     }
   }
@@ -239,11 +244,14 @@ async function savedModules(
     const weight = savable.find(({ name }) => name === plain);
     if (weight === undefined)
       throw new IlrecError(
-        `${caller}: every saved module of ${source} must exist in the model, got "${tensor}"; modules: ${savable.map(({ name }) => name).join(', ')}`,
+        `${caller}: every saved module of ${source} must exist in the model, got "${tensor}"; modules: ` +
+          `${savable.map(({ name }) => name).join(', ')}`,
       );
     if (!tf.util.arraysEqual([...shape], weight.base.shape as number[])) {
       throw new IlrecError(
-        `${caller}: "${tensor}" of ${source} must be [${weight.base.shape.join(', ')}] for "${weight.base.originalName}", got [${shape.join(', ')}]; use the base model that the adapter was trained with`,
+        `${caller}: "${tensor}" of ${source} must be [${weight.base.shape.join(', ')}] for ` +
+          `"${weight.base.originalName}", got [${shape.join(', ')}]; use the base model that the adapter was ` +
+          'trained with',
       );
     }
     const values = await reader.read(tensor);
@@ -252,7 +260,8 @@ async function savedModules(
     if (values.every((value, i) => value === base[i])) continue;
     if (sites.some(({ variable }) => variable === weight.base) && weight.use === 'all') {
       throw new IlrecError(
-        `${caller}: "${tensor}" of ${source} must equal the base's weight, to which the adapter adds, got other values; use the base model that the adapter was trained with`,
+        `${caller}: "${tensor}" of ${source} must equal the base's weight, to which the adapter adds, got other ` +
+          'values; use the base model that the adapter was trained with',
       );
     }
     found.push({ weight, values });

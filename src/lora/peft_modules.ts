@@ -82,7 +82,8 @@ export function peftNamesOf(
   const names = savable.filter((weight) => weight.base === base && covers(weight.use)).map(({ name }) => name);
   if (names.length === 0)
     throw new IlrecError(
-      `${caller}: trainModules must be layers around the blocks, got "${layer.name}"; adapt its projections with targets instead`,
+      `${caller}: trainModules must be layers around the blocks, got "${layer.name}"; adapt its projections with ` +
+        'targets instead',
     );
   return names;
 }

@@ -62,7 +62,8 @@ export type { StreamingObjectiveInputs } from './streaming/types';
 export function streamingObjective(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
   if (tf.getBackend().startsWith('webgpu') && !staysOnDevice())
     throw new IlrecError(
-      'streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective',
+      'streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or ' +
+        'use ilrecObjective',
     );
   const coefficients = { ...options, distillationTokens: distillationTokensOf('streamingObjective', options) };
   const { finalHidden, intermediateHidden, head } = inputs;

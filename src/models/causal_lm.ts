@@ -201,7 +201,8 @@ export function checkSizes(config: CausalLMConfig): void {
   }
   if (config.headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
     throw new IlrecError(
-      `causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`,
+      `causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set ` +
+        'headDim or change one of them',
     );
   }
   if (config.headDim !== undefined && !(Number.isInteger(headDim) && headDim >= 2 && headDim % 2 === 0))

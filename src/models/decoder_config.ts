@@ -38,11 +38,13 @@ function checkHeads(
 ): void {
   if (heads % (groups ?? heads) !== 0)
     throw new IlrecError(
-      `${caller}: num_key_value_heads in ${source}/config.json must divide num_attention_heads, got ${groups} and ${heads}; use the checkpoint's own config`,
+      `${caller}: num_key_value_heads in ${source}/config.json must divide num_attention_heads, got ${groups} ` +
+        `and ${heads}; use the checkpoint's own config`,
     );
   if (size == null && hidden % (2 * heads) !== 0)
     throw new IlrecError(
-      `${caller}: hidden_size / num_attention_heads in ${source}/config.json must be even, got ${hidden} / ${heads}; use the checkpoint's own config`,
+      `${caller}: hidden_size / num_attention_heads in ${source}/config.json must be even, got ${hidden} / ` +
+        `${heads}; use the checkpoint's own config`,
     );
 }
 

@@ -6,9 +6,10 @@ type Node = Layer['inboundNodes'][number];
 /**
  * Frees all weights of a model, also those of nested models, and its optimizer's state where `model.dispose()` does.
  *
- * tfjs counts the calls of a layer and `model.dispose()` takes back one of them, so the weights of a layer that is called twice (a tied embedding, a shared
- * block) stay behind. This function takes back all calls of the model. Weights of layers that another model also calls stay until that model is disposed. A model
- * that is a layer of another one is freed with that one.
+ * tfjs counts the calls of a layer and `model.dispose()` takes back one of them, so the weights of a layer that is
+ * called twice (a tied embedding, a shared block) stay behind. This function takes back all calls of the model. Weights
+ * of layers that another model also calls stay until that model is disposed. A model that is a layer of another one is
+ * freed with that one.
  *
  * @param model any LayersModel. One that was disposed before is fine: what stayed behind is freed.
  *

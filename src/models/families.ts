@@ -40,13 +40,15 @@ export function familyOf(config: HuggingFaceConfig, source: string, caller = 'fa
   if (family === undefined) {
     const known = FAMILIES.map((one) => one.modelType).join(', ');
     throw new IlrecError(
-      `${caller}: model_type in ${source}/config.json must be one of ${known}, got ${JSON.stringify(modelType)}; use a checkpoint of one of these families`,
+      `${caller}: model_type in ${source}/config.json must be one of ${known}, got ${JSON.stringify(modelType)}; ` +
+        'use a checkpoint of one of these families',
     );
   }
   const named = Array.isArray(architectures) ? architectures : [];
   if (named.length > 0 && !named.includes(family.architecture)) {
     throw new IlrecError(
-      `${caller}: architectures in ${source}/config.json must name ${family.architecture}, got ${JSON.stringify(architectures)}; use the causal language model's checkpoint`,
+      `${caller}: architectures in ${source}/config.json must name ${family.architecture}, got ` +
+        `${JSON.stringify(architectures)}; use the causal language model's checkpoint`,
     );
   }
   return family;

@@ -186,7 +186,8 @@ function gpt2Config(config: HuggingFaceConfig, source: string, caller = 'loadPre
   const parsed = parseConfig(fields, config, source, caller);
   if (parsed.n_embd % parsed.n_head !== 0)
     throw new IlrecError(
-      `${caller}: n_head in ${source}/config.json must divide n_embd, got ${parsed.n_head} and ${parsed.n_embd}; use the checkpoint's own config`,
+      `${caller}: n_head in ${source}/config.json must divide n_embd, got ${parsed.n_head} and ${parsed.n_embd}; ` +
+        "use the checkpoint's own config",
     );
   return {
     vocabSize: parsed.vocab_size,

@@ -60,7 +60,8 @@ export function llamaConfigJson(
   } = config;
   if (qkNorm || slidingWindow !== null || qkvBias !== outputBias || ropeScaling !== null) {
     throw new IlrecError(
-      'llamaConfigJson: a Llama must have no qkNorm, no slidingWindow, no ropeScaling and equal qkvBias and outputBias, got other settings; write config.json by hand',
+      'llamaConfigJson: a Llama must have no qkNorm, no slidingWindow, no ropeScaling and equal qkvBias and ' +
+        'outputBias, got other settings; write config.json by hand',
     );
   }
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim } =

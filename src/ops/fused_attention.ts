@@ -45,7 +45,8 @@ function backward([query, key, value, mask, context, rows]: tf.Tensor[], gradien
   const kernel = ownKernel('ILRecAttentionGrad');
   if (kernel === null)
     throw new Error(
-      `attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`,
+      `attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; ` +
+        'keep the backend during a step',
     );
   return kernel({ query, key, value, mask, context, rows, gradient });
 }

@@ -30,7 +30,8 @@ function run(name: 'ILRecGate' | 'ILRecGateGrad', inputs: tf.NamedTensorMap): tf
   const kernel = ownKernel(name);
   if (kernel === null)
     throw new Error(
-      `gated: kernel ${name} must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`,
+      `gated: kernel ${name} must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend ` +
+        'during a step',
     );
   return kernel(inputs)[0];
 }

@@ -74,7 +74,8 @@ function llama3Share(base: Float64Array, scaling: Extract<RopeScaling, { ropeTyp
   const { lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = scaling;
   if (highFreqFactor <= lowFreqFactor) {
     throw new IlrecError(
-      `rotaryFrequencies: highFreqFactor must be above lowFreqFactor, got ${highFreqFactor} and ${lowFreqFactor}; use the config of the checkpoint`,
+      `rotaryFrequencies: highFreqFactor must be above lowFreqFactor, got ${highFreqFactor} and ` +
+        `${lowFreqFactor}; use the config of the checkpoint`,
     );
   }
   return base.map((frequency) => {

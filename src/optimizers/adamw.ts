@@ -19,7 +19,10 @@ export interface AdamWOptions {
   weightDecay?: number;
   /** Gradients are scaled down so that their global norm is at most this; 0 for no clipping. Default 0. */
   clipNorm?: number;
-  /** Which weights decay. Default those of rank 2 or more: not norm scales and biases, but embedding tables, as in Hugging Face's trainer. */
+  /**
+   * Which weights decay. Default those of rank 2 or more: not norm scales and biases, but embedding tables, as in
+   * Hugging Face's trainer.
+   */
   decays?: (variable: tf.Variable) => boolean;
 }
 
@@ -30,7 +33,8 @@ export interface AdamWOptions {
  * m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g^2
  * x = x - lr ( m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weightDecay x )
  * ```
- * The state is the step count and the moments, in the order in which the weights are trained. `getWeights` and `setWeights` resume a run bit for bit.
+ * The state is the step count and the moments, in the order in which the weights are trained. `getWeights` and
+ * `setWeights` resume a run bit for bit.
  *
  * @example
  * ```ts
@@ -81,7 +85,10 @@ export class AdamW extends tf.Optimizer {
     this.schedule = scheduleOf(learningRate);
   }
 
-  /** The learning rate of the next step. A constant one can be assigned, a schedule cannot: assigning throws an IlrecError. */
+  /**
+   * The learning rate of the next step. A constant one can be assigned, a schedule cannot: assigning throws an
+   * IlrecError.
+   */
   get learningRate(): number {
     return this.schedule === null ? (this.givenRate as number) : this.schedule(this.iterations);
   }
@@ -89,7 +96,8 @@ export class AdamW extends tf.Optimizer {
   set learningRate(value: number) {
     if (this.schedule !== null) {
       throw new IlrecError(
-        `AdamW: learningRate must be a number to be assigned, got a schedule and ${value}; change the schedule that the optimizer was made with`,
+        `AdamW: learningRate must be a number to be assigned, got a schedule and ${value}; change the schedule ` +
+          'that the optimizer was made with',
       );
     }
     checkRate(value);
@@ -140,7 +148,10 @@ export class AdamW extends tf.Optimizer {
     this.secondMoments = [];
   }
 
-  /** [steps, first moments ..., second moments ...]. The caller disposes only the first tensor; the moments stay the optimizer's. */
+  /**
+   * [steps, first moments ..., second moments ...]. The caller disposes only the first tensor; the moments stay the
+   * optimizer's.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
     const named = (variables: tf.Variable[], kind: string): NamedTensor[] =>
       variables.map((tensor, i) => ({ name: `${i}/${kind}`, tensor }));
@@ -182,7 +193,9 @@ export class AdamW extends tf.Optimizer {
     const first = this.firstMoments[i];
     if (!tf.util.arraysEqual(first.shape, variable.shape)) {
       throw new IlrecError(
-        `AdamW: the restored state of weight ${i} must have the shape of ${variable.name}, [${variable.shape.join(', ')}], got [${first.shape.join(', ')}]; resume with the model the state came from`,
+        `AdamW: the restored state of weight ${i} must have the shape of ${variable.name}, ` +
+          `[${variable.shape.join(', ')}], got [${first.shape.join(', ')}]; resume with the model the state came ` +
+          'from',
       );
     }
     return [first, this.secondMoments[i]];
@@ -199,7 +212,10 @@ interface Update {
   readonly secondScale: number;
 }
 
-/** A weight and its moments after a step. @param keep the factor by which decay shrinks the weight, 1 - lr * weightDecay. */
+/**
+ * A weight and its moments after a step.
+ * @param keep the factor by which decay shrinks the weight, 1 - lr * weightDecay.
+ */
 function updated(
   weight: tf.Tensor,
   first: tf.Tensor,

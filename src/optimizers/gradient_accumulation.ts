@@ -9,20 +9,23 @@ export interface GradientAccumulationOptions {
   /** Batches whose gradients make one step of the optimizer, a positive integer. */
   steps: number;
   /**
-   * Weight of the last batch, at least 0; called once after its gradients are made. Default 1 for each batch. For a loss that is a mean over response positions,
-   * `() => method.numResponsePositions` gives exactly the step of the large batch.
+   * Weight of the last batch, at least 0; called once after its gradients are made. Default 1 for each batch. For a
+   * loss that is a mean over response positions, `() => method.numResponsePositions` gives exactly the step of the
+   * large batch.
    */
   weight?: () => number;
 }
 
 /**
- * Makes one step of `optimizer` from the gradients of several batches: the step of one large batch, with the memory of a small one.
+ * Makes one step of `optimizer` from the gradients of several batches: the step of one large batch, with the memory of
+ * a small one.
  *
  * ```
  * g = sum_i w_i g_i / sum_i w_i
  * ```
- * Clipping, decay and schedule are those of the inner optimizer, on the accumulated gradient; a schedule counts steps, not batches. Call `flush()` at the end of
- * an epoch whose number of batches is not a multiple of `steps`, if the rest should not wait for the next epoch.
+ * Clipping, decay and schedule are those of the inner optimizer, on the accumulated gradient; a schedule counts steps,
+ * not batches. Call `flush()` at the end of an epoch whose number of batches is not a multiple of `steps`, if the rest
+ * should not wait for the next epoch.
  *
  * @param optimizer any tfjs optimizer.
  * @param options see `GradientAccumulationOptions`.
@@ -49,7 +52,10 @@ export function accumulateGradients(
   return new AccumulatedOptimizer({ optimizer, ...options });
 }
 
-/** See `accumulateGradients`. The state is the inner optimizer's and the gradients accumulated so far, so that a run can resume between two steps. */
+/**
+ * See `accumulateGradients`. The state is the inner optimizer's and the gradients accumulated so far, so that a run can
+ * resume between two steps.
+ */
 export class AccumulatedOptimizer extends tf.Optimizer {
   static readonly className = 'ILRecAccumulatedOptimizer';
   /** Makes the steps. */
@@ -113,13 +119,15 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   /**
    * Makes a step from the gradients accumulated so far; does nothing when there are none.
    *
-   * @throws IlrecError when the gradients were restored from a state, and neither `trains` nor a batch has said which weights they belong to.
+   * @throws IlrecError when the gradients were restored from a state, and neither `trains` nor a batch has said which
+   *   weights they belong to.
    */
   flush(): void {
     if (this.batches === 0) return;
     if (this.names.length !== this.sums.length) {
       throw new IlrecError(
-        `AccumulatedOptimizer.flush: the weights of the ${this.sums.length} restored gradients must be known, got none; resume with the model the state came from, and call trains(model) after setWeights`,
+        `AccumulatedOptimizer.flush: the weights of the ${this.sums.length} restored gradients must be known, ` +
+          'got none; resume with the model the state came from, and call trains(model) after setWeights',
       );
     }
     const scale = this.totalWeight > 0 ? 1 / this.totalWeight : 1;
@@ -139,7 +147,10 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     this.inner.dispose();
   }
 
-  /** [the inner optimizer's steps, progress, the inner optimizer's other weights ..., sums ...]. The caller disposes only the first tensor. */
+  /**
+   * [the inner optimizer's steps, progress, the inner optimizer's other weights ..., sums ...]. The caller disposes
+   * only the first tensor.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
     const [iterations, ...others] = await this.inner.getWeights();
     this.progress?.dispose();
@@ -158,7 +169,8 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     const [batches, totalWeight, numInner] = found;
     if (found.length !== 3 || rest.length < numInner) {
       throw new IlrecError(
-        `AccumulatedOptimizer.setWeights: needs the state of an accumulated optimizer, got ${weights.length} tensors; resume with the optimizer that the state came from`,
+        `AccumulatedOptimizer.setWeights: needs the state of an accumulated optimizer, got ${weights.length} ` +
+          'tensors; resume with the optimizer that the state came from',
       );
     }
     await this.inner.setWeights([iterations, ...rest.slice(0, numInner)]);
@@ -171,8 +183,9 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   }
 
   /**
-   * Says after `setWeights` to which model's weights the accumulated gradients belong, because a state knows weights only by their order. `resumeFrom` and
-   * `restoreSnapshot` call it. If the model trains another number of weights, this does nothing, and the next batch decides.
+   * Says after `setWeights` to which model's weights the accumulated gradients belong, because a state knows weights
+   * only by their order. `resumeFrom` and `restoreSnapshot` call it. If the model trains another number of weights,
+   * this does nothing, and the next batch decides.
    */
   trains(model: tfl.LayersModel): void {
     const names = model.trainableWeights.map((variable) => (variable.read() as tf.Variable).name);
@@ -211,7 +224,8 @@ export class AccumulatedOptimizer extends tf.Optimizer {
       (named.length !== this.names.length || named.some(({ name }, i) => name !== this.names[i]))
     ) {
       throw new IlrecError(
-        'accumulateGradients: the batches of one step must train the same weights, got others; flush() before the trained weights change',
+        'accumulateGradients: the batches of one step must train the same weights, got others; flush() before ' +
+          'the trained weights change',
       );
     }
     this.names = named.map(({ name }) => name);
@@ -226,7 +240,8 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     }
     if (!tf.util.arraysEqual(sum.shape, gradient.shape)) {
       throw new IlrecError(
-        `accumulateGradients: the accumulated gradient ${i} must be [${gradient.shape.join(', ')}], got [${sum.shape.join(', ')}]; resume with the model the state came from`,
+        `accumulateGradients: the accumulated gradient ${i} must be [${gradient.shape.join(', ')}], got ` +
+          `[${sum.shape.join(', ')}]; resume with the model the state came from`,
       );
     }
     tf.tidy(() => sum.assign(tf.add(sum, tf.mul(gradient, weight))));

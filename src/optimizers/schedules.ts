@@ -20,7 +20,8 @@ export interface ScheduleOptions {
 /**
  * Makes a learning-rate schedule: linear warm-up, then a constant, a straight line or half a cosine down to `floor`.
  *
- * Step s of the warm-up has the rate learningRate * (s + 1) / warmupSteps, so the first step already learns. Steps beyond `totalSteps` keep the last rate.
+ * Step s of the warm-up has the rate learningRate * (s + 1) / warmupSteps, so the first step already learns. Steps
+ * beyond `totalSteps` keep the last rate.
  *
  * @param options see `ScheduleOptions`.
  * @returns the rate as a function of the step, from 0.

@@ -79,7 +79,8 @@ export function matchingWeights(
   for (const selector of selectors) {
     if (!weights.some((weight) => matches(weight, selector))) {
       throw new IlrecError(
-        `${caller}: ${option} must match weights of the model, got none for ${String(selector)}; it has ${weights.map(({ path }) => path).join(', ')}`,
+        `${caller}: ${option} must match weights of the model, got none for ${String(selector)}; it has ` +
+          `${weights.map(({ path }) => path).join(', ')}`,
       );
     }
   }

@@ -73,7 +73,8 @@ export function sizesOfModel(model: tfl.LayersModel, caller: string): DecoderSiz
   const block = model.layers.find(({ name }) => BLOCK.test(name))?.getConfig();
   if (block === undefined || typeof block.numAttentionHeads !== 'number') {
     throw new IlrecError(
-      `${caller}: the model must have blocks of causalLM or loadPretrained, got layers ${model.layers.map(({ name }) => name).join(', ')}; measure a training step with tf.profile instead`,
+      `${caller}: the model must have blocks of causalLM or loadPretrained, got layers ` +
+        `${model.layers.map(({ name }) => name).join(', ')}; measure a training step with tf.profile instead`,
     );
   }
   const weights = model.layers.flatMap((layer) =>

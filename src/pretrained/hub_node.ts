@@ -51,7 +51,8 @@ export async function hubSource(id: string, options: HubOptions = {}, caller = '
   } = options;
   if (token !== undefined && !token.startsWith('hf_'))
     throw new IlrecError(
-      `${caller}: token must start with "hf_", got ${token.length} other characters; copy it again from the hub's settings`,
+      `${caller}: token must start with "hf_", got ${token.length} other characters; copy it again from the ` +
+        "hub's settings",
     );
   if (!/^[\w./-]+$/.test(revision) || revision.split('/').includes('..'))
     throw new IlrecError(`${caller}: revision must be a branch, tag or commit, got "${revision}"`);
@@ -85,7 +86,8 @@ export async function hubSource(id: string, options: HubOptions = {}, caller = '
         throw (
           refusalOf(error, id, revision, caller) ??
           new IlrecError(
-            `${caller}: ${file} of ${id} must be downloaded, got "${reasonOf(error)}"; run it again, the download resumes`,
+            `${caller}: ${file} of ${id} must be downloaded, got "${reasonOf(error)}"; run it again, the ` +
+              'download resumes',
           )
         );
       }
@@ -131,7 +133,8 @@ function named(folder: string, id: string): FileSource {
 
 function refuseOffline(id: string, storage: string, reason: string, caller: string): never {
   throw new IlrecError(
-    `${caller}: ${id} must be in the cache when the hub cannot be reached, got no complete copy under ${storage} ("${reason}"); check the id, the network and the proxy`,
+    `${caller}: ${id} must be in the cache when the hub cannot be reached, got no complete copy under ${storage} ` +
+      `("${reason}"); check the id, the network and the proxy`,
   );
 }
 
@@ -140,7 +143,8 @@ function refusalOf(error: unknown, id: string, revision: string, caller: string)
   const status = (error as { statusCode?: unknown }).statusCode;
   if (status === 401 || status === 403)
     return new IlrecError(
-      `${caller}: ${id} must be readable, got ${status} from the hub; check the id, accept its licence there and give a token`,
+      `${caller}: ${id} must be readable, got ${status} from the hub; check the id, accept its licence there and ` +
+        'give a token',
     );
   if (status === 404)
     return new IlrecError(

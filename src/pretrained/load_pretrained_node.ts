@@ -49,7 +49,8 @@ export async function sourceOf(location: string, options: HubOptions = {}): Prom
     );
   if (found !== null || !isHubId(location)) {
     throw new IlrecError(
-      `loadPretrained: location must be a folder, a URL or a hub id such as "owner/name", got ${found === null ? 'no folder at' : 'the file'} ${location}; check the path`,
+      'loadPretrained: location must be a folder, a URL or a hub id such as "owner/name", got ' +
+        `${found === null ? 'no folder at' : 'the file'} ${location}; check the path`,
     );
   }
   return await hubSource(location, options, 'loadPretrained');

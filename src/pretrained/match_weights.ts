@@ -55,7 +55,8 @@ export async function matchWeights(
   const missing = matches.filter(({ tensor }) => !entries.has(tensor)).map(({ tensor }) => tensor);
   if (missing.length > 0) {
     throw new IlrecError(
-      `${caller}: ${source} must hold every tensor of ${family.architecture}, got none of ${listed(missing)}; use a complete copy of the checkpoint and its own config.json`,
+      `${caller}: ${source} must hold every tensor of ${family.architecture}, got none of ${listed(missing)}; ` +
+        'use a complete copy of the checkpoint and its own config.json',
     );
   }
   const expected = new Set(matches.map(({ tensor }) => tensor));
@@ -64,14 +65,16 @@ export async function matchWeights(
   );
   if (left.length > 0) {
     throw new IlrecError(
-      `${caller}: ${source} must hold only the tensors of ${family.architecture} with this config.json, got ${listed(left)} as well; use the config.json of the same checkpoint`,
+      `${caller}: ${source} must hold only the tensors of ${family.architecture} with this config.json, got ` +
+        `${listed(left)} as well; use the config.json of the same checkpoint`,
     );
   }
   for (const { tensor, target } of matches) {
     const { shape, file } = entries.get(tensor) as { shape: readonly number[]; file: string };
     if (shape.length !== target.shape.length || shape.some((n, i) => n !== target.shape[i])) {
       throw new IlrecError(
-        `${caller}: config.json of ${source} says that "${tensor}" is [${target.shape.join(', ')}], got [${shape.join(', ')}] in ${file}; use the config.json of the same checkpoint`,
+        `${caller}: config.json of ${source} says that "${tensor}" is [${target.shape.join(', ')}], got ` +
+          `[${shape.join(', ')}] in ${file}; use the config.json of the same checkpoint`,
       );
     }
   }

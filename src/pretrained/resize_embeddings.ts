@@ -96,7 +96,8 @@ function checkBare(model: tfl.LayersModel): void {
   const name = Object.hasOwn(model, 'trainableWeights') ? model.name : changed?.name;
   if (name !== undefined) {
     throw new IlrecError(
-      `resizeTokenEmbeddings: the model must have no adapters, gradient checkpointing or taps, got some on ${name}; resize it first, then add them`,
+      'resizeTokenEmbeddings: the model must have no adapters, gradient checkpointing or taps, got some on ' +
+        `${name}; resize it first, then add them`,
     );
   }
 }
@@ -104,20 +105,23 @@ function checkBare(model: tfl.LayersModel): void {
 function check(layers: readonly VocabularyLayer[], vocabSize: number, rows: VocabularyRows | undefined): void {
   if (!layers.some((layer) => layer instanceof TokenEmbedding)) {
     throw new IlrecError(
-      `resizeTokenEmbeddings: the model must have a layer of class ${TokenEmbedding.className}, got none; build it with causalLM or loadPretrained`,
+      `resizeTokenEmbeddings: the model must have a layer of class ${TokenEmbedding.className}, got none; build ` +
+        'it with causalLM or loadPretrained',
     );
   }
   for (const layer of layers) {
     if (!(Number.isInteger(vocabSize) && vocabSize >= layer.vocabSize)) {
       throw new IlrecError(
-        `resizeTokenEmbeddings: vocabSize must be an integer of at least ${layer.vocabSize}, that of ${layer.name}, got ${vocabSize}; a vocabulary can only grow`,
+        `resizeTokenEmbeddings: vocabSize must be an integer of at least ${layer.vocabSize}, that of ` +
+          `${layer.name}, got ${vocabSize}; a vocabulary can only grow`,
       );
     }
     const given = layer instanceof LMHead ? (rows?.head ?? rows?.embedding) : rows?.embedding;
     const wanted = (rows?.ids.length ?? 0) * layer.weight.shape[1];
     if (given !== undefined && given.length !== wanted) {
       throw new IlrecError(
-        `resizeTokenEmbeddings: rows of ${layer.name} must be ${rows?.ids.length} of ${layer.weight.shape[1]} values, got ${given.length} values in all; make them from the table of this model`,
+        `resizeTokenEmbeddings: rows of ${layer.name} must be ${rows?.ids.length} of ${layer.weight.shape[1]} ` +
+          `values, got ${given.length} values in all; make them from the table of this model`,
       );
     }
   }
@@ -125,11 +129,13 @@ function check(layers: readonly VocabularyLayer[], vocabSize: number, rows: Voca
   const wrong = ids.find((id) => !(id >= 0 && id < vocabSize));
   if (wrong !== undefined)
     throw new IlrecError(
-      `resizeTokenEmbeddings: rows must belong to tokens in [0, ${vocabSize}), got ${wrong}; use the tokenizer's vocabSize`,
+      `resizeTokenEmbeddings: rows must belong to tokens in [0, ${vocabSize}), got ${wrong}; use the tokenizer's ` +
+        'vocabSize',
     );
   if (new Set(ids).size !== ids.length)
     throw new IlrecError(
-      `resizeTokenEmbeddings: rows must belong to distinct tokens, got ${ids.length - new Set(ids).size} twice; give one row per token`,
+      `resizeTokenEmbeddings: rows must belong to distinct tokens, got ${ids.length - new Set(ids).size} twice; ` +
+        'give one row per token',
     );
 }
 

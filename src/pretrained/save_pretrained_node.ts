@@ -112,7 +112,8 @@ async function valuesOf(model: tfl.LayersModel, target: CheckpointWeight, dtype:
     const beyond = data.find((value) => Number.isFinite(value) && Math.abs(value) > MAX_FLOAT16);
     if (beyond !== undefined)
       throw new IlrecError(
-        `savePretrained: float16 holds values up to ${MAX_FLOAT16}, got ${beyond} in "${target.name}"; use dtype 'BF16' or 'F32'`,
+        `savePretrained: float16 holds values up to ${MAX_FLOAT16}, got ${beyond} in "${target.name}"; use dtype ` +
+          "'BF16' or 'F32'",
       );
   }
   if (!target.transposed) return data;
@@ -130,23 +131,27 @@ function refuseOtherModel(model: tfl.LayersModel, targets: readonly CheckpointWe
   const adapted = model.layers.find((layer) => 'projectionDelta' in layer && layer.projectionDelta !== null);
   if (adapted !== undefined)
     throw new IlrecError(
-      `savePretrained: adapters must be merged into the weights or removed, got an active one on "${adapted.name}"; call its merge(), or write it alone with saveAdapter`,
+      'savePretrained: adapters must be merged into the weights or removed, got an active one on ' +
+        `"${adapted.name}"; call its merge(), or write it alone with saveAdapter`,
     );
   const extra = [...found.keys()].find((path) => !expected.has(path));
   if (extra !== undefined)
     throw new IlrecError(
-      `savePretrained: config must describe every weight of the model, got one without "${extra}"; use the config that the model was loaded with`,
+      `savePretrained: config must describe every weight of the model, got one without "${extra}"; use the ` +
+        'config that the model was loaded with',
     );
   for (const [path, { shape, transposed }] of expected) {
     const own = found.get(path);
     const wanted = transposed ? [...shape].reverse() : shape;
     if (own === undefined)
       throw new IlrecError(
-        `savePretrained: the model must have the weights that config describes, got no "${path}"; use the config that the model was loaded with`,
+        `savePretrained: the model must have the weights that config describes, got no "${path}"; use the config ` +
+          'that the model was loaded with',
       );
     if (own.join() !== wanted.join())
       throw new IlrecError(
-        `savePretrained: config says that "${path}" is [${wanted.join(', ')}], got [${own.join(', ')}] in the model; use the config that the model was loaded with`,
+        `savePretrained: config says that "${path}" is [${wanted.join(', ')}], got [${own.join(', ')}] in the ` +
+          'model; use the config that the model was loaded with',
       );
   }
 }
@@ -160,6 +165,7 @@ async function refuseOtherFiles(folder: string): Promise<void> {
   const other = names.find((name) => !OWN_FILE.test(name));
   if (other !== undefined)
     throw new IlrecError(
-      `savePretrained: ${folder} must be new, empty or an earlier checkpoint, got a folder with ${other}; choose another one`,
+      `savePretrained: ${folder} must be new, empty or an earlier checkpoint, got a folder with ${other}; choose ` +
+        'another one',
     );
 }

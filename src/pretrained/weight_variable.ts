@@ -12,7 +12,8 @@ export function weightVariable(
     ?.weights.find(({ originalName }) => originalName === path);
   if (variable === undefined)
     throw new Error(
-      `weightVariable: the model must have ${path}, got ${model.weights.map(({ originalName }) => originalName).join(', ')}`,
+      `weightVariable: the model must have ${path}, got ` +
+        `${model.weights.map(({ originalName }) => originalName).join(', ')}`,
     );
   return variable;
 }

@@ -14,7 +14,8 @@ import { type PromptTemplates, parsePromptTemplates } from './templates';
  */
 export const LC_REC_TEMPLATES: PromptTemplates = parsePromptTemplates({
   description:
-    'Prompts of text and semantic ids, for the five tasks of LC-Rec. The first template of nextItem asks for recommendations.',
+    'Prompts of text and semantic ids, for the five tasks of LC-Rec. The first template of nextItem asks for ' +
+    'recommendations.',
   format: '{prompt}\nAnswer:\n',
   history: { separator: '\n', empty: '(nothing yet)' },
   tasks: {
@@ -64,7 +65,8 @@ export const LC_REC_TEMPLATES: PromptTemplates = parsePromptTemplates({
  */
 export const TITLE_TEMPLATES: PromptTemplates = parsePromptTemplates({
   description:
-    'Prompts of titles alone, as in BIGRec: the answer is the title of the next item. A title stands after a line break, where byte-level tokenizers cut it as they would by itself.',
+    'Prompts of titles alone, as in BIGRec: the answer is the title of the next item. A title stands after a ' +
+    'line break, where byte-level tokenizers cut it as they would by itself.',
   format: '{prompt}\nNext:\n',
   history: { separator: '\n', empty: '(nothing yet)' },
   tasks: {

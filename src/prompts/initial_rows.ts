@@ -109,7 +109,8 @@ async function titleMeans(
   const highest = [...rowOf.keys()].reduce((a, b) => Math.max(a, b), 0);
   if (highest >= vocabSize)
     throw new IlrecError(
-      `initialRows: the table must have a row for every token of a title, got ${vocabSize} rows and token ${highest}; use the model of this tokenizer`,
+      `initialRows: the table must have a row for every token of a title, got ${vocabSize} rows and token ` +
+        `${highest}; use the model of this tokenizer`,
     );
   const gathered = tf.gather(table, Int32Array.from(rowOf.keys())); // [distinct, D], far fewer rows than V
   const rows = await gathered.data().finally(() => gathered.dispose());

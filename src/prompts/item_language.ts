@@ -166,7 +166,8 @@ export function createLanguage(parts: LanguageParts): ItemLanguage {
       });
       if (drawn.length === 0)
         throw new IlrecError(
-          `${caller}: there must be at least one example, got none; give users with at least two items, or a task a weight above 0`,
+          `${caller}: there must be at least one example, got none; give users with at least two items, or a ` +
+            'task a weight above 0',
         );
       const subjectOf = (index: number): { history: readonly number[]; item: number; response: Int32Array } => {
         const { task, sequence, at, template } = drawn[index];
@@ -201,7 +202,8 @@ export function checkTokenizer(caller: string, options: Partial<LanguageOptions>
   const tokenizer: unknown = options?.tokenizer;
   if (typeof tokenizer !== 'object' || tokenizer === null || !('encode' in tokenizer))
     throw new IlrecError(
-      `${caller}: tokenizer must be a TextTokenizer, got ${tokenizer === null ? 'null' : typeof tokenizer}; use a checkpoint with tokenizer.json, or TextTokenizer.fromJSON`,
+      `${caller}: tokenizer must be a TextTokenizer, got ${tokenizer === null ? 'null' : typeof tokenizer}; use ` +
+        'a checkpoint with tokenizer.json, or TextTokenizer.fromJSON',
     );
 }
 
@@ -215,7 +217,8 @@ export function endToken(
     !(Number.isInteger(eosTokenId) && eosTokenId >= 0 && eosTokenId < tokenizer.vocabSize)
   ) {
     throw new IlrecError(
-      `${caller}: responses must end with a token of the tokenizer, got ${eosTokenId === undefined ? 'none' : eosTokenId}; set eosTokenId below ${tokenizer.vocabSize}`,
+      `${caller}: responses must end with a token of the tokenizer, got ` +
+        `${eosTokenId === undefined ? 'none' : eosTokenId}; set eosTokenId below ${tokenizer.vocabSize}`,
     );
   }
   return eosTokenId;
@@ -240,7 +243,8 @@ function checkItems(caller: string, sequences: readonly ArrayLike<number>[], num
     for (let i = 0; i < items.length; i++) {
       if (!(Number.isInteger(items[i]) && items[i] >= 0 && items[i] < numItems)) {
         throw new IlrecError(
-          `${caller}: items must be integers in [0, ${numItems}), got ${items[i]} at ${i} of sequence ${sequence}; use item numbers of the catalogue`,
+          `${caller}: items must be integers in [0, ${numItems}), got ${items[i]} at ${i} of sequence ` +
+            `${sequence}; use item numbers of the catalogue`,
         );
       }
     }

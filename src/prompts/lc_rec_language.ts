@@ -69,7 +69,8 @@ export function lcRecLanguage(options: LcRecLanguageOptions): LcRecLanguage {
   const levelOf = levelsOf(semanticIds);
   if (titles.length !== semanticIds.length) {
     throw new IlrecError(
-      `${caller}: titles must have one entry per semantic id, got ${titles.length} for ${semanticIds.length}; use null for an item without a title`,
+      `${caller}: titles must have one entry per semantic id, got ${titles.length} for ${semanticIds.length}; ` +
+        'use null for an item without a title',
     );
   }
   const tokenizer = options.tokenizer.addTokens([...levelOf.keys()]);
@@ -110,7 +111,8 @@ function levelsOf(semanticIds: readonly (readonly string[])[]): Map<string, numb
   semanticIds.forEach((tokens, item) => {
     if (tokens.length === 0 || tokens.includes(''))
       throw new IlrecError(
-        `lcRecLanguage: a semantic id must have at least one token and no empty one, got ${JSON.stringify(tokens)} for item ${item}`,
+        'lcRecLanguage: a semantic id must have at least one token and no empty one, got ' +
+          `${JSON.stringify(tokens)} for item ${item}`,
       );
   });
   const levels = new Map<string, number>();

@@ -65,7 +65,8 @@ export class PromptWriter {
           if ('text' in part) return tokenizer.encode(part.text);
           if (names.id === null && part.placeholder === 'history:id') {
             throw new IlrecError(
-              `${caller}: templates must name items by their titles, got {history:id} in a template of ${task}; write {history:title}`,
+              `${caller}: templates must name items by their titles, got {history:id} in a template of ${task}; ` +
+                'write {history:title}',
             );
           }
           return part.placeholder;
@@ -165,7 +166,8 @@ export class PromptWriter {
     const name = (kind === 'title' ? title[item] : null) ?? id?.[item];
     if (name === undefined)
       throw new IlrecError(
-        `${this.options.caller}: items must be integers in [0, ${title.length}), got ${item}; use item numbers of the catalogue`,
+        `${this.options.caller}: items must be integers in [0, ${title.length}), got ${item}; use item numbers ` +
+          'of the catalogue',
       );
     return name;
   }

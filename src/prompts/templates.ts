@@ -167,7 +167,8 @@ function parseJson(text: string, source: string, caller: string): unknown {
   const place = jsonErrorPlace(text);
   if (place !== null) {
     throw new IlrecError(
-      `${caller}: ${source} must be JSON, got ${JSON.stringify(place.found)} at line ${place.line}, column ${place.column}; fix it there`,
+      `${caller}: ${source} must be JSON, got ${JSON.stringify(place.found)} at line ${place.line}, column ` +
+        `${place.column}; fix it there`,
     );
   }
   return JSON.parse(text);

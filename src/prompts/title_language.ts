@@ -63,7 +63,8 @@ export function titleLanguage(options: TitleLanguageOptions): TitleLanguage {
     throw new IlrecError(`${caller}: there must be at least one item, got none; give one title per item`);
   if (itemIds !== undefined && itemIds.length !== titles.length) {
     throw new IlrecError(
-      `${caller}: itemIds must have one entry per title, got ${itemIds.length} for ${titles.length}; give both in the order of the catalogue`,
+      `${caller}: itemIds must have one entry per title, got ${itemIds.length} for ${titles.length}; give both ` +
+        'in the order of the catalogue',
     );
   }
   const eosTokenId = endToken(caller, options);
@@ -76,7 +77,8 @@ export function titleLanguage(options: TitleLanguageOptions): TitleLanguage {
         .map((item) => itemIds?.[item] ?? item)
         .join(', ') + (missing.length > MOST_NAMED ? ', ...' : '');
     throw new IlrecError(
-      `${caller}: each item must have a title, got ${missing.length} without: ${named}; give them titles or set untitled to 'id'`,
+      `${caller}: each item must have a title, got ${missing.length} without: ${named}; give them titles or set ` +
+        "untitled to 'id'",
     );
   }
   for (const item of missing) written[item] = normalizeTitle(`item ${itemIds?.[item] ?? item}`);

@@ -59,7 +59,8 @@ export async function readSafetensorsHeader(
       throw damaged(`a damaged entry for "${name}"`);
     if (!(dtype in BYTES_PER_VALUE)) {
       throw new IlrecError(
-        `${caller}: ${file} of ${source.name} must hold tensors of types ${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,
+        `${caller}: ${file} of ${source.name} must hold tensors of types ` +
+          `${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,
       );
     }
     const [low, high] = data_offsets;

@@ -60,7 +60,8 @@ export async function openSafetensors(source: FileSource, caller = 'openSafetens
   if (await source.has(SAFETENSORS_FILE)) return await openSafetensorsFile(source, SAFETENSORS_FILE, caller);
   if (!(await source.has(SAFETENSORS_INDEX))) {
     throw new IlrecError(
-      `${caller}: ${source.name} must have ${SAFETENSORS_FILE} or ${SAFETENSORS_INDEX}, got neither; convert other formats with transformers' save_pretrained`,
+      `${caller}: ${source.name} must have ${SAFETENSORS_FILE} or ${SAFETENSORS_INDEX}, got neither; convert ` +
+        "other formats with transformers' save_pretrained",
     );
   }
   const shardOf = shardsOf(await readJson(source, SAFETENSORS_INDEX, caller), source.name, caller);
@@ -69,7 +70,8 @@ export async function openSafetensors(source: FileSource, caller = 'openSafetens
   const missing = files.filter((_, i) => !present[i]);
   if (missing.length > 0) {
     throw new IlrecError(
-      `${caller}: ${source.name} must have the ${files.length} shards that ${SAFETENSORS_INDEX} lists, got no ${missing.join(', ')}; use a complete copy of the checkpoint`,
+      `${caller}: ${source.name} must have the ${files.length} shards that ${SAFETENSORS_INDEX} lists, got no ` +
+        `${missing.join(', ')}; use a complete copy of the checkpoint`,
     );
   }
   const all = new Map<string, HeaderEntry & TensorEntry>();
@@ -81,7 +83,8 @@ export async function openSafetensors(source: FileSource, caller = 'openSafetens
   for (const [name, file] of shardOf) {
     if (!all.has(name))
       throw new IlrecError(
-        `${caller}: ${file} of ${source.name} must hold "${name}" as ${SAFETENSORS_INDEX} says, got none; use the shards of the same copy`,
+        `${caller}: ${file} of ${source.name} must hold "${name}" as ${SAFETENSORS_INDEX} says, got none; use ` +
+          'the shards of the same copy',
       );
   }
   return readerOf(source, all, caller);
@@ -129,7 +132,8 @@ export function shardsOf(
   for (const [name, file] of Object.entries(map)) {
     if (typeof file !== 'string' || !/^[^/\\]+\.safetensors$/.test(file)) {
       throw new IlrecError(
-        `${caller}: weight_map of ${SAFETENSORS_INDEX} must name .safetensors files beside it, got ${JSON.stringify(file)} for "${name}"; use another copy of it`,
+        `${caller}: weight_map of ${SAFETENSORS_INDEX} must name .safetensors files beside it, got ` +
+          `${JSON.stringify(file)} for "${name}"; use another copy of it`,
       );
     }
     shards.set(name, file);
@@ -156,7 +160,8 @@ function readerOf(
       } = entry;
       if (!READABLE_TYPES.includes(dtype)) {
         throw new IlrecError(
-          `${caller}: "${name}" of ${source.name} must be one of ${READABLE_TYPES.join(', ')}, got ${dtype}; convert it first`,
+          `${caller}: "${name}" of ${source.name} must be one of ${READABLE_TYPES.join(', ')}, got ${dtype}; ` +
+            'convert it first',
         );
       }
       const width = shape.length === 0 ? 1 : shape[shape.length - 1];

@@ -27,7 +27,8 @@ export interface FoundChain extends FoundHead {
 }
 
 /**
- * The way from the token embedding to the logits. Of all places where hidden states may begin, the one followed by the most blocks is taken.
+ * The way from the token embedding to the logits. Of all places where hidden states may begin, the one followed by the
+ * most blocks is taken.
  *
  * @throws UnnamedError where there is none.
  */
@@ -42,7 +43,8 @@ export function bestChain(
     if (last === null || !graph.parts.some((part) => part.outputs[0].tensor.rank === 3))
       throw missing('blocks', layers);
     throw new UnnamedError(
-      `the model must give logits at every position, [B, T, V], got an output of shape ${shapeOf(output)}; let the last recurrent layer return sequences, and give custom layers a computeOutputShape`,
+      `the model must give logits at every position, [B, T, V], got an output of shape ${shapeOf(output)}; let ` +
+        'the last recurrent layer return sequences, and give custom layers a computeOutputShape',
     );
   }
   let failure: unknown = null;

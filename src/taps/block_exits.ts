@@ -34,7 +34,8 @@ export function blocksOf(
   const ofEach = blocks.map(({ layer }, i) => `${layer.name} ${widths[i]}`).join(', ');
   if (named !== null || blocks.length - first < 2) {
     throw new UnnamedError(
-      `at least two blocks must have outputs of the width that the head reads, got ${ofEach}; give the last blocks one width, or name blocks with taps.blocks`,
+      `at least two blocks must have outputs of the width that the head reads, got ${ofEach}; give the last ` +
+        'blocks one width, or name blocks with taps.blocks',
     );
   }
   return blocks.slice(first); // the head cannot read a block of another width
@@ -47,7 +48,8 @@ function tooFew(body: readonly Cut[], blocks: readonly Site[], layers: readonly 
       : body.flatMap(({ members }) => members).filter(({ layer }) => kindOf(layer) === 'mixer');
   if (mixers.length !== 1) return missing('blocks', layers);
   return new UnnamedError(
-    `the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the layers to tap are the blocks before the last, so add another, or name them with taps.blocks`,
+    `the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the ` +
+      'layers to tap are the blocks before the last, so add another, or name them with taps.blocks',
   );
 }
 
@@ -59,7 +61,8 @@ export function hiddenStateOf(block: Site, graph: PartGraph): Source {
   const state = states.find(isRead) ?? states[0];
   if (state === undefined)
     throw new UnnamedError(
-      `block "${block.layer.name}" must return hidden states [B, T, D], got ${JSON.stringify(block.outputs.map(({ tensor }) => tensor.shape))}; name other layers with taps.blocks`,
+      `block "${block.layer.name}" must return hidden states [B, T, D], got ` +
+        `${JSON.stringify(block.outputs.map(({ tensor }) => tensor.shape))}; name other layers with taps.blocks`,
     );
   return state;
 }
@@ -76,8 +79,8 @@ interface Exit {
 }
 
 /**
- * The layers between a block's output and the head. Where the user named the blocks and others follow them, these are the layers behind the last one that
- * mixes positions.
+ * The layers between a block's output and the head. Where the user named the blocks and others follow them, these are
+ * the layers behind the last one that mixes positions.
  *
  * @throws UnnamedError where one of them mixes positions.
  */
@@ -96,7 +99,8 @@ export function wayToHead({ body, graph, headInput, blocks, named, norm }: Exit)
       : graph.parts.findLast((each) => each.layer === norm && graph.ancestors(maker).has(each));
   if (part === undefined) {
     throw new UnnamedError(
-      `taps.norm = ${norm.name} must be between the blocks and the head, got a layer that the head does not depend on; name another, or null where there is none`,
+      `taps.norm = ${norm.name} must be between the blocks and the head, got a layer that the head does not ` +
+        'depend on; name another, or null where there is none',
     );
   }
   return refuseMixing(rowPath(graph, part.inputs[0], headInput));
@@ -126,7 +130,8 @@ export function refuseMixing(path: RowPath): RowPath {
   );
   if (mixer !== undefined) {
     throw new UnnamedError(
-      `layer "${mixer.layer.name}" (${classOf(mixer.layer)}) between the last block and the logits must treat each position alone; name the blocks, the norm and the head with taps.blocks, taps.norm and taps.head`,
+      `layer "${mixer.layer.name}" (${classOf(mixer.layer)}) between the last block and the logits must treat ` +
+        'each position alone; name the blocks, the norm and the head with taps.blocks, taps.norm and taps.head',
     );
   }
   return path;

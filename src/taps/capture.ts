@@ -41,14 +41,19 @@ export class PassRecorder {
     private readonly sides: readonly Source[],
   ) {}
 
-  /** Keeps a clone: it stays on the tape, and outlives a nested model's tidy and the tensors that an evaluation frees early. */
+  /**
+   * Keeps a clone: it stays on the tape, and outlives a nested model's tidy and the tensors that an evaluation frees
+   * early.
+   */
   keep(place: Place, tensor: tf.Tensor): void {
     const key = keyOf(place);
     this.kept.get(key)?.dispose();
     this.kept.set(key, tf.keep(tf.clone(tensor)));
   }
 
-  /** Keeps token ids so that they can be read back synchronously, which WebGPU cannot do once a layer has uploaded them. */
+  /**
+   * Keeps token ids so that they can be read back synchronously, which WebGPU cannot do once a layer has uploaded them.
+   */
   keepInputIds(ids: tf.Tensor): void {
     tf.tidy(() => this.keep('inputIds', tf.getBackend().startsWith('webgpu') ? onCpu(ids) : ids));
   }

@@ -8,8 +8,9 @@ export interface Cut {
 }
 
 /**
- * The parts that all ways from a tensor to a part go through, first to last. What follows such a part depends on the tensor only through the part's output. A
- * residual stream is cut after each addition, a plain stack after each layer. Side inputs such as a mask do not count.
+ * The parts that all ways from a tensor to a part go through, first to last. What follows such a part depends on the
+ * tensor only through the part's output. A residual stream is cut after each addition, a plain stack after each layer.
+ * Side inputs such as a mask do not count.
  *
  * @returns empty when there is no way.
  */

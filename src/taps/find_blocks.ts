@@ -24,8 +24,9 @@ interface Repetition {
 }
 
 /**
- * The blocks of a chain: the sequence of layer classes that is repeated most often, with as few position-mixing layers after it as possible. Dropout does not
- * count. The first repetition may lack its beginning, where layers stand between blocks instead of before each.
+ * The blocks of a chain: the sequence of layer classes that is repeated most often, with as few position-mixing layers
+ * after it as possible. Dropout does not count. The first repetition may lack its beginning, where layers stand between
+ * blocks instead of before each.
  *
  * @returns indices of the cuts that end the blocks, first to last; fewer than 2 when nothing is repeated.
  */
@@ -87,9 +88,9 @@ function repetition(stretches: readonly Stretch[], end: number, period: number):
 }
 
 /**
- * Whether the last norm of [block, norm] x L is the model's final one instead. With a norm before the first block, the chain can also be read as
- * [norm, block] x L, norm. With an addition around each block, a norm between blocks belongs to the block. Otherwise the names decide, and if they do not,
- * norms come first.
+ * Whether the last norm of [block, norm] x L is the model's final one instead. With a norm before the first block, the
+ * chain can also be read as [norm, block] x L, norm. With an addition around each block, a norm between blocks belongs
+ * to the block. Otherwise the names decide, and if they do not, norms come first.
  */
 function endsWithFinalNorm(stretches: readonly Stretch[], start: number, end: number, period: number): boolean {
   const [leading, inner, last] = [stretches[start - 1], stretches[end - 1 - period], stretches[end - 1]];

@@ -12,8 +12,8 @@ export interface FoundHead {
 }
 
 /**
- * Finds the layer that makes logits over the vocabulary: counted from the output, the first that changes the width to that of the output or has a matrix.
- * What follows it (a softmax, a scale) must be a plain sequence of layers.
+ * Finds the layer that makes logits over the vocabulary: counted from the output, the first that changes the width to
+ * that of the output or has a matrix. What follows it (a softmax, a scale) must be a plain sequence of layers.
  *
  * @param chain from the token ids to the model's output.
  * @param named the head, if the user named it.
@@ -36,7 +36,8 @@ export function findHead(
   const joined = chain.slice(headIndex + 1).find(({ members }) => members.length > 1);
   if (joined !== undefined) {
     throw new UnnamedError(
-      `behind the head "${head.name}" several layers are joined again by "${joined.part.layer.name}"; name the layer that makes the logits with taps.head`,
+      `behind the head "${head.name}" several layers are joined again by "${joined.part.layer.name}"; name the ` +
+        'layer that makes the logits with taps.head',
     );
   }
   if (input.tensor.rank !== 3) {
@@ -80,7 +81,8 @@ function refuseActivation(layers: readonly Layer[]): void {
     const activation = activationOf(layer);
     if (activation !== null && /sigmoid/i.test(activation)) {
       throw new UnnamedError(
-        `"${layer.name}" must make logits or softmax probabilities, got activation '${activation}', which is not a distribution over tokens; use 'softmax' or none`,
+        `"${layer.name}" must make logits or softmax probabilities, got activation '${activation}', which is not ` +
+          "a distribution over tokens; use 'softmax' or none",
       );
     }
   }

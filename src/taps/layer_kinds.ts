@@ -1,8 +1,8 @@
 import { classOf, isModel, type Layer, type Site } from './model_graph';
 
 /**
- * What a layer does to a sequence [B, T, D]. `mixer`: positions see each other, or it is a custom layer that may do so; `pointwise`: each position alone;
- * `norm`: normalises each position; `idle`: does nothing outside of training.
+ * What a layer does to a sequence [B, T, D]. `mixer`: positions see each other, or it is a custom layer that may do so;
+ * `pointwise`: each position alone; `norm`: normalises each position; `idle`: does nothing outside of training.
  */
 export type LayerKind = 'mixer' | 'pointwise' | 'norm' | 'idle';
 
@@ -64,7 +64,10 @@ export function isCustom(layer: Layer): boolean {
   );
 }
 
-/** What a layer counts as in the search for repeated layers: recurrent layers are of one sort, nested models are of one sort when their layers are. */
+/**
+ * What a layer counts as in the search for repeated layers: recurrent layers are of one sort, nested models are of one
+ * sort when their layers are.
+ */
 export function sortOf(site: Site, partsOf: (site: Site) => readonly Site[]): string {
   if (isModel(site.layer))
     return `model(${partsOf(site)

@@ -15,8 +15,8 @@ export interface TapOptions {
   /** The layer that looks up the token ids; only a loss that reads them (a collaborative reward) needs it. */
   embedding?: LayerSelector;
   /**
-   * Set true if no response position sees a later token although the model is not causal, for example because it reads the prompt in both directions. Default
-   * false: a model that is not causal is refused.
+   * Set true if no response position sees a later token although the model is not causal, for example because it reads
+   * the prompt in both directions. Default false: a model that is not causal is refused.
    */
   causal?: boolean;
 }

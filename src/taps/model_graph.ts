@@ -133,7 +133,8 @@ export class PartGraph {
   ancestors(part: Site): Set<Site> {
     const found = new Set([part]);
     for (const each of found)
-      for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site)); // the loop over a Set also visits what is added
+      // the loop over a Set also visits what is added
+      for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site));
     return found;
   }
 

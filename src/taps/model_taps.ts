@@ -32,12 +32,12 @@ export interface TapRequest {
 const owners = new WeakMap<Layer, ModelTaps>();
 
 /**
- * Taps on one model. While attached, in training and in evaluation (never in predict), the outputs of the requested blocks are kept for the loss, and the head
- * passes its input through unless something else needs its logits.
+ * Taps on one model. While attached, in training and in evaluation (never in predict), the outputs of the requested
+ * blocks are kept for the loss, and the head passes its input through unless something else needs its logits.
  *
- * Each tapped layer's `call` is shadowed on the instance; `detach` removes the shadows. tfjs does not say when training throws. A model that is left attached
- * still predicts, evaluates, saves and trains correctly, because each pass says whether it is training (`kwargs.training`) or evaluating (the model's test
- * function is wrapped).
+ * Each tapped layer's `call` is shadowed on the instance; `detach` removes the shadows. tfjs does not say when training
+ * throws. A model that is left attached still predicts, evaluates, saves and trains correctly, because each pass says
+ * whether it is training (`kwargs.training`) or evaluating (the model's test function is wrapped).
  */
 export class ModelTaps {
   private readonly calls: SiteCalls;
@@ -78,7 +78,9 @@ export class ModelTaps {
     return this.live;
   }
 
-  /** Whether the last pass was neither training nor an evaluation, such as `model.apply` without `{ training: true }`. */
+  /**
+   * Whether the last pass was neither training nor an evaluation, such as `model.apply` without `{ training: true }`.
+   */
   get passWasUntrained(): boolean {
     return this.seenUntrained;
   }

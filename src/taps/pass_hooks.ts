@@ -30,8 +30,8 @@ export function trainedModel(model: tfl.LayersModel): tfl.LayersModel {
 }
 
 /**
- * Reports the passes through a model. Where tfjs has made its train function before (the callback attaches in `onTrainBegin`), the steps of that training are
- * not seen here: the callback's `onBatchBegin` reports them.
+ * Reports the passes through a model. Where tfjs has made its train function before (the callback attaches in
+ * `onTrainBegin`), the steps of that training are not seen here: the callback's `onBatchBegin` reports them.
  *
  * @param name the public function that the errors start with.
  * @returns removes the hooks.
@@ -70,7 +70,10 @@ export function hookPasses(model: tfl.LayersModel, name: string, listener: PassL
   return () => restores.forEach((restore) => restore());
 }
 
-/** The functions that a compiled model runs on its outputs, each metric with the index of its output; null before `compile`. */
+/**
+ * The functions that a compiled model runs on its outputs, each metric with the index of its output; null before
+ * `compile`.
+ */
 export function compiledFunctions(
   model: tfl.LayersModel,
 ): { losses: readonly unknown[]; metrics: readonly (readonly [unknown, number])[] } | null {
@@ -79,7 +82,10 @@ export function compiledFunctions(
   return Array.isArray(losses) ? { losses, metrics: Array.isArray(metrics) ? metrics : [] } : null;
 }
 
-/** Lets `fit`, `trainOnBatch` and `evaluate` take labels [B, T] for an output [B, T, V]. @returns restores the check. */
+/**
+ * Lets `fit`, `trainOnBatch` and `evaluate` take labels [B, T] for an output [B, T, V].
+ * @returns restores the check.
+ */
 export function openTargetCheck(model: tfl.LayersModel, outputIndex: number): () => void {
   const shapes: unknown = Reflect.get(model, 'feedOutputShapes'); // undefined before compile
   if (!Array.isArray(shapes) || outputIndex >= shapes.length) return () => undefined;

@@ -4,13 +4,16 @@ import type { Site } from './model_graph';
 /** Number of positions that a layer is tried on. */
 const LENGTH = 5;
 
-/** Whether tensors can be read synchronously. On WebGPU they cannot; in some browsers the attempt kills the GPU process. */
+/**
+ * Whether tensors can be read synchronously. On WebGPU they cannot; in some browsers the attempt kills the GPU process.
+ */
 export function canReadAtOnce(): boolean {
   return tf.getBackend() !== 'webgpu';
 }
 
 /**
- * Whether a layer treats each position alone, found by running it on a few numbers and on the same numbers in reverse order.
+ * Whether a layer treats each position alone, found by running it on a few numbers and on the same numbers in reverse
+ * order.
  *
  * @returns true also where this cannot be tried: the widths are unknown, or the backend cannot be read synchronously.
  */

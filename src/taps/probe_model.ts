@@ -29,14 +29,16 @@ export function refuseProbabilities({ toLogits, headInput, head }: TapLocations)
   }) ?? [-1, 1];
   if (least >= 0 && furthest < 1e-3) {
     throw new UnnamedError(
-      `the head "${head.name}" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it`,
+      `the head "${head.name}" must make logits, got probabilities (each row sums to 1); give it the softmax as ` +
+        'its option activation, or put a softmax layer behind it',
     );
   }
 }
 
 /**
- * Refuses a model whose hidden states change with later tokens, found by running it on the same tokens with another last one. Only models with custom layers
- * are tried; models with several inputs, or that give other values in a second run, are let through.
+ * Refuses a model whose hidden states change with later tokens, found by running it on the same tokens with another
+ * last one. Only models with custom layers are tried; models with several inputs, or that give other values in a second
+ * run, are let through.
  *
  * @param run runs the model on token ids [3, T] and returns what the head reads, [3, T, D].
  * @throws UnnamedError that names the position.
@@ -74,7 +76,9 @@ export function refuseSeeingAhead(
   const position = moved.findIndex((difference) => difference > ROUNDING * size);
   if (position >= 0) {
     throw new UnnamedError(
-      `the model must be causal, got hidden states at position ${position} that change with the token at position ${length - 1}; mask later positions in its attention, or set taps.causal where no response position sees them`,
+      `the model must be causal, got hidden states at position ${position} that change with the token at ` +
+        `position ${length - 1}; mask later positions in its attention, or set taps.causal where no response ` +
+        'position sees them',
     );
   }
 }

@@ -8,8 +8,8 @@ interface DatasetLike {
 }
 
 /**
- * Refuses sample and class weights while a model is tapped. The loss is a mean over response positions; tfjs would multiply that mean by the weights of the
- * rows, or drop them silently.
+ * Refuses sample and class weights while a model is tapped. The loss is a mean over response positions; tfjs would
+ * multiply that mean by the weights of the rows, or drop them silently.
  *
  * @param name the public function that the errors start with.
  * @returns removes the refusal.
@@ -17,7 +17,8 @@ interface DatasetLike {
 export function refuseWeights(model: tfl.LayersModel, name: string): () => void {
   const refuse = (caller: string, option: string): never => {
     throw new IlrecError(
-      `${name}: ${caller} must not get ${option}, the loss is a mean over response positions; set the labels of positions that should not count to -100`,
+      `${name}: ${caller} must not get ${option}, the loss is a mean over response positions; set the labels of ` +
+        'positions that should not count to -100',
     );
   };
   const checkArgs = (caller: string, args: object | undefined): void => {

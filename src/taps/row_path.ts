@@ -8,11 +8,13 @@ import { classOf, type PartGraph, sameSource, type Site, type Source } from './m
 export type SideRows = (source: Source) => tf.Tensor;
 
 /**
- * A part of a model's graph that treats each position alone, run on rows instead of sequences: from the last block to the head, or from the head to the
- * logits.
+ * A part of a model's graph that treats each position alone, run on rows instead of sequences: from the last block to
+ * the head, or from the head to the logits.
  */
 export class RowPath {
-  /** Inputs of the parts that do not come from the path's start; they are taken from the pass through the whole model. */
+  /**
+   * Inputs of the parts that do not come from the path's start; they are taken from the pass through the whole model.
+   */
   readonly sides: readonly Source[];
   private readonly made: readonly Source[];
 

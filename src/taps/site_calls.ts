@@ -6,7 +6,10 @@ import type { Layer, ModelGraph, Site } from './model_graph';
 
 type Tensors = tf.Tensor | tf.Tensor[];
 
-/** Replaces a call. Gets its inputs, a function that runs the layer, and whether the pass has made the same call before; returns the layer's outputs. */
+/**
+ * Replaces a call. Gets its inputs, a function that runs the layer, and whether the pass has made the same call before;
+ * returns the layer's outputs.
+ */
 export type CallHandler = (inputs: readonly tf.Tensor[], run: () => Tensors, again: boolean) => Tensors;
 
 interface WatchedLayer {
@@ -17,7 +20,10 @@ interface WatchedLayer {
   readonly made: Site[];
 }
 
-/** Finds out which call of the graph a layer's running `call` is: a pass makes a layer's calls in the order in which tfjs computes the graph. */
+/**
+ * Finds out which call of the graph a layer's running `call` is: a pass makes a layer's calls in the order in which
+ * tfjs computes the graph.
+ */
 export class SiteCalls {
   private readonly watched = new Map<Layer, WatchedLayer>();
   private readonly restores: (() => void)[] = [];

@@ -20,7 +20,10 @@ import {
 import { type RowPath, rowPath } from './row_path';
 
 export interface TapLocations {
-  /** The layers whose outputs are the blocks' hidden states, first to last; a shared layer occurs once for each call. Empty where no blocks are needed. */
+  /**
+   * The layers whose outputs are the blocks' hidden states, first to last; a shared layer occurs once for each call.
+   * Empty where no blocks are needed.
+   */
   readonly blocks: readonly Layer[];
   /** The final norm, if there is one between the last block and the head. */
   readonly norm: Layer | null;
@@ -54,13 +57,16 @@ export interface FindTapsOptions extends TapOptions {
 }
 
 /**
- * Finds blocks, final norm, head and embedding of a causal language model from its graph. Nested models are walked; side inputs and other outputs are ignored.
+ * Finds blocks, final norm, head and embedding of a causal language model from its graph. Nested models are walked;
+ * side inputs and other outputs are ignored.
  *
- * On the way from the embedding to the output, the model is cut wherever everything passes through one tensor (`cutChain`). The head is the last layer that
- * changes the width to that of the vocabulary (`findHead`). The blocks are the repeated sequence of layers before it (`findBlocks`). What stands between the
- * last block and the head (norm, dropout, a projection) belongs to the early exit of each block.
+ * On the way from the embedding to the output, the model is cut wherever everything passes through one tensor
+ * (`cutChain`). The head is the last layer that changes the width to that of the vocabulary (`findHead`). The blocks
+ * are the repeated sequence of layers before it (`findBlocks`). What stands between the last block and the head (norm,
+ * dropout, a projection) belongs to the early exit of each block.
  *
- * @throws UnnamedError that lists the layers seen and names the option to set, or says why the model cannot be a causal language model.
+ * @throws UnnamedError that lists the layers seen and names the option to set, or says why the model cannot be a causal
+ *   language model.
  */
 export function findTaps(model: tfl.LayersModel, options: FindTapsOptions = {}): TapLocations {
   const { outputIndex, needsBlocks = true } = options;
@@ -106,7 +112,8 @@ function selectedLayers(
     const found = select(layers, blocks, 'blocks');
     const inside = (layer: Layer): boolean =>
       graph.sites.some((site) => site.layer === layer && outer(site).some((model) => found.includes(model.layer)));
-    chosen = found.filter((layer) => !inside(layer)); // a pattern that matches a nested model often matches its layers too
+    // a pattern that matches a nested model often matches its layers too
+    chosen = found.filter((layer) => !inside(layer));
   }
   return {
     blocks: chosen,
@@ -116,7 +123,10 @@ function selectedLayers(
   };
 }
 
-/** Calls of nested models that count as one part each: those that the user named, and those of which there are several of a kind. */
+/**
+ * Calls of nested models that count as one part each: those that the user named, and those of which there are several
+ * of a kind.
+ */
 function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: SelectedLayers): Set<Site> {
   const partsWithin = (site: Site): Site[] => graph.sites.filter(({ within }) => within === site);
   const models = graph.sites.filter(({ layer }) => isModel(layer));
@@ -151,7 +161,8 @@ function outputOf(model: tfl.LayersModel, graph: ModelGraph, head: Layer | null,
   if (possible.length === 0) throw missing('head', layers);
   const names = possible.map((i) => model.outputNames[i]);
   throw new UnnamedError(
-    `the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: method.loss, ... } before the taps are attached`,
+    `the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: ` +
+      'method.loss, ... } before the taps are attached',
   );
 }
 
@@ -220,7 +231,9 @@ function refuseLookingAhead(chain: readonly Cut[], graph: PartGraph): void {
     const reason = parts.has(graph.partOf(site)) ? looksAhead(site.layer) : null;
     if (reason !== null) {
       throw new UnnamedError(
-        `the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does`,
+        `the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a ` +
+          'position sees the tokens that it should predict; use a layer that reads forward only, or set ' +
+          'taps.causal where no response position does',
       );
     }
   }

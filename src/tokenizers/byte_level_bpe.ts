@@ -48,7 +48,8 @@ export function trainByteLevelBpe(texts: Iterable<string>, options: TrainByteLev
   const smallest = specialTokens.length + alphabet.length;
   if (!(Number.isInteger(vocabSize) && vocabSize >= smallest && vocabSize <= MAX_VOCABULARY)) {
     throw new IlrecError(
-      `trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`,
+      `trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens ` +
+        `and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`,
     );
   }
   const invalid = specialTokens.find(

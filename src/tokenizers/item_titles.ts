@@ -70,7 +70,8 @@ export function encodeTitles(
     const tokens = encodePlainText(tokenizer, text, isReserved, item);
     if (tokens.length === 0)
       throw new IlrecError(
-        `encodeTitles: a title must have at least one token, got none for ${JSON.stringify(text)} of item ${item}; use a tokenizer that knows its script`,
+        `encodeTitles: a title must have at least one token, got none for ${JSON.stringify(text)} of item ` +
+          `${item}; use a tokenizer that knows its script`,
       );
     return tokens.length > maxTitleTokens ? tokens.slice(0, maxTitleTokens) : tokens;
   });
@@ -94,7 +95,8 @@ function encodePlainText(
   const left = whole.find(isReserved);
   if (left !== undefined) {
     throw new IlrecError(
-      `encodeTitles: a title must not hold a special token, got ${JSON.stringify(tokenizer.idToToken(left))} in ${JSON.stringify(text)} of item ${item}; change the title`,
+      `encodeTitles: a title must not hold a special token, got ${JSON.stringify(tokenizer.idToToken(left))} in ` +
+        `${JSON.stringify(text)} of item ${item}; change the title`,
     );
   }
   return whole;

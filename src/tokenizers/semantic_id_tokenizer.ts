@@ -60,14 +60,16 @@ export class SemanticIdTokenizer {
     semanticIds.forEach((tokens, item) => {
       if (tokens.length === 0)
         throw new IlrecError(
-          `SemanticIdTokenizer.fromSemanticIds: item ${item} must have at least one token, got none; give it a semantic id`,
+          `SemanticIdTokenizer.fromSemanticIds: item ${item} must have at least one token, got none; give it a ` +
+            'semantic id',
         );
       tokens.forEach((token, level) => levelOf.set(token, Math.min(level, levelOf.get(token) ?? level)));
     });
     for (const special of SPECIAL_TOKENS) {
       if (levelOf.has(special))
         throw new IlrecError(
-          `SemanticIdTokenizer.fromSemanticIds: ${SPECIAL_TOKENS.join(', ')} must not be used in semantic ids, got "${special}"; rename it`,
+          `SemanticIdTokenizer.fromSemanticIds: ${SPECIAL_TOKENS.join(', ')} must not be used in semantic ids, ` +
+            `got "${special}"; rename it`,
         );
     }
     const keyed = [...levelOf].map(([token, level]) => ({ token, level, code: codeOf(token) }));
@@ -90,7 +92,8 @@ export class SemanticIdTokenizer {
   static fromJSON(json: SemanticIdTokenizerJson): SemanticIdTokenizer {
     if (json.version !== JSON_VERSION) {
       throw new IlrecError(
-        `SemanticIdTokenizer.fromJSON: version must be ${JSON_VERSION}, got ${String(json.version)}; make the tokenizer again with this release of tfjs-ilrec`,
+        `SemanticIdTokenizer.fromJSON: version must be ${JSON_VERSION}, got ${String(json.version)}; make the ` +
+          'tokenizer again with this release of tfjs-ilrec',
       );
     }
     const bad = json.items.findIndex(
@@ -100,7 +103,8 @@ export class SemanticIdTokenizer {
     );
     if (bad >= 0) {
       throw new IlrecError(
-        `SemanticIdTokenizer.fromJSON: item ${bad} must have token ids from ${SPECIAL_TOKENS.length} to ${json.vocabulary.length - 1}, got [${json.items[bad].join(', ')}]; make the tokenizer again`,
+        `SemanticIdTokenizer.fromJSON: item ${bad} must have token ids from ${SPECIAL_TOKENS.length} to ` +
+          `${json.vocabulary.length - 1}, got [${json.items[bad].join(', ')}]; make the tokenizer again`,
       );
     }
     return new SemanticIdTokenizer(
@@ -148,7 +152,8 @@ export class SemanticIdTokenizer {
     const tokens = this.itemTokens[item];
     if (tokens === undefined)
       throw new IlrecError(
-        `SemanticIdTokenizer.encode: item must be an item number from 0 to ${this.numItems - 1}, got ${item}; look it up in itemIds`,
+        `SemanticIdTokenizer.encode: item must be an item number from 0 to ${this.numItems - 1}, got ${item}; ` +
+          'look it up in itemIds',
       );
     return tokens;
   }
@@ -164,7 +169,8 @@ export class SemanticIdTokenizer {
     const token = this.vocabulary[id];
     if (token === undefined)
       throw new IlrecError(
-        `SemanticIdTokenizer.tokenToString: id must be from 0 to ${this.vocabSize - 1}, got ${id}; use the tokenizer the model was trained with`,
+        `SemanticIdTokenizer.tokenToString: id must be from 0 to ${this.vocabSize - 1}, got ${id}; use the ` +
+          'tokenizer the model was trained with',
       );
     return token;
   }

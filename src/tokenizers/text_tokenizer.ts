@@ -73,7 +73,8 @@ export class TextTokenizer {
       this.tokenizer = new Tokenizer(json, config);
     } catch (error) {
       throw new IlrecError(
-        `TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
+        'TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got ' +
+          `"${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
       );
     }
     const { tokens, idOf } = vocabularyOf(json);
@@ -99,7 +100,8 @@ export class TextTokenizer {
     const model = tokenizerJson?.model;
     if (!isObject(model) || !isObject((model as { vocab?: unknown }).vocab)) {
       throw new IlrecError(
-        'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint',
+        'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json ' +
+          'of the checkpoint',
       );
     }
     const absent = Object.fromEntries(PARTS.filter((part) => !(part in tokenizerJson)).map((part) => [part, null]));
@@ -126,7 +128,8 @@ export class TextTokenizer {
     const unknown = (ids as readonly (number | undefined)[]).indexOf(undefined);
     if (unknown >= 0) {
       throw new IlrecError(
-        `TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, got "${tokens[unknown]}"; use a tokenizer that covers the text`,
+        'TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, ' +
+          `got "${tokens[unknown]}"; use a tokenizer that covers the text`,
       );
     }
     return Int32Array.from(ids);
@@ -192,7 +195,8 @@ export class TextTokenizer {
     const expected = nextIdOf(this.json);
     if (next > this.vocabSize && expected !== this.vocabSize) {
       throw new IlrecError(
-        `TextTokenizer.addTokens: the vocabulary must have no gaps, got ${this.vocabSize} as the first free id where Hugging Face's tokenizers would give ${expected}; give the gaps tokens first`,
+        `TextTokenizer.addTokens: the vocabulary must have no gaps, got ${this.vocabSize} as the first free id ` +
+          `where Hugging Face's tokenizers would give ${expected}; give the gaps tokens first`,
       );
     }
     const decoder = Object.fromEntries(sorted.map(({ id, ...rest }) => [String(id), rest]));
@@ -235,7 +239,8 @@ function addedTokensOf(json: TokenizerJson): readonly AddedToken[] {
   const added = json.added_tokens ?? [];
   if (!Array.isArray(added) || !added.every(isObject))
     throw new IlrecError(
-      'TextTokenizer.fromJSON: added_tokens must be a list of objects, got another value; use another copy of tokenizer.json',
+      'TextTokenizer.fromJSON: added_tokens must be a list of objects, got another value; use another copy of ' +
+        'tokenizer.json',
     );
   return added as readonly AddedToken[];
 }
@@ -254,11 +259,13 @@ function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; id
   ]) {
     if (!Number.isInteger(id) || id < 0)
       throw new IlrecError(
-        `TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another copy of tokenizer.json`,
+        `TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another ` +
+          'copy of tokenizer.json',
       );
     if (tokens[id] !== undefined && tokens[id] !== token) {
       throw new IlrecError(
-        `TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; use another copy of tokenizer.json`,
+        `TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; ` +
+          'use another copy of tokenizer.json',
       );
     }
     tokens[id] = token;

@@ -13,8 +13,8 @@ export interface BatchDatasetOptions {
 }
 
 /**
- * Turns batches into a dataset for plain `model.fitDataset`: `xs` and `ys` int32 [B, T], which tfjs frees after each step. Each pass over the dataset is the
- * next epoch, in that epoch's order.
+ * Turns batches into a dataset for plain `model.fitDataset`: `xs` and `ys` int32 [B, T], which tfjs frees after each
+ * step. Each pass over the dataset is the next epoch, in that epoch's order.
  *
  * @param batches from `createBatches` or `promptBatches`.
  * @param options see `BatchDatasetOptions`.

@@ -32,7 +32,10 @@ export interface BatchOptions {
   itemTokens: readonly ArrayLike<number>[];
   /** Labels of each item's tokens. Default the token ids. */
   itemLabels?: readonly ArrayLike<number>[];
-  /** 'packed': a row is a history in which every item is a target. 'single': a row is one target and the history before it. Default 'packed'. */
+  /**
+   * 'packed': a row is a history in which every item is a target. 'single': a row is one target and the history before
+   * it. Default 'packed'.
+   */
   batching?: 'packed' | 'single';
   /** B, rows of a batch, 1 or more; one batch of the epoch holds the rest. Default 64. */
   batchSize?: number;
@@ -42,7 +45,10 @@ export interface BatchOptions {
   trainFirstItem?: boolean;
   /** Seed of the order of rows and batches; each epoch has another order. Default 0. */
   seed?: number;
-  /** Rows are padded to a multiple of this many tokens, at most to the longest row of the data, so that few shapes occur. Default 8. */
+  /**
+   * Rows are padded to a multiple of this many tokens, at most to the longest row of the data, so that few shapes
+   * occur. Default 8.
+   */
   bucketTokens?: number;
   /** The first token of each row. Default 1. */
   bosTokenId?: number;
@@ -139,7 +145,11 @@ function longestOf(lengths: Int32Array): number {
   return lengths.reduce((longest, length) => Math.max(longest, length), 0);
 }
 
-/** Shuffles the rows, sorts each pool by length, cuts batches and shuffles them. Only the rows that remain may make a smaller batch. @returns row numbers of each batch. */
+/**
+ * Shuffles the rows, sorts each pool by length, cuts batches and shuffles them. Only the rows that remain may make a
+ * smaller batch.
+ * @returns row numbers of each batch.
+ */
 export function batchOrder(lengths: Int32Array, batchSize: number, seed: number): Int32Array[] {
   const random = createRandom(seed);
   const shuffled = random.shuffle(Int32Array.from(lengths.keys()));

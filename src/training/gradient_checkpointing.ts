@@ -17,19 +17,23 @@ export interface GradientCheckpointingOptions {
   blocks?: LayerSelector;
 }
 
-/** Largest difference between two runs of a block, relative to its largest value: more than the rounding of backends that add in no fixed order. */
+/**
+ * Largest difference between two runs of a block, relative to its largest value: more than the rounding of backends
+ * that add in no fixed order.
+ */
 const SAME_WITHIN = 1e-4;
 
 /**
- * Trains with less memory: in a training pass each block keeps only its input, and its inner values are computed again for its gradient (Chen et al.,
- * arXiv 1604.06174). This costs one more forward pass of each block. Values and gradients stay the same, also with taps, adapters and this package's dropout,
- * whose masks repeat. Gradients are of weights: none flows to an input that depends on no weight.
+ * Trains with less memory: in a training pass each block keeps only its input, and its inner values are computed again
+ * for its gradient (Chen et al., arXiv 1604.06174). This costs one more forward pass of each block. Values and
+ * gradients stay the same, also with taps, adapters and this package's dropout, whose masks repeat. Gradients are of
+ * weights: none flows to an input that depends on no weight.
  *
  * @param model any LayersModel.
  * @param options see `GradientCheckpointingOptions`.
  * @returns `remove` undoes it.
- * @throws IlrecError when no blocks are found, or a block has no weights or updates averages. In training: when a block returns several tensors, or other values
- *   in a second run.
+ * @throws IlrecError when no blocks are found, or a block has no weights or updates averages. In training: when a block
+ *   returns several tensors, or other values in a second run.
  *
  * @example
  * ```ts
@@ -50,7 +54,9 @@ export function gradientCheckpointing(
   const bare = found.find((block) => block.weights.length === 0);
   if (bare !== undefined) {
     throw new IlrecError(
-      `gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" (${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks`,
+      `gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" ` +
+        `(${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that ` +
+        'hold most with the option blocks',
     );
   }
   const restores = [...new Set(found)].map((block) => checkpoint(block));
@@ -63,7 +69,8 @@ function tappedBlocks(model: tfl.LayersModel): readonly Layer[] {
   } catch (error) {
     if (!(error instanceof IlrecError)) throw error;
     throw new IlrecError(
-      `gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the option blocks`,
+      `gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the ` +
+        'option blocks',
     );
   }
 }
@@ -73,7 +80,8 @@ function namedBlocks(model: tfl.LayersModel, blocks: LayerSelector): Layer[] {
   const layers = layersOf(model);
   const refuse = (named: string): IlrecError =>
     new IlrecError(
-      `gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ${layers.map(({ name }) => name).join(', ')}`,
+      `gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ` +
+        `${layers.map(({ name }) => name).join(', ')}`,
     );
   const found = selectLayers(layers, blocks, refuse);
   return found.filter((block) => !found.some((other) => other !== block && layersWithin(other).includes(block)));
@@ -90,7 +98,8 @@ function checkpoint(block: Layer): () => void {
   const normalised = within.find((layer) => layer.getClassName() === 'BatchNormalization');
   if (normalised !== undefined) {
     throw new IlrecError(
-      `gradientCheckpointing: block "${block.name}" must compute its values alone, got "${normalised.name}", which updates its averages at each run; leave the block out with the option blocks`,
+      `gradientCheckpointing: block "${block.name}" must compute its values alone, got "${normalised.name}", ` +
+        'which updates its averages at each run; leave the block out with the option blocks',
     );
   }
   const repeats = repeatCheck(block);
@@ -116,7 +125,10 @@ interface Checkpointed {
   readonly repeats: (first: tf.Tensor, again: () => tf.Tensor) => void;
 }
 
-/** The block's output as one operation on the tape. Its inputs are the block's inputs and the weights that the block uses. */
+/**
+ * The block's output as one operation on the tape. Its inputs are the block's inputs and the weights that the block
+ * uses.
+ */
 function checkpointed(
   { block, within, run, repeats }: Checkpointed,
   inputs: tf.Tensor | tf.Tensor[],
@@ -159,7 +171,10 @@ function checkpointed(
   return result;
 }
 
-/** Runs `forward` on a separate tape, which is thrown away. @returns the output, and the trainable weights that it depends on. */
+/**
+ * Runs `forward` on a separate tape, which is thrown away.
+ * @returns the output, and the trainable weights that it depends on.
+ */
 function recorded(forward: () => tf.Tensor): { output: tf.Tensor; variables: tf.Variable[] } {
   const { state } = tf.engine();
   const outer = state.activeTape;
@@ -176,7 +191,10 @@ function recorded(forward: () => tf.Tensor): { output: tf.Tensor; variables: tf.
   }
 }
 
-/** Finds out whether a tensor depends on trainable weights. Other inputs, such as a mask, need no gradient, and the block may not be differentiable there. */
+/**
+ * Finds out whether a tensor depends on trainable weights. Other inputs, such as a mask, need no gradient, and the
+ * block may not be differentiable there.
+ */
 function madeOfWeights(tape: Tape): (x: tf.Tensor) => boolean {
   const made = new Set<number>();
   const depends = (x: tf.Tensor): boolean => made.has(x.id) || (x instanceof tf.Variable && x.trainable);
@@ -186,7 +204,10 @@ function madeOfWeights(tape: Tape): (x: tf.Tensor) => boolean {
   return (x) => depends(x);
 }
 
-/** Gradients of `forward` in the middle of a backward pass, whose tape is set aside meanwhile; zeros where there is none. */
+/**
+ * Gradients of `forward` in the middle of a backward pass, whose tape is set aside meanwhile; zeros where there is
+ * none.
+ */
 function gradientsOf(forward: () => tf.Tensor, xs: readonly tf.Tensor[], dy: tf.Tensor): tf.Tensor[] {
   const { state } = tf.engine();
   const [outer, depth] = [state.activeTape, state.gradientDepth];
@@ -205,7 +226,8 @@ function onlyOutput(output: tf.Tensor | tf.Tensor[], block: Layer): tf.Tensor {
   if (!Array.isArray(output)) return output;
   if (output.length !== 1) {
     throw new IlrecError(
-      `gradientCheckpointing: block "${block.name}" must return one tensor, got ${output.length}; leave it out with the option blocks`,
+      `gradientCheckpointing: block "${block.name}" must return one tensor, got ${output.length}; leave it out ` +
+        'with the option blocks',
     );
   }
   return output[0];
@@ -257,7 +279,8 @@ function repeatCheck(block: Layer): Checkpointed['repeats'] {
     }
     if (state === 'stochastic') {
       throw new IlrecError(
-        `gradientCheckpointing: block "${block.name}" must give the same values when it is run again, got others; give its dropout a seed, or leave it out with the option blocks`,
+        `gradientCheckpointing: block "${block.name}" must give the same values when it is run again, got ` +
+          'others; give its dropout a seed, or leave it out with the option blocks',
       );
     }
   };

@@ -4,7 +4,10 @@ import type { PromptExamples } from '../prompts/item_language';
 import { type Batch, type Batches, batchOrder } from './batches';
 
 export interface PromptBatchOptions {
-  /** Gives the examples of an epoch (from 0), the same number in each, for example `(epoch) => language.examples(sequences, { seed, epoch })`. */
+  /**
+   * Gives the examples of an epoch (from 0), the same number in each, for example `(epoch) =>
+   * language.examples(sequences, { seed, epoch })`.
+   */
   examples: (epoch: number) => PromptExamples;
   /** Fills rows on the right. */
   padTokenId: number;
@@ -21,12 +24,13 @@ export interface PromptBatchOptions {
 }
 
 /**
- * Turns prompts and responses into batches for `batchDataset` and `trainModel`: a row is `prompt response`, and its labels are the tokens of the response alone,
- * shifted by one. Rows of similar length share a batch.
+ * Turns prompts and responses into batches for `batchDataset` and `trainModel`: a row is `prompt response`, and its
+ * labels are the tokens of the response alone, shifted by one. Rows of similar length share a batch.
  *
  * @param options see `PromptBatchOptions`.
  * @returns the batches of every epoch.
- * @throws IlrecError when a size is not a positive integer. When an epoch's batches are made: when it has another number of examples, or a row is too long.
+ * @throws IlrecError when a size is not a positive integer. When an epoch's batches are made: when it has another
+ *   number of examples, or a row is too long.
  *
  * @example
  * ```ts
@@ -86,13 +90,16 @@ export function promptBatches(options: PromptBatchOptions): Batches {
       const drawn = examples(epoch);
       if (drawn.length !== numExamples)
         throw new IlrecError(
-          `promptBatches: every epoch must have as many examples, got ${numExamples} in epoch 0 and ${drawn.length} in epoch ${epoch}`,
+          `promptBatches: every epoch must have as many examples, got ${numExamples} in epoch 0 and ` +
+            `${drawn.length} in epoch ${epoch}`,
         );
       const lengths = Int32Array.from({ length: numExamples }, (_, index) => drawn.lengthOf(index) - 1); // input tokens
       const tooLong = lengths.reduce((count, length) => count + Number(length > maxTokens), 0);
       if (tooLong > 0) {
         throw new IlrecError(
-          `promptBatches: rows must have at most maxTokens = ${maxTokens} input tokens, got ${tooLong} longer ones of up to ${lengths.reduce((most, length) => Math.max(most, length), 0)} in epoch ${epoch}; set the language's maxPromptTokens and maxTitleTokens`,
+          `promptBatches: rows must have at most maxTokens = ${maxTokens} input tokens, got ${tooLong} longer ` +
+            `ones of up to ${lengths.reduce((most, length) => Math.max(most, length), 0)} in epoch ${epoch}; set ` +
+            "the language's maxPromptTokens and maxTitleTokens",
         );
       }
       const order = batchOrder(lengths, batchSize, mixSeeds(seed, epoch));

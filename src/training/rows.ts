@@ -20,8 +20,8 @@ export interface RowOptions {
 /**
  * Cuts sequences into rows. Every item is a target in exactly one row; the first one only if `trainFirstItem`.
  *
- * `packed` gives windows of `maxHistory + 1` items. A later window begins half a window earlier, and what it shares with the previous one is only context, so
- * that no target of a long sequence loses more than half of its history.
+ * `packed` gives windows of `maxHistory + 1` items. A later window begins half a window earlier, and what it shares
+ * with the previous one is only context, so that no target of a long sequence loses more than half of its history.
  */
 export function cutRows(
   sequences: readonly ArrayLike<number>[],

@@ -17,7 +17,9 @@ export interface TrainModelOptions {
   batches: Batches;
   /** Epochs of the whole run, including those before a resume. A positive integer. */
   epochs: number;
-  /** Steps that an earlier run did. Restore weights and optimizer state first, for example with `resumeFrom`. Default 0. */
+  /**
+   * Steps that an earlier run did. Restore weights and optimizer state first, for example with `resumeFrom`. Default 0.
+   */
   startStep?: number;
   /** Awaited in order. Default none. */
   callbacks?: readonly TrainingCallback[];
@@ -27,9 +29,11 @@ export interface TrainModelOptions {
 const YIELD_EVERY_MS = 100;
 
 /**
- * Compiles a model and trains it with `fitDataset`, reporting every step. The same options give the same losses, also when a run is resumed at `startStep`.
+ * Compiles a model and trains it with `fitDataset`, reporting every step. The same options give the same losses, also
+ * when a run is resumed at `startStep`.
  *
- * When all steps are done already, or a callback is `finished`, nothing is trained: the callbacks only get `onTrainBegin` and `onTrainEnd`.
+ * When all steps are done already, or a callback is `finished`, nothing is trained: the callbacks only get
+ * `onTrainBegin` and `onTrainEnd`.
  *
  * @param options see `TrainModelOptions`.
  * @returns the state in which the run ended.
@@ -133,7 +137,8 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
       const { batch: __, size: ___, loss, ...metrics } = logs as Record<string, number>;
       if (!Number.isFinite(loss)) {
         throw new IlrecError(
-          `trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or set clipNorm`,
+          `trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or ` +
+            'set clipNorm',
         );
       }
       const tokensPerSecond = (1000 * shown.numTokens) / (performance.now() - began);
@@ -163,7 +168,9 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
   };
 }
 
-/** `fitDataset` wants only instances of its class if the first callback is one. 'never' because `watch` yields itself. */
+/**
+ * `fitDataset` wants only instances of its class if the first callback is one. 'never' because `watch` yields itself.
+ */
 function asCallback(callback: FitCallback): tfl.Callback {
   return 'setParams' in callback ? callback : (new tfl.CustomCallback(callback, 'never') as unknown as tfl.Callback);
 }

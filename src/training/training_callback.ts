@@ -1,7 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 
-/** What a training method gives to `compile` and `fitDataset`. `ilrec()`, `sft()` and `tappedMethod()` give all of it; a plain loss is enough. */
+/**
+ * What a training method gives to `compile` and `fitDataset`. `ilrec()`, `sft()` and `tappedMethod()` give all of it; a
+ * plain loss is enough.
+ */
 export interface TrainingMethod {
   /** A mean over the batch's response positions. */
   loss: (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
@@ -56,7 +59,10 @@ export interface TrainingState {
 
 /** Watches a run of `trainModel`. Callbacks are awaited one after the other, in the order given. */
 export interface TrainingCallback {
-  /** Whether the run is over already, as a resumed early stopping may find. Then nothing is trained between `onTrainBegin` and `onTrainEnd`. */
+  /**
+   * Whether the run is over already, as a resumed early stopping may find. Then nothing is trained between
+   * `onTrainBegin` and `onTrainEnd`.
+   */
   readonly finished?: boolean;
   onTrainBegin?(state: TrainingState): void | Promise<void>;
   onStep?(record: StepRecord, state: TrainingState): void | Promise<void>;

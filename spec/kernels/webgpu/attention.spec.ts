@@ -153,7 +153,8 @@ describe('attention', () => {
       const [causal, window] = [causalMask(T), causalMask(T, 13)];
       const ahead = compute(causal, 0, 64); // queries 0 to 31 do not see keys 64 to 95
       expect(await numbers(ahead.got)).to.deep.equal(await numbers(ahead.wanted));
-      const behind = compute(window, 64, 0); // queries 64 to 95 do not see keys 0 to 31, which the forward pass reads before it knows
+      // queries 64 to 95 do not see keys 0 to 31, which the forward pass reads before it knows
+      const behind = compute(window, 64, 0);
       expect((await numbers(behind.got)).slice(1)).to.deep.equal((await numbers(behind.wanted)).slice(1));
       tf.dispose([causal, window, ahead, behind].map((each) => each as tf.TensorContainerObject));
     });

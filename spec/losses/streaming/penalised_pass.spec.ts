@@ -7,7 +7,10 @@ import { maxDifference } from '../../support/reference';
 
 const V = 1511; // more negatives than the buffer of 512 holds
 
-/** One response row whose z^L is a token's first weight and z~ its second; of both ways the value and the gradient to the final hidden state. */
+/**
+ * One response row whose z^L is a token's first weight and z~ its second; of both ways the value and the gradient to
+ * the final hidden state.
+ */
 async function bothWays(
   first: Float32Array,
   second: Float32Array,

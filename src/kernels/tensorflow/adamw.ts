@@ -2,16 +2,19 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../kernel';
 import { type Ops, rawKernel, type TensorFlowBackend, type Value } from './tensorflow_backend';
 
-/** TensorFlow variables for the weight and its moments, which TensorFlow's update writes. One set serves all weights. */
+/**
+ * TensorFlow variables for the weight and its moments, which TensorFlow's update writes. One set serves all weights.
+ */
 const slots = new WeakMap<TensorFlowBackend, readonly Value[]>();
 
 /** After a weight with more numbers than this the variables are emptied, so that they do not keep it in memory. */
 const LET_GO_ABOVE = 2 ** 16;
 
 /**
- * AdamW by TensorFlow's Adam, in one pass. TensorFlow divides by sqrt(v) + epsilon, AdamW by sqrt(v s) + epsilon with s = 1 / (1 - beta2^t); given
- * epsilon / sqrt(s) and stepSize / sqrt(s), the two agree. Moments, and weights without decay, are written over if no other tensor of tfjs holds them. If
- * TensorFlow holds them elsewhere, it copies them itself.
+ * AdamW by TensorFlow's Adam, in one pass. TensorFlow divides by sqrt(v) + epsilon, AdamW by sqrt(v s) + epsilon with s
+ * = 1 / (1 - beta2^t); given epsilon / sqrt(s) and stepSize / sqrt(s), the two agree. Moments, and weights without
+ * decay, are written over if no other tensor of tfjs holds them. If TensorFlow holds them elsewhere, it copies them
+ * itself.
  */
 export const adamw = rawKernel('ILRecAdamW', (ops) => {
   const variables = slotsOf(ops);
@@ -68,7 +71,8 @@ class Placed {
     this.isAlone = backend.refCount(info.dataId) === 1;
     const value = ops.valueOf(info);
     assign(ops, variable, value);
-    if (this.isAlone) backend.binding.deleteTensor(value.id); // then only the variable holds the memory, and TensorFlow writes over it
+    // then only the variable holds the memory, and TensorFlow writes over it
+    if (this.isAlone) backend.binding.deleteTensor(value.id);
   }
 
   /** Takes the new values out of the variable. */

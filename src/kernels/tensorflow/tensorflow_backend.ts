@@ -1,7 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../kernel';
 
-/** The part of tfjs-node's backend that these kernels use. The package is an optional peer dependency and is never imported. */
+/**
+ * The part of tfjs-node's backend that these kernels use. The package is an optional peer dependency and is never
+ * imported.
+ */
 export interface TensorFlowBackend {
   readonly binding: Binding;
   readonly tensorMap: { get(dataId: object): { id: number } };
@@ -42,8 +45,8 @@ export interface Value {
 type AttributeType = 'type' | 'bool' | 'int' | 'string' | 'shape';
 
 /**
- * Runs the TensorFlow ops of one kernel. Their results do not become tfjs tensors, whose bookkeeping takes longer than a small op. They are freed when the
- * kernel ends, except for those that it returns.
+ * Runs the TensorFlow ops of one kernel. Their results do not become tfjs tensors, whose bookkeeping takes longer than
+ * a small op. They are freed when the kernel ends, except for those that it returns.
  */
 export class Ops {
   private readonly made = new Set<number>();
@@ -206,7 +209,10 @@ export class Ops {
   }
 }
 
-/** A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on backends without it. */
+/**
+ * A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on
+ * backends without it.
+ */
 export function kernel(kernelName: string, compute: (ops: Ops) => Value | Value[]): KernelReplacement {
   return rawKernel(kernelName, (ops) => {
     const values = compute(ops);

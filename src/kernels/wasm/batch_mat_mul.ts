@@ -5,8 +5,9 @@ import { addressOf, type Simd, simdOf } from './simd_module';
 import type { WasmBackend } from './wasm_backend';
 
 /**
- * Products in SIMD (assembly/gemm.ts). Plain, transposed, batched and broadcast products are equally fast. Where tfjs runs on several threads, products are
- * rearranged for tfjs's own kernel instead. Other dtypes and wrong shapes are left to tfjs's kernel.
+ * Products in SIMD (assembly/gemm.ts). Plain, transposed, batched and broadcast products are equally fast. Where tfjs
+ * runs on several threads, products are rearranged for tfjs's own kernel instead. Other dtypes and wrong shapes are
+ * left to tfjs's kernel.
  */
 export const wasmBatchMatMul: KernelReplacement = {
   kernelName: 'BatchMatMul',
@@ -53,7 +54,8 @@ export function matMulOnHeap(
   const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
   const [left, right, to] = [a, b, out].map((info) => addressOf(wasm, info));
   if (sizeOf(batchB) === 1 && !transposeA) {
-    kernels.gemm(count * m, n, k, left, aRow, aColumn, right, bRow, bColumn, to, n, false, scratch); // all matrices of a, one below the other
+    // all matrices of a, one below the other
+    kernels.gemm(count * m, n, k, left, aRow, aColumn, right, bRow, bColumn, to, n, false, scratch);
     return out;
   }
   const placesA = placesOf(batchA, batch);

@@ -3,7 +3,10 @@ import { input, sizeOf, withShape, type KernelReplacement } from '../kernel';
 import type { WasmBackend } from './wasm_backend';
 import { tileOnHeap } from './tile';
 
-/** Kernels of two operands that take 50 to 100 ns a number where they broadcast a column. Those in elementwise.ts do so with integers only. */
+/**
+ * Kernels of two operands that take 50 to 100 ns a number where they broadcast a column. Those in elementwise.ts do so
+ * with integers only.
+ */
 const binaryKernels = [
   'SquaredDifference',
   'Equal',
@@ -23,7 +26,10 @@ const binaryKernels = [
 /** With fewer numbers than this, repeating costs as much as it saves. */
 const minSize = 256;
 
-/** Repeats the operand that is broadcast along an inner axis, so that tfjs's kernel uses its fast loop over equal shapes. */
+/**
+ * Repeats the operand that is broadcast along an inner axis, so that tfjs's kernel uses its fast loop over equal
+ * shapes.
+ */
 export const wasmBroadcasts: readonly KernelReplacement[] = binaryKernels.map((kernelName) => ({
   kernelName,
   create: (stock) => (stock === undefined ? undefined : broadcastFirst(stock, kernelName === 'SquaredDifference')),

@@ -31,7 +31,10 @@ const binaryKernels: Readonly<Record<string, number>> = {
   RealDiv: BINARY.div,
 };
 
-/** How two shapes are combined: `rows` lines of `n` numbers of the larger operand, each with the whole of the smaller one or with one number of it. */
+/**
+ * How two shapes are combined: `rows` lines of `n` numbers of the larger operand, each with the whole of the smaller
+ * one or with one number of it.
+ */
 interface Walk {
   readonly rows: number;
   readonly n: number;
@@ -41,7 +44,10 @@ interface Walk {
   readonly byColumn: boolean;
 }
 
-/** Sums, differences, products and quotients of float32 in SIMD, for equal shapes and where one operand is a number, a row or a column of the other. */
+/**
+ * Sums, differences, products and quotients of float32 in SIMD, for equal shapes and where one operand is a number, a
+ * row or a column of the other.
+ */
 export const wasmBinary: readonly KernelReplacement[] = Object.entries(binaryKernels).map(([kernelName, kind]) =>
   simdReplacement(
     kernelName,

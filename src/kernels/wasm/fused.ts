@@ -15,7 +15,10 @@ interface Call {
   attr(name: string): number;
 }
 
-/** A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on backends without it. */
+/**
+ * A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on
+ * backends without it.
+ */
 function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
   return {
     kernelName,
@@ -114,7 +117,10 @@ const softmaxGradient = fused('ILRecSoftmaxGrad', ({ kernels, input, address, ou
   return dx;
 });
 
-/** Writes over moments that nothing else holds. A weight gets new memory: tfjs's products cache a packed copy under a tensor's id, which would be stale. */
+/**
+ * Writes over moments that nothing else holds. A weight gets new memory: tfjs's products cache a packed copy under a
+ * tensor's id, which would be stale.
+ */
 const adamw = fused('ILRecAdamW', ({ kernels, input, address, output, writable, attr }) => {
   const numbers = ['beta1', 'beta2', 'stepSize', 'secondScale', 'epsilon', 'keep'] as const;
   const [beta1, beta2, stepSize, secondScale, epsilon, keep] = numbers.map(attr);

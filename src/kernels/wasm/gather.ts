@@ -6,7 +6,10 @@ import type { HeapView, WasmBackend } from './wasm_backend';
 /** With fewer numbers than this, a loop is faster than a block copy. */
 const minBlock = 16;
 
-/** Copies whole slices. tfjs's kernel computes every output index (25 ns a number) and reads out of bounds with `batchDims`. */
+/**
+ * Copies whole slices. tfjs's kernel computes every output index (25 ns a number) and reads out of bounds with
+ * `batchDims`.
+ */
 export const wasmGather: KernelReplacement = {
   kernelName: 'GatherV2',
   create: (stock) => (stock === undefined ? undefined : gatherOnHeap(stock)),

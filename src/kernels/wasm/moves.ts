@@ -47,7 +47,10 @@ export const wasmSlice = simdReplacement('Slice', ({ wasm, kernels, input, addre
   return out;
 });
 
-/** Copies a box line by line. From the last cut axis on numbers are contiguous, and the lines of a plane are equally far apart. */
+/**
+ * Copies a box line by line. From the last cut axis on numbers are contiguous, and the lines of a plane are equally far
+ * apart.
+ */
 function cutBox(
   kernels: SimdKernels,
   x: number,
@@ -109,8 +112,8 @@ export const wasmConcat = simdReplacement('Concat', ({ wasm, kernels, inputs, ad
 });
 
 /**
- * Shares memory if no number moves. Swaps two neighbouring axes line by line, as attention does with heads and tokens, unless the last axis is one of them.
- * Other transpositions are left to tfjs's kernel.
+ * Shares memory if no number moves. Swaps two neighbouring axes line by line, as attention does with heads and tokens,
+ * unless the last axis is one of them. Other transpositions are left to tfjs's kernel.
  */
 export const wasmTranspose = simdReplacement('Transpose', ({ wasm, kernels, input, address, attrs }) => {
   const x = input('x');

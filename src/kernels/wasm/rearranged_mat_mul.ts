@@ -5,7 +5,10 @@ import type { WasmBackend } from './wasm_backend';
 
 /** A product of a batch with fewer multiply-adds than this is not worth XNNPACK's set-up (about 4 µs). */
 const minBatchedWork = 8192;
-/** With this many times more columns than rows, packing the right operand costs more than computing the transposed product. */
+/**
+ * With this many times more columns than rows, packing the right operand costs more than computing the transposed
+ * product.
+ */
 const wideFactor = 8;
 
 /** The sizes of out[b] = op(a[b]) · op(b[b]): [M, K] · [K, N]. */
@@ -16,9 +19,10 @@ interface Sizes {
 }
 
 /**
- * Products for tfjs's kernel on several threads. It uses XNNPACK, and its threads, only for one plain [M, K] · [K, N]; transposed and batched products run in
- * scalar loops, 8 to 60 times slower. So operands are transposed first, and the larger products of a batch run one by one. Where both batches are
- * broadcast, tfjs pairs the wrong matrices, so they are repeated first. Other dtypes and wrong shapes are left to tfjs's kernel.
+ * Products for tfjs's kernel on several threads. It uses XNNPACK, and its threads, only for one plain [M, K] · [K, N];
+ * transposed and batched products run in scalar loops, 8 to 60 times slower. So operands are transposed first, and the
+ * larger products of a batch run one by one. Where both batches are broadcast, tfjs pairs the wrong matrices, so they
+ * are repeated first. Other dtypes and wrong shapes are left to tfjs's kernel.
  */
 export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.KernelFunc): tf.KernelFunc {
   const matMul: tf.KernelFunc = (call) => {

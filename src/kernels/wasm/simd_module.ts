@@ -133,7 +133,8 @@ const instances = new WeakMap<object, Simd | null>();
 /**
  * The SIMD kernels on the memory of a wasm backend, instantiated at the first call.
  *
- * @returns null if the machine has no SIMD or the backend's package does not export its memory; tfjs's own kernels are used then.
+ * @returns null if the machine has no SIMD or the backend's package does not export its memory; tfjs's own kernels are
+ *   used then.
  */
 export function simdOf(wasm: WasmBackend): Simd | null {
   let simd = instances.get(wasm.wasm);

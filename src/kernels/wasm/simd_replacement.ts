@@ -18,7 +18,8 @@ export interface SimdCall {
 /**
  * A kernel in place of tfjs's, for machines with SIMD.
  *
- * @param compute returns null for what it leaves to the other kernel: other dtypes, other shapes, and wrong ones, for which tfjs has the error.
+ * @param compute returns null for what it leaves to the other kernel: other dtypes, other shapes, and wrong ones, for
+ *   which tfjs has the error.
  * @param otherwise makes that other kernel; default tfjs's own.
  */
 export function simdReplacement(

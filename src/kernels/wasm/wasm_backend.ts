@@ -1,6 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** The part of tfjs's wasm backend that these kernels use. The backend's package is an optional peer dependency and is never imported. */
+/**
+ * The part of tfjs's wasm backend that these kernels use. The backend's package is an optional peer dependency and is
+ * never imported.
+ */
 export interface WasmBackend {
   readonly wasm: {
     cwrap(name: string, returns: null, argumentTypes: string[]): (...values: (number | Uint8Array)[]) => void;

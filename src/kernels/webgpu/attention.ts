@@ -99,9 +99,10 @@ const attentionProgram = memoize((sharing: Sharing): ShaderProgram => {
 });
 
 /**
- * Attention whose probabilities are never in memory (Dao et al., arXiv 2205.14135). A workgroup has 32 queries of a head and takes the keys 32 at a time, with a
- * running softmax for each query. Returns the context and, per query, the largest score and one over the sum of exponentials. These stay two numbers: in a
- * row that sees only masked keys, their logarithmic sum would lose the second.
+ * Attention whose probabilities are never in memory (Dao et al., arXiv 2205.14135). A workgroup has 32 queries of a
+ * head and takes the keys 32 at a time, with a running softmax for each query. Returns the context and, per query, the
+ * largest score and one over the sum of exponentials. These stay two numbers: in a row that sees only masked keys,
+ * their logarithmic sum would lose the second.
  */
 export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
   const [query, key, value, mask] = ['query', 'key', 'value', 'mask'].map(input);

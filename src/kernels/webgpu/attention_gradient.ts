@@ -25,13 +25,16 @@ interface Inputs {
   readonly mask: tf.TensorInfo;
   /** What flows to the context. */
   readonly gradient: tf.TensorInfo;
-  /** Of each query the largest score, one over the sum of exponentials, and the sum of context times gradient, [B, H, T, 4]. */
+  /**
+   * Of each query the largest score, one over the sum of exponentials, and the sum of context times gradient, [B, H, T,
+   * 4].
+   */
   readonly rows: tf.TensorInfo;
 }
 
 /**
- * Gradients of attention, which computes the probabilities p again. One program takes tiles of queries for dq, another tiles of keys for dk and dv, so that
- * each number is summed by one invocation, always in the same order.
+ * Gradients of attention, which computes the probabilities p again. One program takes tiles of queries for dq, another
+ * tiles of keys for dk and dv, so that each number is summed by one invocation, always in the same order.
  *
  * ```
  * dv = p' dy,   ds = p (dy v' - sum(dy context)),   dq = ds k scale,   dk = ds' q scale

@@ -3,7 +3,10 @@ import { sizeOf } from '../kernel';
 
 /** Queries and keys of a tile. */
 export const TILE = 32;
-/** How many vec4f of a row are in workgroup memory at once, and the distance between rows there: odd, so that lanes read different banks. */
+/**
+ * How many vec4f of a row are in workgroup memory at once, and the distance between rows there: odd, so that lanes read
+ * different banks.
+ */
 const [CHUNK, ROW] = [8, 9];
 /** Numbers from one row of weights to the next. */
 export const WEIGHTS_ROW = TILE + 1;
@@ -17,8 +20,8 @@ const OUT_OF_SIGHT = '1e8';
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
- * How a workgroup divides a tile [32 rows, 32 columns] and sums [32 rows, F]. An invocation has the 4 rows `down * 4 + r`, of the tile the columns
- * `across + c * acrossLanes`, and of the sums the 4 features from `across * 4` on.
+ * How a workgroup divides a tile [32 rows, 32 columns] and sums [32 rows, F]. An invocation has the 4 rows `down * 4 +
+ * r`, of the tile the columns `across + c * acrossLanes`, and of the sums the 4 features from `across * 4` on.
  */
 export interface Sharing {
   readonly lanes: number;
@@ -120,8 +123,9 @@ export function addWeighted({ lanes, staged }: Sharing, sum: string, { array, st
 }
 
 /**
- * WGSL: reads `mask{r}_{c}`, and skips the tile if none of its queries sees any of its keys. A key is unseen if its mask is far below the query's largest score
- * so far. A query that sees no key at all has a low largest score and skips nothing.
+ * WGSL: reads `mask{r}_{c}`, and skips the tile if none of its queries sees any of its keys. A key is unseen if its
+ * mask is far below the query's largest score so far. A query that sees no key at all has a low largest score and skips
+ * nothing.
  */
 export function maskOrContinue(
   sharing: Sharing,

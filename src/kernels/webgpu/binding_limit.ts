@@ -8,7 +8,10 @@ export function bindingLimit({ limits }: Device): number {
   return Math.min(lowered, limits.maxStorageBufferBindingSize);
 }
 
-/** Lowers the limit for our kernels, so that specs can test with small tensors what happens with large ones. @param bytes Infinity for the device's own limit. */
+/**
+ * Lowers the limit for our kernels, so that specs can test with small tensors what happens with large ones.
+ * @param bytes Infinity for the device's own limit.
+ */
 export function lowerBindingLimit(bytes: number): void {
   lowered = bytes;
 }

@@ -12,8 +12,8 @@ export function noteWrite(backend: WebGpuBackend, dataId: object): void {
 }
 
 /**
- * Drops tfjs's copy of a tensor on the CPU when the tensor is written in place. A read that is under way still returns the numbers from when it began; the next
- * read returns the new ones.
+ * Drops tfjs's copy of a tensor on the CPU when the tensor is written in place. A read that is under way still returns
+ * the numbers from when it began; the next read returns the new ones.
  */
 export function keepCopiesTrue(backend: WebGpuBackend): void {
   if (done.has(backend)) return;

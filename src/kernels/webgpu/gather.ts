@@ -5,7 +5,10 @@ import { countOf, makeOutput, partsOf, runShader } from './shader';
 import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Gathers from a table that is larger than a shader can bind, such as the embedding of a large vocabulary. tfjs's kernel would return zeros. */
+/**
+ * Gathers from a table that is larger than a shader can bind, such as the embedding of a large vocabulary. tfjs's
+ * kernel would return zeros.
+ */
 export const webgpuGather: KernelReplacement = {
   kernelName: 'GatherV2',
   create: (stock) => {

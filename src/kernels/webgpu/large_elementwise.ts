@@ -127,7 +127,8 @@ type Compute = (
 ) => tf.TensorInfo | null;
 
 /**
- * A kernel for tensors that no binding can hold, for which tfjs's own returns zeros. Tensors that fit are left to tfjs's kernel.
+ * A kernel for tensors that no binding can hold, for which tfjs's own returns zeros. Tensors that fit are left to
+ * tfjs's kernel.
  *
  * @param name of the tfjs function, for the error.
  * @param otherwise used in place of tfjs's kernel for tensors that fit. Default tfjs's.
@@ -159,7 +160,8 @@ function forLarge(
         if (result !== null) return result;
         const shapes = inputs.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' and ');
         throw new Error(
-          `${name}: tensors above ${bindingLimit(backend.device)} bytes must be float32 and of one shape, or one number, on this adapter, got ${shapes}; use smaller batches, or another backend`,
+          `${name}: tensors above ${bindingLimit(backend.device)} bytes must be float32 and of one shape, or one ` +
+            `number, on this adapter, got ${shapes}; use smaller batches, or another backend`,
         );
       };
     },
@@ -201,7 +203,10 @@ function filled(
   return y;
 }
 
-/** What a training step does with weights, gradients and moments, for tensors that no binding can hold, such as the head of a large vocabulary. */
+/**
+ * What a training step does with weights, gradients and moments, for tensors that no binding can hold, such as the head
+ * of a large vocabulary.
+ */
 export const webgpuLargeElementwise: readonly KernelReplacement[] = [
   forLarge('Fill', 'fill', (backend, _, { shape, dtype = 'float32', value }) =>
     filled(backend, shape as number[], dtype as tf.DataType, value as number),

@@ -5,7 +5,10 @@ import { clear, countOf, makeOutput, runShader } from './shader';
 import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Products of any layout and any number of batches, broadcast or not. Wrong shapes are left to tfjs's kernel, which has the errors. */
+/**
+ * Products of any layout and any number of batches, broadcast or not. Wrong shapes are left to tfjs's kernel, which has
+ * the errors.
+ */
 export const webgpuBatchMatMul: KernelReplacement = {
   kernelName: 'BatchMatMul',
   create: (stock) => {
@@ -25,7 +28,9 @@ const SMALL: Tiling = { rows: 32, columns: 32, ownRows: 4, ownColumns: 4, step: 
 /** For few rows, as in text generation. */
 const FLAT: Tiling = { rows: 8, columns: 128, ownRows: 4, ownColumns: 4, step: 16 };
 
-/** With fewer workgroups than this a device has idle cores: smaller tiles are used then, and parts of the inner axis. */
+/**
+ * With fewer workgroups than this a device has idle cores: smaller tiles are used then, and parts of the inner axis.
+ */
 const ENOUGH_GROUPS = 64;
 /** The fewest inner numbers of a part. */
 const MIN_PART = 256;
@@ -162,7 +167,10 @@ function addParts(backend: WebGpuBackend, terms: tf.TensorInfo, sum: tf.TensorIn
   });
 }
 
-/** How many matrices of an operand one step along each axis of the broadcast batch skips: 0 where the operand has a single one. */
+/**
+ * How many matrices of an operand one step along each axis of the broadcast batch skips: 0 where the operand has a
+ * single one.
+ */
 function placesOf(own: readonly number[], batch: readonly number[]): number[] {
   const sizes = [...new Array<number>(batch.length - own.length).fill(1), ...own];
   return sizes.map((size, axis) => (size === 1 ? 0 : sizeOf(sizes.slice(axis + 1))));

@@ -1,6 +1,9 @@
 import { memoize, type ShaderProgram } from './shader_program';
 
-/** How a product is divided: a workgroup makes [rows, columns] of it, an invocation [ownRows, ownColumns] of those. All are multiples of 4. */
+/**
+ * How a product is divided: a workgroup makes [rows, columns] of it, an invocation [ownRows, ownColumns] of those. All
+ * are multiples of 4.
+ */
 export interface Tiling {
   readonly rows: number;
   readonly columns: number;
@@ -40,7 +43,10 @@ function readFunction(name: string, array: string, fours: boolean): string {
     }`;
 }
 
-/** WGSL that copies a tile of an operand to workgroup memory as [step, size], in blocks of 4 x 4. Blocks are transposed if the inner axis is the contiguous one. */
+/**
+ * WGSL that copies a tile of an operand to workgroup memory as [step, size], in blocks of 4 x 4. Blocks are transposed
+ * if the inner axis is the contiguous one.
+ */
 function fill(
   tile: string,
   read: string,

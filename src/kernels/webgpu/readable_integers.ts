@@ -14,9 +14,10 @@ interface Result {
 const done = new WeakSet<object>();
 
 /**
- * Keeps the CPU's copy of integers that came from the CPU, so that they can be read synchronously: the loss reads its labels so, and the reward its token ids.
- * tfjs's webgpu backend drops the copy at upload, and what is on the device can only be awaited. Operations on such integers alone, such as cutting batches in
- * `fit`, run on the CPU. That also avoids tfjs's shaders that are wrong for int32.
+ * Keeps the CPU's copy of integers that came from the CPU, so that they can be read synchronously: the loss reads its
+ * labels so, and the reward its token ids. tfjs's webgpu backend drops the copy at upload, and what is on the device
+ * can only be awaited. Operations on such integers alone, such as cutting batches in `fit`, run on the CPU. That also
+ * avoids tfjs's shaders that are wrong for int32.
  *
  * @param isOn whether our kernels are registered now.
  */
@@ -26,7 +27,8 @@ export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean
   const upload = backend.uploadToGPU.bind(backend);
   backend.uploadToGPU = (dataId) => {
     const data = backend.tensorMap.get(dataId);
-    const own = isOn() && data.dtype === 'int32' ? data.values?.slice() : null; // a copy: the program may change its array later
+    // a copy: the program may change its array later
+    const own = isOn() && data.dtype === 'int32' ? data.values?.slice() : null;
     upload(dataId);
     if (own != null) data.values = own;
   };
@@ -37,7 +39,10 @@ export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean
     (isOn() && inputs.every(isReadable)) || runsOnCpu(inputs, sizeThreshold);
 }
 
-/** A kernel that runs on the CPU if its input is on the CPU only. tfjs's kernel runs if the input is on the device or `compute` returns null. */
+/**
+ * A kernel that runs on the CPU if its input is on the CPU only. tfjs's kernel runs if the input is on the device or
+ * `compute` returns null.
+ */
 function onCpu(
   kernelName: string,
   compute: (x: tf.TensorInfo, values: Numbers, attrs: Record<string, unknown>) => Result | null,

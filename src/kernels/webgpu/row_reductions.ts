@@ -13,8 +13,8 @@ export interface RowReductions {
 }
 
 /**
- * WGSL `sum_of(lane, value)` and `largest_of(lane, value)` over the invocations of a workgroup. All of them must call it, and all get the same result. The
- * order of additions never changes.
+ * WGSL `sum_of(lane, value)` and `largest_of(lane, value)` over the invocations of a workgroup. All of them must call
+ * it, and all get the same result. The order of additions never changes.
  *
  * @param subgroups whether each subgroup reduces its own values first, without a barrier; see `hasSubgroups`.
  */

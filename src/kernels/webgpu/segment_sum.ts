@@ -6,8 +6,9 @@ import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /**
- * Adds the rows of each segment in their order, so that the same input always gives the same sum. tfjs's kernel adds floats atomically, in any order. Each
- * segment's rows form a chain, which the invocations of its first row add up; segments without rows stay zeros.
+ * Adds the rows of each segment in their order, so that the same input always gives the same sum. tfjs's kernel adds
+ * floats atomically, in any order. Each segment's rows form a chain, which the invocations of its first row add up;
+ * segments without rows stay zeros.
  */
 export const webgpuUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
@@ -52,7 +53,10 @@ const findChains: ShaderProgram = {
     }`,
 };
 
-/** The chains, [2, rows]: for each row 1 if it is the first of its id, else 0; then for each row the next one of the same id, 0 if it is the last. */
+/**
+ * The chains, [2, rows]: for each row 1 if it is the first of its id, else 0; then for each row the next one of the
+ * same id, 0 if it is the last.
+ */
 function chainsOf(backend: WebGpuBackend, ids: tf.TensorInfo): tf.TensorInfo {
   const rows = countOf(ids);
   const chains = makeOutput(backend, [2, rows], 'int32');

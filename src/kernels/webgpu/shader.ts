@@ -38,7 +38,8 @@ export function makeOutput(
   dtype: 'float32' | 'int32' = 'float32',
 ): tf.TensorInfo {
   const none = dtype === 'float32' ? new Float32Array(0) : new Int32Array(0);
-  return backend.makeTensorInfo([...shape], dtype, sizeOf(shape) === 0 ? none : undefined); // an empty tensor has no buffer to read
+  // an empty tensor has no buffer to read
+  return backend.makeTensorInfo([...shape], dtype, sizeOf(shape) === 0 ? none : undefined);
 }
 
 /** Sets all numbers of a tensor to zero. */
@@ -98,10 +99,13 @@ export function alignment({ limits }: Device): { bytes: number; numbers: number 
   return { bytes, numbers: bytes / 4 };
 }
 
-/** Divides `count` numbers into parts that a shader can bind. Each but the last is a multiple of `unit` numbers long. */
+/**
+ * Divides `count` numbers into parts that a shader can bind. Each but the last is a multiple of `unit` numbers long.
+ */
 export function partsOf(device: Device, count: number, unit = 1): { begin: number; end: number }[] {
   let whole = unit;
-  while ((4 * whole) % device.limits.minStorageBufferOffsetAlignment !== 0) whole *= 2; // the alignment is a power of two
+  // the alignment is a power of two
+  while ((4 * whole) % device.limits.minStorageBufferOffsetAlignment !== 0) whole *= 2;
   const most = Math.max(1, Math.floor(bindingLimit(device) / (4 * whole))) * whole;
   return Array.from({ length: Math.ceil(count / most) }, (_, i) => ({
     begin: i * most,
@@ -124,12 +128,16 @@ function rangeOf(backend: WebGpuBackend, name: string, operand: Operand): Buffer
   const limit = bindingLimit(backend.device);
   if (4 * (end - begin) > limit)
     throw new Error(
-      `${name}: a tensor must have at most ${limit} bytes on this adapter, got [${info.shape.join(', ')}]; use smaller batches, or another backend`,
+      `${name}: a tensor must have at most ${limit} bytes on this adapter, got [${info.shape.join(', ')}]; use ` +
+        'smaller batches, or another backend',
     );
   return { buffer, offset: 4 * begin, size: 4 * (end - begin) };
 }
 
-/** Whether a tensor is float32 by name and its buffer holds integers: tfjs's cast of integers to floats changes the name only. */
+/**
+ * Whether a tensor is float32 by name and its buffer holds integers: tfjs's cast of integers to floats changes the name
+ * only.
+ */
 function isRenamed(backend: WebGpuBackend, operand: Operand): boolean {
   const info = tensorOf(operand);
   return info.dtype === 'float32' && dataOf(backend, info).dtype !== 'float32';

@@ -1,15 +1,16 @@
 import type { Device, Pipeline } from './webgpu_backend';
 
 /**
- * A WGSL program. Which pipeline runs is decided by its code alone, so two programs may share a name. Make a program once, at module level or by a
- * `memoize`d function: the object itself is then the key that finds its pipeline, and no code has to be put together and compared at every run.
+ * A WGSL program. Which pipeline runs is decided by its code alone, so two programs may share a name. Make a program
+ * once, at module level or by a `memoize`d function: the object itself is then the key that finds its pipeline, and no
+ * code has to be put together and compared at every run.
  */
 export interface ShaderProgram {
   /** For labels and errors only. */
   readonly name: string;
   /**
-   * WGSL extensions that it needs; the device must have them. With `subgroups` the program can read `subgroup_lane`, `subgroup_number` and
-   * `subgroup_count`, counted within its workgroup.
+   * WGSL extensions that it needs; the device must have them. With `subgroups` the program can read `subgroup_lane`,
+   * `subgroup_number` and `subgroup_count`, counted within its workgroup.
    */
   readonly enable?: readonly string[];
   /** Invocations of a workgroup. */
@@ -17,9 +18,9 @@ export interface ShaderProgram {
   /** Functions and workgroup variables. */
   readonly declarations?: string;
   /**
-   * The statements of `main`. They can read `lane`, the number of the invocation in its workgroup, `group_id` (vec3u), and `group`, the number of the
-   * workgroup where the run gives their count as one number. More workgroups than that count may run, so such a body must do nothing for
-   * `group >= count`.
+   * The statements of `main`. They can read `lane`, the number of the invocation in its workgroup, `group_id` (vec3u),
+   * and `group`, the number of the workgroup where the run gives their count as one number. More workgroups than that
+   * count may run, so such a body must do nothing for `group >= count`.
    */
   readonly body: string;
 }
@@ -70,10 +71,12 @@ function codeOf({ enable = [], workgroupSize, declarations = '', body }: ShaderP
       : []),
     declarations,
     `@compute @workgroup_size(${workgroupSize})`,
-    'fn main(@builtin(workgroup_id) group_id: vec3u, @builtin(num_workgroups) group_count: vec3u, @builtin(local_invocation_index) lane: u32',
+    'fn main(@builtin(workgroup_id) group_id: vec3u, @builtin(num_workgroups) group_count: vec3u, ' +
+      '@builtin(local_invocation_index) lane: u32',
     ...(usesSubgroups
       ? [
-          ', @builtin(subgroup_invocation_id) lane_in_subgroup: u32, @builtin(subgroup_id) own_subgroup: u32, @builtin(num_subgroups) subgroups_here: u32',
+          ', @builtin(subgroup_invocation_id) lane_in_subgroup: u32, @builtin(subgroup_id) own_subgroup: u32, ' +
+            '@builtin(num_subgroups) subgroups_here: u32',
         ]
       : []),
     ') {',
@@ -92,7 +95,8 @@ class Branch<R> {
 }
 
 /**
- * A function that calls `make` once for each list of arguments and keeps the result. Arguments are compared as keys of a Map: objects by identity.
+ * A function that calls `make` once for each list of arguments and keeps the result. Arguments are compared as keys of
+ * a Map: objects by identity.
  *
  * @param make a pure function: its result must depend on its arguments alone.
  */

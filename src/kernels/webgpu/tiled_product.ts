@@ -5,7 +5,10 @@ import type { WebGpuBackend } from './webgpu_backend';
 /** The WGSL of a product C = A B: where its operands are read and its entries are put. */
 export interface ProductCode {
   readonly name: string;
-  /** `fn a_at(m: u32, k: u32) -> f32`, `fn b_at(k: u32, n: u32) -> f32` and `fn put(m: u32, n: u32, part: u32, value: f32)`. */
+  /**
+   * `fn a_at(m: u32, k: u32) -> f32`, `fn b_at(k: u32, n: u32) -> f32` and `fn put(m: u32, n: u32, part: u32, value:
+   * f32)`.
+   */
   readonly functions: string;
   /** The number of rows as WGSL, where only the device knows it; rows beyond it are not computed. Default all. */
   readonly numRows?: string;
@@ -19,11 +22,16 @@ export interface ProductRun extends Pick<ShaderRun, 'reads' | 'writes' | 'intege
   readonly columns: number;
   /** Numbers that each entry sums over. */
   readonly depth: number;
-  /** The depth is cut into so many parts. Each has its own sums, and `put` is told which `part` they are of. Default 1. */
+  /**
+   * The depth is cut into so many parts. Each has its own sums, and `put` is told which `part` they are of. Default 1.
+   */
   readonly parts?: number;
 }
 
-/** Entries of C that a workgroup makes on each side, 4 x 4 of them in each invocation's registers, and how much of the depth it holds at once. */
+/**
+ * Entries of C that a workgroup makes on each side, 4 x 4 of them in each invocation's registers, and how much of the
+ * depth it holds at once.
+ */
 const [TILE, STEP] = [64, 16];
 /** Distance between rows in workgroup memory: not a multiple of the number of memory banks. */
 const STRIDE = TILE + 4;
@@ -93,7 +101,9 @@ export function runTiledProduct(
   });
 }
 
-/** In how many parts a product's depth should be summed so that it has enough workgroups to keep a large device busy. */
+/**
+ * In how many parts a product's depth should be summed so that it has enough workgroups to keep a large device busy.
+ */
 export function partsOfDepth(rows: number, columns: number, depth: number): number {
   const groups = Math.ceil(rows / TILE) * Math.ceil(columns / TILE);
   return Math.max(1, Math.min(8, Math.floor(128 / groups), Math.floor(depth / (4 * STEP))));

@@ -2,8 +2,8 @@ import { input, type KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /**
- * Shares memory if no number moves; the gradient of gather makes two such transpositions. tfjs's kernel copies, and returns zeros for a tensor that is larger
- * than a shader can bind.
+ * Shares memory if no number moves; the gradient of gather makes two such transpositions. tfjs's kernel copies, and
+ * returns zeros for a tensor that is larger than a shader can bind.
  */
 export const webgpuTranspose: KernelReplacement = {
   kernelName: 'Transpose',

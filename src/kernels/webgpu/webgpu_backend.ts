@@ -1,6 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** The part of tfjs's webgpu backend that these kernels use. The backend's package is an optional peer dependency and is never imported. */
+/**
+ * The part of tfjs's webgpu backend that these kernels use. The backend's package is an optional peer dependency and is
+ * never imported.
+ */
 export interface WebGpuBackend {
   readonly device: Device;
   readonly tensorMap: {

@@ -159,7 +159,8 @@ describe('ILRecReadHead', () => {
 
     it('keeps every token above the cutoff but the label, in their order, with both logits', async () => {
       for (const capacity of [100, 300, 709]) {
-        const { rows, complete } = await candidatesOf({ capacity, logScale: 0, usesRanking: true }); // the cutoff is z~(y) from the first tile on
+        // the cutoff is z~(y) from the first tile on
+        const { rows, complete } = await candidatesOf({ capacity, logScale: 0, usesRanking: true });
         rows.forEach((row, p) => {
           const wanted = ENSEMBLE[p].flatMap((z, v) => (z > ENSEMBLE[p][LABELS[p]] && v !== LABELS[p] ? [v] : []));
           if (wanted.length > capacity) return expect(complete[p]).to.be.above(1e38);
@@ -172,7 +173,8 @@ describe('ILRecReadHead', () => {
     });
 
     it('drops what a cutoff that has risen leaves out, when a row is full, and gives up a row that still does not fit', async () => {
-      // z^L = 0; z~ is 0 in the first tile, then 10 once and 6 for the rest: the cutoff is first -0.5, then -log 128 + log(64 + e^10 + 63 e^6) - 0.5 = 5.42
+      // z^L = 0; z~ is 0 in the first tile, then 10 once and 6 for the rest: the cutoff is first -0.5, then -log 128 +
+      // log(64 + e^10 + 63 e^6) - 0.5 = 5.42
       const numbers = Float32Array.from({ length: 256 }, (_, i) => (i % 2 === 0 || i < 128 ? 0 : i === 129 ? 10 : 6));
       lowerBindingLimit(4 * 64 * 2);
       try {

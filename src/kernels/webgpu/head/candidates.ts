@@ -8,12 +8,18 @@ import { memoize, type ShaderProgram } from '../shader_program';
 import { hasSubgroups } from '../subgroups';
 import type { WebGpuBackend } from '../webgpu_backend';
 
-/** The tokens of each response row that may be negatives, with their logits, [P, C] each; z~ of an unused place is below every logit. */
+/**
+ * The tokens of each response row that may be negatives, with their logits, [P, C] each; z~ of an unused place is below
+ * every logit.
+ */
 export interface DeviceCandidates {
   readonly tokens: tf.TensorInfo;
   readonly ensembleLogits: tf.TensorInfo;
   readonly finalLogits: tf.TensorInfo;
-  /** Of each row, how many there are and the cutoff of z~ above which they are complete, [P, 2]; above every logit where they did not fit. */
+  /**
+   * Of each row, how many there are and the cutoff of z~ above which they are complete, [P, 2]; above every logit where
+   * they did not fit.
+   */
   readonly progress: tf.TensorInfo;
 }
 
@@ -102,8 +108,9 @@ const collectProgram = memoize((subgroups: boolean): ShaderProgram => {
 });
 
 /**
- * Adds the tokens of a tile, in their order, whose z~ is above a cutoff: the threshold by the normalisers so far, less a margin. The cutoff only rises.
- * Where a row is full, the candidates that are now below the cutoff are dropped; a row that still does not fit is given up.
+ * Adds the tokens of a tile, in their order, whose z~ is above a cutoff: the threshold by the normalisers so far, less
+ * a margin. The cutoff only rises. Where a row is full, the candidates that are now below the cutoff are dropped; a row
+ * that still does not fit is given up.
  */
 export function collectCandidates(
   backend: WebGpuBackend,

@@ -164,7 +164,10 @@ const addProgram: ShaderProgram = {
     }`,
 };
 
-/** Adds [n, D] to the weights of some tokens, int32 [n], in their order: a token may be there twice. @param head whose matrix is changed. */
+/**
+ * Adds [n, D] to the weights of some tokens, int32 [n], in their order: a token may be there twice.
+ * @param head whose matrix is changed.
+ */
 export function addToTokens(
   backend: WebGpuBackend,
   head: DeviceHead,

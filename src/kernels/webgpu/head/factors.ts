@@ -53,8 +53,8 @@ export interface FinalFactors {
   /** mu */
   readonly rewardWeight: number;
   /**
-   * Tokens and shares r of each row, [P, C]; a token of -1 is none, and no row has a token twice, as its entries are added at the same time. Null without
-   * a reward.
+   * Tokens and shares r of each row, [P, C]; a token of -1 is none, and no row has a token twice, as its entries are
+   * added at the same time. Null without a reward.
    */
   readonly soft: { readonly tokens: tf.TensorInfo; readonly shares: tf.TensorInfo } | null;
 }

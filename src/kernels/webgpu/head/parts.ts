@@ -11,7 +11,10 @@ export interface DeviceHead {
   readonly inRows: boolean;
 }
 
-/** A part of a head's matrix that one binding holds. Number d of a token is at `(token - firstToken) * tokenStride + (d - firstDim) * dimStride`. */
+/**
+ * A part of a head's matrix that one binding holds. Number d of a token is at `(token - firstToken) * tokenStride + (d
+ * - firstDim) * dimStride`.
+ */
 export interface HeadPart {
   readonly operand: Operand;
   readonly firstToken: number;
@@ -38,7 +41,8 @@ export function mostTokens(backend: WebGpuBackend, head: DeviceHead): number {
 }
 
 /**
- * The parts of a head's matrix, or of its gradient, that hold the tokens [start, start + size): one part of a head in rows, as many as needed of one in columns.
+ * The parts of a head's matrix, or of its gradient, that hold the tokens [start, start + size): one part of a head in
+ * rows, as many as needed of one in columns.
  *
  * @throws Error when the fewest dimensions that can be bound at once are above the device's limit.
  */
@@ -65,7 +69,8 @@ export function partsOfTile(backend: WebGpuBackend, head: DeviceHead, start: num
   const numDims = fit >= hiddenSize ? hiddenSize : fit - (fit % step);
   if (numDims === 0) {
     throw new Error(
-      `webgpu: on this adapter ${step} rows of a head of ${vocabSize} columns must fit ${limit} bytes, got ${4 * step * vocabSize}; use a head with a row for each token`,
+      `webgpu: on this adapter ${step} rows of a head of ${vocabSize} columns must fit ${limit} bytes, got ` +
+        `${4 * step * vocabSize}; use a head with a row for each token`,
     );
   }
   const parts: HeadPart[] = [];

@@ -40,7 +40,10 @@ const countProgram = memoize((subgroups: boolean): ShaderProgram => {
   };
 });
 
-/** Adds the tile's negatives of the listed rows to `found` [P, 4]: their number and masses. @param logits z^L of the listed rows, then z~ of them. */
+/**
+ * Adds the tile's negatives of the listed rows to `found` [P, 4]: their number and masses.
+ * @param logits z^L of the listed rows, then z~ of them.
+ */
 export function countNegatives(
   backend: WebGpuBackend,
   logits: tf.TensorInfo,
@@ -100,7 +103,8 @@ const penaliseProgram = memoize((subgroups: boolean): ShaderProgram => {
 });
 
 /**
- * Replaces z^L by e^(z' - m') dz'/dz, and adds e^z' to the running softmax of z' [P, 3], whose rows are in the order of the list.
+ * Replaces z^L by e^(z' - m') dz'/dz, and adds e^z' to the running softmax of z' [P, 3], whose rows are in the order of
+ * the list.
  *
  * @param found [P, 4], with the ensemble mass of all negatives of each row.
  */

@@ -6,10 +6,15 @@ export interface DevicePenalty {
   readonly kind: number;
 }
 
-/** Columns of what is known of each response row before its negatives are counted, [P, 4]: two log sums of e^z, the threshold of z~, the label. */
+/**
+ * Columns of what is known of each response row before its negatives are counted, [P, 4]: two log sums of e^z, the
+ * threshold of z~, the label.
+ */
 export const KNOWN = { finalNormaliser: 0, ensembleNormaliser: 1, threshold: 2, label: 3 } as const;
 
-/** Columns of what is found of each row's negatives, [P, 4]: their number, their sums of p^L and of p~, and lse' - lse. */
+/**
+ * Columns of what is found of each row's negatives, [P, 4]: their number, their sums of p^L and of p~, and lse' - lse.
+ */
 export const NEGATIVES = { number: 0, finalMass: 1, ensembleMass: 2, logTotal: 3 } as const;
 
 /** WGSL: `facts_of` a response row, from `known`, and whether a token is one of its negatives. */
@@ -23,7 +28,8 @@ fn is_negative(facts: vec4f, ensemble_logit: f32, token: u32) -> bool {
 /**
  * WGSL: the penalty s(z) with its slope ds/dz, and z' with dz'/dz. It needs `negativeFunctions` and the uniform `kind`.
  *
- * s(z) is defined once per language: here for WGSL, in assembly/penalty.ts for AssemblyScript and in src/losses/penalty.ts for TypeScript. Change all three.
+ * s(z) is defined once per language: here for WGSL, in assembly/penalty.ts for AssemblyScript and in
+ * src/losses/penalty.ts for TypeScript. Change all three.
  */
 export const penaltyFunctions = `
 fn strength_of(z: f32) -> vec2f {

@@ -12,7 +12,10 @@ import { makeOutput } from '../shader';
 import { partsOfDepth } from '../tiled_product';
 import type { WebGpuBackend } from '../webgpu_backend';
 
-/** Calls `visit` with the head's tiles of about `width` tokens, in order, each time with the same room for the logits of `rows` rows. */
+/**
+ * Calls `visit` with the head's tiles of about `width` tokens, in order, each time with the same room for the logits of
+ * `rows` rows.
+ */
 export function forEachTile(
   backend: WebGpuBackend,
   head: DeviceHead,
@@ -45,8 +48,8 @@ export interface HeadReading {
 /**
  * Reads a head once.
  *
- * @returns m, s and a factor of each row [R, 3]; where asked for E_p[W] [numExpected, D]; where asked for the candidates: tokens, z~ and z^L [P, C] and their
- *   progress [P, 2].
+ * @returns m, s and a factor of each row [R, 3]; where asked for E_p[W] [numExpected, D]; where asked for the
+ *   candidates: tokens, z~ and z^L [P, C] and their progress [P, 2].
  */
 export function readHead(
   backend: WebGpuBackend,
@@ -97,11 +100,13 @@ export interface SecondReading {
 }
 
 /**
- * Reads the head twice more for the marked rows, whose thresholds are known now: first the number and masses of their negatives, then the penalised sums.
- * Only the device knows which rows are marked; the workgroups of the others end at once.
+ * Reads the head twice more for the marked rows, whose thresholds are known now: first the number and masses of their
+ * negatives, then the penalised sums. Only the device knows which rows are marked; the workgroups of the others end at
+ * once.
  *
  * @param hidden final and ensemble hidden states, [2 P, D].
- * @returns the columns `NEGATIVES` [P, 4], and where asked for the sums over the vocabulary of p' dz'/dz W, [P, D]; 0 for unmarked rows.
+ * @returns the columns `NEGATIVES` [P, 4], and where asked for the sums over the vocabulary of p' dz'/dz W, [P, D]; 0
+ *   for unmarked rows.
  */
 export function readAgain(
   backend: WebGpuBackend,

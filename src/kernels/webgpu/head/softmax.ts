@@ -6,7 +6,10 @@ import { memoize, type ShaderProgram } from '../shader_program';
 import { hasSubgroups } from '../subgroups';
 import type { WebGpuBackend } from '../webgpu_backend';
 
-/** Which rows a reading has: those of the hidden states' own logits, then z~ of each response row, the mean of some of them. */
+/**
+ * Which rows a reading has: those of the hidden states' own logits, then z~ of each response row, the mean of some of
+ * them.
+ */
 export interface LogitRows {
   /** Rows of logits whose softmax is asked for. */
   readonly numDirect: number;

@@ -11,7 +11,10 @@ export interface Tile {
   readonly size: number;
 }
 
-/** The rows that are worked on, where a list on the device names them (see `listRows`): in each of `copies` blocks of `numRows` hidden states the same. */
+/**
+ * The rows that are worked on, where a list on the device names them (see `listRows`): in each of `copies` blocks of
+ * `numRows` hidden states the same.
+ */
 export interface ListedRows {
   readonly list: tf.TensorInfo;
   readonly numRows: number;
@@ -33,7 +36,10 @@ function integersOf({ firstToken, firstDim, tokenStride, dimStride }: HeadPart, 
   return { first: start - firstToken, first_dim: firstDim, token_stride: tokenStride, dim_stride: dimStride };
 }
 
-/** What a logit is added to: the bias or nothing in the first part of the head's matrix, else the sum over earlier parts. */
+/**
+ * What a logit is added to: the bias or nothing in the first part of the head's matrix, else the sum over earlier
+ * parts.
+ */
 type LogitStart = 'nothing' | 'bias' | 'earlier parts';
 const LOGIT_STARTS: Readonly<Record<LogitStart, string>> = {
   nothing: '0.0',
@@ -56,7 +62,10 @@ const logitProgram = memoize((begin: LogitStart, inRows: boolean, listedCopies: 
   }),
 );
 
-/** Logits of hidden states [R, D] in a tile, into the first [R, size] of `logits`; those of listed rows follow each other. */
+/**
+ * Logits of hidden states [R, D] in a tile, into the first [R, size] of `logits`; those of listed rows follow each
+ * other.
+ */
 export function tileLogits(
   backend: WebGpuBackend,
   { head, start, size }: Tile,
@@ -154,7 +163,10 @@ const gradientProgram = memoize((inRows: boolean) => {
   });
 });
 
-/** Gradient of the tile's rows of W, put at the tile's place in `gradient`: from factors [R, size] and the hidden states [R, D] whose logits they flow to. */
+/**
+ * Gradient of the tile's rows of W, put at the tile's place in `gradient`: from factors [R, size] and the hidden states
+ * [R, D] whose logits they flow to.
+ */
 export function putTileGradient(
   backend: WebGpuBackend,
   { head, start, size }: Tile,
