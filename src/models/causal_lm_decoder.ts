@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // bundlers skip the import in index.ts
 import { IlrecError } from '../errors';
 import type { CausalDecoder, DecoderState } from '../generation/decoder';
 import { LayerNorm, LMHead, PositionEmbedding, RMSNorm, TokenEmbedding } from '../layers';
