@@ -1,5 +1,3 @@
-import './register';
-
 export {
   ilrec,
   METRIC_NAMES,

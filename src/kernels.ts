@@ -1,0 +1,5 @@
+import { registerKernels } from './kernels/register_kernels';
+
+registerKernels();
+
+export { registerKernels, unregisterKernels } from './kernels/register_kernels';
