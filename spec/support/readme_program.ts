@@ -12,7 +12,7 @@ export function readmePrograms(): string[] {
 
 /** The same program for a CommonJS file: imports become `require`, the rest runs in an async function. */
 export function toCommonJs(program: string): string {
-  const imports = /^import (?:(?:\* as )?(.+?) from )?('.+?');$/gm;
+  const imports = /^import (?:(?:\* as )?([^;']+?) from )?('.+?');$/gm;
   const required = [...program.matchAll(imports)].map(
     ([, names, from]) => (names === undefined ? '' : `const ${names} = `) + `require(${from});`,
   );
