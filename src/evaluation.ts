@@ -1,1 +1,7 @@
+/**
+ * Ranking metrics, full-ranking evaluation and statistics.
+ *
+ * @module tfjs-ilrec/evaluation
+ */
+
 export * from './evaluation/index';

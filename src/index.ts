@@ -1,3 +1,9 @@
+/**
+ * The library for browsers and Node: nothing here reaches files.
+ *
+ * @module tfjs-ilrec
+ */
+
 export {
   ilrec,
   METRIC_NAMES,
@@ -14,6 +20,8 @@ export type { LayerSelector, TapOptions } from './taps';
 export type { Reward, RewardContext, RewardEntries } from './losses/reward';
 
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
+export type { ActivationName } from './ops/activations';
+export type { RopeScaling } from './ops/rotary_frequencies';
 export { FAMILIES, familyOf } from './models/families';
 export type { CheckpointWeight, ModelFamily } from './models/model_family';
 export { gpt2, type GPT2Config } from './models/gpt2';
@@ -25,9 +33,11 @@ export { markovScorer, type MarkovOptions } from './models/markov';
 export { popularity, popularityScorer, type PopularityOptions } from './models/popularity';
 export { sasrec, type SASRecConfig } from './models/sasrec';
 export { sasrecBatch, sasrecRows, type SASRecRow } from './models/sasrec_batch';
-export { sasrecLoss } from './models/sasrec_loss';
+export { sasrecLoss, type LossFunction } from './models/sasrec_loss';
 export { sasrecScorer } from './models/sasrec_scorer';
 export * from './layers';
+export type { VocabularyHead } from './layers/projection';
+export { registerLayers } from './layers/register_layers';
 
 export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
@@ -42,6 +52,7 @@ export { promptBatches, type PromptBatchOptions } from './training/prompt_batche
 export { createSchedule, type Schedule, type ScheduleOptions } from './optimizers/schedules';
 export {
   trainModel,
+  type FitCallback,
   type StepRecord,
   type TrainingCallback,
   type TrainingMethod,
@@ -53,6 +64,7 @@ export { checkpointing, type CheckpointOptions } from './callbacks/checkpointing
 export {
   EarlyStopping,
   type EarlyStoppingOptions,
+  type EarlyStoppingState,
   type Evaluation,
   type EvaluationRecord,
 } from './callbacks/early_stopping';
@@ -72,6 +84,7 @@ export {
   openSafetensors,
   openSafetensorsFile,
   type CheckpointReader,
+  type ReadTensorOptions,
   type TensorEntry,
 } from './safetensors/safetensors_reader';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
@@ -104,7 +117,15 @@ export { prepareInteractions, type PrepareOptions } from './preparation/prepare'
 export { formatPrepareReport } from './preparation/prepare_report';
 export { readRecBole, type RecBoleFiles } from './data/recbole';
 export type { TextFile } from './data/text_file';
-export type { InteractionData, LeaveOneOut, PreparedData, PrepareReport, SemanticIdReport } from './data/types';
+export type {
+  InteractionData,
+  LeaveOneOut,
+  PreparedData,
+  PrepareReport,
+  PublishedCase,
+  PublishedCases,
+  SemanticIdReport,
+} from './data/types';
 
 export { registerKernels, unregisterKernels } from './kernels/register_kernels';
 export { createRandom, type Random } from './random';

@@ -26,7 +26,7 @@ export interface LoadedRun {
   readonly languageModel: tfl.LayersModel | null;
   /** How the language model names items; null for item scorers. */
   readonly code: ItemCode | null;
-  /** @param beamWidth replaces the config's. */
+  /** `beamWidth` and `excludeSeen` replace the config's. */
   recommender(histories: readonly ArrayLike<number>[], overrides?: { beamWidth?: number; excludeSeen?: boolean }): Promise<Recommender>;
   dispose(): void;
 }
