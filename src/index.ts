@@ -22,8 +22,6 @@ export type { Reward, RewardContext, RewardEntries } from './losses/reward';
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
 export type { ActivationName } from './ops/activations';
 export type { RopeScaling } from './ops/rotary_frequencies';
-export { FAMILIES, familyOf } from './models/families';
-export type { CheckpointWeight, ModelFamily } from './models/model_family';
 export { gpt2, type GPT2Config } from './models/gpt2';
 export type { HuggingFaceConfig } from './models/hugging_face_config';
 export { llamaConfigJson } from './models/llama';
@@ -96,7 +94,7 @@ export * from './lora';
 export * from './prompts';
 
 export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
-export { encodeTitles, type EncodeTitlesOptions, normalizeTitle } from './tokenizers/item_titles';
+export { encodeTitles, type EncodeTitlesOptions } from './tokenizers/item_titles';
 export {
   TextTokenizer,
   type AddTokensOptions,
