@@ -1,4 +1,4 @@
-/** A method of your own in one file: a GRU over item numbers. compare_own_method.ts trains it beside the package's methods. */
+/** A method of your own in one file: a GRU over item numbers. compare_own_method.ts trains it. */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import * as z from 'zod';

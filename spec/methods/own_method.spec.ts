@@ -105,3 +105,11 @@ describe("a method of one's own", () => {
     return values;
   }
 });
+
+describe('docs/own-method.md', () => {
+  it('shows the example files as they are', () => {
+    const page = readFileSync('docs/own-method.md', 'utf8');
+    for (const name of ['own_method', 'compare_own_method'])
+      expect(page).to.include('```ts\n' + readFileSync(`examples/${name}.ts`, 'utf8') + '```');
+  });
+});

@@ -31,6 +31,35 @@ describe('parseTrainConfig', () => {
     );
   });
 
+  it('takes the sections method and sasrec of older files as methods.ilrec and methods.sasrec', () => {
+    const old = parseTrainConfig({ method: { penaltyWeight: 2, reward: null }, sasrec: { hiddenSize: 16 } });
+    const now = { methods: { ilrec: { penaltyWeight: 2, reward: null }, sasrec: { hiddenSize: 16 } } };
+    expect(old).to.deep.equal(parseTrainConfig(now));
+    expect(old).to.not.have.any.keys('method', 'sasrec');
+    expect(() => parseTrainConfig({ method: { penalty: 'hard' } })).to.throw(/→ at method\.penalty/); // as the file says it
+    expect(() => parseTrainConfig({ method: {}, methods: { ilrec: {} } }, 'my.json')).to.throw(
+      'parseTrainConfig: my.json must hold the settings of ilrec once, got both methods.ilrec and method; keep methods.ilrec',
+    );
+  });
+
+  it('refuses a reward that gives no scores', () => {
+    for (const reward of ['sft', 'bert'])
+      expect(() => parseTrainConfig({ methods: { ilrec: { reward } } })).to.throw(
+        new RegExp(`must be one of sasrec, popularity, markov, got ${reward}\n  → at methods\\.ilrec\\.reward$`),
+      );
+    expect(() => parseTrainConfig({ method: { reward: 'sft' } })).to.throw(/→ at method\.reward$/);
+    expect(parseTrainConfig({ methods: { ilrec: { reward: 'popularity' } } }).methods.ilrec.reward).to.equal(
+      'popularity',
+    );
+  });
+
+  it('fills in the default section of a method that has none', () => {
+    expect(parseTrainConfig({}).methods).to.deep.include({ sft: {}, popularity: {}, markov: {} });
+    expect(() => parseTrainConfig({ methods: { sft: { epochs: 3 } } } as object)).to.throw(
+      /Unrecognized key: "epochs"/,
+    );
+  });
+
   for (const file of readdirSync('configs', { recursive: true, encoding: 'utf8' }).filter(
     (name) => name.endsWith('.json') && !name.startsWith('prompts'),
   )) {

@@ -49,7 +49,7 @@ describe('compareMethods', () => {
     expect(again.methods.map(({ mean }) => mean)).to.deep.equal(comparison.methods.map(({ mean }) => mean));
   });
 
-  it('goes on after an interrupt', async () => {
+  it('continues after an interrupt', async () => {
     const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
     await writeSmallShop(data);
     const controller = new AbortController();
@@ -59,7 +59,7 @@ describe('compareMethods', () => {
       signal: controller.signal,
       callbacks: () => [{ onStep: () => controller.abort() }],
     });
-    expect(await messageOf(cut)).to.equal('compareMethods: sft was interrupted; run the same command again to go on');
+    expect(await messageOf(cut)).to.equal('compareMethods: sft was interrupted; run the same command again to resume it');
     expect((await compareMethods(options)).methods[0].runs[0].manifest).to.deep.include({ status: 'done', steps: 7 });
   });
 

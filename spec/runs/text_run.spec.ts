@@ -68,7 +68,7 @@ describe('trainRun over text', () => {
     });
   }
 
-  it("goes on from another run's checkpoint with an adapter, and learns only that and the new rows", async function () {
+  it("continues from another run's checkpoint with an adapter, and trains only that and the new rows", async function () {
     this.timeout(60_000);
     const { run: base, manifest: whole } = await run('sft', bigRec, { name: 'base' });
     const backbone = {
@@ -117,7 +117,7 @@ describe('trainRun over text', () => {
     disposeModel(plain.model);
   });
 
-  it('stops when asked to, and goes on with the same losses and weights, adapter and accumulation included', async function () {
+  it('stops when asked to, and resumes with the same losses and weights, adapter and accumulation included', async function () {
     this.timeout(60_000);
     const { run: base } = await run('sft', bigRec, { name: 'base' });
     const config: TrainConfigInput = {

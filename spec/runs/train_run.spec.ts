@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { readLog } from '../../src/runs/jsonl_log';
 import type { MethodName } from '../../src/methods/registry';
 import { needFolder, readManifest, runPaths, writeManifest } from '../../src/runs/run_directory';
-import type { TrainConfigInput } from '../../src/methods/train_config';
+import type { TrainConfig, TrainConfigInput } from '../../src/methods/train_config';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
 import { recommend } from '../../src/runs/recommend_run';
@@ -83,7 +83,7 @@ describe('trainRun', () => {
     expect(manifest).to.deep.include({ steps: 14, stepsPerEpoch: 7 });
   });
 
-  it('stops when asked to, and goes on with the same losses', async () => {
+  it('stops when asked to, and resumes with the same losses', async () => {
     const whole = await run('ilrec', { name: 'whole' });
     const controller = new AbortController();
     const stopAt = (step: number): Partial<TrainRunOptions> => ({
@@ -101,7 +101,7 @@ describe('trainRun', () => {
     expect(await weights(rest.run)).to.deep.equal(await weights(whole.run));
   });
 
-  it('goes on with the same losses after being killed twice in the middle of an epoch', async function () {
+  it('resumes with the same losses after being killed twice in the middle of an epoch', async function () {
     this.timeout(120_000);
     const whole = await run('ilrec', { name: 'whole' });
     const out = join(folder.path, 'killed');
@@ -166,20 +166,59 @@ describe('trainRun', () => {
     expect((await loadRun(needFolder(out, 'reward'))).manifest.method).to.equal('sasrec');
   });
 
-  it('refuses to write over a run, or to go on with another one', async () => {
+  it('resumes and asks a run whose files an older release wrote', async () => {
+    const whole = await run('ilrec', { name: 'whole' });
+    const controller = new AbortController();
+    const callbacks: TrainRunOptions['callbacks'] = () => [
+      { onStep: ({ step }) => (step === 5 ? controller.abort() : undefined) },
+    ];
+    const { run: out } = await run('ilrec', { name: 'old', signal: controller.signal, callbacks });
+    const { methods, ...shared } = JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+    const old = { ...shared, method: methods.ilrec, sasrec: methods.sasrec };
+    await writeFile(runPaths(out).config, JSON.stringify(old, null, 2) + '\n');
+    const items = (await readFile(runPaths(out).items, 'utf8')).replaceAll(/,"semanticId":\[[^\]]*\]/g, '');
+    await writeFile(runPaths(out).items, items);
+    expect((await run('ilrec', { name: 'old', resume: true })).manifest.status).to.equal('done');
+    expect(await losses(out)).to.deep.equal(await losses(whole.run));
+    expect(await weights(out)).to.deep.equal(await weights(whole.run));
+    expect((await evaluateRun({ run: out })).ranks).to.deep.equal((await evaluateRun({ run: whole.run })).ranks);
+  });
+
+  it('resumes whatever the sections of methods that it does not use say now', async () => {
+    const controller = new AbortController();
+    const callbacks: TrainRunOptions['callbacks'] = () => [{ onStep: () => controller.abort() }];
+    await run('sft', { signal: controller.signal, callbacks });
+    const config: TrainConfigInput = { methods: { ilrec: { penaltyWeight: 3 } } };
+    expect((await run('sft', { resume: true, config })).manifest.status).to.equal('done');
+  });
+
+  it('weighs accumulated batches by their response positions: the step of one large batch', async () => {
+    const config = (batchSize: number, gradientAccumulation: number): TrainConfigInput => ({
+      model: { hiddenDropout: 0, embeddingDropout: 0 },
+      training: { epochs: 4, batchSize, gradientAccumulation, validationUsers: 0 },
+    });
+    const large = await run('sft', { name: 'large', config: config(64, 1) });
+    const small = await run('sft', { name: 'small', config: config(8, 7) });
+    expect([large.manifest.steps, small.manifest.steps]).to.deep.equal([4, 28]);
+    const expected = await weights(large.run);
+    const difference = Math.max(...(await weights(small.run)).map((value, i) => Math.abs(value - expected[i])));
+    expect(difference).to.be.below(1e-4);
+  });
+
+  it('refuses to overwrite a run, or to resume another one', async () => {
     const { run: out } = await run('sft');
     expect(await messageOf(run('sft'))).to.equal(
-      `trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`,
+      `trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`,
     );
     expect(await messageOf(run('ilrec', { name: 'sft', resume: true }))).to.equal(
-      `trainRun: --resume goes on with the method of ${out}, sft, got ilrec; choose another --out`,
+      `trainRun: --resume needs the method of the run at ${out}, sft, got ilrec; choose another --out`,
     );
     expect(await messageOf(run('sft', { resume: true, epochs: 3 }))).to.equal(
-      `trainRun: --resume needs the config that ${out} was begun with, got other values in training; use its config.json, or choose another --out`,
+      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in training; use its config.json, or choose another --out`,
     );
   });
 
-  it('refuses to go on with an unfinished run on another backend, and takes a finished one as it is', async () => {
+  it('refuses to resume an unfinished run on another backend, and returns a finished one', async () => {
     const controller = new AbortController();
     const { run: out, manifest } = await run('sft', {
       signal: controller.signal,
@@ -189,7 +228,7 @@ describe('trainRun', () => {
     await tf.setBackend('cpu');
     try {
       expect(await messageOf(run('sft', { resume: true }))).to.equal(
-        `trainRun: --resume needs the backend that ${out} was begun on, wasm, got cpu; use --backend wasm, or choose another --out`,
+        `trainRun: --resume needs the backend that the run at ${out} was started on, wasm, got cpu; use --backend wasm, or choose another --out`,
       );
       await writeManifest(out, { ...manifest, backend: 'tensorflow' });
       expect(await messageOf(run('sft', { resume: true }))).to.match(

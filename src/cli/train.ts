@@ -31,7 +31,7 @@ export function trainCommand(): Command {
     .addOption(backendOption())
     .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
     .option('--seed <n>', "replaces the config's seed", integerOption('--seed', 0))
-    .option('--resume', 'go on with the run at --out')
+    .option('--resume', 'continue the run at --out')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -46,7 +46,7 @@ export function trainCommand(): Command {
       );
       printResult(json, summaryOf(run, manifest), textOf(run, manifest));
       if (manifest.status === 'interrupted') {
-        remark(`Interrupted with a checkpoint at step ${manifest.steps}; the same command with --resume goes on.`);
+        remark(`Interrupted at step ${manifest.steps}. Run the same command with --resume to continue.`);
         process.exitCode = INTERRUPTED;
       }
     });

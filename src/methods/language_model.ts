@@ -55,8 +55,30 @@ export interface ObjectiveContext<Section> {
 }
 
 /**
- * A method that trains a causal language model to write the next item: over semantic ids alone, over semantic ids in
- * text, or over titles, as the config's section `items` says. The methods made here differ in their loss only.
+ * Makes a method that trains a causal language model to write the next item: over semantic ids alone, over semantic ids
+ * in text, or over titles, as the config's section `items` says. Such methods differ in their loss only.
+ *
+ * @param method name, title, section of the config, and the loss.
+ * @returns a method for `trainRun` and `compareMethods`.
+ * @throws IlrecError when the name has other characters than lower-case letters, digits and hyphens.
+ * @example
+ * ```ts
+ * import { ilrec } from 'tfjs-ilrec';
+ * import { languageModelMethod } from 'tfjs-ilrec/node';
+ * import * as z from 'zod';
+ *
+ * const distilled = languageModelMethod({
+ *   name: 'distilled',
+ *   title: 'Distilled',
+ *   summary: 'SFT whose intermediate layers learn from the last one',
+ *   color: { light: 'teal', dark: 'aqua' },
+ *   order: 60,
+ *   section: z.strictObject({ weight: z.number().min(0).default(0.5) }),
+ *   numTappedLayers: () => 2,
+ *   objective: ({ section }) => ilrec({ numNegativeLayers: 2, penaltyWeight: 0, distillationWeight: section.weight }),
+ * });
+ * console.log(distilled.kind); // language-model
+ * ```
  */
 export function languageModelMethod<const Name extends string, Section>({
   objective,

@@ -14,8 +14,17 @@ type Lists = Omit<AskedModel, 'dispose'>;
  * Makes lists with a model that scores every item: the whole catalogue is ranked, equal scores by item number.
  *
  * @param scorer the model.
- * @param settings `maxHistory`: newest items of a history that the model sees, in an evaluation; default all.
+ * @param settings `maxHistory`: how many of the newest items of a history the model sees in an evaluation; default all.
  * @returns everything of an `AskedModel` but `dispose`.
+ * @example
+ * ```ts
+ * import { popularityScorer } from 'tfjs-ilrec';
+ * import { scorerLists } from 'tfjs-ilrec/node';
+ *
+ * const { rank } = scorerLists(popularityScorer([[0, 1], [1]], 3));
+ * const list = await rank([0], { k: 2, exclude: new Set([0]), beamWidth: 1, renormalize: false, batchSize: 1, excludeSeen: true });
+ * console.log(list.map(({ item }) => item)); // [ 1, 2 ]
+ * ```
  */
 export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: number } = {}): Lists {
   return {
@@ -40,8 +49,20 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
  *
  * @param model of `causalLM` or `loadPretrained`, as it is at the moment of the question.
  * @param code how the model names items.
- * @param settings `maxHistory`: newest items of a history that the model sees; default all.
+ * @param settings `maxHistory`: how many of the newest items of a history the model sees; default all.
  * @returns everything of an `AskedModel` but `dispose`.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, causalLM } from 'tfjs-ilrec';
+ * import { beamSearchLists } from 'tfjs-ilrec/node';
+ *
+ * const model = causalLM({ vocabSize: 5, hiddenSize: 8, numHiddenLayers: 1 });
+ * const trie = buildPrefixTrie([[3], [4]]); // two items, a token each
+ * const code = { trie, prompt: () => [1], itemCounts: [1, 1], responseTokens: [3, 4] };
+ * const { rank } = beamSearchLists(model, code);
+ * const options = { k: 2, exclude: new Set<number>(), beamWidth: 2, renormalize: false, batchSize: 1, excludeSeen: false };
+ * console.log((await rank([], options)).length); // 2
+ * ```
  */
 export function beamSearchLists(
   model: tfl.LayersModel,

@@ -177,6 +177,38 @@ export interface DiagnosticChart {
  * @param method the whole method; see `Method` for its fields.
  * @returns the same object.
  * @throws IlrecError when the name has other characters than lower-case letters, digits and hyphens.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import type { ItemScorer } from 'tfjs-ilrec';
+ * import { defineMethod, scorerLists, trainRun } from 'tfjs-ilrec/node';
+ * import * as z from 'zod';
+ *
+ * // Recommends items in the order of the catalogue.
+ * const scorer = (numItems: number): ItemScorer => ({
+ *   name: 'first',
+ *   numItems,
+ *   score: (histories) => tf.tile(tf.expandDims(tf.range(0, -numItems, -1)), [histories.length, 1]) as tf.Tensor2D,
+ * });
+ * const first = defineMethod({
+ *   name: 'first',
+ *   title: 'First',
+ *   summary: 'items in the order of the catalogue',
+ *   color: { light: 'gray', dark: 'silver' },
+ *   order: 5,
+ *   kind: 'counts',
+ *   section: z.strictObject({}),
+ *   build: async ({ data }) => ({
+ *     ...scorerLists(scorer(data.numItems)),
+ *     training: null,
+ *     save: async () => undefined,
+ *     dispose: () => undefined,
+ *   }),
+ *   load: async ({ items }) => ({ ...scorerLists(scorer(items.length)), dispose: () => undefined }),
+ * });
+ * const { manifest } = await trainRun({ data: 'data', out: 'runs/first', method: first });
+ * console.log(manifest.method, manifest.status); // first done
+ * ```
  */
 export function defineMethod<const Name extends string, Section>(method: Method<Name, Section>): Method<Name, Section> {
   if (!/^[a-z][a-z0-9-]*$/.test(method.name))

@@ -6,23 +6,39 @@ import { colorOf, methodColors, titlesOf } from './method_style';
 import { REPORT_STYLE } from './report_style';
 import { verdict } from './wording';
 
-/** A user's history and what each method recommends, as titles. */
+/** A user's history, the item chosen next, and what each method recommends, all as titles. */
 export interface Example {
   readonly user: string;
   readonly history: readonly string[];
-  /** The item that the user really chose next. */
+  /** The item that the user chose next. */
   readonly target: string;
   readonly lists: readonly { readonly method: string; readonly titles: readonly string[] }[];
 }
 
 export interface ReportOptions {
+  /** Default 'ILRec compared'. */
   title?: string;
-  /** The command that makes the report again. */
+  /** The command that makes the report again; shown at the bottom. */
   command?: string;
+  /** Users to show. Default none. */
   examples?: readonly Example[];
 }
 
-/** One self-contained HTML page: table, paired tests, curves, ILRec's diagnostics, examples, protocol and config. */
+/**
+ * Writes a comparison as one HTML page that loads nothing: table, paired tests, curves, what the methods did, examples,
+ * protocol and config.
+ *
+ * @param comparison of `compareMethods`.
+ * @param options title, the command that makes the page, and users with their lists.
+ * @returns the page.
+ * @example
+ * ```ts
+ * import { compareMethods, comparisonReport } from 'tfjs-ilrec/node';
+ *
+ * const comparison = await compareMethods({ data: 'data', out: 'runs/report', methods: ['popularity', 'markov'] });
+ * console.log(comparisonReport(comparison, { title: 'My shop' }).includes('<title>My shop</title>')); // true
+ * ```
+ */
 export function comparisonReport(
   comparison: Comparison,
   { title = 'ILRec compared', command, examples = [] }: ReportOptions = {},

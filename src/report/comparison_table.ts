@@ -3,7 +3,19 @@ import { type Comparison, TABLE_METRICS } from '../runs/comparison';
 import { titlesOf } from './method_style';
 import { verdict } from './wording';
 
-/** The comparison as text for a terminal: table, intervals, paired tests and protocol. */
+/**
+ * Writes a comparison as text for a terminal: table, intervals, paired tests and protocol.
+ *
+ * @param comparison of `compareMethods`.
+ * @returns lines separated by `\n`.
+ * @example
+ * ```ts
+ * import { compareMethods, comparisonTable } from 'tfjs-ilrec/node';
+ *
+ * const comparison = await compareMethods({ data: 'data', out: 'runs/table', methods: ['popularity', 'markov'] });
+ * console.log(comparisonTable(comparison).split('\n')[2].trim().split(/\s+/)[0]); // HR@1
+ * ```
+ */
 export function comparisonTable(comparison: Comparison): string {
   const { methods, pairs, data, backend, seeds } = comparison;
   const titleOf = titlesOf(comparison);

@@ -13,7 +13,7 @@ export function checkSameBackend(out: string, { backend }: RunManifest): void {
   if (backend === tf.getBackend()) return;
   const names = Object.entries(BACKENDS).flatMap(([name, { tfjsName }]) => (tfjsName === backend ? name : []));
   throw new IlrecError(
-    `trainRun: --resume needs the backend that ${out} was begun on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
+    `trainRun: --resume needs the backend that the run at ${out} was started on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
   );
 }
 
@@ -29,11 +29,11 @@ export async function checkSameRun(
   const { name } = method;
   if (earlier.method !== name)
     throw new IlrecError(
-      `trainRun: --resume goes on with the method of ${out}, ${earlier.method}, got ${name}; choose another --out`,
+      `trainRun: --resume needs the method of the run at ${out}, ${earlier.method}, got ${name}; choose another --out`,
     );
   if (earlier.data.checksum !== prepared.checksum)
     throw new IlrecError(
-      `trainRun: --resume needs the dataset that ${out} was begun with, got one with another checksum; choose another --out`,
+      `trainRun: --resume needs the dataset that the run at ${out} was started with, got one with another checksum; choose another --out`,
     );
   const begun = bySection(await readRunConfig(out, methods));
   const asked = bySection(config);
@@ -41,7 +41,7 @@ export async function checkSameRun(
   const differing = used.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
   if (differing.length > 0)
     throw new IlrecError(
-      `trainRun: --resume needs the config that ${out} was begun with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`,
+      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`,
     );
 }
 

@@ -18,21 +18,35 @@ export interface CompareOptions extends Pick<
 > {
   /** Names of methods of the package, and methods of your own. */
   methods: readonly (MethodName | Method)[];
-  /** Seeds 0 to this minus 1, added to the config's seed; counting methods run once. Default 1. */
+  /** Training seeds per method, counted up from the config's. Methods that only count run once. Default 1. */
   seeds?: number;
-  /** Where runs and report go; finished runs of the same config found there are used again. */
+  /** The folder for the runs. Finished runs of the same config that are already there are reused. */
   out: string;
+  /** Default 'test'. */
   split?: 'test' | 'valid';
-  /** Users evaluated; default all. */
+  /** How many users are evaluated. Default all. */
   users?: number;
+  /** Called before a run is trained, with its name. */
   onStart?: (label: string) => void;
+  /** Called during evaluations, with the run's name and users done. */
   onProgress?: (label: string, done: number, total: number) => void;
 }
 
 /**
- * Trains and evaluates methods over seeds with one config, and compares them over the same users.
+ * Trains and evaluates methods with one config, and compares them over the same users.
  *
- * @throws IlrecError when training is interrupted: the same call goes on where it stopped.
+ * A method that another one needs is trained once: ILRec's reward is the SASRec of the same comparison.
+ *
+ * @param options the methods, the dataset and the folder of the runs.
+ * @returns means, intervals and paired tests, in the order of the tables.
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown or the config is wrong.
+ * @example
+ * ```ts
+ * import { compareMethods } from 'tfjs-ilrec/node';
+ *
+ * const { methods } = await compareMethods({ data: 'data', out: 'runs/compared', methods: ['popularity', 'markov'] });
+ * console.log(methods.map(({ title }) => title).join(', ')); // Popularity, Markov
+ * ```
  */
 export async function compareMethods(options: CompareOptions): Promise<Comparison> {
   const { data, seeds = 1, out, split = 'test', users, onStart, onProgress } = options;
@@ -44,7 +58,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own)))]);
   const config = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const began = performance.now();
-  await loadPrepared(data); // a wrong folder is told before anything is trained
+  await loadPrepared(data); // so that a wrong folder is reported before anything is trained
   const seedList = Array.from({ length: seeds }, (_, i) => config.seed + i);
   const compared: ComparedMethod[] = [];
   const ranksOf = new Map<string, Int32Array[]>();
@@ -70,7 +84,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
         callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []),
       });
       if (manifest.status !== 'done')
-        throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to go on`);
+        throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to resume it`);
       const result = await evaluateOnce(
         { run, split, users, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
         config,
@@ -120,7 +134,7 @@ function withSharedNeeds(
   return withSection(config, method, { ...section, ...Object.fromEntries(shared) });
 }
 
-/** The kept evaluation where it asked the same, else a new one. */
+/** The evaluation that the run keeps, where it asked the same, or a new one. */
 async function evaluateOnce(
   options: EvaluateRunOptions & { split: 'test' | 'valid' },
   { evaluation }: TrainConfig,

@@ -13,26 +13,38 @@ export interface EvaluateRunOptions {
   run: string;
   /** Default 'test'. */
   split?: 'test' | 'valid';
-  /** W of the beam search; default the run's. */
+  /** W of the beam search. Default: the run's. */
   beamWidth?: number;
-  /** Leaves items of the history out of the lists; default as the run's config says. */
+  /** Leaves items of the history out of the lists; default: as the run's config says. */
   excludeSeen?: boolean;
   /** How many users, drawn by `seed`; default all. */
   users?: number;
   /** Seed of the draw and of the intervals. Default 0. */
   seed?: number;
-  /** The prepared folder, where it is no longer at the place that the manifest names. */
+  /** The prepared folder, if it has moved since the run was trained. */
   data?: string;
   /** Methods of your own, one of which may have trained the run. */
   methods?: readonly Method[];
+  /** Called during the evaluation, with users done. */
   onProgress?: (done: number, total: number) => void;
 }
 
 /**
- * Evaluates a finished run by leave-one-out over the whole catalogue and keeps the result, with each user's rank, as evaluation-SPLIT.json in the run;
- * where `excludeSeen` is not as the run's config says, under a name of its own.
+ * Evaluates a finished run over the whole catalogue and all test users.
  *
- * @throws IlrecError when the run is not finished, or its dataset is gone or changed.
+ * Keeps the result, with the rank of every user, as `evaluation-SPLIT.json` in the run. An evaluation whose
+ * `excludeSeen` differs from the run's config has `-exclude-seen` or `-with-seen` in the name.
+ *
+ * @param options the run and what to measure.
+ * @returns metrics with 95 % intervals, the rank of every user, and the protocol.
+ * @throws IlrecError when the run is not finished, or its dataset is gone or has changed.
+ * @example
+ * ```ts
+ * import { evaluateRun } from 'tfjs-ilrec/node';
+ *
+ * const { users, invalidItems, protocol } = await evaluateRun({ run: 'runs/popularity' });
+ * console.log(users > 0, invalidItems, protocol.split); // true 0 test
+ * ```
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationResult> {
   const run = await loadRun(options.run, options);
@@ -43,7 +55,23 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
   }
 }
 
-/** As `evaluateRun`, of a run that is loaded already; it stays loaded. */
+/**
+ * Evaluates a run that is already loaded, as `evaluateRun` does. The run stays loaded.
+ *
+ * @param run of `loadRun`.
+ * @param options what to measure.
+ * @returns as `evaluateRun`.
+ * @throws IlrecError when the run's dataset is gone or has changed.
+ * @example
+ * ```ts
+ * import { evaluateLoadedRun, loadRun } from 'tfjs-ilrec/node';
+ *
+ * const run = await loadRun('runs/popularity');
+ * const { users } = await evaluateLoadedRun(run, { split: 'valid', users: 20 });
+ * console.log(users); // 20
+ * run.dispose();
+ * ```
+ */
 export async function evaluateLoadedRun(
   run: LoadedRun,
   { split = 'test', beamWidth, excludeSeen, users, seed = 0, data, onProgress }: Omit<EvaluateRunOptions, 'run'> = {},
@@ -87,7 +115,7 @@ export async function evaluateLoadedRun(
   return result;
 }
 
-/** The result that `evaluateRun` kept, or null where there is none. */
+/** Reads the result that `evaluateRun` kept; null if there is none. */
 export async function readEvaluation(folder: string, split: 'test' | 'valid'): Promise<EvaluationResult | null> {
   const text = await readFile(evaluationPath(folder, split), 'utf8').catch(() => null);
   if (text === null) return null;

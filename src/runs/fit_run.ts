@@ -24,23 +24,22 @@ export interface FitRunOptions {
   objective: TrainingMethod;
   /** Writes the trained model into the run. */
   save: BuiltMethod['save'];
-  /** Measures the model as it is; not asked where the config wants no validation. */
+  /** Measures the model. Not called if the config asks for no validation. */
   validate: () => Promise<Evaluation>;
   callbacks?: readonly TrainingCallback[];
   signal?: AbortSignal;
   onEvaluation?: (record: EvaluationRecord, isBest: boolean) => void;
 }
 
-/** How a fit ended, in the manifest's fields. */
+/** How training ended, in the fields of the manifest. */
 export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' | 'parameters'> & {
   readonly bestStep: number;
   readonly best: EvaluationRecord | null;
 };
 
 /**
- * Trains a model inside a run directory, from its newest checkpoint where there is one, and saves the best model.
- *
- * The log and the checkpoints go on as if the run had never stopped.
+ * Trains a model inside a run directory and saves the best one. Resumes from the newest checkpoint if there is one; log
+ * and checkpoints are then those of a run that was not interrupted.
  */
 export async function fitRun({
   out,
@@ -93,7 +92,7 @@ export async function fitRun({
       callbacks: watchers,
     });
     if (step < totalSteps && !early.finished) return outcome('interrupted', step);
-    if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush(); // the last batches may be fewer than a step takes; the best weights are there already
+    if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush(); // a last step of fewer batches; best weights are already in the model
     await save();
     return outcome('done', step);
   } finally {

@@ -20,7 +20,7 @@ export interface RecommendRunOptions extends RecommendOptions, LoadRunOptions {
 export interface Recommendation {
   readonly id: string;
   readonly title: string | null;
-  /** Log-probability of the item's tokens for a language model, the model's own log-score otherwise. */
+  /** Log-probability of the item's tokens for a language model, the model's own score otherwise. */
   readonly score: number;
 }
 
@@ -47,7 +47,24 @@ export async function recommend({ run: folder, methods, ...options }: RecommendR
   }
 }
 
-/** As `recommend`, from a run that is loaded already; it stays loaded. */
+/**
+ * Recommends from a run that is already loaded. The run stays loaded.
+ *
+ * @param run of `loadRun`.
+ * @param options the history as item ids, and the length of the list.
+ * @returns the items, best first.
+ * @throws IlrecError when an id is not in the catalogue or `k` is out of range.
+ * @example
+ * ```ts
+ * import { loadRun, recommendFromRun } from 'tfjs-ilrec/node';
+ *
+ * const run = await loadRun('runs/sft');
+ * const history = [run.items[4].id, run.items[7].id];
+ * const items = await recommendFromRun(run, { history, k: 5, excludeSeen: true });
+ * console.log(items.length, items.some(({ id }) => history.includes(id))); // 5 false
+ * run.dispose();
+ * ```
+ */
 export async function recommendFromRun(
   run: LoadedRun,
   { history: ids, k = 10, excludeSeen = run.config.evaluation.excludeSeen }: RecommendOptions,

@@ -13,7 +13,7 @@ import type { Comparison } from './comparison';
 import { loadRun } from './load_run';
 import { recommendFromRun } from './recommend_run';
 
-/** A user's history, the item chosen next, and what each method recommends; titles throughout. */
+/** A user's history, the item chosen next, and what each method recommends, all as titles. */
 export interface DemoExample {
   readonly user: string;
   readonly history: readonly string[];
@@ -25,12 +25,13 @@ export interface RunDemoOptions extends Pick<
   CompareOptions,
   'signal' | 'callbacks' | 'onEvaluation' | 'onStart' | 'onProgress'
 > {
-  /** The folder for data, runs and report; what an earlier demo left there is removed. */
+  /** The folder for data and runs. Runs of an earlier demo there are removed. */
   out: string;
-  /** A shorter form that shows that everything works. Default false. */
+  /** A smaller shop and fewer epochs, to see that everything works. Default false. */
   quick?: boolean;
 }
 
+/** What the demo found. */
 export interface DemoResult {
   readonly comparison: Comparison;
   readonly examples: readonly DemoExample[];
@@ -40,8 +41,18 @@ const EXAMPLE_USERS = 5;
 const EXAMPLE_LENGTH = 5;
 
 /**
- * Generates the demo's shop, then trains and evaluates the methods that are compared by default: the same epochs, the
- * same evaluation.
+ * Generates a small shop, and trains and evaluates the default methods on it with the same epochs and evaluation.
+ *
+ * @param options the folder, and who watches.
+ * @returns the comparison, and the lists of five users drawn by a seed.
+ * @throws IlrecError when training is interrupted.
+ * @example
+ * ```ts no-run
+ * import { comparisonTable, runDemo } from 'tfjs-ilrec/node';
+ *
+ * const { comparison } = await runDemo({ out: 'runs/demo', quick: true });
+ * console.log(comparisonTable(comparison));
+ * ```
  */
 export async function runDemo({ out, quick = false, ...watchers }: RunDemoOptions): Promise<DemoResult> {
   const data = join(out, 'data');

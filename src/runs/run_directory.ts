@@ -7,13 +7,13 @@ import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_n
 import type { Method, RunItem } from '../methods/method';
 import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
 
-/** What a run was and how it went. */
+/** The manifest of a run: what was trained, on what, and how far it got. */
 export interface RunManifest {
   readonly kind: 'tfjs-ilrec run';
   readonly version: 1;
   /** Name of the method. */
   readonly method: string;
-  /** `running` is also what a killed run says. */
+  /** A run that was killed still says `running`. */
   status: 'running' | 'interrupted' | 'done';
   readonly seed: number;
   readonly backend: string;
@@ -33,7 +33,7 @@ export interface RunManifest {
   /** Seconds of training so far, evaluations included, over all resumes. */
   seconds: number;
   readonly startedAt: string;
-  /** Validation during training; `best` is where the kept weights come from. */
+  /** Validation during training; `best` is the evaluation whose weights were kept. */
   validation: { readonly users: number; readonly bestStep: number; readonly best: EvaluationRecord | null } | null;
 }
 
@@ -56,7 +56,7 @@ export function needFolder(folder: string, role: string): string {
   return join(folder, role);
 }
 
-/** Whether a run was begun there. */
+/** Whether the folder holds a run. */
 export function isRun(folder: string): boolean {
   return existsSync(runPaths(folder).manifest);
 }
@@ -65,7 +65,20 @@ export async function writeManifest(folder: string, manifest: RunManifest): Prom
   await writeJsonAtomically(runPaths(folder).manifest, manifest);
 }
 
-/** @throws IlrecError when there is no run, or one of another version. */
+/**
+ * Reads the manifest of a run: its method, seed, backend, data, steps and best validation.
+ *
+ * @param folder the run directory.
+ * @returns the manifest as it was last written; `status` is 'running' for a run that was killed.
+ * @throws IlrecError when there is no run, or one of another version.
+ * @example
+ * ```ts
+ * import { readManifest } from 'tfjs-ilrec/node';
+ *
+ * const { method, status } = await readManifest('runs/popularity');
+ * console.log(method, status); // popularity done
+ * ```
+ */
 export async function readManifest(folder: string): Promise<RunManifest> {
   const text = await readFile(runPaths(folder).manifest, 'utf8').catch(() => {
     throw new IlrecError(

@@ -80,7 +80,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   if (earlier !== null) {
     if (!resume)
       throw new IlrecError(
-        `trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`,
+        `trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`,
       );
     await checkSameRun(out, earlier, method, config, prepared, own);
     if (earlier.status === 'done') return { run: out, manifest: earlier };
