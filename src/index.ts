@@ -28,6 +28,7 @@ export { llamaConfigJson } from './models/llama';
 export { createCausalDecoder } from './models/causal_lm_decoder';
 export { scorePrefixes, type ItemScorer } from './models/item_scorer';
 export { markovScorer, type MarkovOptions } from './models/markov';
+export { disposeModel } from './models/dispose_model';
 export { popularity, popularityScorer, type PopularityOptions } from './models/popularity';
 export { sasrec, type SASRecConfig } from './models/sasrec';
 export { sasrecBatch, sasrecRows, type SASRecRow } from './models/sasrec_batch';

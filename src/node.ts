@@ -11,10 +11,39 @@ export { doctorReport, formatDoctorReport, type BackendReport, type DoctorReport
 export { useBackend, type UseBackendOptions } from './backends/use_backend_node';
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
-export { METHODS, type MethodName, readManifest, type RunItem, type RunManifest } from './runs/run_directory_node';
-export { readLog, type LogLine } from './runs/jsonl_log_node';
+export { languageModelMethod, type LanguageModelMethod, type ObjectiveContext } from './methods/language_model';
+export { beamSearchLists, scorerLists } from './methods/lists';
+export type { ItemCode } from './methods/item_code';
+export {
+  type AskedModel,
+  type BuildContext,
+  type BuiltMethod,
+  defineMethod,
+  type DiagnosticChart,
+  type LoadContext,
+  type Method,
+  type MethodContext,
+  type MethodTraining,
+  type Need,
+  type RankedItem,
+  type RankOptions,
+  type RunFiles,
+  type RunItem,
+} from './methods/method';
+export { METHODS, type MethodName } from './methods/registry';
+export {
+  type MethodSections,
+  parseTrainConfig,
+  type ParseTrainConfigOptions,
+  type TrainConfig,
+  type TrainConfigInput,
+} from './methods/train_config';
+export type { TrainingData } from './methods/training_data';
+export type { SharedConfig } from './config/shared_config';
+export type { DataSplit } from './data/split_data';
+export { readManifest, type RunManifest } from './runs/run_directory';
+export { readLog, type LogLine } from './runs/jsonl_log';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
-export { parseTrainConfig, type TrainConfig, type TrainConfigInput } from './config/train_config';
 export { loadPrepared, prepareData, type PrepareDataOptions, writePrepared } from './preparation/files_node';
 export { folderSource } from './files/folder_source_node';
 export { loadAdapter, saveAdapter, type SaveAdapterOptions } from './lora/peft_files_node';
@@ -26,11 +55,16 @@ export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pr
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
 export { comparisonTable } from './report/comparison_table';
-export { compareMethods, type CompareOptions } from './runs/compare_node';
+export { compareMethods, type CompareOptions } from './runs/compare';
 export type { ComparedMethod, ComparedPair, ComparedRun, Comparison, TableMetric } from './runs/comparison';
-export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './runs/evaluate_run_node';
-export type { ItemCode } from './methods/arms';
-export { type LoadedRun, loadRun } from './runs/load_run_node';
-export { type Recommendation, recommend, recommendFromRun, type RecommendOptions } from './runs/recommend_run_node';
-export { type DemoExample, type DemoResult, runDemo, type RunDemoOptions } from './runs/run_demo_node';
-export { trainRun, type TrainRunOptions, type TrainRunResult } from './runs/train_run_node';
+export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './runs/evaluate_run';
+export { type LoadedRun, loadRun, type LoadRunOptions } from './runs/load_run';
+export {
+  type Recommendation,
+  recommend,
+  recommendFromRun,
+  type RecommendOptions,
+  type RecommendRunOptions,
+} from './runs/recommend_run';
+export { type DemoExample, type DemoResult, runDemo, type RunDemoOptions } from './runs/run_demo';
+export { trainRun, type TrainRunOptions, type TrainRunResult } from './runs/train_run';

@@ -1,9 +1,9 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseTrainConfig } from '../../src/config/train_config';
+import { parseTrainConfig } from '../../src/methods/train_config';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
 import { prepareData } from '../../src/preparation/files_node';
-import { trainRun } from '../../src/runs/train_run_node';
+import { trainRun } from '../../src/runs/train_run';
 import { repository } from '../support/installed_package';
 
 /**

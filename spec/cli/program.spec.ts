@@ -152,7 +152,7 @@ describe('ilrec', () => {
     expect(stderr).to.include("required option '--data <dir>' not specified");
   });
 
-  it('writes a checkpoint and says how to go on when interrupted', async () => {
+  it('writes a checkpoint and says how to continue when interrupted', async () => {
     await prepare();
     await writeFile(
       at('long.json'),
@@ -187,7 +187,7 @@ describe('ilrec', () => {
     expect(rest.status).to.equal('interrupted');
     expect(existsSync(at(`run/checkpoints/step-${String(steps).padStart(9, '0')}.safetensors`))).to.equal(true);
     expect(stderr).to.include(
-      `Interrupted with a checkpoint at step ${steps}; the same command with --resume goes on.`,
+      `Interrupted at step ${steps}. Run the same command with --resume to continue.`,
     );
   });
 });

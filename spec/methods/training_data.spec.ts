@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { parseTrainConfig } from '../../src/config/train_config';
+import { parseTrainConfig, resolveConfig } from '../../src/methods/train_config';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
 import { prepareInteractions } from '../../src/preparation/prepare';
-import { resolveConfig, trainingData } from '../../src/methods/training_data';
+import { trainingData } from '../../src/methods/training_data';
 
 describe('resolveConfig', () => {
   const shop = demoCatalogue({ numItems: 40, numUsers: 5 });
@@ -16,11 +16,11 @@ describe('resolveConfig', () => {
 
   it('puts the seed into paths', () => {
     const config = parseTrainConfig({
-      method: { rewardRun: 'cf-{seed}' },
+      methods: { ilrec: { rewardRun: 'cf-{seed}' } },
       training: { initialWeights: 'runs/sft-{seed}/x{seed}' },
     });
-    const { method, training, seed } = resolveConfig(config, prepareInteractions(shop), { seed: 12 });
-    expect([method.rewardRun, training.initialWeights, seed]).to.deep.equal(['cf-12', 'runs/sft-12/x12', 12]);
+    const { methods, training, seed } = resolveConfig(config, prepareInteractions(shop), { seed: 12 });
+    expect([methods.ilrec.rewardRun, training.initialWeights, seed]).to.deep.equal(['cf-12', 'runs/sft-12/x12', 12]);
   });
 });
 

@@ -1,8 +1,9 @@
 import { parseHTML } from 'linkedom';
 import { expect } from 'chai';
-import type { LogLine } from '../../src/runs/jsonl_log_node';
-import type { MethodName, RunManifest } from '../../src/runs/run_directory_node';
-import { parseTrainConfig } from '../../src/config/train_config';
+import type { LogLine } from '../../src/runs/jsonl_log';
+import { findMethod, type MethodName } from '../../src/methods/registry';
+import type { RunManifest } from '../../src/runs/run_directory';
+import { parseTrainConfig } from '../../src/methods/train_config';
 import type { EvaluationProtocol } from '../../src/evaluation/protocol';
 import { comparisonReport } from '../../src/report/comparison_report';
 import { comparisonTable } from '../../src/report/comparison_table';
@@ -24,12 +25,12 @@ describe('comparisonReport', () => {
     expect([...document.querySelectorAll('h2')].map((heading) => heading.textContent)).to.deep.equal([
       'Result',
       'Training',
-      'What ILRec’s terms did',
+      'What the methods did',
       'Histories and recommendations',
       'Protocol',
     ]);
     expect(document.querySelectorAll('svg')).to.have.length(8);
-    expect(document.querySelector('.verdicts')?.textContent).to.match(/^No difference shown between ILRec and SFT/);
+    expect(document.querySelector('.verdicts')?.textContent).to.match(/^\s*No difference shown between ILRec and SFT/);
     expect(document.querySelector('li.hit')?.textContent).to.equal('Stove');
     expect(page).to.include('Leave-one-out, test split').and.include('&#34;beamWidth&#34;: 20');
   });
@@ -37,7 +38,7 @@ describe('comparisonReport', () => {
   it('has no diagnostics and no pairs where there is one method without them', () => {
     const { methods, ...rest } = comparison();
     const page = comparisonReport({ ...rest, pairs: [], methods: methods.slice(0, 1) });
-    expect(page).to.not.include('What ILRec');
+    expect(page).to.not.include('What the methods did');
     expect(parseHTML(page).document.querySelectorAll('svg')).to.have.length(3);
   });
 });
@@ -46,7 +47,7 @@ describe('curveSvg', () => {
   it('stands alone, with its own colours for light and dark', () => {
     const svg = curveSvg(comparison());
     expect(svg).to.match(
-      /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*><style>[^<]*--ilrec: #[^<]*prefers-color-scheme: dark/,
+      /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*><style>[^<]*--method-ilrec: #[^<]*prefers-color-scheme: dark/,
     );
     expect(svg).to.include('>ILRec<').and.include('>SFT<');
   });
@@ -62,7 +63,7 @@ describe('comparisonTable', () => {
     expect(lines[3]).to.equal(
       'SFT    0.1000  0.1000  0.1000  0.1000   0.1000  0.1000        [0.0500, 0.1500]      2      1.0',
     );
-    expect(lines[6]).to.match(/^No difference shown/);
+    expect(lines[6]).to.match(/^\s*No difference shown/);
     expect(lines[8]).to.match(/^SFT, ILRec: Leave-one-out/);
   });
 });
@@ -153,5 +154,7 @@ function compared(method: MethodName): ComparedMethod {
     step(2),
     { kind: 'evaluation', step: 2, epoch: 1, 'ndcg@10': 0.09 },
   ];
-  return { method, runs: [{ seed: 0, run: 'r', manifest, metrics, log }], mean: metrics, ci95, invalidItems: 0 };
+  const { title, color, kind, diagnostics } = findMethod(method);
+  const runs = [{ seed: 0, run: 'r', manifest, metrics, log }];
+  return { method, title, color, kind, diagnostics, runs, mean: metrics, ci95, invalidItems: 0 };
 }

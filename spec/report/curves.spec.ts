@@ -1,6 +1,6 @@
 import { expect } from 'chai';
-import type { LogLine } from '../../src/runs/jsonl_log_node';
-import { evaluationCurve, klCurves, stepCurve } from '../../src/report/curves';
+import type { LogLine } from '../../src/runs/jsonl_log';
+import { evaluationCurve, layerCurves, stepCurve } from '../../src/report/curves';
 
 describe('curves of a log', () => {
   const log: LogLine[] = Array.from({ length: 300 }, (_, i) => ({
@@ -26,7 +26,7 @@ describe('curves of a log', () => {
   });
 
   it('come one per layer for the KL', () => {
-    expect(klCurves(log).map((points) => points[0].value)).to.deep.equal([1, -1]);
+    expect(layerCurves(log, 'klPerLayer').map((points) => points[0].value)).to.deep.equal([1, -1]);
   });
 
   it('hold evaluations apart from steps', () => {

@@ -7,11 +7,8 @@ describe('html', () => {
   });
 
   it('leaves HTML as it is, lists too', () => {
-    expect(
-      html`<ul>
-          ${['a', '<'].map((item) => html`<li>${item}</li>`)}
-        </ul>
-        ${raw('<br>')}${3}`.text,
-    ).to.equal('<ul><li>a</li>\n<li>&#60;</li></ul><br>3');
+    expect(html`<ul>${['a', '<'].map((item) => html`<li>${item}</li>`)}</ul>${raw('<br>')}${3}`.text).to.equal(
+      '<ul><li>a</li>\n<li>&#60;</li></ul><br>3',
+    );
   });
 });

@@ -1,27 +1,45 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { compareMethods, runFolder } from '../../src/runs/compare_node';
+import { compareMethods, runFolder } from '../../src/runs/compare';
+import { findMethod } from '../../src/methods/registry';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
 import '../support/backends';
 
 describe('compareMethods', () => {
   const folder = temporaryFolder();
-  const config = smallConfig({ method: { reward: 'sasrec' }, training: { epochs: 1, validationUsers: 0 } });
+  const config = smallConfig({ methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1, validationUsers: 0 } });
   before(async () => await tf.setBackend('wasm'));
 
-  it('compares methods over seeds, with the compared SASRec as ILRec\'s reward, and uses finished runs again', async () => {
+  it("compares methods over seeds, with the compared SASRec as ILRec's reward, and uses finished runs again", async () => {
     const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
     await writeSmallShop(data);
     const trained: string[] = [];
-    const options = { data, out, config, methods: ['ilrec', 'sasrec', 'markov'] as const, seeds: 2, callbacks: (label: string) => [{ onTrainBegin: () => void trained.push(label) }] };
+    const options = {
+      data,
+      out,
+      config,
+      methods: ['ilrec', 'sasrec', 'markov'] as const,
+      seeds: 2,
+      callbacks: (label: string) => [{ onTrainBegin: () => void trained.push(label) }],
+    };
     const comparison = await compareMethods(options);
     expect(trained).to.deep.equal(['sasrec, seed 0', 'sasrec, seed 1', 'ilrec, seed 0', 'ilrec, seed 1']); // no reward of its own
-    expect(comparison.methods.map(({ method, runs }) => [method, runs.length])).to.deep.equal([['markov', 1], ['sasrec', 2], ['ilrec', 2]]);
-    expect(comparison.pairs.map(({ a, b, users }) => [a, b, users])).to.deep.equal([['ilrec', 'sasrec', 30], ['ilrec', 'markov', 30]]);
+    expect(comparison.methods.map(({ method, runs }) => [method, runs.length])).to.deep.equal([
+      ['markov', 1],
+      ['sasrec', 2],
+      ['ilrec', 2],
+    ]);
+    expect(comparison.pairs.map(({ a, b, users }) => [a, b, users])).to.deep.equal([
+      ['ilrec', 'sasrec', 30],
+      ['ilrec', 'markov', 30],
+    ]);
     const [, sasrec] = comparison.methods;
-    expect(sasrec.mean['hr@10']).to.be.closeTo((sasrec.runs[0].metrics['hr@10'] + sasrec.runs[1].metrics['hr@10']) / 2, 1e-12);
+    expect(sasrec.mean['hr@10']).to.be.closeTo(
+      (sasrec.runs[0].metrics['hr@10'] + sasrec.runs[1].metrics['hr@10']) / 2,
+      1e-12,
+    );
     expect(sasrec.ci95['hr@10'][0]).to.be.at.most(sasrec.mean['hr@10']);
     expect(comparison.methods.every(({ invalidItems }) => invalidItems === 0)).to.equal(true);
     expect(comparison.methods[2].runs[1].log).to.have.length(7);
@@ -31,17 +49,24 @@ describe('compareMethods', () => {
     expect(again.methods.map(({ mean }) => mean)).to.deep.equal(comparison.methods.map(({ mean }) => mean));
   });
 
-  it('goes on after an interrupt', async () => {
+  it('continues after an interrupt', async () => {
     const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
     await writeSmallShop(data);
     const controller = new AbortController();
     const options = { data, out, config, methods: ['sft'] as const };
-    const cut = compareMethods({ ...options, signal: controller.signal, callbacks: () => [{ onStep: () => controller.abort() }] });
-    expect(await messageOf(cut)).to.equal('compareMethods: sft was interrupted; run the same command again to go on');
+    const cut = compareMethods({
+      ...options,
+      signal: controller.signal,
+      callbacks: () => [{ onStep: () => controller.abort() }],
+    });
+    expect(await messageOf(cut)).to.equal('compareMethods: sft was interrupted; run the same command again to resume it');
     expect((await compareMethods(options)).methods[0].runs[0].manifest).to.deep.include({ status: 'done', steps: 7 });
   });
 
   it('names runs by method and seed', () => {
-    expect([runFolder('x', 'markov', 3), runFolder('x', 'sft', 3)]).to.deep.equal(['x/markov', 'x/sft-seed3']);
+    expect(['markov', 'sft'].map((name) => runFolder('x', findMethod(name), 3))).to.deep.equal([
+      'x/markov',
+      'x/sft-seed3',
+    ]);
   });
 });

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { findAdapter } from '../../src/backends/webgpu_device';
-import { readLog } from '../../src/runs/jsonl_log_node';
-import { runPaths } from '../../src/runs/run_directory_node';
+import { readLog } from '../../src/runs/jsonl_log';
+import { runPaths } from '../../src/runs/run_directory';
 import '../support/backends';
 import { temporaryFolder } from '../support/folders';
 import { writeSmallShop } from '../support/small_shop';
@@ -19,16 +19,26 @@ describe('a WebGPU device that is lost while it trains', function () {
   });
 
   async function train(name: string, ...more: string[]): Promise<string> {
-    const program = ['--import', 'tsx', 'spec/support/webgpu_train_child.ts', join(folder.path, 'data'), join(folder.path, name), ...more];
+    const program = [
+      '--import',
+      'tsx',
+      'spec/support/webgpu_train_child.ts',
+      join(folder.path, 'data'),
+      join(folder.path, name),
+      ...more,
+    ];
     return (await promisify(execFile)(process.execPath, program)).stdout.trim();
   }
 
   async function losses(name: string): Promise<number[]> {
-    return (await readLog(runPaths(join(folder.path, name)).log)).flatMap((line) => (line.kind === 'step' ? [line.loss] : []));
+    return (await readLog(runPaths(join(folder.path, name)).log)).flatMap((line) =>
+      line.kind === 'step' ? [line.loss] : [],
+    );
   }
 
   it('ends training with one sentence, and a resumed run has the losses of one that lost nothing, on another device of the process too', async () => {
-    const sentence = /^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .*\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/;
+    const sentence =
+      /^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .*\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/;
     expect(await train('whole')).to.equal('done');
     expect(await train('lost', '5')).to.match(sentence);
     expect(await train('lost')).to.equal('done');

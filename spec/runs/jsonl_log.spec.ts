@@ -1,7 +1,7 @@
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { JsonlLog, type LogLine, readLog } from '../../src/runs/jsonl_log_node';
+import { JsonlLog, type LogLine, readLog } from '../../src/runs/jsonl_log';
 import { temporaryFolder } from '../support/folders';
 
 describe('JsonlLog', () => {
@@ -11,7 +11,9 @@ describe('JsonlLog', () => {
     const path = join(folder.path, 'log.jsonl');
     const log = await JsonlLog.open(path, 0);
     log.write(step(1));
-    expect(await readFile(path, 'utf8')).to.equal('{"kind":"step","step":1,"epoch":0,"loss":1,"learningRate":0.1,"tokensPerSecond":9}\n');
+    expect(await readFile(path, 'utf8')).to.equal(
+      '{"kind":"step","step":1,"epoch":0,"loss":1,"learningRate":0.1,"tokensPerSecond":9}\n',
+    );
     log.close();
   });
 

@@ -4,26 +4,30 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { readLog } from '../../src/runs/jsonl_log_node';
-import { type MethodName, runPaths } from '../../src/runs/run_directory_node';
-import type { TrainConfigInput } from '../../src/config/train_config';
+import { readLog } from '../../src/runs/jsonl_log';
+import type { MethodName } from '../../src/methods/registry';
+import { runPaths } from '../../src/runs/run_directory';
+import { resolveConfig, type TrainConfigInput } from '../../src/methods/train_config';
 import { loadPrepared } from '../../src/preparation/files_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { initialRows } from '../../src/prompts/initial_rows';
 import type { LcRecLanguage } from '../../src/prompts/lc_rec_language';
 import { disposeModel } from '../../src/models/dispose_model';
-import { evaluateRun } from '../../src/runs/evaluate_run_node';
-import { loadRun } from '../../src/runs/load_run_node';
-import { recommend } from '../../src/runs/recommend_run_node';
-import { refuseLargeTraining } from '../../src/methods/text_arm';
-import { buildTextModel, readTemplates } from '../../src/methods/text_model_node';
-import { resolveConfig, trainingData } from '../../src/methods/training_data';
-import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run_node';
+import { evaluateRun } from '../../src/runs/evaluate_run';
+import { loadRun } from '../../src/runs/load_run';
+import { recommend } from '../../src/runs/recommend_run';
+import { refuseLargeTraining } from '../../src/methods/refusals';
+import { buildTextModel, readTemplates } from '../../src/methods/text_model';
+import { trainingData } from '../../src/methods/training_data';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run';
 import '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
 
-const lcRec: TrainConfigInput = { items: { style: 'lc-rec', vocabSize: 300, maxPromptTokens: 110, maxTitleTokens: 8 }, training: { epochs: 1, batchSize: 64 } };
+const lcRec: TrainConfigInput = {
+  items: { style: 'lc-rec', vocabSize: 300, maxPromptTokens: 110, maxTitleTokens: 8 },
+  training: { epochs: 1, batchSize: 64 },
+};
 const bigRec: TrainConfigInput = { ...lcRec, items: { ...lcRec.items, style: 'bigrec' } };
 
 describe('trainRun over text', () => {
@@ -35,7 +39,11 @@ describe('trainRun over text', () => {
     await writeSmallShop(data);
   });
 
-  async function run(method: MethodName, config: TrainConfigInput, { name = method, ...options }: { name?: string } & Partial<Omit<TrainRunOptions, 'config'>> = {}): Promise<TrainRunResult> {
+  async function run(
+    method: MethodName,
+    config: TrainConfigInput,
+    { name = method, ...options }: { name?: string } & Partial<Omit<TrainRunOptions, 'config'>> = {},
+  ): Promise<TrainRunResult> {
     return await trainRun({ data, out: join(folder.path, name), method, config: smallConfig(config), ...options });
   }
 
@@ -60,28 +68,48 @@ describe('trainRun over text', () => {
     });
   }
 
-  it('goes on from another run\'s checkpoint with an adapter, and learns only that and the new rows', async function () {
+  it("continues from another run's checkpoint with an adapter, and trains only that and the new rows", async function () {
     this.timeout(60_000);
     const { run: base, manifest: whole } = await run('sft', bigRec, { name: 'base' });
-    const backbone = { pretrained: runPaths(base).model, lora: { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'] }, gradientCheckpointing: true };
+    const backbone = {
+      pretrained: runPaths(base).model,
+      lora: { rank: 2, alpha: 4, targets: ['q_proj', 'down_proj'] },
+      gradientCheckpointing: true,
+    };
     const before = tf.memory().numTensors;
-    const { run: out, manifest } = await run('ilrec', { ...lcRec, backbone, training: { epochs: 1, batchSize: 16, gradientAccumulation: 3 } }, { name: 'adapted' });
+    const { run: out, manifest } = await run(
+      'ilrec',
+      { ...lcRec, backbone, training: { epochs: 1, batchSize: 16, gradientAccumulation: 3 } },
+      { name: 'adapted' },
+    );
     expect(manifest.status).to.equal('done');
     expect(manifest.parameters).to.be.below(whole.parameters);
     expect(tf.memory().numTensors).to.equal(before);
-    expect(JSON.parse(await readFile(join(out, 'adapter/adapter_config.json'), 'utf8'))).to.deep.include({ peft_type: 'LORA', r: 2, lora_alpha: 4, modules_to_save: ['model.embed_tokens', 'lm_head'] });
+    expect(JSON.parse(await readFile(join(out, 'adapter/adapter_config.json'), 'utf8'))).to.deep.include({
+      peft_type: 'LORA',
+      r: 2,
+      lora_alpha: 4,
+      modules_to_save: ['model.embed_tokens', 'lm_head'],
+    });
     expect((await evaluateRun({ run: out, users: 5 })).invalidItems).to.equal(0);
   });
 
   it('starts the rows of new tokens from the titles or the levels, as newRows says', async () => {
     const { run: base } = await run('sft', bigRec, { name: 'base' });
     const prepared = await loadPrepared(data);
-    const tableOf = (model: tfl.LayersModel): tf.Tensor2D => model.getLayer('embed_tokens').weights[0].read() as tf.Tensor2D;
+    const tableOf = (model: tfl.LayersModel): tf.Tensor2D =>
+      model.getLayer('embed_tokens').weights[0].read() as tf.Tensor2D;
     const plain = await loadPretrained(runPaths(base).model);
     for (const newRows of ['titles', 'level'] as const) {
-      const config = resolveConfig(smallConfig({ ...lcRec, items: { ...lcRec.items, newRows }, backbone: { pretrained: runPaths(base).model } }), prepared);
+      const config = resolveConfig(
+        smallConfig({ ...lcRec, items: { ...lcRec.items, newRows }, backbone: { pretrained: runPaths(base).model } }),
+        prepared,
+      );
       const { model, language } = await buildTextModel(config, prepared, await readTemplates(config));
-      const { ids, values } = await initialRows(tableOf(plain.model), language as LcRecLanguage, { strategy: newRows, seed: config.seed });
+      const { ids, values } = await initialRows(tableOf(plain.model), language as LcRecLanguage, {
+        strategy: newRows,
+        seed: config.seed,
+      });
       const rows = tf.tidy(() => tf.gather(tableOf(model), ids).dataSync());
       expect([...rows], newRows).to.deep.equal([...values]);
       disposeModel(model);
@@ -89,17 +117,27 @@ describe('trainRun over text', () => {
     disposeModel(plain.model);
   });
 
-  it('stops when asked to, and goes on with the same losses and weights, adapter and accumulation included', async function () {
+  it('stops when asked to, and resumes with the same losses and weights, adapter and accumulation included', async function () {
     this.timeout(60_000);
     const { run: base } = await run('sft', bigRec, { name: 'base' });
-    const config: TrainConfigInput = { ...lcRec, backbone: { pretrained: runPaths(base).model, lora: { rank: 2, dropout: 0.1, trainModules: ['embed_tokens'] } }, training: { epochs: 2, batchSize: 64, gradientAccumulation: 2 } };
+    const config: TrainConfigInput = {
+      ...lcRec,
+      backbone: { pretrained: runPaths(base).model, lora: { rank: 2, dropout: 0.1, trainModules: ['embed_tokens'] } },
+      training: { epochs: 2, batchSize: 64, gradientAccumulation: 2 },
+    };
     const whole = await run('ilrec', config, { name: 'whole' });
     const controller = new AbortController();
-    const first = await run('ilrec', config, { name: 'cut', signal: controller.signal, callbacks: () => [{ onStep: ({ step }) => (step === 3 ? controller.abort() : undefined) }] });
+    const first = await run('ilrec', config, {
+      name: 'cut',
+      signal: controller.signal,
+      callbacks: () => [{ onStep: ({ step }) => (step === 3 ? controller.abort() : undefined) }],
+    });
     expect(first.manifest).to.deep.include({ status: 'interrupted', steps: 3 });
     const rest = await run('ilrec', config, { name: 'cut', resume: true });
     expect(await losses(rest.run)).to.deep.equal(await losses(whole.run));
-    const [expected, actual] = await Promise.all([whole, rest].map(async ({ run: out }) => await readFile(join(out, 'model/model.safetensors'))));
+    const [expected, actual] = await Promise.all(
+      [whole, rest].map(async ({ run: out }) => await readFile(join(out, 'model/model.safetensors'))),
+    );
     expect(actual.equals(expected)).to.equal(true);
   });
 
@@ -107,15 +145,27 @@ describe('trainRun over text', () => {
     const prepared = await loadPrepared(data);
     const config = resolveConfig(smallConfig(bigRec), prepared);
     const text = await buildTextModel(config, prepared, await readTemplates(config));
-    const refuse = (bytes: number): void => refuseLargeTraining(config, trainingData(prepared), text, { name: 'the wasm backend', bytes, tensorBytes: Infinity }, true);
+    const refuse = (bytes: number): void =>
+      refuseLargeTraining(
+        config,
+        trainingData(prepared),
+        text,
+        { name: 'the wasm backend', bytes, tensorBytes: Infinity },
+        config.methods.ilrec.numNegativeLayers,
+      );
     expect(() => refuse(1e9)).to.not.throw();
-    expect(() => refuse(2e7)).to.throw(/^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/);
+    expect(() => refuse(2e7)).to.throw(
+      /^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/,
+    );
     disposeModel(text.model);
   });
 
   it('refuses an adapter on a tied head before training, since it could not be merged after it', async () => {
     const before = tf.memory().numTensors;
-    const backbone: TrainConfigInput['backbone'] = { pretrained: 'spec/golden/checkpoints/smollm2', lora: { rank: 2, targets: ['q_proj', 'lm_head/weight'] } };
+    const backbone: TrainConfigInput['backbone'] = {
+      pretrained: 'spec/golden/checkpoints/smollm2',
+      lora: { rank: 2, targets: ['q_proj', 'lm_head/weight'] },
+    };
     expect(await messageOf(run('sft', { ...bigRec, backbone }))).to.equal(
       'trainRun: backbone.lora.targets must leave out a head that is tied to the embedding, since it cannot be merged at the end of the run, got "lm_head/weight"; put "embed_tokens" into backbone.lora.trainModules instead',
     );
@@ -131,7 +181,9 @@ describe('trainRun over text', () => {
     await writeFile(prompts, '{');
     expect(existsSync(join(out, 'prompts.json'))).to.equal(true);
     expect((await evaluateRun({ run: out, users: 3 })).users).to.equal(3);
-    expect(await messageOf(run('sft', { ...bigRec, items: { ...bigRec.items, prompts } }, { name: 'other' }))).to.match(/^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; mend it there$/);
+    expect(await messageOf(run('sft', { ...bigRec, items: { ...bigRec.items, prompts } }, { name: 'other' }))).to.match(
+      /^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; mend it there$/,
+    );
     expect(existsSync(join(folder.path, 'other', 'manifest.json'))).to.equal(false);
   });
 });

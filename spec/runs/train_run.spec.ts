@@ -4,13 +4,14 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { readLog } from '../../src/runs/jsonl_log_node';
-import { type MethodName, readManifest, runPaths, writeManifest } from '../../src/runs/run_directory_node';
-import type { TrainConfigInput } from '../../src/config/train_config';
-import { evaluateRun } from '../../src/runs/evaluate_run_node';
-import { loadRun } from '../../src/runs/load_run_node';
-import { recommend } from '../../src/runs/recommend_run_node';
-import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run_node';
+import { readLog } from '../../src/runs/jsonl_log';
+import type { MethodName } from '../../src/methods/registry';
+import { needFolder, readManifest, runPaths, writeManifest } from '../../src/runs/run_directory';
+import type { TrainConfig, TrainConfigInput } from '../../src/methods/train_config';
+import { evaluateRun } from '../../src/runs/evaluate_run';
+import { loadRun } from '../../src/runs/load_run';
+import { recommend } from '../../src/runs/recommend_run';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run';
 import { forEachBackend } from '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
@@ -23,14 +24,22 @@ describe('trainRun', () => {
     await writeSmallShop(data);
   });
 
-  async function run(method: MethodName, { name = method, config = {}, ...options }: { name?: string; config?: TrainConfigInput } & Partial<Omit<TrainRunOptions, 'config'>> = {}): Promise<TrainRunResult> {
+  async function run(
+    method: MethodName,
+    {
+      name = method,
+      config = {},
+      ...options
+    }: { name?: string; config?: TrainConfigInput } & Partial<Omit<TrainRunOptions, 'config'>> = {},
+  ): Promise<TrainRunResult> {
     return await trainRun({ data, out: join(folder.path, name), method, config: smallConfig(config), ...options });
   }
 
   before(async () => await tf.setBackend('wasm'));
 
   forEachBackend((backend) => {
-    const methods: readonly MethodName[] = backend === 'cpu' ? ['sft'] : ['popularity', 'markov', 'sasrec', 'sft', 'ilrec']; // the cpu backend is slow
+    const methods: readonly MethodName[] =
+      backend === 'cpu' ? ['sft'] : ['popularity', 'markov', 'sasrec', 'sft', 'ilrec']; // the cpu backend is slow
     it(`writes all that evaluate and recommend need: ${methods.join(', ')}`, async () => {
       for (const method of methods) {
         const tensorsBefore = tf.memory().numTensors;
@@ -54,29 +63,45 @@ describe('trainRun', () => {
     });
   });
 
-  it('logs every step with ILRec\'s metrics, and every evaluation', async () => {
+  it("logs every step with ILRec's metrics, and every evaluation", async () => {
     const { run: out, manifest } = await run('ilrec');
     const log = await readLog(runPaths(out).log);
     const epoch = [...Array<string>(7).fill('step'), 'evaluation'];
     expect(log.map(({ kind }) => kind)).to.deep.equal([...epoch, ...epoch]);
-    expect(log[0]).to.include.keys('crossEntropy', 'cpo', 'cpd', 'crr', 'numNegatives', 'penaltyMass', 'loss', 'learningRate', 'tokensPerSecond', 'klPerLayer');
+    expect(log[0]).to.include.keys(
+      'crossEntropy',
+      'cpo',
+      'cpd',
+      'crr',
+      'numNegatives',
+      'penaltyMass',
+      'loss',
+      'learningRate',
+      'tokensPerSecond',
+      'klPerLayer',
+    );
     expect(manifest).to.deep.include({ steps: 14, stepsPerEpoch: 7 });
   });
 
-  it('stops when asked to, and goes on with the same losses', async () => {
+  it('stops when asked to, and resumes with the same losses', async () => {
     const whole = await run('ilrec', { name: 'whole' });
     const controller = new AbortController();
-    const stopAt = (step: number): Partial<TrainRunOptions> => ({ signal: controller.signal, callbacks: () => [{ onStep: (record) => (record.step === step ? controller.abort() : undefined) }] });
+    const stopAt = (step: number): Partial<TrainRunOptions> => ({
+      signal: controller.signal,
+      callbacks: () => [{ onStep: (record) => (record.step === step ? controller.abort() : undefined) }],
+    });
     const first = await run('ilrec', { name: 'cut', ...stopAt(2) });
     expect(first.manifest).to.deep.include({ status: 'interrupted', steps: 2 });
-    expect(await messageOf(loadRun(first.run))).to.match(/^loadRun: .*cut must be a finished run, got one that is interrupted; go on with `ilrec train --resume/);
+    expect(await messageOf(loadRun(first.run))).to.match(
+      /^loadRun: .*cut must be a finished run, got one that is interrupted; resume it with `ilrec train --resume/,
+    );
     const rest = await run('ilrec', { name: 'cut', resume: true });
     expect(rest.manifest).to.deep.include({ status: 'done', steps: 14 });
     expect(await losses(rest.run)).to.deep.equal(await losses(whole.run));
     expect(await weights(rest.run)).to.deep.equal(await weights(whole.run));
   });
 
-  it('goes on with the same losses after being killed twice in the middle of an epoch', async function () {
+  it('resumes with the same losses after being killed twice in the middle of an epoch', async function () {
     this.timeout(120_000);
     const whole = await run('ilrec', { name: 'whole' });
     const out = join(folder.path, 'killed');
@@ -100,53 +125,115 @@ describe('trainRun', () => {
       expect(manifest.steps).to.equal(14); // three and a half steps of the optimizer
       const whole = await weights(out);
       await loseModel(out);
-      expect((await run('sft', { name, resume: true, config: accumulated(clipNorm) })).manifest.status).to.equal('done');
+      expect((await run('sft', { name, resume: true, config: accumulated(clipNorm) })).manifest.status).to.equal(
+        'done',
+      );
       expect(await weights(out)).to.deep.equal(whole);
     }
   });
 
   it('starts from the weights of another run', async () => {
     const first = await run('sft');
-    const { run: out } = await run('ilrec', { config: { training: { initialWeights: first.run, learningRate: 1e-12, epochs: 1 } } });
+    const { run: out } = await run('ilrec', {
+      config: { training: { initialWeights: first.run, learningRate: 1e-12, epochs: 1 } },
+    });
     const [expected, actual] = [await weights(first.run), await weights(out)];
     actual.forEach((value, i) => expect(value).to.be.closeTo(expected[i], 1e-6));
   });
 
   it('ends early, and keeps the best weights, where validation gets no better', async () => {
-    const config: TrainConfigInput = { training: { epochs: 9, patience: 1, learningRate: 1e-12, gradientAccumulation: 4 } };
+    const config: TrainConfigInput = {
+      training: { epochs: 9, patience: 1, learningRate: 1e-12, gradientAccumulation: 4 },
+    };
     const { run: out, manifest } = await run('sft', { config });
     expect(manifest).to.deep.include({ status: 'done', steps: 14 }); // the second evaluation is like the first
     expect(manifest.validation?.bestStep).to.equal(7);
     const best = await weights(out);
     await loseModel(out);
-    expect((await run('sft', { resume: true, config })).manifest).to.deep.include({ status: 'done', steps: 14, validation: manifest.validation });
+    expect((await run('sft', { resume: true, config })).manifest).to.deep.include({
+      status: 'done',
+      steps: 14,
+      validation: manifest.validation,
+    });
     expect(await weights(out)).to.deep.equal(best);
   });
 
   it('trains SASRec for the reward inside the run where no finished one is named', async () => {
-    const { run: out, manifest } = await run('ilrec', { config: { method: { reward: 'sasrec' }, training: { epochs: 1 } } });
+    const { run: out, manifest } = await run('ilrec', {
+      config: { methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1 } },
+    });
     expect(manifest.status).to.equal('done');
-    expect((await loadRun(runPaths(out).reward)).manifest.method).to.equal('sasrec');
+    expect((await loadRun(needFolder(out, 'reward'))).manifest.method).to.equal('sasrec');
   });
 
-  it('refuses to write over a run, or to go on with another one', async () => {
+  it('resumes and asks a run whose files an older release wrote', async () => {
+    const whole = await run('ilrec', { name: 'whole' });
+    const controller = new AbortController();
+    const callbacks: TrainRunOptions['callbacks'] = () => [
+      { onStep: ({ step }) => (step === 5 ? controller.abort() : undefined) },
+    ];
+    const { run: out } = await run('ilrec', { name: 'old', signal: controller.signal, callbacks });
+    const { methods, ...shared } = JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+    const old = { ...shared, method: methods.ilrec, sasrec: methods.sasrec };
+    await writeFile(runPaths(out).config, JSON.stringify(old, null, 2) + '\n');
+    const items = (await readFile(runPaths(out).items, 'utf8')).replaceAll(/,"semanticId":\[[^\]]*\]/g, '');
+    await writeFile(runPaths(out).items, items);
+    expect((await run('ilrec', { name: 'old', resume: true })).manifest.status).to.equal('done');
+    expect(await losses(out)).to.deep.equal(await losses(whole.run));
+    expect(await weights(out)).to.deep.equal(await weights(whole.run));
+    expect((await evaluateRun({ run: out })).ranks).to.deep.equal((await evaluateRun({ run: whole.run })).ranks);
+  });
+
+  it('resumes whatever the sections of methods that it does not use say now', async () => {
+    const controller = new AbortController();
+    const callbacks: TrainRunOptions['callbacks'] = () => [{ onStep: () => controller.abort() }];
+    await run('sft', { signal: controller.signal, callbacks });
+    const config: TrainConfigInput = { methods: { ilrec: { penaltyWeight: 3 } } };
+    expect((await run('sft', { resume: true, config })).manifest.status).to.equal('done');
+  });
+
+  it('weighs accumulated batches by their response positions: the step of one large batch', async () => {
+    const config = (batchSize: number, gradientAccumulation: number): TrainConfigInput => ({
+      model: { hiddenDropout: 0, embeddingDropout: 0 },
+      training: { epochs: 4, batchSize, gradientAccumulation, validationUsers: 0 },
+    });
+    const large = await run('sft', { name: 'large', config: config(64, 1) });
+    const small = await run('sft', { name: 'small', config: config(8, 7) });
+    expect([large.manifest.steps, small.manifest.steps]).to.deep.equal([4, 28]);
+    const expected = await weights(large.run);
+    const difference = Math.max(...(await weights(small.run)).map((value, i) => Math.abs(value - expected[i])));
+    expect(difference).to.be.below(1e-4);
+  });
+
+  it('refuses to overwrite a run, or to resume another one', async () => {
     const { run: out } = await run('sft');
-    expect(await messageOf(run('sft'))).to.equal(`trainRun: ${out} already holds a run; add --resume to go on with it, or choose another --out`);
-    expect(await messageOf(run('ilrec', { name: 'sft', resume: true }))).to.equal(`trainRun: --resume goes on with the method of ${out}, sft, got ilrec; choose another --out`);
+    expect(await messageOf(run('sft'))).to.equal(
+      `trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`,
+    );
+    expect(await messageOf(run('ilrec', { name: 'sft', resume: true }))).to.equal(
+      `trainRun: --resume needs the method of the run at ${out}, sft, got ilrec; choose another --out`,
+    );
     expect(await messageOf(run('sft', { resume: true, epochs: 3 }))).to.equal(
-      `trainRun: --resume needs the config that ${out} was begun with, got other values in training; use its config.json, or choose another --out`,
+      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in training; use its config.json, or choose another --out`,
     );
   });
 
-  it('refuses to go on with an unfinished run on another backend, and takes a finished one as it is', async () => {
+  it('refuses to resume an unfinished run on another backend, and returns a finished one', async () => {
     const controller = new AbortController();
-    const { run: out, manifest } = await run('sft', { signal: controller.signal, callbacks: () => [{ onStep: () => controller.abort() }] });
+    const { run: out, manifest } = await run('sft', {
+      signal: controller.signal,
+      callbacks: () => [{ onStep: () => controller.abort() }],
+    });
     expect(manifest.status).to.equal('interrupted');
     await tf.setBackend('cpu');
     try {
-      expect(await messageOf(run('sft', { resume: true }))).to.equal(`trainRun: --resume needs the backend that ${out} was begun on, wasm, got cpu; use --backend wasm, or choose another --out`);
+      expect(await messageOf(run('sft', { resume: true }))).to.equal(
+        `trainRun: --resume needs the backend that the run at ${out} was started on, wasm, got cpu; use --backend wasm, or choose another --out`,
+      );
       await writeManifest(out, { ...manifest, backend: 'tensorflow' });
-      expect(await messageOf(run('sft', { resume: true }))).to.match(/, tensorflow, got cpu; use --backend node-gpu or node, or choose another --out$/);
+      expect(await messageOf(run('sft', { resume: true }))).to.match(
+        /, tensorflow, got cpu; use --backend node-gpu or node, or choose another --out$/,
+      );
       await writeManifest(out, { ...manifest, status: 'done' });
       expect((await run('sft', { resume: true })).manifest.backend).to.equal('wasm');
     } finally {
@@ -160,27 +247,46 @@ describe('trainRun', () => {
     const out = join(folder.path, 'mine');
     await mkdir(join(out, 'model'), { recursive: true });
     await writeFile(join(out, 'model', 'weights'), 'precious');
-    expect(await messageOf(run('sft', { name: 'mine' }))).to.equal(`trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds model; choose another --out`);
+    expect(await messageOf(run('sft', { name: 'mine' }))).to.equal(
+      `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds model; choose another --out`,
+    );
     expect(await readFile(join(out, 'model', 'weights'), 'utf8')).to.equal('precious');
-    expect(await messageOf(run('popularity', { name: 'data' }))).to.equal(`trainRun: --out must be a new or empty folder, or a run, got ${data}, which holds dataset.json; choose another --out`);
+    expect(await messageOf(run('popularity', { name: 'data' }))).to.equal(
+      `trainRun: --out must be a new or empty folder, or a run, got ${data}, which holds dataset.json; choose another --out`,
+    );
     expect((await run('popularity', { name: 'counts' })).manifest.status).to.equal('done'); // the dataset is as it was
     await mkdir(join(folder.path, 'settings'));
     await writeFile(join(folder.path, 'settings', 'config.json'), '{}');
-    expect(await messageOf(run('sft', { name: 'settings' }))).to.match(/, which holds config\.json; choose another --out$/);
+    expect(await messageOf(run('sft', { name: 'settings' }))).to.match(
+      /, which holds config\.json; choose another --out$/,
+    );
     const file = join(data, 'dataset.json');
-    expect(await messageOf(run('sft', { name: 'data/dataset.json' }))).to.equal(`trainRun: --out must be a folder, got the file ${file}; choose another name`);
-    expect(await messageOf(run('sft', { name: 'data/dataset.json/run' }))).to.match(/^trainRun: --out must be a folder that can be written, got .*run: ENOTDIR.*; choose another one$/);
+    expect(await messageOf(run('sft', { name: 'data/dataset.json' }))).to.equal(
+      `trainRun: --out must be a folder, got the file ${file}; choose another name`,
+    );
+    expect(await messageOf(run('sft', { name: 'data/dataset.json/run' }))).to.match(
+      /^trainRun: --out must be a folder that can be written, got .*run: ENOTDIR.*; choose another one$/,
+    );
   });
 
   it('tells a mistake in the model before the reward is trained, and leaves nothing behind', async () => {
     const tensorsBefore = tf.memory().numTensors;
     const labels: string[] = [];
-    const wrong: TrainConfigInput = { model: { hiddenSize: 10, numAttentionHeads: 4 }, method: { reward: 'sasrec' } };
+    const wrong: TrainConfigInput = {
+      model: { hiddenSize: 10, numAttentionHeads: 4 },
+      methods: { ilrec: { reward: 'sasrec' } },
+    };
     const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
     expect(await messageOf(run('ilrec', { config: wrong, callbacks }))).to.match(/^causalLM: hiddenSize/);
-    expect(await messageOf(run('ilrec', { config: { training: { initialWeights: 'nowhere' } }, callbacks }))).to.match(/^readManifest: nowhere must be a run directory/);
-    expect(await messageOf(run('ilrec', { config: { model: { hiddenSize: 8192, numHiddenLayers: 400 } }, callbacks }))).to.match(/^trainRun: the wasm backend has .* left, got a need of /);
-    expect(await messageOf(run('ilrec', { config: { items: { style: 'bigrec', prompts: 'nowhere' } }, callbacks }))).to.match(/^items.prompts must be a file/);
+    expect(await messageOf(run('ilrec', { config: { training: { initialWeights: 'nowhere' } }, callbacks }))).to.match(
+      /^readManifest: nowhere must be a run directory/,
+    );
+    expect(
+      await messageOf(run('ilrec', { config: { model: { hiddenSize: 8192, numHiddenLayers: 400 } }, callbacks })),
+    ).to.match(/^trainRun: the wasm backend has .* left, got a need of /);
+    expect(
+      await messageOf(run('ilrec', { config: { items: { style: 'bigrec', prompts: 'nowhere' } }, callbacks })),
+    ).to.match(/^items.prompts must be a file/);
     expect(labels).to.deep.equal([]);
     expect(existsSync(join(folder.path, 'ilrec'))).to.equal(false);
     expect(tf.memory().numTensors).to.equal(tensorsBefore);
@@ -192,8 +298,10 @@ describe('trainRun', () => {
     const out = join(folder.path, 'begun');
     await mkdir(out);
     await copyFile(runPaths(whole).config, runPaths(out).config);
-    await writeFile(`${runPaths(out).tokenizer}.partial-7`, '{');
-    expect((await run('sft', { name: 'begun', resume: true, config: { training: { epochs: 1 } } })).manifest.status).to.equal('done');
+    await writeFile(join(out, 'tokenizer.json.partial-7'), '{');
+    expect(
+      (await run('sft', { name: 'begun', resume: true, config: { training: { epochs: 1 } } })).manifest.status,
+    ).to.equal('done');
   });
 });
 
@@ -219,7 +327,9 @@ async function weights(out: string): Promise<number[]> {
 }
 
 function spawnTraining(data: string, out: string, method: MethodName): ChildProcess {
-  return spawn(process.execPath, ['--import', 'tsx', 'spec/support/train_child.ts', data, out, method], { stdio: ['ignore', 'ignore', 'inherit'] });
+  return spawn(process.execPath, ['--import', 'tsx', 'spec/support/train_child.ts', data, out, method], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 }
 
 /** Kills the process as soon as the log has so many lines. */

@@ -1,4 +1,4 @@
-import { type TrainConfig, type TrainConfigInput, parseTrainConfig } from '../../src/config/train_config';
+import { type TrainConfig, type TrainConfigInput, parseTrainConfig } from '../../src/methods/train_config';
 import { writePrepared } from '../../src/preparation/files_node';
 import { prepareInteractions } from '../../src/preparation/prepare';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
@@ -13,11 +13,15 @@ export async function writeSmallShop(folder: string): Promise<void> {
 
 /** A model and a training that take a second. */
 export function smallConfig(changes: TrainConfigInput = {}): TrainConfig {
+  const { method, sasrec, methods, ...shared } = changes;
   return parseTrainConfig({
-    ...changes,
+    ...shared,
     model: { hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, hiddenDropout: 0.1, ...changes.model },
-    method: { reward: 'markov', rewardWeight: 0.1, ...changes.method },
-    sasrec: { hiddenSize: 8, numHiddenLayers: 1, ...changes.sasrec },
+    methods: {
+      ...methods,
+      ilrec: { reward: 'markov', rewardWeight: 0.1, ...method, ...methods?.ilrec },
+      sasrec: { hiddenSize: 8, numHiddenLayers: 1, ...sasrec, ...methods?.sasrec },
+    },
     training: {
       epochs: 2,
       batchSize: 8,

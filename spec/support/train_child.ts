@@ -1,7 +1,7 @@
 /** Trains in a process of its own, so that a spec can kill it: `train_child.ts DATA OUT METHOD`. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { MethodName } from '../../src/runs/run_directory_node';
-import { trainRun } from '../../src/runs/train_run_node';
+import type { MethodName } from '../../src/methods/registry';
+import { trainRun } from '../../src/runs/train_run';
 import './open_backends';
 import { smallConfig } from './small_shop';
 

@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backends/use_backend_node';
-import { trainRun } from '../../src/runs/train_run_node';
+import { trainRun } from '../../src/runs/train_run';
 import '../../src/register';
 import { smallConfig } from './small_shop';
 

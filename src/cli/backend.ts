@@ -11,7 +11,7 @@ export function backendOption(description = 'where to compute'): Option {
 /** Sets the backend and says which one it is. */
 export async function startBackend(backend: string): Promise<void> {
   const used = await useBackend(backend as BackendName | 'auto', {
-    onSkip: (reason) => remark(`passed over: ${reason}`),
+    onSkip: (reason) => remark(`skipped a backend: ${reason}`),
   });
   remark(`backend: ${used}`);
 }

@@ -1,11 +1,11 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
-import { METHODS } from '../runs/run_directory_node';
+import { COMPARED_BY_DEFAULT, METHODS } from '../methods/registry';
 import { comparisonReport } from '../report/comparison_report';
 import { comparisonTable } from '../report/comparison_table';
 import { curveSvg } from '../report/curve_svg';
-import { compareMethods } from '../runs/compare_node';
+import { compareMethods } from '../runs/compare';
 import type { Comparison } from '../runs/comparison';
 import { backendOption, startBackend } from './backend';
 import { interruptible } from './interruptible';
@@ -32,7 +32,7 @@ export function compareCommand(): Command {
     .description('Train and evaluate several methods with one config, and compare them over the same users.')
     .requiredOption('--data <dir>', 'a prepared folder')
     .requiredOption('--out <dir>', 'where runs, comparison.json and report.html go')
-    .option('--methods <methods>', METHODS.join(','), listOption, ['popularity', 'markov', 'sasrec', 'sft', 'ilrec'])
+    .option('--methods <methods>', METHODS.join(','), listOption, [...COMPARED_BY_DEFAULT])
     .option('--seeds <n>', 'training seeds per method', integerOption('--seeds', 1), 1)
     .option('--config <file>', 'settings as JSON; without it, the defaults')
     .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
@@ -96,7 +96,7 @@ export async function writeComparison(
 export function withoutLogs(comparison: Comparison): object {
   return {
     ...comparison,
-    methods: comparison.methods.map(({ runs, ...method }) => ({
+    methods: comparison.methods.map(({ runs, diagnostics: __, ...method }) => ({
       ...method,
       runs: runs.map(({ log: _, ...run }) => run),
     })),

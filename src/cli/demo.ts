@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { comparisonTable } from '../report/comparison_table';
-import { METHOD_TITLES } from '../report/method_names';
-import { type DemoExample, runDemo } from '../runs/run_demo_node';
+import { titlesOf } from '../report/method_style';
+import { COMPARED_BY_DEFAULT, findMethod } from '../methods/registry';
+import { type DemoExample, runDemo } from '../runs/run_demo';
 import { backendOption, startBackend } from './backend';
 import { watchMethods, withoutLogs, writeComparison } from './compare';
 import { interruptible } from './interruptible';
@@ -10,8 +11,9 @@ import { watchTraining } from './watch_training';
 
 /** `ilrec demo`: `runDemo`, then the table, five users and report.html. */
 export function demoCommand(): Command {
+  const titles = COMPARED_BY_DEFAULT.map((name) => findMethod(name).title);
   return new Command('demo')
-    .description('Generate a small shop, train popularity, Markov, SASRec, SFT and ILRec on it, and compare them.')
+    .description(`Generate a small shop, train ${titles.join(', ')} on it, and compare them.`)
     .option('--out <dir>', 'where data, runs and report.html go', 'runs/demo')
     .option('--quick', 'a shorter form')
     .addOption(backendOption('where to compute; the numbers in README.md are those of wasm').default('wasm'))
@@ -30,7 +32,7 @@ export function demoCommand(): Command {
         const text = [
           comparisonTable(comparison),
           '',
-          ...examples.map(exampleText),
+          ...examples.map((one) => exampleText(one, titlesOf(comparison))),
           `${comparison.seconds.toFixed(0)} s. Report: ${report}`,
         ].join('\n');
         printResult(json, { ...withoutLogs(comparison), examples, report }, text);
@@ -38,11 +40,11 @@ export function demoCommand(): Command {
     );
 }
 
-function exampleText({ user, history, target, lists }: DemoExample): string {
+function exampleText({ user, history, target, lists }: DemoExample, titleOf: (name: string) => string): string {
   const lines = [`${user} bought, oldest first:`, ...history.map((title) => `    ${title}`), `  and then: ${target}`];
   for (const { method, titles } of lists) {
     lines.push(
-      `  ${METHOD_TITLES[method]} recommends:`,
+      `  ${titleOf(method)} recommends:`,
       ...titles.map((title) => `    ${title === target ? '✓' : ' '} ${title}`),
     );
   }

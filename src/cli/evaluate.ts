@@ -2,7 +2,7 @@ import { Command } from 'commander';
 import { evaluationSummary, type EvaluationResult } from '../evaluation/evaluate_ranking';
 import { formatInterval, protocolText } from '../evaluation/protocol';
 import { TABLE_METRICS } from '../runs/comparison';
-import { evaluateRun } from '../runs/evaluate_run_node';
+import { evaluateRun } from '../runs/evaluate_run';
 import { backendOption, startBackend } from './backend';
 import { integerOption, oneOf, printResult } from './output';
 import { watchEvaluation } from './watch_training';

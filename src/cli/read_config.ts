@@ -1,5 +1,5 @@
 import { readJsonFile } from '../files/read_json_node';
-import { parseTrainConfig, type TrainConfig } from '../config/train_config';
+import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
 
 /** Reads a config file; without one, every default holds. */
 export async function readConfig(path: string | undefined): Promise<TrainConfig> {

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { recommend } from '../runs/recommend_run_node';
+import { recommend } from '../runs/recommend_run';
 import { backendOption, startBackend } from './backend';
 import { integerOption, listOption, printResult } from './output';
 

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
-import { METHODS, type RunManifest } from '../runs/run_directory_node';
-import { trainRun } from '../runs/train_run_node';
+import { DEFAULT_METHOD, METHODS, REGISTRY } from '../methods/registry';
+import type { RunManifest } from '../runs/run_directory';
+import { trainRun } from '../runs/train_run';
 import { backendOption, startBackend } from './backend';
 import { INTERRUPTED, interruptible } from './interruptible';
 import { integerOption, oneOf, printResult, remark } from './output';
@@ -26,12 +27,16 @@ export function trainCommand(): Command {
     .requiredOption('--data <dir>', 'a prepared folder')
     .requiredOption('--out <run>', 'the run directory to write')
     .option('--config <file>', 'settings as JSON; without it, the defaults')
-    .option('--method <method>', METHODS.join(', '), 'ilrec')
+    .option('--method <method>', METHODS.join(', '), DEFAULT_METHOD)
     .addOption(backendOption())
     .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
     .option('--seed <n>', "replaces the config's seed", integerOption('--seed', 0))
-    .option('--resume', 'go on with the run at --out')
+    .option('--resume', 'continue the run at --out')
     .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      `\nMethods:\n${REGISTRY.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join('\n')}`,
+    )
     .action(async ({ method, backend, config, json, ...options }: Options) => {
       const chosen = oneOf('--method', METHODS, method);
       const parsed = await readConfig(config);
@@ -41,7 +46,7 @@ export function trainCommand(): Command {
       );
       printResult(json, summaryOf(run, manifest), textOf(run, manifest));
       if (manifest.status === 'interrupted') {
-        remark(`Interrupted with a checkpoint at step ${manifest.steps}; the same command with --resume goes on.`);
+        remark(`Interrupted at step ${manifest.steps}. Run the same command with --resume to continue.`);
         process.exitCode = INTERRUPTED;
       }
     });

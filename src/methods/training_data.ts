@@ -1,4 +1,3 @@
-import { DEFAULT_MAX_HISTORY, type TrainConfig } from '../config/train_config';
 import { type DataSplit, splitData } from '../data/split_data';
 import type { PreparedData } from '../data/types';
 import { countItems } from '../generation/item_ties';
@@ -25,25 +24,5 @@ export function trainingData(prepared: PreparedData): TrainingData {
     tokenizer,
     trie: buildPrefixTrie(tokenizer.itemTokens),
     itemCounts: countItems(split.train, numItems),
-  };
-}
-
-/** Fills in what depends on the dataset and the command line; {seed} in paths becomes the seed. */
-export function resolveConfig(
-  config: TrainConfig,
-  prepared: PreparedData,
-  overrides: { epochs?: number; seed?: number } = {},
-): TrainConfig {
-  const { training, method } = config;
-  const { seed = config.seed, epochs = training.epochs } = overrides;
-  const validationUsers = prepared.cases?.valid.length === 0 ? 0 : training.validationUsers; // nothing to validate on
-  const maxHistory = training.maxHistory ?? prepared.report.maxHistory ?? DEFAULT_MAX_HISTORY;
-  const withSeed = (path: string | undefined): string | undefined => path?.replaceAll('{seed}', String(seed));
-  return {
-    ...config,
-    seed,
-    method: { ...method, rewardRun: withSeed(method.rewardRun) },
-    backbone: { ...config.backbone, pretrained: withSeed(config.backbone.pretrained ?? undefined) ?? null },
-    training: { ...training, validationUsers, maxHistory, epochs, initialWeights: withSeed(training.initialWeights) },
   };
 }

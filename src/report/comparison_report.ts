@@ -1,42 +1,50 @@
-import type { MethodName } from '../runs/run_directory_node';
 import { type Comparison, TABLE_METRICS } from '../runs/comparison';
-import {
-  type Chart,
-  colorOf,
-  diagnosticCharts,
-  differenceChart,
-  lossChart,
-  metricChart,
-  ndcgChart,
-} from './comparison_charts';
+import { type Chart, diagnosticCharts, differenceChart, lossChart, metricChart, ndcgChart } from './comparison_charts';
 import { protocolLines } from './comparison_table';
 import { html, type Html, raw } from './html';
-import { METHOD_TITLES } from './method_names';
+import { colorOf, methodColors, titlesOf } from './method_style';
 import { REPORT_STYLE } from './report_style';
 import { verdict } from './wording';
 
-/** A user's history and what each method recommends, as titles. */
+/** A user's history, the item chosen next, and what each method recommends, all as titles. */
 export interface Example {
   readonly user: string;
   readonly history: readonly string[];
-  /** The item that the user really chose next. */
+  /** The item that the user chose next. */
   readonly target: string;
-  readonly lists: readonly { readonly method: MethodName; readonly titles: readonly string[] }[];
+  readonly lists: readonly { readonly method: string; readonly titles: readonly string[] }[];
 }
 
 export interface ReportOptions {
+  /** Default 'ILRec compared'. */
   title?: string;
-  /** The command that makes the report again. */
+  /** The command that makes the report again; shown at the bottom. */
   command?: string;
+  /** Users to show. Default none. */
   examples?: readonly Example[];
 }
 
-/** One self-contained HTML page: table, paired tests, curves, ILRec's diagnostics, examples, protocol and config. */
+/**
+ * Writes a comparison as one HTML page that loads nothing: table, paired tests, curves, what the methods did, examples,
+ * protocol and config.
+ *
+ * @param comparison of `compareMethods`.
+ * @param options title, the command that makes the page, and users with their lists.
+ * @returns the page.
+ * @example
+ * ```ts
+ * import { compareMethods, comparisonReport } from 'tfjs-ilrec/node';
+ *
+ * const comparison = await compareMethods({ data: 'data', out: 'runs/report', methods: ['popularity', 'markov'] });
+ * console.log(comparisonReport(comparison, { title: 'My shop' }).includes('<title>My shop</title>')); // true
+ * ```
+ */
 export function comparisonReport(
   comparison: Comparison,
   { title = 'ILRec compared', command, examples = [] }: ReportOptions = {},
 ): string {
-  const { data, backend, seeds, config, protocols, seconds } = comparison;
+  const { data, backend, seeds, config, methods, seconds } = comparison;
+  const titleOf = titlesOf(comparison);
   const diagnostics = diagnosticCharts(comparison);
   const page = html`<!doctype html>
     <html lang="en">
@@ -45,7 +53,7 @@ export function comparisonReport(
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${title}</title>
         <style>
-          ${raw(REPORT_STYLE)}
+          ${raw(`${REPORT_STYLE}${methodColors(methods, ':root')}`)}
         </style>
       </head>
       <body>
@@ -66,7 +74,7 @@ export function comparisonReport(
           ${
             diagnostics.length === 0
               ? raw('')
-              : html`<h2>What ILRec’s terms did</h2>
+              : html`<h2>What the methods did</h2>
                   <div class="grid">${diagnostics.map(card)}</div>`
           }
           ${
@@ -77,10 +85,10 @@ export function comparisonReport(
                     The item that the user really chose next is marked where it is recommended. Users were drawn by the
                     seed, not picked.
                   </p>
-                  <div class="people">${examples.map(person)}</div>`
+                  <div class="people">${examples.map((one) => person(one, titleOf))}</div>`
           }
           <h2>Protocol</h2>
-          ${protocolLines(protocols).map((line) => html`<p>${line}</p>`)}
+          ${protocolLines(comparison).map((line) => html`<p>${line}</p>`)}
           <details>
             <summary>Configuration</summary>
             <pre>${JSON.stringify(config, null, 2)}</pre>
@@ -95,7 +103,8 @@ export function comparisonReport(
           </footer>
         </main>
       </body>
-    </html> `;
+    </html>
+`;
   return page.text;
 }
 
@@ -104,9 +113,9 @@ function resultTable({ methods }: Comparison): Html {
     TABLE_METRICS.map((name) => [name, Math.max(...methods.map(({ mean }) => mean[name]))]),
   );
   const rows = methods.map(
-    ({ method, mean, ci95 }) =>
+    ({ method, title, mean, ci95 }) =>
       html`<tr>
-        <td>${swatch(method)}${METHOD_TITLES[method]}</td>
+        <td>${swatch(method)}${title}</td>
         ${TABLE_METRICS.map((name) => html`<td><span class="${mean[name] === best[name] ? 'best' : ''}">${mean[name].toFixed(4)}</span><small>${ci95[name].map((bound) => bound.toFixed(4)).join(' – ')}</small></td>`)}
       </tr>`,
   );
@@ -129,9 +138,11 @@ function resultTable({ methods }: Comparison): Html {
     </p>`;
 }
 
-function verdicts({ pairs }: Comparison): Html {
-  const items = pairs.map(
-    (pair) => html`<li class="${pair.ci95[0] > 0 ? 'ahead' : pair.ci95[1] < 0 ? 'behind' : ''}">${verdict(pair)}</li>`,
+function verdicts(comparison: Comparison): Html {
+  const titleOf = titlesOf(comparison);
+  const items = comparison.pairs.map(
+    (pair) =>
+      html`<li class="${pair.ci95[0] > 0 ? 'ahead' : pair.ci95[1] < 0 ? 'behind' : ''}">${verdict(pair, titleOf)}</li>`,
   );
   return html`<ul class="verdicts">
     ${items}
@@ -146,7 +157,7 @@ function card({ title, note, svg }: Chart): Html {
   </div>`;
 }
 
-function person({ user, history, target, lists }: Example): Html {
+function person({ user, history, target, lists }: Example, titleOf: (name: string) => string): Html {
   const list = (titles: readonly string[]): Html =>
     html`<ol>
       ${titles.map((one) => html`<li class="${one === target ? 'hit' : ''}">${one}</li>`)}
@@ -161,17 +172,17 @@ function person({ user, history, target, lists }: Example): Html {
         </ol>
         <strong style="margin-top:8px">Chose next</strong>${target}
       </div>
-      ${lists.map(({ method, titles }) => html`<div><strong>${swatch(method)}${METHOD_TITLES[method]}</strong>${list(titles)}</div>`)}
+      ${lists.map(({ method, titles }) => html`<div><strong>${swatch(method)}${titleOf(method)}</strong>${list(titles)}</div>`)}
     </div>
   </div>`;
 }
 
 function runsTable({ methods }: Comparison): Html {
-  const rows = methods.flatMap(({ method, runs }) =>
+  const rows = methods.flatMap(({ title, runs }) =>
     runs.map(
       ({ seed, run, manifest, metrics }) =>
         html`<tr>
-          <td>${METHOD_TITLES[method]}</td>
+          <td>${title}</td>
           <td>${seed}</td>
           <td>${manifest.steps}</td>
           <td>${manifest.validation?.bestStep ?? '–'}</td>
@@ -201,6 +212,6 @@ function runsTable({ methods }: Comparison): Html {
   </table>`;
 }
 
-function swatch(method: MethodName): Html {
+function swatch(method: string): Html {
   return html`<span class="swatch" style="background:${colorOf(method)}"></span>`;
 }

@@ -1,13 +1,27 @@
 import { protocolText } from '../evaluation/protocol';
 import { type Comparison, TABLE_METRICS } from '../runs/comparison';
-import { METHOD_TITLES } from './method_names';
+import { titlesOf } from './method_style';
 import { verdict } from './wording';
 
-/** The comparison as text for a terminal: table, intervals, paired tests and protocol. */
-export function comparisonTable({ methods, pairs, protocols, data, backend, seeds }: Comparison): string {
+/**
+ * Writes a comparison as text for a terminal: table, intervals, paired tests and protocol.
+ *
+ * @param comparison of `compareMethods`.
+ * @returns lines separated by `\n`.
+ * @example
+ * ```ts
+ * import { compareMethods, comparisonTable } from 'tfjs-ilrec/node';
+ *
+ * const comparison = await compareMethods({ data: 'data', out: 'runs/table', methods: ['popularity', 'markov'] });
+ * console.log(comparisonTable(comparison).split('\n')[2].trim().split(/\s+/)[0]); // HR@1
+ * ```
+ */
+export function comparisonTable(comparison: Comparison): string {
+  const { methods, pairs, data, backend, seeds } = comparison;
+  const titleOf = titlesOf(comparison);
   const header = ['', ...TABLE_METRICS.map((name) => name.toUpperCase()), 'NDCG@10, 95 % interval', 'steps', 'seconds'];
-  const rows = methods.map(({ method, runs, mean, ci95 }) => [
-    METHOD_TITLES[method],
+  const rows = methods.map(({ title, runs, mean, ci95 }) => [
+    title,
     ...TABLE_METRICS.map((name) => mean[name].toFixed(4)),
     `[${ci95['ndcg@10'][0].toFixed(4)}, ${ci95['ndcg@10'][1].toFixed(4)}]`,
     String(runs[0].manifest.steps),
@@ -18,22 +32,23 @@ export function comparisonTable({ methods, pairs, protocols, data, backend, seed
     '',
     ...alignColumns([header, ...rows]),
     '',
-    ...pairs.map((pair) => verdict(pair)),
+    ...pairs.map((pair) => verdict(pair, titleOf)),
     '',
-    ...protocolLines(protocols),
+    ...protocolLines(comparison),
   ];
   return lines.join('\n');
 }
 
 /** Each different protocol once, with the methods it holds for. */
-export function protocolLines(protocols: Comparison['protocols']): string[] {
+export function protocolLines(comparison: Comparison): string[] {
+  const titleOf = titlesOf(comparison);
   const methodsOf = new Map<string, string[]>();
-  for (const [method, protocol] of Object.entries(protocols)) {
+  for (const [method, protocol] of Object.entries(comparison.protocols)) {
     const text = protocolText({
       ...protocol,
       ranking: protocol.ranking.replace(/^the scores of .*/, "the model's own scores"),
     });
-    methodsOf.set(text, [...(methodsOf.get(text) ?? []), METHOD_TITLES[method as keyof typeof METHOD_TITLES]]);
+    methodsOf.set(text, [...(methodsOf.get(text) ?? []), titleOf(method)]);
   }
   return [...methodsOf].map(([text, names]) => `${names.join(', ')}: ${text}`);
 }

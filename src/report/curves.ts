@@ -1,4 +1,4 @@
-import type { LogLine } from '../runs/jsonl_log_node';
+import type { LogLine } from '../runs/jsonl_log';
 
 /** One point of a curve. */
 export interface Point {
@@ -20,11 +20,11 @@ export function stepCurve(log: readonly LogLine[], metric: string): Point[] {
   );
 }
 
-/** KL of the final layer to each intermediate layer, one curve per layer, shallow to deep; empty where the log has none. */
-export function klCurves(log: readonly LogLine[]): Point[][] {
+/** A metric of the log's steps that holds a number per layer: one curve per layer, shallow to deep. */
+export function layerCurves(log: readonly LogLine[], metric: string): Point[][] {
   const steps = log.flatMap((line) =>
-    line.kind === 'step' && Array.isArray(line.klPerLayer)
-      ? [{ step: line.step, values: line.klPerLayer as readonly number[] }]
+    line.kind === 'step' && Array.isArray(line[metric])
+      ? [{ step: line.step, values: line[metric] as readonly number[] }]
       : [],
   );
   const layers = steps.reduce((most, { values }) => Math.max(most, values.length), 0);

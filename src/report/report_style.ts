@@ -3,14 +3,14 @@ export const REPORT_STYLE = `
 :root {
   color-scheme: light dark;
   --paper: #fbfaf7; --card: #ffffff; --ink: #1d2129; --ink-soft: #5c6370; --line: #e4e2db;
-  --ilrec: #1f5fd0; --sft: #c25e00; --sasrec: #1b8060; --markov: #7d55b5; --popularity: #7b7f88;
+  --line-1: #1b8060; --line-2: #c25e00; --line-3: #7b7f88;
   --good: #1b8060; --bad: #b3372f;
   --layer-1: #9db9ee; --layer-2: #6d97e4; --layer-3: #3f76d9; --layer-4: #1f5fd0;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #14161a; --card: #1c1f25; --ink: #e9eaed; --ink-soft: #a0a6b1; --line: #30343c;
-    --ilrec: #7fb0ff; --sft: #f2a65a; --sasrec: #5fcaa4; --markov: #bb9cec; --popularity: #9aa0aa;
+    --line-1: #5fcaa4; --line-2: #f2a65a; --line-3: #9aa0aa;
     --good: #5fcaa4; --bad: #f0857c;
     --layer-1: #3c5d94; --layer-2: #5580c4; --layer-3: #6a9ae4; --layer-4: #7fb0ff;
   }

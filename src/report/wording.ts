@@ -1,10 +1,12 @@
 import type { Interval } from '../evaluation/bootstrap';
 import type { ComparedPair } from '../runs/comparison';
-import { METHOD_TITLES } from './method_names';
 
 /** What a paired comparison shows: only an interval that leaves out zero shows a difference. */
-export function verdict({ a, b, metric, difference, ci95, pValue, seedsA }: ComparedPair): string {
-  const [first, second] = [METHOD_TITLES[a], METHOD_TITLES[b]];
+export function verdict(
+  { a, b, metric, difference, ci95, pValue, seedsA }: ComparedPair,
+  titleOf: (name: string) => string,
+): string {
+  const [first, second] = [titleOf(a), titleOf(b)];
   const [low, high] = ci95;
   const numbers = `${signed(difference)} ${metric.toUpperCase()}, 95 % interval ${formatRange(ci95)}, p ${formatP(pValue)}`;
   const seeds =

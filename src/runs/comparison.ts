@@ -1,6 +1,7 @@
-import type { LogLine } from './jsonl_log_node';
-import type { MethodName, RunManifest } from './run_directory_node';
-import type { TrainConfig } from '../config/train_config';
+import type { LogLine } from './jsonl_log';
+import type { RunManifest } from './run_directory';
+import type { Method } from '../methods/method';
+import type { TrainConfig } from '../methods/train_config';
 import { bootstrapIntervals, type Interval } from '../evaluation/bootstrap';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import { gain, meanOf, type MetricName } from '../evaluation/metrics';
@@ -21,8 +22,9 @@ export interface ComparedRun {
 }
 
 /** A method over its seeds. */
-export interface ComparedMethod {
-  readonly method: MethodName;
+export interface ComparedMethod extends Pick<Method, 'title' | 'color' | 'kind' | 'diagnostics'> {
+  /** The method's name. */
+  readonly method: string;
   readonly runs: readonly ComparedRun[];
   /** Mean over users of the mean over seeds. */
   readonly mean: Readonly<Record<TableMetric, number>>;
@@ -32,8 +34,8 @@ export interface ComparedMethod {
 }
 
 export interface ComparedPair extends PairedDifference {
-  readonly a: MethodName;
-  readonly b: MethodName;
+  readonly a: string;
+  readonly b: string;
 }
 
 export interface Comparison {
@@ -41,7 +43,7 @@ export interface Comparison {
   readonly backend: string;
   readonly seeds: readonly number[];
   readonly config: TrainConfig;
-  readonly protocols: Readonly<Partial<Record<MethodName, EvaluationProtocol>>>;
+  readonly protocols: Readonly<Record<string, EvaluationProtocol>>;
   readonly methods: readonly ComparedMethod[];
   readonly pairs: readonly ComparedPair[];
   /** Seconds of training and evaluation together, of this call. */
@@ -49,11 +51,19 @@ export interface Comparison {
 }
 
 /** A method's means and intervals over users, seeds averaged per user. */
-export function summarise(method: MethodName, runs: ComparedRun[], results: EvaluationResult[]): ComparedMethod {
+export function summarise(
+  { name, title, color, kind, diagnostics }: Method,
+  runs: ComparedRun[],
+  results: EvaluationResult[],
+): ComparedMethod {
   const columns = TABLE_METRICS.map((name) => meanGains(results, name));
   const intervals = bootstrapIntervals(columns, { resamples: 1000, seed: 0 });
   return {
-    method,
+    method: name,
+    title,
+    color,
+    kind,
+    diagnostics,
     runs,
     mean: pick((_, i) => meanOf(columns[i])),
     ci95: pick((_, i) => intervals[i]),
@@ -64,14 +74,20 @@ export function summarise(method: MethodName, runs: ComparedRun[], results: Eval
 /** Each user's gain, averaged over seeds, [users]. */
 function meanGains(results: readonly EvaluationResult[], name: TableMetric): Float64Array {
   const [metric, k] = name.split('@') as [MetricName, string];
-  return Float64Array.from(results[0].ranks, (_, user) => results.reduce((sum, { ranks }) => sum + gain(metric, ranks[user], Number(k)), 0) / results.length);
+  return Float64Array.from(
+    results[0].ranks,
+    (_, user) => results.reduce((sum, { ranks }) => sum + gain(metric, ranks[user], Number(k)), 0) / results.length,
+  );
 }
 
-/** ILRec against every other method; without it, the last method against the others. */
-export function comparePairs(ranksOf: ReadonlyMap<MethodName, Int32Array[]>): ComparedPair[] {
+/** The last method against every other one. */
+export function comparePairs(ranksOf: ReadonlyMap<string, Int32Array[]>): ComparedPair[] {
   const names = [...ranksOf.keys()];
   const a = names[names.length - 1];
-  return names.slice(0, -1).reverse().map((b) => ({ a, b, ...pairedDifference(ranksOf.get(a) ?? [], ranksOf.get(b) ?? [], { metric: 'ndcg', k: 10 }) }));
+  return names
+    .slice(0, -1)
+    .reverse()
+    .map((b) => ({ a, b, ...pairedDifference(ranksOf.get(a) ?? [], ranksOf.get(b) ?? [], { metric: 'ndcg', k: 10 }) }));
 }
 
 /** An object with one value per metric of the table. */

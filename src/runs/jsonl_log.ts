@@ -4,10 +4,19 @@ import { writeFileAtomically } from '../files/atomic_file_node';
 
 /** One line of a run's log. */
 export type LogLine =
-  | { readonly kind: 'step'; readonly step: number; readonly epoch: number; readonly loss: number; readonly learningRate: number; readonly tokensPerSecond: number; readonly klPerLayer?: readonly number[]; readonly [metric: string]: unknown }
+  | {
+      readonly kind: 'step';
+      readonly step: number;
+      readonly epoch: number;
+      readonly loss: number;
+      readonly learningRate: number;
+      readonly tokensPerSecond: number;
+      readonly klPerLayer?: readonly number[];
+      readonly [metric: string]: unknown;
+    }
   | { readonly kind: 'evaluation'; readonly step: number; readonly epoch: number; readonly [metric: string]: unknown };
 
-/** A log of one JSON object per line, written line by line: a killed process loses nothing that it reported. */
+/** A log of one JSON object per line. Each line is written at once, so a killed process loses none. */
 export class JsonlLog {
   private readonly file: number;
 
@@ -15,7 +24,7 @@ export class JsonlLog {
     this.file = openSync(path, 'a');
   }
 
-  /** Opens the log with what an earlier run wrote up to `step`; later lines are forgotten, as the resumed run repeats them. */
+  /** Opens the log. Lines after `step` are dropped, since a resumed run repeats those steps. */
   static async open(path: string, step: number): Promise<JsonlLog> {
     const kept = existsSync(path) && step > 0 ? (await readLog(path)).filter((line) => line.step <= step) : [];
     await writeFileAtomically(path, kept.map((line) => JSON.stringify(line) + '\n').join(''));
@@ -31,7 +40,20 @@ export class JsonlLog {
   }
 }
 
-/** Reads a log; a last line that a killed process left unfinished is passed over. */
+/**
+ * Reads the log of a run. A last line that a killed process left unfinished is skipped.
+ *
+ * @param path `log.jsonl` of a run.
+ * @returns a line per step and evaluation, in order.
+ * @throws when the file cannot be read or a line before the last is damaged.
+ * @example
+ * ```ts
+ * import { readLog } from 'tfjs-ilrec/node';
+ *
+ * const log = await readLog('runs/sft/log.jsonl');
+ * console.log(log[0].kind, log[0].step); // step 1
+ * ```
+ */
 export async function readLog(path: string): Promise<LogLine[]> {
   const lines = (await readFile(path, 'utf8')).split('\n');
   return lines.flatMap((line, i) => {

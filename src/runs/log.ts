@@ -1,4 +1,4 @@
-import type { JsonlLog } from './jsonl_log_node';
+import type { JsonlLog } from './jsonl_log';
 import type { TrainingCallback } from '../training/train_model';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 
@@ -6,7 +6,16 @@ import type { EvaluationRecord } from '../callbacks/early_stopping';
 export function stepLog(log: JsonlLog): TrainingCallback {
   return {
     onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer }) {
-      log.write({ kind: 'step', step, epoch, loss, ...metrics, ...(klPerLayer === null ? {} : { klPerLayer }), learningRate, tokensPerSecond: Math.round(tokensPerSecond) });
+      log.write({
+        kind: 'step',
+        step,
+        epoch,
+        loss,
+        ...metrics,
+        ...(klPerLayer === null ? {} : { klPerLayer }),
+        learningRate,
+        tokensPerSecond: Math.round(tokensPerSecond),
+      });
     },
   };
 }

@@ -1,18 +1,15 @@
 import { join } from 'node:path';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { writeJsonAtomically } from '../files/atomic_file_node';
 import { readJsonFile } from '../files/read_json_node';
-import type { TrainConfig } from '../config/train_config';
+import type { SharedConfig } from '../config/shared_config';
 import { IlrecError } from '../errors';
 import { addLora } from '../lora/add_lora';
 import type { LoraAdapter } from '../lora/lora_adapter';
 import { saveAdapter } from '../lora/peft_files_node';
-import { causalLM, type CausalLMConfig, checkSizes } from '../models/causal_lm';
+import { causalLM } from '../models/causal_lm';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { llamaConfigJson } from '../models/llama';
 import { loadPretrained } from '../pretrained/load_pretrained_node';
-import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
-import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
 import { vocabularyLayers } from '../pretrained/resize_embeddings';
 import { savePretrained } from '../pretrained/save_pretrained_node';
 import { addItemTokens } from '../prompts/add_item_tokens';
@@ -25,6 +22,8 @@ import { trainByteLevelBpe } from '../tokenizers/byte_level_bpe';
 import { TextTokenizer } from '../tokenizers/text_tokenizer';
 import { disposeModel } from '../models/dispose_model';
 import { gradientCheckpointing } from '../training/gradient_checkpointing';
+import type { RunFiles } from './method';
+import { refuseLargeModel } from './refuse_large_model';
 
 /** A language model that reads and writes text, and how items are named in it. */
 export interface TextModel {
@@ -49,7 +48,7 @@ const ADAPTER_FOLDER = 'adapter';
 const PROMPTS_FILE = 'prompts.json';
 
 /** The templates that the config names, checked. @throws IlrecError when the file cannot be read or breaks the rules. */
-export async function readTemplates({ items: { style, prompts } }: TrainConfig): Promise<PromptTemplates> {
+export async function readTemplates({ items: { style, prompts } }: SharedConfig): Promise<PromptTemplates> {
   if (prompts === null) return style === 'bigrec' ? TITLE_TEMPLATES : LC_REC_TEMPLATES;
   return parsePromptTemplates(await readJsonFile(prompts, 'items.prompts'), prompts);
 }
@@ -61,7 +60,7 @@ export async function readTemplates({ items: { style, prompts } }: TrainConfig):
  * @throws IlrecError where the checkpoint has no tokenizer, and as the parts do.
  */
 export async function buildTextModel(
-  config: TrainConfig,
+  config: SharedConfig,
   catalogue: Catalogue,
   templates: PromptTemplates,
 ): Promise<TextModel> {
@@ -91,40 +90,39 @@ export async function buildTextModel(
 }
 
 /** Writes the model as a checkpoint that transformers reads too, adapters merged; the adapter alone beside it. */
-export async function saveTextModel(run: string, { model, language, config, adapter }: TextModel): Promise<void> {
+export async function saveTextModel(
+  { folder }: Pick<RunFiles, 'folder'>,
+  { model, language, config, adapter }: TextModel,
+): Promise<void> {
   if (adapter !== null) {
-    await saveAdapter(adapter, join(run, ADAPTER_FOLDER));
+    await saveAdapter(adapter, join(folder, ADAPTER_FOLDER));
     adapter.merge();
   }
-  await savePretrained(join(run, MODEL_FOLDER), { model, config, tokenizer: language.tokenizer });
+  await savePretrained(join(folder, MODEL_FOLDER), { model, config, tokenizer: language.tokenizer });
 }
 
 /** Keeps the templates that a run was trained with. */
-export async function writeTemplates(run: string, templates: PromptTemplates): Promise<void> {
-  await writeJsonAtomically(join(run, PROMPTS_FILE), templates);
+export async function writeTemplates(files: RunFiles, templates: PromptTemplates): Promise<void> {
+  await files.writeJson(PROMPTS_FILE, templates);
 }
 
-export async function readRunTemplates(run: string): Promise<PromptTemplates> {
-  const path = join(run, PROMPTS_FILE);
-  return parsePromptTemplates(await readJsonFile(path, 'the templates of the run'), path);
+/** The templates that `writeTemplates` kept. @throws IlrecError when the file is missing or damaged. */
+export async function readRunTemplates(files: RunFiles): Promise<PromptTemplates> {
+  return parsePromptTemplates(await files.readJson(PROMPTS_FILE), join(files.folder, PROMPTS_FILE));
 }
 
-/** The model that `saveTextModel` wrote, with the language of its catalogue. */
-export async function loadTextModel(run: string, config: TrainConfig, catalogue: Catalogue): Promise<TextModel> {
-  const templates = await readRunTemplates(run);
-  const { model, tokenizer, config: json } = await loadPretrained(join(run, MODEL_FOLDER));
-  return {
-    model,
-    config: json,
-    adapter: null,
-    language: languageOf(config, catalogue, requireTokenizer(tokenizer, run), templates),
-  };
+/** Reads the model that `saveTextModel` wrote, with the language of its catalogue. */
+export async function loadTextModel(files: RunFiles, config: SharedConfig, catalogue: Catalogue): Promise<TextModel> {
+  const templates = await readRunTemplates(files);
+  const { model, tokenizer, config: json } = await loadPretrained(join(files.folder, MODEL_FOLDER));
+  const language = languageOf(config, catalogue, requireTokenizer(tokenizer, files.folder), templates);
+  return { model, config: json, adapter: null, language };
 }
 
 type Backbone = Omit<TextModel, 'adapter'>;
 
 async function fromCheckpoint(
-  config: TrainConfig,
+  config: SharedConfig,
   catalogue: Catalogue,
   templates: PromptTemplates,
 ): Promise<Backbone> {
@@ -137,7 +135,7 @@ async function fromCheckpoint(
   };
 }
 
-function fromNothing(config: TrainConfig, catalogue: Catalogue, templates: PromptTemplates): Backbone {
+function fromNothing(config: SharedConfig, catalogue: Catalogue, templates: PromptTemplates): Backbone {
   const texts = [...(catalogue.titles ?? []).filter((title) => title !== null), JSON.stringify(templates)];
   const json = trainByteLevelBpe(texts, { vocabSize: config.items.vocabSize, specialTokens: [END] });
   const language = languageOf(
@@ -152,17 +150,8 @@ function fromNothing(config: TrainConfig, catalogue: Catalogue, templates: Promp
   return { model: causalLM(shape), language, config: llamaConfigJson(shape, { eosTokenId, padTokenId }) };
 }
 
-/** @throws IlrecError where a decoder from nothing would not fit, before it is built: a backend without memory only aborts. */
-export function refuseLargeModel(shape: CausalLMConfig): void {
-  checkSizes(shape);
-  refuseAboveMemory(
-    { config: llamaConfigJson(shape), mode: 'inference' },
-    { limit: nodeMemoryLimit(), caller: 'trainRun' },
-  );
-}
-
 function languageOf(
-  { items, training }: TrainConfig,
+  { items, training }: SharedConfig,
   { itemIds, titles, semanticIds }: Catalogue,
   tokenizer: TextTokenizer,
   templates: PromptTemplates,
@@ -180,7 +169,7 @@ function languageOf(
   return lcRecLanguage({ ...shared, semanticIds, titles });
 }
 
-function rowStrategy({ newRows }: TrainConfig['items'], { titles }: Catalogue): 'titles' | 'level' | 'vocabulary' {
+function rowStrategy({ newRows }: SharedConfig['items'], { titles }: Catalogue): 'titles' | 'level' | 'vocabulary' {
   return titles?.some((title) => title !== null) ? newRows : 'vocabulary';
 }
 

@@ -1,0 +1,194 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import * as z from 'zod';
+import { sharedSections } from '../../src/config/shared_config';
+import { type MethodName, REGISTRY } from '../../src/methods/registry';
+import type { TrainConfigInput } from '../../src/methods/train_config';
+import { evaluateRun } from '../../src/runs/evaluate_run';
+import { readLog } from '../../src/runs/jsonl_log';
+import { runPaths } from '../../src/runs/run_directory';
+import { trainRun } from '../../src/runs/train_run';
+import '../support/backends';
+import { writeSmallShop } from '../support/small_shop';
+
+type Json = { readonly [key: string]: unknown };
+
+/** A run that a key is tried on. */
+interface Base {
+  readonly method: MethodName;
+  readonly config: Json;
+}
+
+const training = { epochs: 2, batchSize: 16, learningRate: 0.01, maxHistory: 6, validationUsers: 10 };
+const model = { hiddenSize: 8, numHiddenLayers: 3, numAttentionHeads: 2, hiddenDropout: 0.1, embeddingDropout: 0 };
+const evaluation = { beamWidth: 5 };
+const ilrec = { numNegativeLayers: 2, reward: 'markov' };
+const LANGUAGE: Base = { method: 'ilrec', config: { model, training, evaluation, methods: { ilrec } } };
+const SASREC: Base = {
+  method: 'sasrec',
+  config: { training, methods: { sasrec: { hiddenSize: 8, numHiddenLayers: 1 } } },
+};
+const shortTraining = { ...training, epochs: 1, batchSize: 32 };
+const items = { style: 'lc-rec', vocabSize: 300, maxPromptTokens: 90, maxTitleTokens: 8 };
+const TEXT: Base = { method: 'sft', config: { model, items, evaluation, training: shortTraining } };
+const lora = { rank: 2, targets: ['q_proj', 'v_proj'], trainModules: [] };
+const backbone = { pretrained: 'spec/golden/checkpoints/smollm2', lora };
+const ADAPTED: Base = { method: 'sft', config: { items, evaluation, backbone, training: shortTraining } };
+const FLAT: Base = {
+  method: 'sft',
+  config: { model, evaluation, training: { ...training, epochs: 4, learningRate: 1e-12, patience: null } },
+};
+
+/** Another value for each key, and the run that must notice it; `PLACE` stands for what the spec has prepared. */
+const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
+  seed: [LANGUAGE, 1],
+  'model.hiddenSize': [LANGUAGE, 16],
+  'model.intermediateSize': [LANGUAGE, 12],
+  'model.numHiddenLayers': [LANGUAGE, 4],
+  'model.numAttentionHeads': [LANGUAGE, 4],
+  'model.numKeyValueHeads': [LANGUAGE, 1],
+  'model.headDim': [LANGUAGE, 6],
+  'model.ropeTheta': [LANGUAGE, 50],
+  'model.rmsNormEps': [LANGUAGE, 0.1],
+  'model.tieWordEmbeddings': [LANGUAGE, false],
+  'model.attentionDropout': [LANGUAGE, 0.2],
+  'model.hiddenDropout': [LANGUAGE, 0],
+  'model.embeddingDropout': [LANGUAGE, 0.2],
+  'model.initializerRange': [LANGUAGE, 0.1],
+  'items.style': [TEXT, 'bigrec'],
+  'items.prompts': [TEXT, 'PLACE/prompts.json'],
+  'items.maxPromptTokens': [TEXT, 82],
+  'items.maxTitleTokens': [TEXT, 5],
+  'items.newRows': [ADAPTED, 'level'],
+  'items.vocabSize': [TEXT, 330],
+  'backbone.pretrained': [ADAPTED, 'spec/golden/checkpoints/llama3'],
+  'backbone.lora.rank': [ADAPTED, 3],
+  'backbone.lora.alpha': [ADAPTED, 64],
+  'backbone.lora.dropout': [ADAPTED, 0.5],
+  'backbone.lora.rsLora': [ADAPTED, true],
+  'backbone.lora.targets': [ADAPTED, ['q_proj']],
+  'backbone.lora.trainModules': [ADAPTED, ['embed_tokens']],
+  'training.epochs': [LANGUAGE, 1],
+  'training.batchSize': [LANGUAGE, 8],
+  'training.gradientAccumulation': [LANGUAGE, 2],
+  'training.learningRate': [LANGUAGE, 0.02],
+  'training.schedule': [LANGUAGE, 'linear'],
+  'training.warmupRatio': [LANGUAGE, 0.5],
+  'training.learningRateFloor': [LANGUAGE, 0.5],
+  'training.beta1': [LANGUAGE, 0.5],
+  'training.beta2': [LANGUAGE, 0.5],
+  'training.weightDecay': [LANGUAGE, 0.9],
+  'training.clipNorm': [LANGUAGE, 0.001],
+  'training.batching': [LANGUAGE, 'single'],
+  'training.maxHistory': [LANGUAGE, 3],
+  'training.trainFirstItem': [LANGUAGE, false],
+  'training.validationUsers': [LANGUAGE, 7],
+  'training.patience': [FLAT, 1],
+  'training.evaluateEvery': [LANGUAGE, 2],
+  'training.initialWeights': [LANGUAGE, 'PLACE/sft'],
+  'evaluation.beamWidth': [LANGUAGE, 1],
+  'evaluation.renormalize': [LANGUAGE, true],
+  'evaluation.excludeSeen': [LANGUAGE, true],
+  'methods.ilrec.numNegativeLayers': [LANGUAGE, 1],
+  'methods.ilrec.penaltyWeight': [LANGUAGE, 1],
+  'methods.ilrec.penalty': [LANGUAGE, 'additive'],
+  'methods.ilrec.thresholdScale': [LANGUAGE, 1.1],
+  'methods.ilrec.thresholdReference': [LANGUAGE, 'ensemble'],
+  'methods.ilrec.distillationWeight': [LANGUAGE, 0.5],
+  'methods.ilrec.distillItemTokens': [LANGUAGE, true],
+  'methods.ilrec.rewardWeight': [LANGUAGE, 0.5],
+  'methods.ilrec.reward': [LANGUAGE, 'popularity'],
+  'methods.ilrec.rewardRun': [LANGUAGE, 'PLACE/popularity'],
+  'methods.ilrec.rewardTemperature': [LANGUAGE, 2],
+  'methods.ilrec.weightWarmupRatio': [LANGUAGE, 0.5],
+  'methods.sasrec.hiddenSize': [SASREC, 16],
+  'methods.sasrec.numHiddenLayers': [SASREC, 2],
+  'methods.sasrec.numAttentionHeads': [SASREC, 4],
+  'methods.sasrec.intermediateSize': [SASREC, 12],
+  'methods.sasrec.hiddenDropout': [SASREC, 0],
+  'methods.sasrec.attentionDropout': [SASREC, 0],
+  'methods.sasrec.tieItemEmbeddings': [SASREC, false],
+  'methods.sasrec.useRepeatBias': [SASREC, false],
+  'methods.sasrec.initializerRange': [SASREC, 0.1],
+  'methods.sasrec.training': [SASREC, { learningRate: 0.02 }],
+};
+
+/** Keys that change no number, each with where it is held. */
+const WITHOUT_A_NUMBER: Readonly<Record<string, string>> = {
+  description: 'free text',
+  'items.untitled': 'a refusal: spec/prompts/title_language.spec.ts',
+  'backbone.revision': 'which files of a hub are read: spec/pretrained/hub.spec.ts',
+  'backbone.gradientCheckpointing': 'memory, at the same numbers: spec/training/gradient_checkpointing.spec.ts',
+  'training.checkpointEverySeconds': 'when checkpoints are written: spec/callbacks/checkpointing.spec.ts',
+  'evaluation.batchSize': 'users at once, at the same numbers: spec/evaluation/evaluate_ranking.spec.ts',
+};
+
+describe('keys of a config', () => {
+  const known = new Map<Base, Promise<string>>();
+  let place = '';
+  before(async () => {
+    await tf.setBackend('wasm');
+    place = await mkdtemp(join(tmpdir(), 'config-keys-'));
+    await writeSmallShop(join(place, 'data'));
+    const tasks = { nextItem: { templates: ['{history:title} then '] }, nextTitle: { templates: ['{history:id}?'] } };
+    await writeFile(join(place, 'prompts.json'), JSON.stringify({ tasks }));
+    await numbersOf({ method: 'sft', config: LANGUAGE.config }, 'sft');
+    await numbersOf({ method: 'popularity', config: { training } }, 'popularity');
+  });
+
+  after(async () => await rm(place, { recursive: true, force: true }));
+
+  it('are all tried here', () => {
+    const methods = Object.fromEntries(
+      (REGISTRY as readonly { name: string; section: z.ZodType }[]).map(({ name, section }) => [name, section]),
+    );
+    const keys = leavesOf(z.strictObject({ ...sharedSections, methods: z.strictObject(methods) }));
+    expect([...Object.keys(CHANGES), ...Object.keys(WITHOUT_A_NUMBER)].sort()).to.deep.equal(keys.sort());
+  });
+
+  for (const [key, [base, value]] of Object.entries(CHANGES)) {
+    it(`${key} reaches its owner and changes a number`, async () => {
+      if (!known.has(base)) known.set(base, numbersOf(base, `base-${known.size}`));
+      const changed = typeof value === 'string' ? value.replace('PLACE', place) : value;
+      const config = withValue(base.config, key.split('.'), changed);
+      expect(await numbersOf({ ...base, config }, key)).to.not.equal(await known.get(base));
+    });
+  }
+
+  /** Everything that a run measures: its log, what it ends with, and the rank of every test user. */
+  async function numbersOf({ method, config }: Base, name: string): Promise<string> {
+    const out = join(place, name);
+    const data = join(place, 'data');
+    const { manifest } = await trainRun({ data, out, method, config: config as TrainConfigInput });
+    expect(manifest.status).to.equal('done');
+    if (manifest.steps === 0) return '';
+    const log = (await readLog(runPaths(out).log)).map((line) => ({ ...line, tokensPerSecond: 0 }));
+    const { ranks, users } = await evaluateRun({ run: out });
+    return JSON.stringify({ log, parameters: manifest.parameters, ranks: [...ranks], users });
+  }
+});
+
+/** The config with another value at a path. */
+function withValue(config: Json, [key, ...rest]: readonly string[], value: unknown): Json {
+  return { ...config, [key]: rest.length === 0 ? value : withValue((config[key] ?? {}) as Json, rest, value) };
+}
+
+/** Paths of all fields of a schema; a section that only repeats another one is a field. */
+function leavesOf(schema: z.ZodType, path: readonly string[] = []): string[] {
+  let inner: unknown = schema;
+  while (
+    inner instanceof z.ZodDefault ||
+    inner instanceof z.ZodPrefault ||
+    inner instanceof z.ZodOptional ||
+    inner instanceof z.ZodNullable
+  )
+    inner = inner.unwrap();
+  const repeats = path.length === 3 && path[2] === 'training';
+  if (!(inner instanceof z.ZodObject) || repeats) return [path.join('.')];
+  return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, field]) =>
+    leavesOf(field, [...path, key]),
+  );
+}

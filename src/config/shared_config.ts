@@ -1,0 +1,35 @@
+import * as z from 'zod';
+import { backboneSchema, itemsSchema, modelSchema } from './language_model_sections';
+import { evaluationSchema, trainingSchema } from './training_sections';
+
+/** The sections that all methods share; each method adds its own under `methods`. */
+export const sharedSections = {
+  /** Free text: what the file is for. */
+  description: z.string().optional(),
+  seed: z.number().int().default(0),
+  model: modelSchema.prefault({}),
+  items: itemsSchema.prefault({}),
+  backbone: backboneSchema.prefault({}),
+  training: trainingSchema.prefault({}),
+  evaluation: evaluationSchema.prefault({}),
+};
+
+/** The shared sections with every default filled in. */
+export type SharedConfig = z.output<z.ZodObject<typeof sharedSections>>;
+export type TrainingConfig = SharedConfig['training'];
+export type EvaluationConfig = SharedConfig['evaluation'];
+
+/** Settings that only make sense together. */
+export function checkSharedConfig({ items, backbone, training }: SharedConfig, context: z.RefinementCtx): void {
+  const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', path, message });
+  const { pretrained, lora } = backbone;
+  if (items.style === 'ids' && pretrained !== null)
+    refuse(['backbone', 'pretrained'], 'needs items.style lc-rec or bigrec: a pretrained model reads text');
+  if (lora !== null && pretrained === null)
+    refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model from nothing has to learn all of its weights');
+  if (items.style !== 'ids' && training.initialWeights !== undefined)
+    refuse(
+      ['training', 'initialWeights'],
+      "is for items.style ids; set backbone.pretrained to the other run's folder model",
+    );
+}

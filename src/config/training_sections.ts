@@ -1,0 +1,43 @@
+import * as z from 'zod';
+import { positive, rate, weight } from './fields';
+
+/** Most items of a history where neither config nor dataset says. */
+export const DEFAULT_MAX_HISTORY = 20;
+
+export const trainingSchema = z.strictObject({
+  epochs: positive.default(10),
+  batchSize: positive.default(64),
+  /** Batches whose gradients make one step of the optimizer. */
+  gradientAccumulation: positive.default(1),
+  learningRate: z.number().positive().default(1e-3),
+  schedule: z.enum(['constant', 'linear', 'cosine']).default('cosine'),
+  /** Share of the run's steps that warm up. */
+  warmupRatio: z.number().min(0).max(1).default(0.05),
+  /** Share of the learning rate left at the end. */
+  learningRateFloor: z.number().min(0).max(1).default(0),
+  beta1: rate.default(0.9),
+  beta2: rate.default(0.999),
+  weightDecay: weight.default(0.01),
+  /** 0 for no clipping. */
+  clipNorm: weight.default(1),
+  batching: z.enum(['packed', 'single']).default('packed'),
+  /** Items of a history that the model sees, in training and evaluation. Default: the dataset's, or 20. */
+  maxHistory: positive.optional(),
+  trainFirstItem: z.boolean().default(true),
+  /** Users of the validation sample that early stopping looks at; 0 for none: the last weights stay. */
+  validationUsers: z.number().int().min(0).default(1000),
+  /** Evaluations without a new best before the run ends; null for never. */
+  patience: positive.nullable().default(5),
+  /** Epochs between evaluations. */
+  evaluateEvery: positive.default(1),
+  checkpointEverySeconds: weight.default(60),
+  /** A finished run of the same model whose weights to start from; {seed} stands for the seed. */
+  initialWeights: z.string().optional(),
+});
+
+export const evaluationSchema = z.strictObject({
+  beamWidth: positive.default(20),
+  renormalize: z.boolean().default(false),
+  batchSize: positive.default(64),
+  excludeSeen: z.boolean().default(false),
+});

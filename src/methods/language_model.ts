@@ -1,0 +1,201 @@
+import type * as z from 'zod';
+import type { SharedConfig } from '../config/shared_config';
+import { disposeModel } from '../models/dispose_model';
+import { causalLM } from '../models/causal_lm';
+import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
+import { SemanticIdTokenizer, type SemanticIdTokenizerJson } from '../tokenizers/semantic_id_tokenizer';
+import { createBatches } from '../training/batches';
+import { promptBatches } from '../training/prompt_batches';
+import type { TrainingMethod } from '../training/train_model';
+import { batchOptions } from './batch_options';
+import { type ItemCode, semanticIdCode, textCode } from './item_code';
+import { beamSearchLists } from './lists';
+import {
+  type AskedModel,
+  type BuildContext,
+  type BuiltMethod,
+  defineMethod,
+  type LoadContext,
+  type Method,
+} from './method';
+import { refuseLargeModel } from './refuse_large_model';
+import { refuseLargeTraining, refuseLongPrompts } from './refusals';
+import {
+  buildTextModel,
+  loadTextModel,
+  readRunTemplates,
+  readTemplates,
+  saveTextModel,
+  writeTemplates,
+} from './text_model';
+
+/** The tokenizer of semantic ids, in runs whose model reads nothing else. */
+const TOKENIZER_FILE = 'tokenizer.json';
+
+/** What distinguishes one method of training a language model from another. */
+export interface LanguageModelMethod<Name extends string, Section> extends Omit<
+  Method<Name, Section>,
+  'kind' | 'begin' | 'build' | 'load'
+> {
+  readonly section: z.ZodType<Section>;
+  /** Makes the loss. */
+  objective(context: ObjectiveContext<Section>): TrainingMethod;
+  /** Blocks below the last one whose outputs the loss reads, for the memory estimate. Default none. */
+  numTappedLayers?(section: Section): number;
+}
+
+/** What a loss may depend on. */
+export interface ObjectiveContext<Section> {
+  readonly section: Section;
+  readonly config: SharedConfig;
+  readonly code: ItemCode;
+  /** Steps of the whole training, for coefficients that change over it. */
+  readonly totalSteps: number;
+  readonly needs: Readonly<Record<string, AskedModel>>;
+}
+
+/**
+ * Makes a method that trains a causal language model to write the next item: over semantic ids alone, over semantic ids
+ * in text, or over titles, as the config's section `items` says. Such methods differ in their loss only.
+ *
+ * @param method name, title, section of the config, and the loss.
+ * @returns a method for `trainRun` and `compareMethods`.
+ * @throws IlrecError when the name has other characters than lower-case letters, digits and hyphens.
+ * @example
+ * ```ts
+ * import { ilrec } from 'tfjs-ilrec';
+ * import { languageModelMethod } from 'tfjs-ilrec/node';
+ * import * as z from 'zod';
+ *
+ * const distilled = languageModelMethod({
+ *   name: 'distilled',
+ *   title: 'Distilled',
+ *   summary: 'SFT whose intermediate layers learn from the last one',
+ *   color: { light: 'teal', dark: 'aqua' },
+ *   order: 60,
+ *   section: z.strictObject({ weight: z.number().min(0).default(0.5) }),
+ *   numTappedLayers: () => 2,
+ *   objective: ({ section }) => ilrec({ numNegativeLayers: 2, penaltyWeight: 0, distillationWeight: section.weight }),
+ * });
+ * console.log(distilled.kind); // language-model
+ * ```
+ */
+export function languageModelMethod<const Name extends string, Section>({
+  objective,
+  numTappedLayers = () => 0,
+  ...description
+}: LanguageModelMethod<Name, Section>): Method<Name, Section> {
+  return defineMethod({
+    ...description,
+    kind: 'language-model',
+    async begin({ config, data, files }) {
+      if (readsText(config)) await writeTemplates(files, await readTemplates(config));
+      else await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
+    },
+    async build(context) {
+      const build = readsText(context.config) ? buildOverText : buildOverIds;
+      return await build(context, objective, numTappedLayers(context.section));
+    },
+    load: (context) => (readsText(context.config) ? loadOverText(context) : loadOverIds(context)),
+  });
+}
+
+type Objective<Section> = LanguageModelMethod<string, Section>['objective'];
+
+function readsText({ items }: SharedConfig): boolean {
+  return items.style !== 'ids';
+}
+
+/** A decoder of the section `model` over a vocabulary of semantic ids. */
+async function buildOverIds<Section>(
+  { section, config, data, files }: BuildContext<Section>,
+  objective: Objective<Section>,
+): Promise<BuiltMethod> {
+  const { training, seed } = config;
+  const { tokenizer, split, trie, itemCounts } = data;
+  const shape = { ...config.model, vocabSize: tokenizer.vocabSize };
+  refuseLargeModel(shape);
+  const model = causalLM({ ...shape, seed });
+  const batches = createBatches({
+    ...batchOptions(training, seed),
+    sequences: split.train,
+    itemTokens: tokenizer.itemTokens,
+    bosTokenId: tokenizer.bosTokenId,
+    padTokenId: tokenizer.padTokenId,
+  });
+  const code = semanticIdCode(training, tokenizer, itemCounts, trie);
+  const totalSteps = training.epochs * batches.stepsPerEpoch;
+  return {
+    ...beamSearchLists(model, code, training),
+    training: {
+      model,
+      batches,
+      settings: training,
+      objective: (needs) => objective({ section, config, code, totalSteps, needs }),
+    },
+    save: () => files.saveModel(model),
+    dispose: () => disposeModel(model),
+  };
+}
+
+/** A model that reads prompts: a pretrained checkpoint, or one from nothing with a tokenizer trained on the titles. */
+async function buildOverText<Section>(
+  { section, config, data, prepared, files }: BuildContext<Section>,
+  objective: Objective<Section>,
+  numTappedLayers: number,
+): Promise<BuiltMethod> {
+  const { training, seed } = config;
+  const text = await buildTextModel(config, prepared, await readRunTemplates(files));
+  const { model, language, adapter } = text;
+  const dispose = (): void => {
+    adapter?.remove();
+    disposeModel(model);
+  };
+  try {
+    refuseLongPrompts(config, data, text);
+    refuseLargeTraining(config, data, text, nodeMemoryLimit(), numTappedLayers);
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  const batches = promptBatches({
+    examples: (epoch) => language.examples(data.split.train, { seed, epoch }),
+    padTokenId: language.padTokenId,
+    batchSize: training.batchSize,
+    seed,
+  });
+  const code = textCode(language, data.itemCounts);
+  const totalSteps = training.epochs * batches.stepsPerEpoch;
+  return {
+    ...beamSearchLists(model, code, training),
+    training: {
+      model,
+      batches,
+      settings: training,
+      objective: (needs) => objective({ section, config, code, totalSteps, needs }),
+    },
+    save: () => saveTextModel(files, text),
+    dispose,
+  };
+}
+
+async function loadOverIds({ config, items, files }: LoadContext): Promise<AskedModel> {
+  const tokenizer = SemanticIdTokenizer.fromJSON((await files.readJson(TOKENIZER_FILE)) as SemanticIdTokenizerJson);
+  const model = await files.loadModel();
+  const code = semanticIdCode(config.training, tokenizer, countsOf(items));
+  return { ...beamSearchLists(model, code, config.training), dispose: () => disposeModel(model) };
+}
+
+async function loadOverText({ config, items, files }: LoadContext): Promise<AskedModel> {
+  const { model, language } = await loadTextModel(files, config, {
+    itemIds: items.map(({ id }) => id),
+    titles: items.map(({ title }) => title),
+    semanticIds: items.map(({ semanticId = [] }) => semanticId),
+  });
+  const code = textCode(language, countsOf(items));
+  return { ...beamSearchLists(model, code, config.training), dispose: () => disposeModel(model) };
+}
+
+function countsOf(items: LoadContext['items']): Int32Array {
+  return Int32Array.from(items, ({ count }) => count);
+}

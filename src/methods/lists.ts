@@ -1,0 +1,102 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { beamSearchRecommender, scorerRecommender } from '../evaluation/recommenders';
+import { constrainedBeamSearch } from '../generation/constrained_beam_search';
+import { popularityTies } from '../generation/item_ties';
+import { createCausalDecoder } from '../models/causal_lm_decoder';
+import type { ItemScorer } from '../models/item_scorer';
+import type { ItemCode } from './item_code';
+import type { AskedModel } from './method';
+
+/** All of an `AskedModel` but `dispose`, which the model's owner adds. */
+type Lists = Omit<AskedModel, 'dispose'>;
+
+/**
+ * Makes lists with a model that scores every item: the whole catalogue is ranked, equal scores by item number.
+ *
+ * @param scorer the model.
+ * @param settings `maxHistory`: how many of the newest items of a history the model sees in an evaluation; default all.
+ * @returns everything of an `AskedModel` but `dispose`.
+ * @example
+ * ```ts
+ * import { popularityScorer } from 'tfjs-ilrec';
+ * import { scorerLists } from 'tfjs-ilrec/node';
+ *
+ * const { rank } = scorerLists(popularityScorer([[0, 1], [1]], 3));
+ * const list = await rank([0], { k: 2, exclude: new Set([0]), beamWidth: 1, renormalize: false, batchSize: 1, excludeSeen: true });
+ * console.log(list.map(({ item }) => item)); // [ 1, 2 ]
+ * ```
+ */
+export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: number } = {}): Lists {
+  return {
+    scorer,
+    languageModel: null,
+    code: null,
+    recommender: (histories, { excludeSeen }) => scorerRecommender({ scorer, histories, maxHistory, excludeSeen }),
+    async rank(history, { k, exclude }) {
+      const tensor = scorer.score([history]); // [1, N]
+      const scores = await tensor.data();
+      tensor.dispose();
+      return Array.from(scores, (score, item) => ({ item, score }))
+        .filter(({ item }) => !exclude.has(item))
+        .sort((a, b) => b.score - a.score || a.item - b.item)
+        .slice(0, k);
+    },
+  };
+}
+
+/**
+ * Makes lists with a causal language model: beam search that only the catalogue's items can leave.
+ *
+ * @param model of `causalLM` or `loadPretrained`, as it is at the moment of the question.
+ * @param code how the model names items.
+ * @param settings `maxHistory`: how many of the newest items of a history the model sees; default all.
+ * @returns everything of an `AskedModel` but `dispose`.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, causalLM } from 'tfjs-ilrec';
+ * import { beamSearchLists } from 'tfjs-ilrec/node';
+ *
+ * const model = causalLM({ vocabSize: 5, hiddenSize: 8, numHiddenLayers: 1 });
+ * const trie = buildPrefixTrie([[3], [4]]); // two items, a token each
+ * const code = { trie, prompt: () => [1], itemCounts: [1, 1], responseTokens: [3, 4] };
+ * const { rank } = beamSearchLists(model, code);
+ * const options = { k: 2, exclude: new Set<number>(), beamWidth: 2, renormalize: false, batchSize: 1, excludeSeen: false };
+ * console.log((await rank([], options)).length); // 2
+ * ```
+ */
+export function beamSearchLists(
+  model: tfl.LayersModel,
+  code: ItemCode,
+  { maxHistory }: { maxHistory?: number } = {},
+): Lists {
+  const { trie, prompt, itemCounts } = code;
+  return {
+    scorer: null,
+    languageModel: model,
+    code,
+    recommender(histories, { beamWidth, renormalize, excludeSeen }) {
+      const decoder = createCausalDecoder(model);
+      return beamSearchRecommender({
+        decoder,
+        trie,
+        prompt,
+        itemCounts,
+        histories,
+        maxHistory,
+        beamWidth,
+        renormalize,
+        excludeSeen,
+      });
+    },
+    async rank(history, { k, exclude, beamWidth, renormalize }) {
+      const [found] = await constrainedBeamSearch(createCausalDecoder(model), trie, [prompt(history)], {
+        beamWidth,
+        renormalize,
+        numItems: k,
+        rankTies: popularityTies(itemCounts),
+        exclude: [exclude],
+      });
+      return Array.from(found.items, (item, i) => ({ item, score: found.scores[i] }));
+    },
+  };
+}

@@ -1,0 +1,219 @@
+import { IlrecError } from '../errors';
+import type * as tfl from '@tensorflow/tfjs-layers';
+import type * as z from 'zod';
+import type { EvaluationConfig, SharedConfig, TrainingConfig } from '../config/shared_config';
+import type { PreparedData } from '../data/types';
+import type { Recommender } from '../evaluation/recommenders';
+import type { ItemScorer } from '../models/item_scorer';
+import type { Batches } from '../training/batches';
+import type { TrainingMethod } from '../training/train_model';
+import type { ItemCode } from './item_code';
+import type { TrainingData } from './training_data';
+
+/**
+ * A way to recommend: everything between a prepared dataset and lists of items, under one name.
+ *
+ * `trainRun`, `loadRun`, `compareMethods`, the config file, the command line, the report and the demo know a method
+ * only by this type. Make one with `defineMethod`.
+ */
+export interface Method<Name extends string = string, Section = unknown> {
+  /** Lower-case letters, digits and hyphens: the name in flags, config files, manifests and folders. */
+  readonly name: Name;
+  /** The name in tables and charts. */
+  readonly title: string;
+  /** One line for help texts, without a full stop. */
+  readonly summary: string;
+  /** CSS colours in charts, on light and on dark paper. */
+  readonly color: { readonly light: string; readonly dark: string };
+  /** Place in tables; methods are also trained in this order, so a method comes after those that it needs. */
+  readonly order: number;
+  /**
+   * `counts`: nothing is trained, and every seed gives the same model. `item-scorer`: a trained model that scores all
+   * items at once. `language-model`: a trained model that writes the tokens of an item.
+   */
+  readonly kind: 'counts' | 'item-scorer' | 'language-model';
+  /** Whether `ilrec compare` and `ilrec demo` include the method when nobody says which methods to compare. */
+  readonly comparedByDefault?: boolean;
+  /** Checks the method's section of the config, `methods.NAME`, and fills in its defaults. */
+  readonly section: z.ZodType<Section>;
+  /** A top-level key of config files that older releases used for this section. */
+  readonly oldSectionKey?: string;
+  /** Charts of the report that show what the method did, beside those that every method has. */
+  readonly diagnostics?: readonly DiagnosticChart[];
+
+  /** Finished runs of other methods that this one is trained with. Default none. */
+  needs?(section: Section): readonly Need[];
+  /** Writes what the run must keep from its first moment on, before anything is trained. */
+  begin?(context: BuildContext<Section>): Promise<void>;
+  /** Makes the model to train, or computes the one that needs no training. */
+  build(context: BuildContext<Section>): Promise<BuiltMethod>;
+  /** Reads the model that a finished run has saved. */
+  load(context: LoadContext<Section>): Promise<AskedModel>;
+}
+
+/** A finished run of another method that a method is trained with. */
+export interface Need {
+  /** What the run is for: its folder inside the run, its name in progress lines, its key among the needs. */
+  readonly role: string;
+  /** The method that is trained for it where the section names no run. */
+  readonly method: string;
+  /** The kinds of method that will do. */
+  readonly kinds: readonly Method['kind'][];
+  /** The field of the section that names the method. */
+  readonly methodField: string;
+  /** The field of the section that names a finished run to take instead. */
+  readonly runField: string;
+}
+
+/** What a method gets in every call: its section of the config, the shared sections and the run's files. */
+export interface MethodContext<Section = unknown> {
+  readonly section: Section;
+  readonly config: SharedConfig;
+  readonly files: RunFiles;
+}
+
+/** What a method is built from. */
+export interface BuildContext<Section = unknown> extends MethodContext<Section> {
+  /** The dataset split, with the tokens of its items. */
+  readonly data: TrainingData;
+  /** The dataset as `prepare` wrote it: ids, titles, semantic ids. */
+  readonly prepared: PreparedData;
+}
+
+/** What a finished run is loaded from; its dataset may be gone. */
+export interface LoadContext<Section = unknown> extends MethodContext<Section> {
+  readonly items: readonly RunItem[];
+}
+
+/** An item as a run keeps it, so that it can recommend without its dataset. */
+export interface RunItem {
+  readonly id: string;
+  readonly title: string | null;
+  /** Training interactions. */
+  readonly count: number;
+  /** Absent in runs of older releases whose method does not need it. */
+  readonly semanticId?: readonly string[];
+}
+
+/** The files of one run. A method may use any name that is not the run's own (manifest, config, items, log). */
+export interface RunFiles {
+  /** Path of the run folder. */
+  readonly folder: string;
+  /** @throws IlrecError when the file is missing or damaged. */
+  readJson(name: string): Promise<unknown>;
+  /** Written whole or not at all. */
+  writeJson(name: string, value: unknown): Promise<void>;
+  /** Reads a file of one JSON value per line. @throws IlrecError when the file is missing or damaged. */
+  readLines(name: string): Promise<unknown[]>;
+  /** Written whole or not at all. */
+  writeLines(name: string, values: readonly unknown[]): Promise<void>;
+  /** Reads what `saveModel` wrote. @throws IlrecError when it is missing. */
+  loadModel(): Promise<tfl.LayersModel>;
+  /** Writes the model in tfjs's layout into the folder `model`. */
+  saveModel(model: tfl.LayersModel): Promise<void>;
+}
+
+/** An item of a list with its score: a log-probability for language models, the model's own score otherwise. */
+export interface RankedItem {
+  readonly item: number;
+  readonly score: number;
+}
+
+/** How one history is ranked. */
+export interface RankOptions extends EvaluationConfig {
+  /** Length of the list. */
+  readonly k: number;
+  /** Item numbers to leave out. */
+  readonly exclude: ReadonlySet<number>;
+}
+
+/** A model that can be asked for lists; `scorerLists` and `beamSearchLists` make the usual ones. */
+export interface AskedModel {
+  /** Scores of all items, for methods that take this model as their teacher; null where there are none. */
+  readonly scorer: ItemScorer | null;
+  /** The language model and how it names items; null for other models. */
+  readonly languageModel: tfl.LayersModel | null;
+  readonly code: ItemCode | null;
+  /** Makes lists for an evaluation, with the model as it is at that moment. */
+  recommender(histories: readonly ArrayLike<number>[], evaluation: EvaluationConfig): Recommender;
+  /** Ranks the items after one history, best first. */
+  rank(history: readonly number[], options: RankOptions): Promise<RankedItem[]>;
+  /** Frees the model. */
+  dispose(): void;
+}
+
+/** A model that is about to be trained, or that needs no training. */
+export interface BuiltMethod extends AskedModel {
+  /** How it is trained; null where there is nothing to train. */
+  readonly training: MethodTraining | null;
+  /** Writes the model into the run, so that `load` finds it. */
+  save(): Promise<void>;
+}
+
+/** What the training loop needs. */
+export interface MethodTraining {
+  readonly model: tfl.LayersModel;
+  readonly batches: Batches;
+  /** The config's section `training`, with what the method changes in it. */
+  readonly settings: TrainingConfig;
+  /** Makes the loss. Called once, when the needs are there; they stay loaded until training ends. */
+  objective(needs: Readonly<Record<string, AskedModel>>): TrainingMethod;
+}
+
+/** A chart of training steps. */
+export interface DiagnosticChart {
+  readonly title: string;
+  readonly note: string;
+  readonly yLabel: string;
+  /** Metrics of the log, by the name that the chart gives them, each in the method's colour or one of the report's. */
+  readonly lines?: readonly { readonly name: string; readonly metric: string }[];
+  /** Instead of lines: a metric of the log that holds one number per layer, shallow to deep. */
+  readonly perLayer?: string;
+}
+
+/**
+ * Checks a method and keeps the type of its section.
+ *
+ * @param method the whole method; see `Method` for its fields.
+ * @returns the same object.
+ * @throws IlrecError when the name has other characters than lower-case letters, digits and hyphens.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import type { ItemScorer } from 'tfjs-ilrec';
+ * import { defineMethod, scorerLists, trainRun } from 'tfjs-ilrec/node';
+ * import * as z from 'zod';
+ *
+ * // Recommends items in the order of the catalogue.
+ * const scorer = (numItems: number): ItemScorer => ({
+ *   name: 'first',
+ *   numItems,
+ *   score: (histories) => tf.tile(tf.expandDims(tf.range(0, -numItems, -1)), [histories.length, 1]) as tf.Tensor2D,
+ * });
+ * const first = defineMethod({
+ *   name: 'first',
+ *   title: 'First',
+ *   summary: 'items in the order of the catalogue',
+ *   color: { light: 'gray', dark: 'silver' },
+ *   order: 5,
+ *   kind: 'counts',
+ *   section: z.strictObject({}),
+ *   build: async ({ data }) => ({
+ *     ...scorerLists(scorer(data.numItems)),
+ *     training: null,
+ *     save: async () => undefined,
+ *     dispose: () => undefined,
+ *   }),
+ *   load: async ({ items }) => ({ ...scorerLists(scorer(items.length)), dispose: () => undefined }),
+ * });
+ * const { manifest } = await trainRun({ data: 'data', out: 'runs/first', method: first });
+ * console.log(manifest.method, manifest.status); // first done
+ * ```
+ */
+export function defineMethod<const Name extends string, Section>(method: Method<Name, Section>): Method<Name, Section> {
+  if (!/^[a-z][a-z0-9-]*$/.test(method.name))
+    throw new IlrecError(
+      `defineMethod: name must be lower-case letters, digits and hyphens, and start with a letter, got "${method.name}"`,
+    );
+  return method;
+}

@@ -1,0 +1,15 @@
+import * as z from 'zod';
+import { ilrec } from '../ilrec/ilrec';
+import { languageModelMethod } from './language_model';
+
+/** Supervised fine-tuning: cross-entropy of the item's tokens and nothing else, the baseline of every other loss. */
+export const sftMethod = languageModelMethod({
+  name: 'sft',
+  title: 'SFT',
+  summary: 'a causal language model, fine-tuned with cross-entropy alone',
+  color: { light: '#c25e00', dark: '#f2a65a' },
+  order: 40,
+  comparedByDefault: true,
+  section: z.strictObject({}),
+  objective: () => ilrec({ penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 }),
+});

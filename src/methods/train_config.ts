@@ -1,0 +1,166 @@
+import * as z from 'zod';
+import { checkSharedConfig, type SharedConfig, sharedSections } from '../config/shared_config';
+import { DEFAULT_MAX_HISTORY } from '../config/training_sections';
+import type { PreparedData } from '../data/types';
+import { IlrecError } from '../errors';
+import type { Method } from './method';
+import { type MethodName, type REGISTRY, withOwn } from './registry';
+
+/** The sections of the package's methods, by name. */
+export type MethodSections = {
+  [M in (typeof REGISTRY)[number] as M['name']]: M extends Method<string, infer Section> ? Section : never;
+};
+
+/** A config with every default filled in. */
+export type TrainConfig = SharedConfig & { methods: MethodSections };
+
+/** A config as a file holds it: everything may be left out. Methods of a user's own have their section under `methods` too. */
+export type TrainConfigInput = z.input<z.ZodObject<typeof sharedSections>> & {
+  methods?: { [Name in MethodName]?: Partial<MethodSections[Name]> } & { readonly [own: string]: unknown };
+  /** What `methods.ilrec` was called before 0.2. */
+  method?: Partial<MethodSections['ilrec']>;
+  /** What `methods.sasrec` was called before 0.2. */
+  sasrec?: Partial<MethodSections['sasrec']>;
+};
+
+/** How a config is read. */
+export interface ParseTrainConfigOptions {
+  /** Methods of the user's own, whose sections the config may hold. */
+  methods?: readonly Method[];
+}
+
+/**
+ * Checks a config and fills in the defaults. Unknown keys are refused.
+ *
+ * @param value what a config file holds; sections and fields may be left out.
+ * @param source the file's name, for errors. Default 'config'.
+ * @param options `methods`: methods of your own whose sections the config may hold.
+ * @returns the config with every default.
+ * @throws IlrecError that lists everything wrong with it.
+ * @example
+ * ```ts
+ * import { parseTrainConfig } from 'tfjs-ilrec/node';
+ *
+ * const config = parseTrainConfig({ training: { epochs: 3 }, methods: { ilrec: { penaltyWeight: 0.2 } } });
+ * console.log(config.training.epochs, config.training.batchSize, config.methods.ilrec.penaltyWeight); // 3 64 0.2
+ * ```
+ */
+export function parseTrainConfig(
+  value: unknown,
+  source = 'config',
+  { methods: own = [] }: ParseTrainConfigOptions = {},
+): TrainConfig {
+  const methods = withOwn(own);
+  const old = methods.filter(({ oldSectionKey }) => oldSectionKey !== undefined && holds(value, oldSectionKey));
+  const twice = old.find(({ name }) => holds(value, 'methods') && holds(value.methods, name));
+  if (twice !== undefined)
+    throw new IlrecError(
+      `parseTrainConfig: ${source} must hold the settings of ${twice.name} once, got both methods.${twice.name} and ${twice.oldSectionKey}; keep methods.${twice.name}`,
+    );
+  const schema = z.strictObject({
+    ...sharedSections,
+    methods: z.strictObject(sectionsOf(methods, ({ name }) => name, prefilled)).prefault({}),
+    ...sectionsOf(
+      old,
+      ({ oldSectionKey = '' }) => oldSectionKey,
+      ({ section }) => section,
+    ),
+  });
+  const parsed = schema
+    .superRefine((config, context) => {
+      checkSharedConfig(config, context);
+      const places = [
+        ...methods.filter((one) => !old.includes(one)).map((one) => [one, ['methods', one.name]] as const),
+        ...old.map((one) => [one, [one.oldSectionKey ?? '']] as const),
+      ];
+      for (const [method, path] of places) checkNeeds(method, methods, config, [...path], context);
+    })
+    .safeParse(value);
+  if (!parsed.success)
+    throw new IlrecError(
+      `parseTrainConfig: ${source} must follow the config's rules:\n${z.prettifyError(parsed.error)}`,
+    );
+  const sections = parsed.data as SharedConfig & Record<string, unknown> & { methods: Record<string, unknown> };
+  const config: Record<string, unknown> & { methods: Record<string, unknown> } = {
+    ...sections,
+    methods: { ...sections.methods },
+  };
+  for (const { name, oldSectionKey = '' } of old) {
+    config.methods[name] = config[oldSectionKey];
+    delete config[oldSectionKey];
+  }
+  return config as unknown as TrainConfig;
+}
+
+/** The section of a method, the user's own included. */
+export function sectionOf<Section>(config: TrainConfig, { name }: Method<string, Section>): Section {
+  return (config.methods as Record<string, unknown>)[name] as Section;
+}
+
+/** The config with another section for a method. */
+export function withSection(config: TrainConfig, { name }: Method, section: object): TrainConfig {
+  return { ...config, methods: { ...config.methods, [name]: section } };
+}
+
+/** Fills in what depends on the dataset and the command line; {seed} in paths becomes the seed. */
+export function resolveConfig(
+  config: TrainConfig,
+  prepared: PreparedData,
+  overrides: { epochs?: number; seed?: number } = {},
+): TrainConfig {
+  const { training, methods, backbone } = config;
+  const { seed = config.seed, epochs = training.epochs } = overrides;
+  const validationUsers = prepared.cases?.valid.length === 0 ? 0 : training.validationUsers; // nothing to validate on
+  const maxHistory = training.maxHistory ?? prepared.report.maxHistory ?? DEFAULT_MAX_HISTORY;
+  return {
+    ...config,
+    seed,
+    methods: withSeed(methods, seed),
+    backbone: withSeed(backbone, seed),
+    training: { ...withSeed(training, seed), validationUsers, maxHistory, epochs },
+  };
+}
+
+/** {seed} in every text of a section becomes the seed. */
+function withSeed<T>(value: T, seed: number): T {
+  if (typeof value === 'string') return value.replaceAll('{seed}', String(seed)) as T;
+  if (Array.isArray(value)) return value.map((one: unknown) => withSeed(one, seed)) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, field]) => [key, withSeed(field, seed)])) as T;
+}
+
+function holds<Key extends string>(value: unknown, key: Key): value is { readonly [K in Key]: unknown } {
+  return typeof value === 'object' && value !== null && key in value;
+}
+
+function sectionsOf(
+  methods: readonly Method[],
+  keyOf: (method: Method) => string,
+  schemaOf: (method: Method) => z.ZodType,
+): z.ZodRawShape {
+  return Object.fromEntries(methods.map((method) => [keyOf(method), schemaOf(method)]));
+}
+
+function prefilled({ section }: Method): z.ZodType {
+  return section.prefault({});
+}
+
+/** The method that another one needs must be known, and of a kind that will do. */
+function checkNeeds(
+  method: Method,
+  methods: readonly Method[],
+  config: object,
+  path: string[],
+  context: z.RefinementCtx,
+): void {
+  const section = path.reduce<unknown>((value, key) => (holds(value, key) ? value[key] : undefined), config);
+  for (const need of method.needs?.(section) ?? []) {
+    const usable = methods.filter(({ kind }) => need.kinds.includes(kind)).map(({ name }) => name);
+    if (!usable.includes(need.method))
+      context.addIssue({
+        code: 'custom',
+        path: [...path, need.methodField],
+        message: `must be one of ${usable.join(', ')}, got ${need.method}`,
+      });
+  }
+}

@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import { BACKENDS } from '../backends/backend_table_node';
+import type { PreparedData } from '../data/types';
+import { IlrecError } from '../errors';
+import type { Method } from '../methods/method';
+import { findMethod } from '../methods/registry';
+import { sectionOf, type TrainConfig } from '../methods/train_config';
+import { readRunConfig, type RunManifest } from './run_directory';
+
+/** Refuses to resume on another backend: backends differ in the last digits, so the losses would be those of neither. */
+export function checkSameBackend(out: string, { backend }: RunManifest): void {
+  if (backend === tf.getBackend()) return;
+  const names = Object.entries(BACKENDS).flatMap(([name, { tfjsName }]) => (tfjsName === backend ? name : []));
+  throw new IlrecError(
+    `trainRun: --resume needs the backend that the run at ${out} was started on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
+  );
+}
+
+/** Refuses to resume another run than the one that was begun. @param methods the user's own. */
+export async function checkSameRun(
+  out: string,
+  earlier: RunManifest,
+  method: Method,
+  config: TrainConfig,
+  prepared: PreparedData,
+  methods: readonly Method[],
+): Promise<void> {
+  const { name } = method;
+  if (earlier.method !== name)
+    throw new IlrecError(
+      `trainRun: --resume needs the method of the run at ${out}, ${earlier.method}, got ${name}; choose another --out`,
+    );
+  if (earlier.data.checksum !== prepared.checksum)
+    throw new IlrecError(
+      `trainRun: --resume needs the dataset that the run at ${out} was started with, got one with another checksum; choose another --out`,
+    );
+  const begun = bySection(await readRunConfig(out, methods));
+  const asked = bySection(config);
+  const used = [...Object.keys(config), ...usedBy(method, config, methods).map((name) => `methods.${name}`)];
+  const differing = used.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
+  if (differing.length > 0)
+    throw new IlrecError(
+      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`,
+    );
+}
+
+/** The methods whose sections a run reads: its own, and those of the methods that are trained for it. */
+function usedBy(method: Method, config: TrainConfig, methods: readonly Method[]): string[] {
+  const needs = method.needs?.(sectionOf(config, method)) ?? [];
+  return [method.name, ...needs.flatMap((need) => usedBy(findMethod(need.method, methods), config, methods))];
+}
+
+/** The sections by their paths, as a file would hold them: no undefined fields. */
+function bySection(config: TrainConfig): Record<string, unknown> {
+  const { methods, ...shared } = JSON.parse(JSON.stringify(config)) as TrainConfig;
+  return { ...shared, ...Object.fromEntries(Object.entries(methods).map(([key, one]) => [`methods.${key}`, one])) };
+}

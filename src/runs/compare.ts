@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import { readLog } from './jsonl_log';
+import { runPaths } from './run_directory';
+import type { Method } from '../methods/method';
+import { findMethod, inOrder, type MethodName } from '../methods/registry';
+import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
+import { loadPrepared } from '../preparation/files_node';
+import { IlrecError } from '../errors';
+import type { EvaluationResult } from '../evaluation/evaluate_ranking';
+import type { EvaluationProtocol } from '../evaluation/protocol';
+import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, pick, summarise } from './comparison';
+import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run';
+import { trainRun, type TrainRunOptions } from './train_run';
+
+export interface CompareOptions extends Pick<
+  TrainRunOptions,
+  'data' | 'config' | 'epochs' | 'signal' | 'callbacks' | 'onEvaluation'
+> {
+  /** Names of methods of the package, and methods of your own. */
+  methods: readonly (MethodName | Method)[];
+  /** Training seeds per method, counted up from the config's. Methods that only count run once. Default 1. */
+  seeds?: number;
+  /** The folder for the runs. Finished runs of the same config that are already there are reused. */
+  out: string;
+  /** Default 'test'. */
+  split?: 'test' | 'valid';
+  /** How many users are evaluated. Default all. */
+  users?: number;
+  /** Called before a run is trained, with its name. */
+  onStart?: (label: string) => void;
+  /** Called during evaluations, with the run's name and users done. */
+  onProgress?: (label: string, done: number, total: number) => void;
+}
+
+/**
+ * Trains and evaluates methods with one config, and compares them over the same users.
+ *
+ * A method that another one needs is trained once: ILRec's reward is the SASRec of the same comparison.
+ *
+ * @param options the methods, the dataset and the folder of the runs.
+ * @returns means, intervals and paired tests, in the order of the tables.
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown or the config is wrong.
+ * @example
+ * ```ts
+ * import { compareMethods } from 'tfjs-ilrec/node';
+ *
+ * const { methods } = await compareMethods({ data: 'data', out: 'runs/compared', methods: ['popularity', 'markov'] });
+ * console.log(methods.map(({ title }) => title).join(', ')); // Popularity, Markov
+ * ```
+ */
+export async function compareMethods(options: CompareOptions): Promise<Comparison> {
+  const { data, seeds = 1, out, split = 'test', users, onStart, onProgress } = options;
+  if (options.methods.length === 0)
+    throw new IlrecError('compareMethods: methods must name at least one method, got none');
+  if (!Number.isInteger(seeds) || seeds < 1)
+    throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
+  const own = options.methods.filter((one) => typeof one !== 'string');
+  const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own)))]);
+  const config = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
+  const began = performance.now();
+  await loadPrepared(data); // so that a wrong folder is reported before anything is trained
+  const seedList = Array.from({ length: seeds }, (_, i) => config.seed + i);
+  const compared: ComparedMethod[] = [];
+  const ranksOf = new Map<string, Int32Array[]>();
+  const protocols: Record<string, EvaluationProtocol> = {};
+  for (const method of methods) {
+    const { name } = method;
+    const isCounting = method.kind === 'counts';
+    const runs: ComparedRun[] = [];
+    const results: EvaluationResult[] = [];
+    for (const seed of isCounting ? seedList.slice(0, 1) : seedList) {
+      const label = seeds === 1 || isCounting ? name : `${name}, seed ${seed}`;
+      onStart?.(label);
+      const run = runFolder(out, method, seed);
+      const shared = withSharedNeeds(config, method, methods, out, seed);
+      const { manifest } = await trainRun({
+        ...options,
+        config: shared,
+        out: run,
+        method,
+        methods: own,
+        seed,
+        resume: true,
+        callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []),
+      });
+      if (manifest.status !== 'done')
+        throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to resume it`);
+      const result = await evaluateOnce(
+        { run, split, users, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
+        config,
+      );
+      results.push(result);
+      protocols[name] = result.protocol;
+      const log = isCounting ? [] : await readLog(runPaths(run).log);
+      runs.push({ seed, run, manifest, metrics: pick((metric) => result[metric]), log });
+    }
+    ranksOf.set(
+      name,
+      results.map(({ ranks }) => ranks),
+    );
+    compared.push(summarise(method, runs, results));
+  }
+  return {
+    data: compared[0].runs[0].manifest.data,
+    backend: [...new Set(compared.flatMap(({ runs }) => runs.map(({ manifest }) => manifest.backend)))].join(', '),
+    seeds: seedList,
+    config,
+    protocols,
+    methods: compared,
+    pairs: comparePairs(ranksOf),
+    seconds: (performance.now() - began) / 1000,
+  };
+}
+
+/** Where a compared run lies. */
+export function runFolder(out: string, { name, kind }: Method, seed: number): string {
+  return join(out, kind === 'counts' ? name : `${name}-seed${seed}`);
+}
+
+/** A trained method that another one needs is trained once: the other takes the compared run of the same seed. */
+function withSharedNeeds(
+  config: TrainConfig,
+  method: Method,
+  methods: readonly Method[],
+  out: string,
+  seed: number,
+): TrainConfig {
+  const section = sectionOf(config, method) as Record<string, unknown>;
+  const shared = (method.needs?.(section) ?? []).flatMap((need) => {
+    const compared = methods.find(({ name, kind }) => name === need.method && kind !== 'counts');
+    const isNamed = section[need.runField] !== undefined;
+    return compared === undefined || isNamed ? [] : [[need.runField, runFolder(out, compared, seed)] as const];
+  });
+  return withSection(config, method, { ...section, ...Object.fromEntries(shared) });
+}
+
+/** The evaluation that the run keeps, where it asked the same, or a new one. */
+async function evaluateOnce(
+  options: EvaluateRunOptions & { split: 'test' | 'valid' },
+  { evaluation }: TrainConfig,
+): Promise<EvaluationResult> {
+  const kept = await readEvaluation(options.run, options.split);
+  if (kept !== null) {
+    const { protocol } = kept;
+    const sameUsers = protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal);
+    const sameBeam = protocol.beamWidth === null || protocol.beamWidth === evaluation.beamWidth;
+    if (sameUsers && sameBeam) return kept;
+  }
+  return await evaluateRun(options);
+}

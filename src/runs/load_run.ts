@@ -1,0 +1,87 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
+import type { Recommender } from '../evaluation/recommenders';
+import type { ItemCode } from '../methods/item_code';
+import type { AskedModel, Method, RunItem } from '../methods/method';
+import { findMethod } from '../methods/registry';
+import { sectionOf, type TrainConfig } from '../methods/train_config';
+import type { ItemScorer } from '../models/item_scorer';
+import { readItems, readManifest, readRunConfig, type RunManifest, runPaths } from './run_directory';
+import { runFiles } from './run_files';
+
+export interface LoadRunOptions {
+  /** Methods of your own, one of which may have trained the run. */
+  methods?: readonly Method[];
+}
+
+/** A finished run, ready to recommend. */
+export interface LoadedRun {
+  readonly folder: string;
+  readonly manifest: RunManifest;
+  readonly config: TrainConfig;
+  readonly items: readonly RunItem[];
+  /** The trained model, as its method loads it. */
+  readonly model: AskedModel;
+  /** Scores of all items; null for language models. */
+  readonly scorer: ItemScorer | null;
+  /** null for item scorers. */
+  readonly languageModel: tfl.LayersModel | null;
+  /** How the language model names items; null for item scorers. */
+  readonly code: ItemCode | null;
+  /** @param overrides replace the config's section `evaluation`. */
+  recommender(
+    histories: readonly ArrayLike<number>[],
+    overrides?: { beamWidth?: number; excludeSeen?: boolean },
+  ): Promise<Recommender>;
+  /** Frees the model. */
+  dispose(): void;
+}
+
+/**
+ * Loads a finished run. Dispose it when done.
+ *
+ * @param folder the run directory.
+ * @param options `methods`: methods of your own, one of which may have trained the run.
+ * @returns the run with its model, config and items.
+ * @throws IlrecError when the run is not finished, a file of it is missing or damaged, or its method is unknown.
+ * @example
+ * ```ts
+ * import { loadRun, recommendFromRun } from 'tfjs-ilrec/node';
+ *
+ * const run = await loadRun('runs/popularity');
+ * const items = await recommendFromRun(run, { history: [run.items[0].id], k: 3 });
+ * console.log(items.length); // 3
+ * run.dispose();
+ * ```
+ */
+export async function loadRun(folder: string, { methods = [] }: LoadRunOptions = {}): Promise<LoadedRun> {
+  const manifest = await readManifest(folder);
+  if (manifest.status !== 'done') {
+    throw new IlrecError(
+      `loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; resume it with \`ilrec train --resume --method ${manifest.method} --data ${manifest.data.folder} --config ${runPaths(folder).config} --out ${folder}\``,
+    );
+  }
+  const method = findMethod(manifest.method, methods);
+  const [config, items] = await Promise.all([readRunConfig(folder, methods), readItems(folder)]);
+  const model = await method.load({ section: sectionOf(config, method), config, items, files: runFiles(folder) });
+  const { scorer, languageModel, code } = model;
+  return {
+    folder,
+    manifest,
+    config,
+    items,
+    model,
+    scorer,
+    languageModel,
+    code,
+    recommender: async (histories, { beamWidth, excludeSeen } = {}) => {
+      const { evaluation } = config;
+      return model.recommender(histories, {
+        ...evaluation,
+        beamWidth: beamWidth ?? evaluation.beamWidth,
+        excludeSeen: excludeSeen ?? evaluation.excludeSeen,
+      });
+    },
+    dispose: () => model.dispose(),
+  };
+}

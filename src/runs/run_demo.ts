@@ -1,0 +1,124 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { COMPARED_BY_DEFAULT } from '../methods/registry';
+import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
+import { demoCatalogue } from '../data/demo_catalogue';
+import { writePrepared } from '../preparation/files_node';
+import { splitData } from '../data/split_data';
+import { prepareInteractions } from '../preparation/prepare';
+import type { PreparedData } from '../data/types';
+import { createRandom } from '../random';
+import { compareMethods, type CompareOptions } from './compare';
+import type { Comparison } from './comparison';
+import { loadRun } from './load_run';
+import { recommendFromRun } from './recommend_run';
+
+/** A user's history, the item chosen next, and what each method recommends, all as titles. */
+export interface DemoExample {
+  readonly user: string;
+  readonly history: readonly string[];
+  readonly target: string;
+  readonly lists: readonly { readonly method: string; readonly titles: readonly string[] }[];
+}
+
+export interface RunDemoOptions extends Pick<
+  CompareOptions,
+  'signal' | 'callbacks' | 'onEvaluation' | 'onStart' | 'onProgress'
+> {
+  /** The folder for data and runs. Runs of an earlier demo there are removed. */
+  out: string;
+  /** A smaller shop and fewer epochs, to see that everything works. Default false. */
+  quick?: boolean;
+}
+
+/** What the demo found. */
+export interface DemoResult {
+  readonly comparison: Comparison;
+  readonly examples: readonly DemoExample[];
+}
+
+const EXAMPLE_USERS = 5;
+const EXAMPLE_LENGTH = 5;
+
+/**
+ * Generates a small shop, and trains and evaluates the default methods on it with the same epochs and evaluation.
+ *
+ * @param options the folder, and who watches.
+ * @returns the comparison, and the lists of five users drawn by a seed.
+ * @throws IlrecError when training is interrupted.
+ * @example
+ * ```ts no-run
+ * import { comparisonTable, runDemo } from 'tfjs-ilrec/node';
+ *
+ * const { comparison } = await runDemo({ out: 'runs/demo', quick: true });
+ * console.log(comparisonTable(comparison));
+ * ```
+ */
+export async function runDemo({ out, quick = false, ...watchers }: RunDemoOptions): Promise<DemoResult> {
+  const data = join(out, 'data');
+  const runs = join(out, 'runs');
+  await rm(runs, { recursive: true, force: true });
+  const shop = demoCatalogue(quick ? { numItems: 120, numUsers: 400 } : { numItems: 400, numUsers: 2400 });
+  const prepared = prepareInteractions(shop, { levels: 2, codebookSize: quick ? 16 : 32 }, 'generated');
+  await writePrepared(prepared, data);
+  const comparison = await compareMethods({
+    ...watchers,
+    data,
+    out: runs,
+    methods: COMPARED_BY_DEFAULT,
+    config: demoConfig(quick),
+  });
+  return { comparison, examples: await makeExamples(prepared, comparison) };
+}
+
+/** The demo's settings; the quick form trains less. */
+export function demoConfig(quick: boolean): TrainConfig {
+  return parseTrainConfig({
+    description: 'Settings of `npm run demo`.',
+    model: {
+      hiddenSize: quick ? 32 : 64,
+      numHiddenLayers: 3,
+      numAttentionHeads: 4,
+      hiddenDropout: 0.1,
+      embeddingDropout: 0.1,
+    },
+    methods: {
+      ilrec: { numNegativeLayers: 2, rewardWeight: 1 },
+      sasrec: { hiddenSize: 64, hiddenDropout: 0.2, attentionDropout: 0.2 },
+    },
+    training: {
+      epochs: quick ? 2 : 6,
+      batchSize: 32,
+      learningRate: 3e-3,
+      maxHistory: 12,
+      validationUsers: quick ? 100 : 300,
+      patience: null,
+    },
+    evaluation: { beamWidth: 20 },
+  });
+}
+
+/** Five users drawn by a seed, not picked. */
+async function makeExamples(prepared: PreparedData, { methods }: Comparison): Promise<DemoExample[]> {
+  const { histories, targets } = splitData(prepared).test;
+  const users = createRandom(0).shuffle(Int32Array.from(histories.keys())).slice(0, EXAMPLE_USERS);
+  const titleOf = (item: number): string => prepared.titles?.[item] ?? prepared.itemIds[item];
+  const lists = Array.from(users, (): { method: string; titles: string[] }[] => []);
+  for (const { method, runs } of methods.filter(({ kind }) => kind !== 'counts')) {
+    const run = await loadRun(runs[0].run);
+    for (const [i, user] of users.entries()) {
+      const items = await recommendFromRun(run, {
+        history: Array.from(histories[user], (item) => prepared.itemIds[item]),
+        k: EXAMPLE_LENGTH,
+      });
+      lists[i].push({ method, titles: items.map(({ id, title }) => title ?? id) });
+    }
+    run.dispose();
+  }
+  return Array.from(users, (user, i) => ({
+    user: prepared.userIds[user],
+    history: Array.from(histories[user], titleOf),
+    target: titleOf(targets[user]),
+    lists: lists[i],
+  }));
+}

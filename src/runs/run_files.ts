@@ -1,0 +1,32 @@
+import { join } from 'node:path';
+import { loadModel, saveModel } from '../checkpoints/model_files_node';
+import { writeJsonAtomically } from '../files/atomic_file_node';
+import type { RunFiles } from '../methods/method';
+import { readRunJson, readRunLines, runPaths, writeRunLines } from './run_directory';
+
+/** The files of a run for its method, and the names that the method has written. */
+export interface RecordedRunFiles extends RunFiles {
+  readonly written: ReadonlySet<string>;
+}
+
+/** @param folder the run directory; it may not be there yet. */
+export function runFiles(folder: string): RecordedRunFiles {
+  const written = new Set<string>();
+  const pathOf = (name: string): string => join(folder, name);
+  return {
+    folder,
+    written,
+    readJson: (name) => readRunJson(pathOf(name)),
+    readLines: (name) => readRunLines(pathOf(name)),
+    async writeJson(name, value) {
+      written.add(name);
+      await writeJsonAtomically(pathOf(name), value);
+    },
+    async writeLines(name, values) {
+      written.add(name);
+      await writeRunLines(pathOf(name), values);
+    },
+    loadModel: () => loadModel(runPaths(folder).model),
+    saveModel: (model) => saveModel(model, runPaths(folder).model),
+  };
+}

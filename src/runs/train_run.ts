@@ -1,0 +1,226 @@
+import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
+import { loadPrepared } from '../preparation/files_node';
+import { IlrecError } from '../errors';
+import type { AskedModel, BuildContext, BuiltMethod, Method, Need } from '../methods/method';
+import { findMethod, type MethodName } from '../methods/registry';
+import {
+  parseTrainConfig,
+  resolveConfig,
+  sectionOf,
+  type TrainConfig,
+  type TrainConfigInput,
+} from '../methods/train_config';
+import { trainingData } from '../methods/training_data';
+import type { TrainingCallback } from '../training/train_model';
+import { beginRun, newManifest } from './begin_run';
+import { checkSameBackend, checkSameRun } from './check_resume';
+import { fitRun } from './fit_run';
+import { loadRun } from './load_run';
+import { isRun, needFolder, readManifest, type RunManifest, writeManifest } from './run_directory';
+import { runFiles } from './run_files';
+import { abandonRun, claimRunFolder } from './run_folder';
+import { validate } from './validation';
+
+export interface TrainRunOptions {
+  /** A prepared folder. */
+  data: string;
+  /** The run directory to write. */
+  out: string;
+  /** The name of a method of the package, or a method of your own (`defineMethod`). */
+  method: MethodName | Method;
+  /** Settings as a config file holds them. Default: every default. */
+  config?: TrainConfigInput;
+  /** Methods of your own beside `method`, for example one that it needs. */
+  methods?: readonly Method[];
+  /** Replaces the config's epochs. */
+  epochs?: number;
+  /** Replaces the config's seed. */
+  seed?: number;
+  /** Resumes the run at `out` where there is one. Default false. */
+  resume?: boolean;
+  /** When aborted, the run writes a checkpoint after the step in progress and ends as 'interrupted'. */
+  signal?: AbortSignal;
+  /** Watch the run, e.g. `progress()`. Asked for once per model that is trained, with its name. */
+  callbacks?: (label: string) => readonly TrainingCallback[];
+  onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean) => void;
+}
+
+/** Where a run is, and its manifest as training left it. */
+export interface TrainRunResult {
+  readonly run: string;
+  readonly manifest: RunManifest;
+}
+
+/**
+ * Trains one method into a run directory: weights, tokenizer, item index, config, manifest, log and checkpoints.
+ *
+ * Runs on the backend that is set. A run that was killed at any moment resumes with `resume`, with the same losses.
+ * An error before the first checkpoint leaves nothing at `out`.
+ *
+ * @param options what to train, from which data, into which folder.
+ * @returns the folder and its manifest; `manifest.status` is 'interrupted' where `signal` ended the run.
+ * @throws IlrecError when `out` holds a run and `resume` is not set, the run there has another method, config, dataset
+ *   or, where it is not done, backend, `out` holds anything else, or the config breaks its rules.
+ * @example
+ * ```ts
+ * import { trainRun } from 'tfjs-ilrec/node';
+ *
+ * const config = { training: { epochs: 1, validationUsers: 0 }, model: { hiddenSize: 8, numHiddenLayers: 2 } };
+ * const { manifest } = await trainRun({ data: 'data', out: 'runs/new', method: 'sft', config });
+ * console.log(manifest.status); // done
+ * ```
+ */
+export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult> {
+  const { out, resume = false } = options;
+  const own = ownMethods(options);
+  const method = findMethod(options.method, own);
+  const prepared = await loadPrepared(options.data);
+  const config = resolveConfig(parseTrainConfig(options.config ?? {}, 'config', { methods: own }), prepared, options);
+  const earlier = isRun(out) ? await readManifest(out) : null;
+  if (earlier !== null) {
+    if (!resume)
+      throw new IlrecError(
+        `trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`,
+      );
+    await checkSameRun(out, earlier, method, config, prepared, own);
+    if (earlier.status === 'done') return { run: out, manifest: earlier };
+    checkSameBackend(out, earlier);
+  }
+  const begun: RunManifest = {
+    ...(earlier ?? newManifest(options.data, method, config, prepared)),
+    status: 'running',
+  };
+  if (earlier === null) await claimRunFolder(out, config, own);
+  const section = sectionOf(config, method);
+  const files = runFiles(out);
+  const context: BuildContext = { section, config, files, data: trainingData(prepared), prepared };
+  const startedAt = performance.now();
+  let outcome: Outcome;
+  try {
+    if (earlier === null) await beginRun(begun, method, config, context);
+    outcome = await trainMethod(method, config, context, options);
+  } catch (error) {
+    const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
+    if (earlier === null) await abandonRun(out, roles, files.written); // the same command can be given again, put right
+    throw error;
+  }
+  const seconds = begun.seconds + (performance.now() - startedAt) / 1000;
+  const manifest: RunManifest = { ...begun, ...outcome, seconds };
+  await writeManifest(out, manifest);
+  return { run: out, manifest };
+}
+
+type Outcome = Pick<RunManifest, 'status'> &
+  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
+
+/** Builds the method before its needs are trained, so that a mistake in the model is reported first. */
+async function trainMethod(
+  method: Method,
+  config: TrainConfig,
+  context: BuildContext,
+  options: TrainRunOptions,
+): Promise<Outcome> {
+  const built = await method.build(context);
+  const needs: Record<string, AskedModel> = {};
+  try {
+    const { training } = built;
+    if (training === null) return await finishCounting(method, built, context, options);
+    if (training.settings.initialWeights !== undefined) await readManifest(training.settings.initialWeights);
+    for (const need of method.needs?.(context.section) ?? []) {
+      const model = await loadNeed(need, config, context, options);
+      if (model === 'interrupted') return { status: 'interrupted' };
+      needs[need.role] = model;
+    }
+    const { signal, callbacks, onEvaluation } = options;
+    const { validationUsers } = training.settings;
+    const { bestStep, best, ...outcome } = await fitRun({
+      out: options.out,
+      training,
+      objective: training.objective(needs),
+      save: built.save,
+      validate: () => validateBuilt(built, context, validationUsers),
+      callbacks: callbacks?.(method.name),
+      signal,
+      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest)),
+    });
+    return {
+      ...outcome,
+      validation: validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best },
+    };
+  } finally {
+    built.dispose();
+    for (const model of Object.values(needs)) model.dispose();
+  }
+}
+
+/** A method without training is saved as it was built. */
+async function finishCounting(
+  { name }: Method,
+  built: BuiltMethod,
+  context: BuildContext,
+  { onEvaluation }: TrainRunOptions,
+): Promise<Outcome> {
+  await built.save();
+  const { validationUsers } = context.config.training;
+  if (validationUsers === 0) return { status: 'done' };
+  const metrics = await validateBuilt(built, context, validationUsers);
+  const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
+  onEvaluation?.(name, best, true);
+  return { status: 'done', validation: { users: validated(context, validationUsers), bestStep: 0, best } };
+}
+
+function validateBuilt(built: BuiltMethod, { config, data }: BuildContext, users: number): Promise<Evaluation> {
+  const { evaluation } = config;
+  return validate((histories) => built.recommender(histories, evaluation), evaluation.batchSize, users, data);
+}
+
+/** Users of the validation sample. */
+function validated({ data }: BuildContext, validationUsers: number): number {
+  return Math.min(validationUsers, data.split.valid.targets.length);
+}
+
+/**
+ * The other model that a method is trained with: the run that the config names, counts made on the spot, or a run
+ * that is trained into the run's own folder.
+ */
+async function loadNeed(
+  need: Need,
+  config: TrainConfig,
+  context: BuildContext,
+  options: TrainRunOptions,
+): Promise<AskedModel | 'interrupted'> {
+  const { data, section } = context;
+  const own = ownMethods(options);
+  const named = (section as Record<string, unknown>)[need.runField] as string | undefined;
+  const folder = named ?? needFolder(options.out, need.role);
+  if (named === undefined) {
+    const method = findMethod(need.method, own);
+    if (method.kind === 'counts') return await method.build({ ...context, section: sectionOf(config, method) });
+    const { callbacks, onEvaluation } = options;
+    const { manifest } = await trainRun({
+      ...options,
+      out: folder,
+      method,
+      methods: own,
+      config,
+      epochs: undefined,
+      resume: true,
+      callbacks: callbacks && (() => callbacks(need.role)),
+      onEvaluation: onEvaluation && ((_, record, isBest) => onEvaluation(need.role, record, isBest)),
+    });
+    if (manifest.status !== 'done') return 'interrupted';
+  }
+  const run = await loadRun(folder, { methods: own });
+  const refuse = (rule: string): never => {
+    run.dispose();
+    throw new IlrecError(`trainRun: ${need.runField} must ${rule} at ${folder}`);
+  };
+  const { kind, name } = findMethod(run.manifest.method, own);
+  if (!need.kinds.includes(kind)) refuse(`be a run of a method that is ${need.kinds.join(' or ')}, got ${name}`);
+  if (run.items.length !== data.numItems) refuse(`have the dataset's ${data.numItems} items, got ${run.items.length}`);
+  return run.model;
+}
+
+function ownMethods({ method, methods = [] }: TrainRunOptions): readonly Method[] {
+  return typeof method === 'string' ? methods : [method, ...methods];
+}
