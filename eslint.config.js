@@ -15,7 +15,7 @@ export const ROOMS = {
   ops: [],
   files: [],
   tokenizers: [],
-  generation: ['register.ts'],
+  generation: [],
   config: [],
   backends: ['register.ts'],
   safetensors: ['files'],

@@ -1,4 +1,4 @@
-/** CRR: Markov transitions, or any other ItemScorer, soften the loss where they believe in a "negative". */
+/** Collaborative reward: a Markov model, or any other ItemScorer, softens the loss of negatives that it finds likely. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import {

@@ -1,4 +1,4 @@
-/** Recommendations for one history: constrained beam search over the item trie, so that every answer is an item of the catalogue. */
+/** Recommends items for one history by constrained beam search over the item trie: every answer is in the catalogue. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import {

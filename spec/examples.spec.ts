@@ -1,13 +1,21 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { repository } from './support/installed_package';
+import { blocksOf, pages } from './support/readme_program';
+import { writeOrders } from './support/orders';
+
+/** Modules that other examples import. */
+const modules = ['own_method.ts'];
 
 /** What the last line of each example says. */
 const lastLines: Record<string, RegExp> = {
   'collaborative_reward.ts': /^reward loss per epoch: 3\.\d+ → 3\.\d+$/,
+  'compare_own_method.ts': /^Popularity, Markov, GRU: Leave-one-out, .+\.$/,
   'own_model.ts': /^next: .+; .+; .+$/,
   'pretrained_folder.ts': /^next: .+; .+; .+$/,
   'recommend.ts': /^5\. .+ \(log-probability -\d+\.\d\d\)$/,
@@ -17,7 +25,9 @@ const lastLines: Record<string, RegExp> = {
 
 describe('examples', () => {
   it('are all run here', () => {
-    expect(readdirSync(join(repository, 'examples')).sort()).to.deep.equal(Object.keys(lastLines));
+    expect(readdirSync(join(repository, 'examples')).sort()).to.deep.equal(
+      [...Object.keys(lastLines), ...modules].sort(),
+    );
   });
 
   for (const [name, lastLine] of Object.entries(lastLines)) {
@@ -29,3 +39,100 @@ describe('examples', () => {
     });
   }
 });
+
+/** What each program of README and docs prints, by page. */
+const printed: Record<string, readonly RegExp[]> = {
+  'README.md': [/^bought: .+\n(\d\. .+\n){5}$/],
+  'docs/collaborative-reward.md': [/^CRR per epoch: 3\.\d\d, [23]\.\d\d\n$/],
+  'docs/evaluation.md': [/^popularity 0\.0\d+ \[.+\]\nMarkov 0\.4\d+ \[.+\]\ndifference 0\.3\d+ \[.+\]\n$/],
+  'docs/memory.md': [/^adapter: 3968 numbers\nestimate without these: \d+\.\d MiB\n$/],
+  'docs/method.md': [/^(.+\n){4}$/],
+  'docs/own-data.md': [/^NDCG@10 0\.\d{4}, 60 users\n([a-z-]+-\d+ .+\n){5}$/],
+  'docs/own-model.md': [/^cross-entropy per epoch: 3\.\d\d, .+\nnext: .+, .+\n$/, /^(loss [34]\.\d{3}\n){4}$/],
+  'docs/platforms.md': [/^wasm\n$/],
+  'docs/pretrained-checkpoint.md': [/^cross-entropy per epoch: [78]\.\d\d, 5\.\d\d\nnext: .+, .+\n$/],
+};
+
+describe('the programs of README and docs', () => {
+  let folder: string;
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'ilrec-docs-'));
+    symlinkSync(join(repository, 'node_modules'), join(folder, 'node_modules'));
+    await writeOrders(folder);
+    cpSync(join(repository, 'spec/golden/checkpoints/smollm2'), join(folder, 'SmolLM2-135M'), { recursive: true });
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  it('are all run here, in pages written by hand', () => {
+    const withPrograms = pages.filter((page) => blocksOf(page, 'js').length > 0);
+    expect(withPrograms.sort()).to.deep.equal(Object.keys(printed).sort());
+  });
+
+  for (const [page, outputs] of Object.entries(printed)) {
+    const programs = blocksOf(page, 'js');
+    for (const [i, output] of outputs.entries()) {
+      it(`runs program ${i + 1} of ${outputs.length} of ${page}`, async () => {
+        expect(programs).to.have.length(outputs.length);
+        const found = await runProgram(folder, programs[i]);
+        expect(found).to.match(output);
+        const claims = [...programs[i].matchAll(/^ *console\.log\(.+\); \/\/ (.+)$/gm)].map(([, claim]) => claim);
+        expect(found.split('\n')).to.include.members(claims);
+        if (page !== 'README.md') return;
+        const shown = blocksOf(page, 'text')[0].split('\n');
+        const titles = found.replaceAll(/^\d\. /gm, '');
+        // rounding may move an item
+        expect(shown.filter((line) => titles.includes(line.replace(/^\d\. /, ''))).length).to.be.at.least(5);
+      });
+    }
+  }
+
+  it('imports with vite what the bundled page of the browser specs imports', () => {
+    const bundled = readFileSync(join(repository, 'spec/support/pages/bundled/backends.ts'), 'utf8').split('\n');
+    expect(bundled).to.include.members(blocksOf('docs/browser.md', 'ts')[0].split('\n'));
+  });
+
+  it('adds the toy loss of CONTRIBUTING', async () => {
+    const files = blocksOf('CONTRIBUTING.md', 'ts').flatMap((block) => {
+      const [, path] = /^\/\/ ((?:src|spec)\/.+)\n/.exec(block) ?? [];
+      return path === undefined ? [] : [{ path, block }];
+    });
+    expect(files.map(({ path }) => path)).to.deep.equal([
+      'src/losses/label_smoothing.ts',
+      'spec/losses/label_smoothing.spec.ts',
+    ]);
+    const copy = join(folder, 'contribution');
+    for (const { path, block } of files) {
+      linkFolder(join(repository, path.split('/')[0]), join(copy, path.split('/')[0]));
+      const room = dirname(path);
+      await rm(join(copy, room)); // a folder of its own in place of the link
+      linkFolder(join(repository, room), join(copy, room));
+      await writeFile(join(copy, path), block);
+    }
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      [join(repository, 'node_modules/mocha/bin/mocha.js'), '--reporter', 'dot', join(copy, files[1].path)],
+      { cwd: repository, env: { ...process.env, ILREC_SPEC_BACKENDS: 'cpu,wasm' } },
+    );
+    expect(stdout).to.include('14 passing');
+  });
+});
+
+/** Runs an ES module in a folder, with this repository's sources as the package. @returns what it prints. */
+async function runProgram(folder: string, program: string): Promise<string> {
+  const file = join(folder, 'program.mjs');
+  await writeFile(file, program);
+  const loader = join(repository, 'node_modules/tsx/dist/esm/index.mjs');
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', loader, file], {
+    cwd: folder,
+    env: { ...process.env, TSX_TSCONFIG_PATH: join(repository, 'tsconfig.json') },
+  });
+  return stdout;
+}
+
+/** Makes a folder whose entries are links to those of another. */
+function linkFolder(from: string, to: string): void {
+  if (existsSync(to)) return;
+  mkdirSync(to, { recursive: true });
+  for (const name of readdirSync(from)) symlinkSync(join(from, name), join(to, name));
+}

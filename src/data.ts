@@ -1,5 +1,5 @@
 /**
- * Reading, generating and preparing interaction data.
+ * Reads, splits and names data, without a model, a backend or a package of TensorFlow.
  *
  * @module tfjs-ilrec/data
  */
@@ -8,8 +8,9 @@ export { demoCatalogue, type DemoCatalogueOptions } from './data/demo_catalogue'
 export { readLcRec, type LcRecFiles } from './data/lc_rec';
 export { leaveOneOut } from './data/leave_one_out';
 export { readMiniOneRec, type MiniOneRecFiles } from './data/minionerec';
-export { readPlain, type PlainFiles } from './data/plain';
+export { readPlain, type PlainFiles } from './data/plain_table';
 export { readRecBole, type RecBoleFiles } from './data/recbole';
+export { splitCases, type EvaluationCases } from './data/split_cases';
 export type { TextFile } from './data/text_file';
 export type {
   InteractionData,
@@ -22,3 +23,16 @@ export type {
 } from './data/types';
 export { prepareInteractions, type PrepareOptions } from './preparation/prepare';
 export { formatPrepareReport } from './preparation/prepare_report';
+export { makeItemVectors, type ItemVectors } from './semantic_ids/make_item_vectors';
+export { makeSemanticIds, type MakeSemanticIdsOptions } from './semantic_ids/make_semantic_ids';
+export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
+export { encodeTitles, type EncodeTitlesOptions } from './tokenizers/item_titles';
+export { SemanticIdTokenizer, type SemanticIdTokenizerJson } from './tokenizers/semantic_id_tokenizer';
+export {
+  TextTokenizer,
+  type AddTokensOptions,
+  type DecodeTextOptions,
+  type EncodeTextOptions,
+  type TokenizerJson,
+} from './tokenizers/text_tokenizer';
+export { IlrecError } from './errors';

@@ -68,6 +68,7 @@ export {
   type EvaluationRecord,
 } from './callbacks/early_stopping';
 
+export * from './data';
 export * from './generation';
 export * from './evaluation';
 
@@ -94,39 +95,6 @@ export { resizeTokenEmbeddings, type VocabularyRows } from './pretrained/resize_
 export * from './lora';
 export * from './prompts';
 
-export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
-export { encodeTitles, type EncodeTitlesOptions } from './tokenizers/item_titles';
-export {
-  TextTokenizer,
-  type AddTokensOptions,
-  type DecodeTextOptions,
-  type EncodeTextOptions,
-  type TokenizerJson,
-} from './tokenizers/text_tokenizer';
-export { SemanticIdTokenizer, type SemanticIdTokenizerJson } from './tokenizers/semantic_id_tokenizer';
-export { makeSemanticIds, type MakeSemanticIdsOptions } from './semantic_ids/make_semantic_ids';
-export { makeItemVectors, type ItemVectors } from './semantic_ids/make_item_vectors';
-
-export { demoCatalogue, type DemoCatalogueOptions } from './data/demo_catalogue';
-export { readLcRec, type LcRecFiles } from './data/lc_rec';
-export { leaveOneOut } from './data/leave_one_out';
-export { readMiniOneRec, type MiniOneRecFiles } from './data/minionerec';
-export { readPlain, type PlainFiles } from './data/plain';
-export { prepareInteractions, type PrepareOptions } from './preparation/prepare';
-export { formatPrepareReport } from './preparation/prepare_report';
-export { readRecBole, type RecBoleFiles } from './data/recbole';
-export type { TextFile } from './data/text_file';
-export type {
-  InteractionData,
-  LeaveOneOut,
-  PreparedData,
-  PrepareReport,
-  PublishedCase,
-  PublishedCases,
-  SemanticIdReport,
-} from './data/types';
-
 export { registerKernels, unregisterKernels } from './kernels/register_kernels';
 export { createRandom, type Random } from './random';
-export { IlrecError } from './errors';
 export { VERSION } from './version';

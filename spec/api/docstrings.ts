@@ -15,7 +15,7 @@ export interface Missing {
  * - A class has `@param` for each parameter of its constructor, on the class or the constructor. Its public methods have a description, unless
  *   they override a method of the class that it extends.
  * - A function, or a constructor, that can throw an IlrecError says when, with `@throws`. It can throw if it contains a `throw`, or if it calls a
- *   function of src that can, however deep. One that cannot throw needs no `@throws`.
+ *   function of src that can, however deep. What a function that it returns can throw does not count. One that cannot throw needs no `@throws`.
  */
 export function missingDocs(api: PublicApi): Missing[] {
   const throws = throwFinder(api.checker);
@@ -108,10 +108,18 @@ function throwFinder(checker: ts.TypeChecker): CanThrow {
   };
   const search = (node: ts.Node): boolean => {
     if (ts.isThrowStatement(node)) return true;
+    if (isHandedBack(node)) return false;
     if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && bodyOf(node, checker).some(canThrow)) return true;
     return ts.forEachChild(node, search) ?? false;
   };
   return canThrow;
+}
+
+/** A function that is returned, alone or in an object: it runs later. */
+function isHandedBack(node: ts.Node): boolean {
+  if (ts.isMethodDeclaration(node)) return ts.isObjectLiteralExpression(node.parent);
+  if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node)) return false;
+  return ts.isPropertyAssignment(node.parent) || ts.isReturnStatement(node.parent);
 }
 
 /** The bodies of what a call or `new` runs, where they are in src. */

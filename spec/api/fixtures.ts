@@ -2,7 +2,7 @@ import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseTrainConfig } from '../../src/methods/train_config';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
-import { prepareData } from '../../src/preparation/files_node';
+import { prepareData } from '../../src/preparation/prepare_data_node';
 import { trainRun } from '../../src/runs/train_run';
 import { repository } from '../support/installed_package';
 

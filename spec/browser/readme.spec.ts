@@ -1,18 +1,16 @@
 import { expect } from 'chai';
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { inChromium } from '../support/browser';
 import { repository } from '../support/installed_package';
+import { textOf } from '../support/readme_program';
 
 const CDN = 'https://cdn.jsdelivr.net/npm/';
 
-describe('the page of the README in Chromium', function () {
-  this.timeout(60_000);
+describe('the page of docs/browser.md in Chromium', () => {
   const chromium = inChromium();
 
   it('trains, and has nothing left to do when it is opened again', async () => {
-    const [, program] =
-      /^```html\n([\s\S]*)<\/script>\n```/m.exec(readFileSync(join(repository, 'README.md'), 'utf8')) ?? [];
+    const [, program] = /^```html\n([\s\S]*)<\/script>\n```/m.exec(textOf('docs/browser.md')) ?? [];
     const steps: string[] = [];
     const { page } = await chromium.open('/pages/readme.html', {
       prepare: async (page) => {

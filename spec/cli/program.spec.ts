@@ -186,9 +186,7 @@ describe('ilrec', () => {
     const { steps, ...rest } = JSON.parse(stdout) as { steps: number; status: string };
     expect(rest.status).to.equal('interrupted');
     expect(existsSync(at(`run/checkpoints/step-${String(steps).padStart(9, '0')}.safetensors`))).to.equal(true);
-    expect(stderr).to.include(
-      `Interrupted at step ${steps}. Run the same command with --resume to continue.`,
-    );
+    expect(stderr).to.include(`Interrupted at step ${steps}. Run the same command with --resume to continue.`);
   });
 });
 

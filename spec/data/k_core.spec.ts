@@ -92,13 +92,12 @@ describe('kCoreFilter', () => {
       3,
     );
     expect(() => kCoreFilter(data, 9)).to.throw(
-      'kCoreFilter: kCore must leave some users and items of toy, got 9, which leaves none; use 4 at most',
+      'prepareInteractions: kCore must leave some users and items of toy, got 9, which leaves none; use 4 at most',
     );
     expect(kCoreFilter(data, 4).data.userIds).to.have.length(3);
     expect(() => kCoreFilter(dataOf([[0, 1]], 2), 5)).to.throw(
-      'kCoreFilter: toy must have a user with 3 interactions or more, got 2 at most',
+      'prepareInteractions: toy must have a user with 3 interactions or more, got 2 at most',
     );
     expect(() => kCoreFilter(dataOf([], 2), 0)).to.throw('got 0 at most');
-    expect(() => kCoreFilter(data, 1.5)).to.throw('kCoreFilter: kCore must be an integer, 0 or more, got 1.5');
   });
 });

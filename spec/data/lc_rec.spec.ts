@@ -27,7 +27,7 @@ describe('readLcRec', () => {
       '{"0": {"title": " Bläser—Set "}, "1": {"title": ""}, "9": {"title": "Lost"}}',
     );
     expect(data.titles).to.deep.equal(['Bläser—Set', null, null]);
-    expect(data.notes).to.deep.equal(['1 items of Toys.item.json have no semantic id and are left out.']);
+    expect(data.notes).to.deep.equal(['1 items of Toys.item.json have no semantic id and were left out.']);
   });
   it('takes the items of item file and interactions where there is no index', () => {
     const data = read('{"u": [5, 3]}', null, '{"3": {"title": "Drum"}}');

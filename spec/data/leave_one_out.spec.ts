@@ -14,6 +14,6 @@ describe('leaveOneOut', () => {
   it('refuses a user with two interactions', () => {
     expect(() =>
       leaveOneOut({ userIds: ['u', 'v'], sequences: [Int32Array.of(5, 3, 2), Int32Array.of(1, 2)] }),
-    ).to.throw('leaveOneOut: user "v" must have 3 interactions or more, got 2; run prepare, which drops such users');
+    ).to.throw('leaveOneOut: user "v" must have 3 interactions or more, got 2; prepareInteractions drops such users');
   });
 });

@@ -23,8 +23,8 @@ describe('readMiniOneRec', () => {
     expect(data.titles).to.deep.equal([null, 'Bolt, 5"', 'Vise']);
     expect(data.semanticIds?.[2]).to.deep.equal(['<a_2>', '<b_1>']);
     expect(data.notes).to.deep.equal([
-      "The split train is not there: each sequence starts with the user's first window in valid.csv and test.csv.",
-      'Sequences are split leave-one-out, not by the published split in time.',
+      "The split train is missing: each sequence starts with the user's first window in valid.csv and test.csv.",
+      'Sequences are split leave-one-out, not by the published chronological split.',
     ]);
   });
   it('keeps the published rows and takes their targets off the end of what is trained on', () => {
@@ -51,7 +51,7 @@ describe('readMiniOneRec', () => {
     expect(data.sequences.map((items) => [...items])).to.deep.equal([[0, 1]]);
     expect(data.cases).to.deep.equal({ valid: [], test: [{ history: Int32Array.of(0, 1), target: 2 }] });
     expect(data.notes?.at(-1)).to.equal(
-      'The rows of test.csv are evaluated as published and their targets are not trained on; those of valid.csv are, since the train split is missing, so that there is no validation.',
+      'The rows of test.csv are evaluated as published; their targets are not trained on. The train split is missing, so the rows of valid.csv are trained on and there is no validation.',
     );
     expect(() =>
       readMiniOneRec({
@@ -75,7 +75,7 @@ describe('readMiniOneRec', () => {
         missing: ['train'],
       }),
     ).to.throw(
-      'publishedSplit: the targets held out must be the last items of user "A1", got [0] where the chained windows end with [1]; use leave-one-out instead',
+      'readMiniOneRec: the held-out targets must be the last items of user "A1", got [0] where the chained windows end with [1]; use leave-one-out instead',
     );
   });
   it('takes semantic ids and titles from the info file where there is no index', () => {
@@ -109,7 +109,7 @@ describe('readMiniOneRec', () => {
       'readMiniOneRec: test.csv line 1: the header must name a column history_item_id, got "user_id,item_id"; rename or add one',
     );
     expect(() => readMiniOneRec({ windows: [valid], info: { name: 'i.txt', text: 'Nut\t10\n' } })).to.throw(
-      'i.txt line 1 must be semantic id, title and item number with tabs between, got "Nut\\t10"',
+      'i.txt line 1 must be semantic id, title and item id, separated by tabs, got "Nut\\t10"',
     );
   });
 });

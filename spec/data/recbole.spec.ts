@@ -20,7 +20,7 @@ describe('readRecBole', () => {
   });
   it('names line, value and rule', () => {
     expect(() => read('user_id,item_id,timestamp\n1,2,3\n')).to.throw(
-      'readRecBole: ml-100k.inter line 1: each column must be named as field:type with type token, float, token_seq or float_seq and a tab between, got "user_id,item_id,timestamp"; write e.g. "user_id:token"',
+      'readRecBole: ml-100k.inter line 1: each column must be named field:type, with type token, float, token_seq or float_seq, and separated by tabs, got "user_id,item_id,timestamp"; write e.g. "user_id:token"',
     );
     expect(() => read('user_id:token\titem_id:token\n1\t2\n')).to.throw(
       'ml-100k.inter line 1: the header must name timestamp:float, got "user_id item_id"; rename or add the column',
@@ -36,6 +36,6 @@ describe('readRecBole', () => {
     );
     expect(() =>
       read('user_id:token\titem_id:token\ttimestamp:float\n1\t2\t3\n', 'item_id:token\ttitle:token_seq\n2\tA\n2\tB\n'),
-    ).to.throw('ml-100k.item line 3: item_id must be there only once, got "2" again');
+    ).to.throw('ml-100k.item line 3: item_id must occur only once, got "2" again');
   });
 });

@@ -33,15 +33,15 @@ describe('bootstrapIntervals', () => {
   });
 
   it('refuses no users, unequal columns, no resamples and a level outside (0, 1)', () => {
-    expect(() => bootstrapInterval([])).to.throw('bootstrapIntervals: there must be at least one user, got 0');
+    expect(() => bootstrapInterval([])).to.throw('bootstrapInterval: there must be at least one user, got 0');
     expect(() => bootstrapIntervals([[1, 2], [1]])).to.throw(
-      'bootstrapIntervals: columns must have one length, got 2 and 1',
+      'bootstrapIntervals: columns must have one length, got 2 and 1; give each the same users',
     );
     expect(() => bootstrapInterval([1], { resamples: 0 })).to.throw(
-      'bootstrapIntervals: resamples must be an integer of at least 1, got 0',
+      'bootstrapInterval: resamples must be an integer of at least 1, got 0; 1000 is usual',
     );
     expect(() => bootstrapInterval([1], { level: 95 })).to.throw(
-      'bootstrapIntervals: level must lie between 0 and 1, got 95',
+      'bootstrapInterval: level must be between 0 and 1, got 95; 0.95 is usual',
     );
   });
 });

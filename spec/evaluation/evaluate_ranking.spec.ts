@@ -129,9 +129,14 @@ describe('evaluateRecommender', () => {
     expect(await messageOf({ users: 0 })).to.equal(
       'evaluateRecommender: users must be an integer of at least 1, got 0',
     );
-    expect(await messageOf({ users: [7] })).to.equal('evaluateRecommender: users must be integers in [0, 5), got 7');
+    expect(await messageOf({ users: [7] })).to.equal(
+      'evaluateRecommender: users must be user numbers in [0, 5), got 7',
+    );
     expect(await messageOf({ batchSize: 0 })).to.equal(
       'evaluateRecommender: batchSize must be an integer of at least 1, got 0',
+    );
+    expect(await messageOf({ resamples: 0 })).to.equal(
+      'evaluateRecommender: resamples must be an integer of at least 1, got 0; 1000 is usual',
     );
     expect(await messageOf({ recommend: () => Promise.resolve([[1]]) })).to.equal(
       'evaluateRecommender: recommend must return one list per user, got 1 lists for 5 users',

@@ -96,7 +96,7 @@ describe('pairedDifference', () => {
 
   it('refuses runs over different users, and none', () => {
     expect(() => pairedDifference([[1, 2]], [[1]])).to.throw(
-      'pairedDifference: all runs must rank the same users, got 2 and 1 users',
+      'pairedDifference: all runs must rank the same users, got 2 and 1 users; evaluate them with the same users option',
     );
     expect(() => pairedDifference([], [[1]])).to.throw(
       'pairedDifference: each method must have the ranks of at least one seed and user, got none',

@@ -23,7 +23,7 @@ describe('protocolText', () => {
     expect(protocolText(beamSearch)).to.equal(
       'Leave-one-out, test split (target: the last item of each user), 2000 of 24772 users drawn with seed 7. ' +
         'Full ranking of 9922 items by constrained beam search over the item trie, beam width 20, token probabilities over the whole vocabulary; ' +
-        'lists of 20 items, a target below that counts as a miss. ' +
+        'lists of 20 items; a target that is not in the list counts as a miss. ' +
         'The model sees the last 10 items of the history; items of the history may be recommended again. ' +
         'Ties: of equal scores the lower token. ' +
         'Intervals: 95 % percentile bootstrap over users, 1000 resamples, seed 7.',

@@ -2,7 +2,6 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { evaluateRecommender } from '../../src/evaluation/evaluate_ranking';
 import { beamSearchRecommender, scorerRecommender } from '../../src/evaluation/recommenders';
-import { splitCases } from '../../src/data/split_cases';
 import { buildPrefixTrie } from '../../src/generation/prefix_trie';
 import type { ItemScorer } from '../../src/models/item_scorer';
 import { forEachBackend } from '../support/backends';
@@ -91,32 +90,8 @@ describe('recommenders', () => {
         .recommend([0])
         .then(String, (error: Error) => error.message);
       expect(message).to.equal(
-        'scorerRecommender: scores must be numbers, nearest got NaN for item 0; its weights have diverged',
+        'scorerRecommender: scores must be numbers, got NaN from nearest for item 0; its weights have diverged',
       );
     });
-  });
-});
-
-describe('splitCases', () => {
-  const split = {
-    train: [Int32Array.of(1, 2), Int32Array.of(5)],
-    validation: Int32Array.of(3, 6),
-    test: Int32Array.of(4, 7),
-  };
-
-  it('asks for the last but one item after the training items, or for the last after those and the validation item', () => {
-    const valid = splitCases(split, 'valid');
-    expect([valid.histories.map((h) => [...h]), [...valid.targets]]).to.deep.equal([
-      [[1, 2], [5]],
-      [3, 6],
-    ]);
-    const test = splitCases(split, 'test');
-    expect([test.histories.map((h) => [...h]), [...test.targets]]).to.deep.equal([
-      [
-        [1, 2, 3],
-        [5, 6],
-      ],
-      [4, 7],
-    ]);
   });
 });

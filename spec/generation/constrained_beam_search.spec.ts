@@ -338,10 +338,10 @@ describe('constrainedBeamSearch', () => {
       'constrainedBeamSearch: beamWidth must be an integer of at least 1, got 0',
     );
     expect(await messageOf([[1]], { exclude: [null, null] })).to.equal(
-      'constrainedBeamSearch: exclude must hold one set per prompt, got 2 for 1 prompts',
+      'constrainedBeamSearch: exclude must have one set per prompt, got 2 for 1 prompts; use null for none',
     );
     expect(await messageOf([[1]], {}, 9)).to.equal(
-      "constrainedBeamSearch: item tokens must be below the decoder's vocabSize of 9, got 9; use the model's own item index",
+      "constrainedBeamSearch: item tokens must be below the decoder's vocabSize of 9, got 9; build the trie from the tokens that the model was trained on",
     );
     expect(await constrainedBeamSearch(new FakeDecoder(VOCAB), trie, [])).to.deep.equal([]);
   });

@@ -237,7 +237,7 @@ describe('generate', () => {
         'generate: numReturnSequences must be at most numBeams, got 2 and 1; raise numBeams',
       ],
       [{ maxNewTokens: 2, lengthPenalty: NaN }, 'generate: lengthPenalty must be a finite number, got NaN'],
-      [{ maxNewTokens: 2, eosTokenId: [2, 7] }, 'generate: eosTokenId must be integers in [0, 7), got 7'],
+      [{ maxNewTokens: 2, eosTokenId: [2, 7] }, 'generate: eosTokenId must be token ids in [0, 7), got 7'],
     ] as [GenerateOptions, string][]) {
       it(`refuses: ${message.slice('generate: '.length)}`, async () => {
         await expectRefused(generate(new FakeDecoder(VOCAB), [[1]], options), message);

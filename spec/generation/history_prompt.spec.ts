@@ -23,7 +23,9 @@ describe('historyPrompt', () => {
   });
 
   it('refuses an item that is not in the catalogue', () => {
-    expect(() => historyPrompt(tokenizer, [0, 3])).to.throw('historyPrompt: items must be integers in [0, 3), got 3');
+    expect(() => historyPrompt(tokenizer, [0, 3])).to.throw(
+      'historyPrompt: items must be item numbers in [0, 3), got 3',
+    );
   });
 });
 

@@ -178,11 +178,11 @@ describe('createModelDecoder', () => {
 
       const fixed = createModelDecoder(softmaxStack());
       expect(() => fixed.prefill([new Int32Array(T + 1)], 1)).to.throw(
-        'createModelDecoder: the model takes 6 tokens, got a prompt with its continuation of 7; shorten the prompts',
+        'createModelDecoder: the model takes 6 tokens, got 7 of a prompt and its continuation; shorten the prompts',
       );
       expect(() => fixed.prefill([[1], []], 1)).to.throw('prefill: every prompt needs a token, got none at prompt 1');
       expect(() => createModelDecoder(softmaxStack(), { batchSize: 0 })).to.throw(
-        'createModelDecoder: batchSize must be a positive integer, got 0',
+        'createModelDecoder: batchSize must be an integer of at least 1, got 0',
       );
     });
   });

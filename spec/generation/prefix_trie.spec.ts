@@ -96,14 +96,14 @@ describe('buildPrefixTrie', () => {
   it('refuses an empty catalogue, an empty sequence and what is not a token id', () => {
     expect(() => buildPrefixTrie([])).to.throw(
       IlrecError,
-      'buildPrefixTrie: the catalogue must hold at least one item, got 0',
+      'buildPrefixTrie: the catalogue must have at least one item, got 0',
     );
     expect(() => buildPrefixTrie([[1], []])).to.throw(
       "buildPrefixTrie: an item's sequence must have at least one token, got none for item 1; give the item a semantic id",
     );
     for (const token of [-1, 1.5, NaN, 2 ** 31]) {
       expect(() => buildPrefixTrie([[1, token]])).to.throw(
-        `buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position 1 of item 0`,
+        `buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at index 1 of item 0`,
       );
     }
   });

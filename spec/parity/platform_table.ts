@@ -17,15 +17,12 @@ export const RESULTS_FILE = fileURLToPath(new URL('../../docs/platforms.json', i
 export const README_FILE = fileURLToPath(new URL('../../README.md', import.meta.url));
 const [BEGIN, END] = ['<!-- platforms:begin -->', '<!-- platforms:end -->'];
 
-/** What nothing here can run, said as it is. */
-const UNTESTED: readonly (readonly [string, string])[] = [
-  ['tfjs-node-gpu (CUDA)', 'the same JavaScript and addon as tfjs-node; not run on a CUDA device'],
-  [
-    'WebGPU on a real GPU',
-    'the software adapters above run the same shaders; `npm run bench:gpu` is there to check one',
-  ],
-  ['Firefox, Safari', 'not tried'],
-  ['webgl', 'not supported for training: its weights drift'],
+/** Platforms that were never run, and what the table says of them; docs/platforms.md says why. */
+const NOT_RUN: readonly (readonly [string, string])[] = [
+  ['tfjs-node-gpu (CUDA)', 'not run'],
+  ['WebGPU on a real GPU', 'not run'],
+  ['Firefox, Safari', 'not run'],
+  ['webgl', 'not supported'],
 ];
 
 export function resultOf(platform: string, run: PlatformRun, reference: PlatformRun): PlatformResult {
@@ -48,26 +45,38 @@ export function resultOf(platform: string, run: PlatformRun, reference: Platform
   };
 }
 
-/** The README's table. */
+/** The README's table, in the form that Prettier gives it. */
 export function platformTable(results: readonly PlatformResult[]): string {
-  const mark = ([passed, all]: readonly [number, number]): string =>
-    passed === all ? `✔ ${all}` : `✘ ${passed} of ${all}`;
-  return [
-    `| Platform | ${GROUPS.join(' | ')} | largest difference / tolerance | steps/s |`,
-    `|---|${GROUPS.map(() => '---|').join('')}---|---|`,
-    ...results.map(
-      ({ platform, passed, largestShare, stepsPerSecond }) =>
-        `| ${platform} | ${GROUPS.map((group) => mark(passed[group])).join(' | ')} | ${largestShare === 0 ? 'reference' : (largestShare ?? '✘')} | ${stepsPerSecond ?? ''} |`,
-    ),
-    ...UNTESTED.map(([platform, why]) => `| ${platform} | ✘ | ✘ | ✘ | ✘ | ${why} | |`),
-  ].join('\n');
+  const rows = [
+    ['Platform', 'Cases passed', 'Largest difference / tolerance', 'Steps/s'],
+    ...results.map(({ platform, passed, largestShare, stepsPerSecond }) => [
+      platform,
+      casesPassed(passed),
+      largestShare === 0 ? 'reference' : String(largestShare ?? '✘'),
+      String(stepsPerSecond ?? ''),
+    ]),
+    ...NOT_RUN.map(([platform, state]) => [platform, state, '', '']),
+  ];
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  const [header, ...body] = rows.map((row) => line(row.map((cell, column) => cell.padEnd(widths[column]))));
+  return [header, line(widths.map((width) => '-'.repeat(width))), ...body].join('\n');
+}
+
+/** `✔ 25 of 25`, or with each group that failed: `✘ 24 of 25 (losses 8 of 9)`. */
+function casesPassed(passed: PlatformResult['passed']): string {
+  const failed = GROUPS.filter((group) => passed[group][0] < passed[group][1]);
+  const sum = (place: 0 | 1): number => GROUPS.reduce((total, group) => total + passed[group][place], 0);
+  const count = `${sum(0)} of ${sum(1)}`;
+  if (failed.length === 0) return `✔ ${count}`;
+  return `✘ ${count} (${failed.map((group) => `${group} ${passed[group].join(' of ')}`).join(', ')})`;
 }
 
 /** @throws Error when the README has lost the marks. */
 export function withTable(readme: string, table: string): string {
   const [from, to] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`README.md must hold ${BEGIN} and ${END}, got neither or one`);
-  return `${readme.slice(0, from + BEGIN.length)}\n${table}\n${readme.slice(to)}`;
+  return `${readme.slice(0, from + BEGIN.length)}\n\n${table}\n\n${readme.slice(to)}`;
 }
 
 export function readResults(): PlatformResult[] {

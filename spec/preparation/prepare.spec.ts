@@ -42,7 +42,7 @@ describe('prepareInteractions', () => {
     const asked = prepareInteractions(toy(), { codebookSize: 2 });
     expect(asked.report.semanticIds.codebookSize).to.equal(2);
     expect(asked.report.notes).to.include(
-      'The semantic ids of the dataset are replaced by new ones, as levels, codebookSize or vectors ask.',
+      'New semantic ids replace those of the dataset, because levels, codebookSize or vectors were given.',
     );
   });
   it('filters before it makes semantic ids', () => {
@@ -67,22 +67,22 @@ describe('prepareInteractions', () => {
     ]);
     const { semanticIds: _, ...bare } = toy();
     expect(formatPrepareReport('toy', prepareInteractions(bare, { codebookSize: 2 }).report)).to.match(
-      /level 1: 2 of 2 codes used, perplexity \d\.\d, \d+ % of the vectors left over/,
+      /level 1: 2 of 2 codes used, perplexity \d\.\d, \d+ % of the variance remains/,
     );
   });
   it('refuses options out of range', () => {
     expect(() => prepareInteractions(toy(), { kCore: -1 })).to.throw(
-      'prepare: kCore must be an integer of 0 or more, got -1; 5 is usual, 0 is no filter',
+      'prepareInteractions: kCore must be an integer of 0 or more, got -1; 5 is usual, 0 is no filter',
     );
     expect(() => prepareInteractions(toy(), { levels: 26 })).to.throw(
-      'prepare: levels must be an integer from 1 to 25, got 26; 3 is usual',
+      'prepareInteractions: levels must be an integer from 1 to 25, got 26; 3 is usual',
     );
     expect(() => prepareInteractions(toy(), { maxHistory: 0 })).to.throw(
-      'prepare: maxHistory must be an integer of 1 or more, got 0',
+      'prepareInteractions: maxHistory must be an integer of 1 or more, got 0',
     );
-    expect(() => prepareInteractions(toy(), { seed: 0.5 })).to.throw('prepare: seed must be an integer');
+    expect(() => prepareInteractions(toy(), { seed: 0.5 })).to.throw('prepareInteractions: seed must be an integer');
     expect(() => prepareInteractions(toy(), { codebookSize: 9 })).to.throw(
-      'residualKMeans: codebookSize must be an integer from 1 to the number of items (4), got 9; use 4 or so',
+      'makeSemanticIds: codebookSize must be an integer from 1 to the number of items (4), got 9; 4 is the default',
     );
   });
 });

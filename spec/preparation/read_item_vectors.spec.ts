@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { readItemVectors } from '../../src/preparation/read_item_vectors';
 
 const read = (text: string): [string, number[]][] =>
-  [...readItemVectors({ name: 'v.jsonl', text })].map(([id, vector]) => [id, [...vector]]);
+  [...readItemVectors('read', { name: 'v.jsonl', text })].map(([id, vector]) => [id, [...vector]]);
 
 describe('readItemVectors', () => {
   it('reads one vector per line, ids as text or number', () => {
@@ -13,7 +13,7 @@ describe('readItemVectors', () => {
   });
   it('names line, value and rule', () => {
     expect(() => read('{"id": "a", "vector": [1, null]}')).to.throw(
-      'readItemVectors: v.jsonl line 1 must have a list of finite numbers as "vector", got [1,null]; write {"id": ..., "vector": [...]}',
+      'read: v.jsonl line 1 must have a list of finite numbers as "vector", got [1,null]; write {"id": ..., "vector": [...]}',
     );
     expect(() => read('{"id": "a", "vector": []}')).to.throw('must have a list of finite numbers');
     expect(() => read('{"id": "a", "vector": [1]}\n{"id": "b", "vector": [1, 2]}')).to.throw(

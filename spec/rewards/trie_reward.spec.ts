@@ -309,19 +309,19 @@ describe('trieReward', () => {
 
   it('refuses a temperature that is not above 0', () => {
     const options = { scorer: randomScorer(1), trie: buildPrefixTrie([[2]]), temperature: 0 };
-    expect(() => trieReward(options)).to.throw('trieReward: temperature must be above 0, got 0');
+    expect(() => trieReward(options)).to.throw('trieReward: temperature must be above 0, got 0; 1 is the default');
   });
 
   it('refuses a scorer of another catalogue', () => {
     expect(() => trieReward({ scorer: randomScorer(5), trie: buildPrefixTrie([[2], [3]]) })).to.throw(
-      'trieReward: scorer and trie must be of the same catalogue, got 5 items in "random" and 2 in the trie',
+      'trieReward: scorer and trie must have the same catalogue, got 5 items in "random" and 2 in the trie',
     );
   });
 
   it("refuses a vocabulary that does not hold the items' tokens", () => {
     const reward = trieReward({ scorer: randomScorer(1), trie: buildPrefixTrie([[7]]) });
     expect(() => reward(contextOf([[BOS, 2]], 7))).to.throw(
-      "trieReward: the trie's tokens must be below the vocabulary size 7, got 7",
+      "trieReward: the trie's tokens must be below the vocabulary size 7, got 7; build trie and model from the same tokenizer",
     );
   });
 });

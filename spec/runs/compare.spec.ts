@@ -59,7 +59,9 @@ describe('compareMethods', () => {
       signal: controller.signal,
       callbacks: () => [{ onStep: () => controller.abort() }],
     });
-    expect(await messageOf(cut)).to.equal('compareMethods: sft was interrupted; run the same command again to resume it');
+    expect(await messageOf(cut)).to.equal(
+      'compareMethods: sft was interrupted; run the same command again to resume it',
+    );
     expect((await compareMethods(options)).methods[0].runs[0].manifest).to.deep.include({ status: 'done', steps: 7 });
   });
 

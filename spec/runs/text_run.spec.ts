@@ -8,7 +8,7 @@ import { readLog } from '../../src/runs/jsonl_log';
 import type { MethodName } from '../../src/methods/registry';
 import { runPaths } from '../../src/runs/run_directory';
 import { resolveConfig, type TrainConfigInput } from '../../src/methods/train_config';
-import { loadPrepared } from '../../src/preparation/files_node';
+import { loadPrepared } from '../../src/preparation/prepared_folder_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { initialRows } from '../../src/prompts/initial_rows';
 import type { LcRecLanguage } from '../../src/prompts/lc_rec_language';

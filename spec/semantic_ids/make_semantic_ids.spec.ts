@@ -125,7 +125,7 @@ describe('makeSemanticIds', () => {
     );
     expect(of([], [])).to.throw('got 0 for item "x"');
     expect(of([1, NaN], [3, 4])).to.throw(
-      'makeSemanticIds: vectors must be finite, got NaN at place 1 of item "x"; repair the vector',
+      'makeSemanticIds: vectors must be finite, got NaN at index 1 of item "x"; correct the vector',
     );
   });
   it('takes a catalogue of one item', () => {

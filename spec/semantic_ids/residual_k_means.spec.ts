@@ -81,7 +81,7 @@ describe('residualKMeans', () => {
   });
   it('refuses a codebook larger than the catalogue', () => {
     expect(() => residualKMeans(new Float32Array(40), 1, 3, 256, createRandom(0))).to.throw(
-      'residualKMeans: codebookSize must be an integer from 1 to the number of items (40), got 256; use 16 or so',
+      'makeSemanticIds: codebookSize must be an integer from 1 to the number of items (40), got 256; 16 is the default',
     );
   });
   it('has a default for every size', () => {

@@ -1,5 +1,5 @@
 import { type TrainConfig, type TrainConfigInput, parseTrainConfig } from '../../src/methods/train_config';
-import { writePrepared } from '../../src/preparation/files_node';
+import { writePrepared } from '../../src/preparation/prepared_folder_node';
 import { prepareInteractions } from '../../src/preparation/prepare';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
 

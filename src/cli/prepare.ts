@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { prepareData } from '../preparation/files_node';
+import { prepareData } from '../preparation/prepare_data_node';
 import { formatPrepareReport } from '../preparation/prepare_report';
 import { DATA_FORMATS, DATA_SPLITS } from '../preparation/read_dataset_node';
 import { backendOption } from './backend';

@@ -1,18 +1,22 @@
 import { IlrecError } from '../errors';
 import { show, textOf, type TextFile } from './text_file';
 
-/** One row of a CSV file: its fields and the line it starts on, from 1. */
+/** One row of a CSV file: its fields and the line it starts on, counted from 1. */
 export interface CsvRow {
   fields: string[];
   line: number;
 }
 
 /**
- * Reads CSV (RFC 4180): quoted fields hold delimiters, line breaks and doubled quotes; CRLF, LF, CR and a byte order mark are taken.
+ * Reads CSV (RFC 4180). Quoted fields may hold delimiters, line breaks and doubled quotes. Lines end with LF, CRLF or
+ * CR, and a byte order mark is ignored. A quote inside an unquoted field is plain text, as in `12" pipe`. Blank lines
+ * are skipped.
  *
- * A quote within an unquoted field stands for itself, as in `12" pipe`; blank lines are left out.
- * @returns the header's names without surrounding space, and the rows one at a time.
- * @throws IlrecError when a quote is never closed, a closed one is not followed by a delimiter, or a row is not as wide as the header.
+ * @param reader the public function that errors name.
+ * @param delimiter one character; default a comma.
+ * @returns the header's names, trimmed, and a generator of the rows.
+ * @throws IlrecError when a quote is never closed, when text follows a closing quote, or when a row is not as wide as
+ *   the header.
  */
 export function readCsv(
   reader: string,
@@ -66,7 +70,7 @@ function* csvRows(reader: string, file: TextFile, delimiter: string): Generator<
   }
 }
 
-/** The quoted field that starts at `start`, and where it ends. */
+/** Reads the quoted field that starts at `start`. `end` is the position behind its closing quote. */
 function quoted(
   reader: string,
   file: string,
@@ -98,7 +102,7 @@ function quoted(
   }
 }
 
-/** Line breaks in text[start..end): LF, CR and CRLF count one each. */
+/** Counts the line breaks in text[start..end); CRLF counts as one. */
 function newlinesIn(text: string, start: number, end: number): number {
   let count = 0;
   for (let i = start; i < end; i++) if (text[i] === '\n' || (text[i] === '\r' && text[i + 1] !== '\n')) count++;
@@ -106,8 +110,10 @@ function newlinesIn(text: string, start: number, end: number): number {
 }
 
 /**
- * The place of a column in the header, by any of its names.
- * @throws IlrecError when it is not there and not optional (then -1), or there twice.
+ * Finds a column of the header by any of its names, in any case.
+ *
+ * @returns its index; -1 when it is missing and optional.
+ * @throws IlrecError when it is missing and not optional, or when two columns fit.
  */
 export function columnOf(
   reader: string,

@@ -3,22 +3,22 @@ import { createRandom, type Random } from '../random';
 import { BRANDS, BUILDS, COLOURS, DEPARTMENTS } from './demo_words';
 import type { InteractionData } from './types';
 
-/** Size and seed of the demo shop. */
+/** Options of `demoCatalogue`. */
 export interface DemoCatalogueOptions {
-  /** Default 0. */
+  /** Any integer; the same seed gives the same shop on every platform. Default 0. */
   seed?: number;
-  /** 40 to 20,000, default 400. */
+  /** Items in the catalogue, 40 to 20,000. Default 400. */
   numItems?: number;
-  /** 1 or more, default 3000. */
+  /** Customers, 1 or more. Default 3000. */
   numUsers?: number;
 }
 
 const MIN_LENGTH = 5;
 const MAX_LENGTH = 15;
 const POPULARITY_EXPONENT = 0.8; // Zipf, within a kind and between departments
-const SUCCESSOR_WEIGHTS = [0.62, 0.2, 0.12, 0.06]; // of the four kinds that may follow, in the order the last two kinds choose
-const NOISE = 0.12; // share of interactions that ignore all structure
-const SAME_LINE = 6; // how many times likelier an item of the line of one of the last two items is
+const SUCCESSOR_WEIGHTS = [0.62, 0.2, 0.12, 0.06]; // of the four kinds that may follow; their order depends on the last two
+const NOISE = 0.12; // share of the orders that ignore all structure
+const SAME_LINE = 6; // an item of the same line as one of the last two items is this many times likelier
 const FAVOURITE_BRAND = 3;
 const FAVOURITE_BUILD = 2;
 const SECOND_DEPARTMENT = 0.35;
@@ -33,24 +33,38 @@ interface Item {
 }
 
 /**
- * Generates an outdoor shop: titled items and the orders of its customers. The same seed gives the same shop everywhere.
+ * Generates an outdoor shop: items with titles, and the orders of its customers.
  *
- * Items. There are 8 departments of 5 kinds ("Tent", "Fly Reel"). An item is a kind, one of 12 brands, one of the brand's two lines, a build
- * ("Ultralight") and a colour, each drawn uniformly, and its title spells them out: "Norrvik Aurora Ultralight Tent, Moss". No title occurs
- * twice. Item numbers are shuffled and tell nothing. Within a kind popularity falls by Zipf's law (exponent 0.8), in random order.
+ * Items. There are 8 departments with 5 kinds each ("Tent", "Fly Reel"). An item has a kind, one of 12 brands, one of
+ * the brand's two lines, a build ("Ultralight") and a colour, drawn uniformly. Its title spells them out: "Norrvik
+ * Aurora Ultralight Tent, Moss". All titles differ. Item numbers are shuffled and carry no information. Within a kind,
+ * popularity follows Zipf's law (exponent 0.8), in random order.
  *
- * Customers. Each has a first and a second department (popular ones likelier), a favourite brand and a favourite build, and makes 5 to 15
- * orders, each of an item not ordered before:
- * - with probability 0.12 any item, by popularity alone: noise;
- * - otherwise first a kind. Four kinds may follow each kind: three of its department and one complement from another one. Which of them is
- *   likely (0.62, 0.2, 0.12, 0.06) depends on the last kind and the one before it: who bought a tent after boots goes on otherwise than who
- *   bought it after a sleeping bag. A customer's first order is of the first (0.65) or the second department;
- * - then an item of that kind, by popularity, 6 times likelier when of the line of one of the last two items, 3 times when of the
- *   favourite brand, 2 times when of the favourite build.
+ * Customers. Each has a first and a second department (popular ones are likelier), a favourite brand and a favourite
+ * build. Each makes 5 to 15 orders and never orders an item twice. An order is drawn like this:
+ * - With probability 0.12 it is noise: any item, by popularity alone.
+ * - Otherwise its kind is drawn first. Four kinds may follow each kind: three of the same department and one of
+ *   another. The last two kinds decide which of the four is likely (0.62, 0.2, 0.12, 0.06), so a tent bought after
+ *   boots leads elsewhere than a tent bought after a sleeping bag. The first order is from the customer's first (0.65)
+ *   or second department.
+ * - Then an item of that kind is drawn by popularity. It is 6 times likelier when its line is that of one of the last
+ *   two items, 3 times when it is of the favourite brand, and 2 times when it has the favourite build.
  *
- * So recent order (two steps back), long-term taste, attributes that titles name, popularity and noise each carry a part. Colours carry
- * nothing. The process knows no tokens, codes or models, and its constants were set before any model ran on it.
- * @throws IlrecError when a size is out of range.
+ * Thus the last two orders, long-term taste, words of the titles, popularity and noise each explain a part; colours
+ * explain nothing. The process knows nothing of tokens or models, and its constants were set before any model was
+ * trained on it.
+ *
+ * @param options size and seed; see `DemoCatalogueOptions`.
+ * @returns the items, titles, users and sequences; `prepareInteractions` gives the items semantic ids.
+ * @throws IlrecError when `numItems` or `numUsers` is out of range.
+ * @example
+ * ```ts
+ * import { demoCatalogue } from 'tfjs-ilrec';
+ *
+ * const { itemIds, titles, sequences } = demoCatalogue({ numItems: 40, numUsers: 60 });
+ * console.log(itemIds.length, sequences.length); // 40 60
+ * console.log(titles?.[0]); // Tern & Co Harbour Expedition Camp Lantern, Sand
+ * ```
  */
 export function demoCatalogue({
   seed = 0,
@@ -145,7 +159,7 @@ function orders({ items, itemsOfKind, successors, departmentWeights }: Shop, ran
           : successors[last.kind][before.kind][draw(SUCCESSOR_WEIGHTS, random)];
       candidates = itemsOfKind[kind].filter((item) => !taken.has(item));
     }
-    const isNoise = candidates.length === 0; // or the kind is bought out
+    const isNoise = candidates.length === 0; // also when the customer owns every item of the kind
     if (isNoise) candidates = Array.from(items.keys()).filter((item) => !taken.has(item));
     const weights = candidates.map((number) => {
       const item = items[number];
@@ -164,7 +178,7 @@ function orders({ items, itemsOfKind, successors, departmentWeights }: Shop, ran
   return Int32Array.from(ordered);
 }
 
-/** An index with probability proportional to its weight. */
+/** Draws an index with probability proportional to its weight. */
 function draw(weights: readonly number[], random: Random): number {
   let total = 0;
   for (const weight of weights) total += weight;

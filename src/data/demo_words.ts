@@ -10,7 +10,7 @@ export const DEPARTMENTS: readonly (readonly string[])[] = [
   ['Fly Rod', 'Fly Reel', 'Fishing Line', 'Tackle Box', 'Fishing Waders'],
 ];
 
-/** Each brand has two lines: gear that is made to go together. */
+/** Each brand has two lines of gear that goes together. */
 export const BRANDS: readonly { brand: string; lines: readonly [string, string] }[] = [
   { brand: 'Norrvik', lines: ['Aurora', 'Fjell'] },
   { brand: 'Larkfell', lines: ['Tarn', 'Beacon'] },
@@ -26,7 +26,7 @@ export const BRANDS: readonly { brand: string; lines: readonly [string, string] 
   { brand: 'Basecamp Nine', lines: ['Storm', 'Halo'] },
 ];
 
-/** How the gear is built; every customer prefers one. */
+/** How the gear is built; each customer prefers one. */
 export const BUILDS: readonly string[] = [
   'Ultralight',
   'Insulated',
@@ -38,5 +38,5 @@ export const BUILDS: readonly string[] = [
   'Pro',
 ];
 
-/** Colours: in the titles, but nobody's reason to buy. */
+/** Colours are in the titles, but nobody chooses by them. */
 export const COLOURS: readonly string[] = ['Moss', 'Charcoal', 'Burnt Orange', 'Deep Blue', 'Sand', 'Black'];

@@ -2,7 +2,7 @@ import { IlrecError } from '../errors';
 import { show } from './text_file';
 import type { InteractionData } from './types';
 
-/** What a reader of rows adds row by row: user, item, time. */
+/** Collects rows of user, item and time, and turns them into one sequence per user. */
 export class InteractionTable {
   private readonly userNumbers = new Map<string, number>();
   private readonly itemNumbers = new Map<string, number>();
@@ -11,15 +11,19 @@ export class InteractionTable {
   private readonly times: number[] = [];
   private trimmed = 0;
 
-  /** @param reader the function named in errors. @param file the file named in errors. */
+  /**
+   * @param reader the public function that errors name.
+   * @param file the file that errors name.
+   */
   constructor(
     private readonly reader: string,
     private readonly file: string,
   ) {}
 
   /**
-   * Adds a row. Ids lose their surrounding space, and the report says how many did.
-   * @throws IlrecError when an id is blank or the time is no finite number.
+   * Adds a row. Ids are trimmed, and a note says how many had surrounding space.
+   *
+   * @throws IlrecError when an id is blank or the time is not a finite number.
    */
   add(line: number, user: unknown, item: unknown, time: unknown): void {
     this.users.push(numberOf(this.userNumbers, this.id('user', user, line)));
@@ -34,15 +38,18 @@ export class InteractionTable {
   }
 
   /**
-   * Groups by user, in the order users first appear, each sorted by time; ties keep the order of the file.
+   * Groups the rows by user, in the order of each user's first row, and sorts each group by time. Equal times keep the
+   * order of the file.
    *
-   * A row whose user, item and time were there before is dropped as a repeated record; the same item at another time is kept.
-   * @param titleOf item id -> title; items of it that nobody interacted with are left out, as there is no semantic id to reach them by.
+   * A row that repeats user, item and time of an earlier row is dropped. The same item at another time is kept.
+   *
+   * @param titleOf item id -> title. Items without an interaction are left out: no semantic id would lead to them.
+   * @throws IlrecError when no row was added.
    */
   build(name: string, titleOf?: ReadonlyMap<string, string | null>): InteractionData {
     if (this.users.length === 0)
       throw new IlrecError(
-        `${this.reader}: ${this.file} must have at least one interaction, got a header alone; write one row per interaction`,
+        `${this.reader}: ${this.file} must have at least one interaction, got only a header; write one row per interaction`,
       );
     const rowsOf: number[][] = Array.from(this.userNumbers, () => []);
     this.users.forEach((user, row) => rowsOf[user].push(row));
@@ -59,9 +66,9 @@ export class InteractionTable {
     });
     const itemIds = [...this.itemNumbers.keys()];
     const notes: string[] = [];
-    if (this.trimmed > 0) notes.push(`${this.trimmed} ids of ${this.file} had surrounding space, which is taken off.`);
+    if (this.trimmed > 0) notes.push(`${this.trimmed} ids of ${this.file} had surrounding space, which was removed.`);
     if (repeated > 0)
-      notes.push(`${repeated} rows of ${this.file} repeat user, item and time of an earlier row and are dropped.`);
+      notes.push(`${repeated} rows of ${this.file} repeat user, item and time of an earlier row and were dropped.`);
     if (titleOf !== undefined) {
       const without = itemIds.filter((id) => (titleOf.get(id) ?? null) === null).length;
       if (without > 0) notes.push(`${without} of ${itemIds.length} items have no title.`);

@@ -2,7 +2,7 @@ import { IlrecError } from '../errors';
 import { MIN_SEQUENCE_LENGTH } from './leave_one_out';
 import type { InteractionData } from './types';
 
-/** What a filter took away. */
+/** What a filter removed. */
 export interface Dropped {
   users: number;
   items: number;
@@ -10,26 +10,25 @@ export interface Dropped {
 }
 
 /**
- * Keeps the users with max(k, 3) interactions or more and the items with k or more, again and again until nothing changes any more.
+ * Keeps users with at least max(k, 3) interactions and items with at least k, and repeats that until nothing changes.
  *
- * Repeated interactions count each time. k = 0 leaves the catalogue whole, items without interactions included, and drops only the users
- * that leave-one-out cannot split; a published split stays whole.
- * @param k an integer, 0 or more.
- * @returns the data with users and items renumbered in their old order, and what was dropped.
- * @throws IlrecError when nothing is left; it names the largest k that leaves something.
+ * Repeated interactions all count. k = 0 keeps every item, also those without interactions, and drops only users that
+ * leave-one-out cannot split. A published split is not filtered.
+ *
+ * @param k an integer of 0 or more.
+ * @returns the data, users and items renumbered in the same order, and what was dropped.
+ * @throws IlrecError when nothing is left; the message names the largest k that leaves something.
  */
 export function kCoreFilter(data: InteractionData, k: number): { data: InteractionData; dropped: Dropped } {
-  if (!Number.isInteger(k) || k < 0)
-    throw new IlrecError(`kCoreFilter: kCore must be an integer, 0 or more, got ${k}; leave it out for no filter`);
   if (data.cases !== undefined) {
     if (k > 0)
       throw new IlrecError(
-        `kCoreFilter: kCore must be left out with a published split, whose rows name every item, got ${k}; use leave-one-out instead`,
+        `prepareInteractions: kCore must be left out for a published split, whose rows need every item, got ${k}; only leave-one-out can be filtered`,
       );
     return { data, dropped: { users: 0, items: 0, interactions: 0 } };
   }
   const core = findCore(data, k);
-  if (core.numUsers === 0) throw new IlrecError(emptyMessage(data, k));
+  if (core.numUsers === 0) throw new IlrecError(`prepareInteractions: ${emptyMessage(data, k)}`);
 
   const newNumber = new Int32Array(data.itemIds.length).fill(-1);
   let numItems = 0;
@@ -98,17 +97,18 @@ function findCore({ sequences, itemIds }: InteractionData, k: number): Core {
   return { userKept, itemKept, numUsers };
 }
 
+/** The rule that was broken, and the largest k that leaves something. */
 function emptyMessage(data: InteractionData, k: number): string {
   const longest = data.sequences.reduce((most, sequence) => Math.max(most, sequence.length), 0);
   if (longest < MIN_SEQUENCE_LENGTH) {
-    return `kCoreFilter: ${data.name} must have a user with ${MIN_SEQUENCE_LENGTH} interactions or more, got ${longest} at most; leave-one-out needs one to start from, one for validation and one for test`;
+    return `${data.name} must have a user with ${MIN_SEQUENCE_LENGTH} interactions or more, got ${longest} at most; leave-one-out needs one for training, one for validation and one for test`;
   }
-  let low = 0; // the largest k known to leave something; any k up to `high` may
+  let low = 0; // low leaves something; no k above high does
   let high = k - 1;
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     if (findCore(data, middle).numUsers > 0) low = middle;
     else high = middle - 1;
   }
-  return `kCoreFilter: kCore must leave some users and items of ${data.name}, got ${k}, which leaves none; use ${low} at most`;
+  return `kCore must leave some users and items of ${data.name}, got ${k}, which leaves none; use ${low} at most`;
 }

@@ -4,24 +4,39 @@ import type { InteractionData } from './types';
 
 const READER = 'readLcRec';
 
-/** The files of an LC-Rec folder. */
+/** The files of an LC-Rec dataset, for `readLcRec`. */
 export interface LcRecFiles {
   /** `*.inter.json`: user -> items in time order. */
   inter: TextFile;
-  /** `*.index.json`: item -> semantic id tokens. Without it `prepare` makes the semantic ids. */
+  /** `*.index.json`: item -> the tokens of its semantic id. Without it, `prepareInteractions` makes semantic ids. */
   index?: TextFile;
   /** `*.item.json`: item -> { title, ... }. */
   item?: TextFile;
-  /** Dataset name; default the part of the interactions' file name before its first dot. */
+  /** Name of the dataset. Default: the name of `inter` up to its first dot. */
   name?: string;
 }
 
 /**
- * Reads an LC-Rec dataset (the layout of LC-Rec, LETTER and GenRec).
+ * Reads an LC-Rec dataset (the file layout of LC-Rec, LETTER and GenRec).
  *
- * The catalogue is every key of the index, with or without interactions: what has a semantic id can be recommended. Without an index it is
- * every item of the item file and the interactions. Item ids are the keys.
- * @throws IlrecError naming file, key, value and rule.
+ * The catalogue is every key of the index, with or without interactions, since every item with a semantic id can be
+ * recommended. Without an index it is every item of the item file and of the interactions. The keys are the item ids.
+ *
+ * @param files the texts of the files; see `LcRecFiles`.
+ * @returns users and items in the order of the files, with titles and semantic ids where given.
+ * @throws IlrecError when a file is not such a JSON object, is empty, or names an item that the index lacks; the
+ *   message names the file, the key and the value.
+ * @example
+ * ```ts
+ * import { readLcRec } from 'tfjs-ilrec';
+ *
+ * const data = readLcRec({
+ *   inter: { name: 'Toys.inter.json', text: '{"u1": [0, 1, 0], "u2": [1]}' },
+ *   index: { name: 'Toys.index.json', text: '{"0": ["<a_1>", "<b_2>"], "1": ["<a_3>", "<b_1>"]}' },
+ * });
+ * console.log(data.name, data.itemIds, data.userIds); // Toys [ '0', '1' ] [ 'u1', 'u2' ]
+ * console.log(data.sequences[0]); // Int32Array(3) [ 0, 1, 0 ]
+ * ```
  */
 export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] }: LcRecFiles): InteractionData {
   const notes: string[] = [];
@@ -66,7 +81,7 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
   const itemIds = [...numberOf.keys()];
   if (titleOf !== undefined) {
     const unknown = [...titleOf.keys()].filter((id) => !numberOf.has(id)).length;
-    if (unknown > 0) notes.push(`${unknown} items of ${item?.name} have no semantic id and are left out.`);
+    if (unknown > 0) notes.push(`${unknown} items of ${item?.name} have no semantic id and were left out.`);
   }
   return {
     name,
@@ -79,7 +94,11 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
   };
 }
 
-/** Reads `*.index.json`: item -> its tokens, coarse to fine. */
+/**
+ * Reads `*.index.json`: item -> the tokens of its semantic id, coarse to fine.
+ *
+ * @throws IlrecError when there is no item, or an item has no list of tokens.
+ */
 export function readSemanticIds(reader: string, file: TextFile): Map<string, string[]> {
   const semanticIds = new Map<string, string[]>();
   for (const [item, value] of parseJsonObject(reader, file)) {
@@ -96,12 +115,16 @@ export function readSemanticIds(reader: string, file: TextFile): Map<string, str
   }
   if (semanticIds.size === 0)
     throw new IlrecError(
-      `${reader}: ${file.name} must have at least one item, got an empty object; remove the file to have semantic ids made`,
+      `${reader}: ${file.name} must have at least one item, got an empty object; leave the file out and semantic ids are made`,
     );
   return semanticIds;
 }
 
-/** Reads `*.item.json`: item -> title, null where there is none. */
+/**
+ * Reads `*.item.json`: item -> title, or null without one.
+ *
+ * @throws IlrecError when an item is not an object, or its title is not a text.
+ */
 export function readTitles(reader: string, file: TextFile): Map<string, string | null> {
   const titles = new Map<string, string | null>();
   for (const [item, value] of parseJsonObject(reader, file)) {

@@ -9,36 +9,56 @@ import { chainWindows } from './window_chain';
 
 const READER = 'readMiniOneRec';
 
-/** The files of a MiniOneRec dataset. */
+/** The files of a MiniOneRec dataset, for `readMiniOneRec`. */
 export interface MiniOneRecFiles {
-  /** The CSVs of the splits there are, in the order train, valid, test. */
+  /** The CSV files of the splits, in the order train, valid, test. Splits may be missing. */
   windows: TextFile[];
-  /** Which split each of `windows` is; needed for `split: 'published'`. */
+  /** The split of each of `windows`; required for `split: 'published'`. */
   splits?: SplitWindow['split'][];
   /**
-   * `leave-one-out` (default) or `published`: the rows of valid.csv and test.csv are evaluated and their targets are not trained on; without a
-   * train split valid's are, and only test.csv is evaluated.
+   * `published` evaluates the rows of valid.csv and test.csv, whose targets are then not trained on. When the train
+   * split is missing, valid.csv is trained on and only test.csv is evaluated. Default `leave-one-out`.
    */
   split?: 'leave-one-out' | 'published';
-  /** Splits that are not there, named in the report. */
+  /** The splits that are missing; a note of the report names them. Default none. */
   missing?: string[];
-  /** `*.index.json`: item -> semantic id tokens. */
+  /** `*.index.json`: item -> the tokens of its semantic id. */
   index?: TextFile;
   /** `*.item.json`: item -> { title, ... }. */
   item?: TextFile;
-  /** `*.info.txt`: semantic id, title and item number, tab-separated; used where index or item are not given. */
+  /**
+   * `*.info.txt`: semantic id, title and item id, separated by tabs. It stands in for `index` and `item`, whichever is
+   * not given.
+   */
   info?: TextFile;
-  /** Dataset name; default 'MiniOneRec' or the index's file name before its first dot. */
+  /** Name of the dataset. Default: the name of `index` up to its first dot, or 'MiniOneRec'. */
   name?: string;
 }
 
 /**
- * Reads MiniOneRec's CSVs: each row is a window of up to ten items (Python lists) and the item that followed.
+ * Reads MiniOneRec's CSV files. Each row holds a window of up to ten items, written as a Python list, and the item that
+ * followed it.
  *
- * The windows of a user overlap and are chained back into one sequence, which starts where the user's first window starts. Sequences are
- * split leave-one-out afterwards like those of every other format, unless the published split is asked for; the notes say which.
- * The catalogue is every key of the index, else of the info file, else of the windows.
- * @throws IlrecError naming file, line, value and rule.
+ * The windows of a user overlap. They are chained back into one sequence, which starts where the user's first window
+ * starts. Like those of every other format, the sequences are split leave-one-out, unless `split` asks for the
+ * published split; a note says which. The catalogue is every item of the index, or else of the info file, or else of
+ * the windows.
+ *
+ * @param files the texts of the files and the split; see `MiniOneRecFiles`.
+ * @returns users in the order of the files, with titles and semantic ids where given, and `cases` for the published
+ *   split.
+ * @throws IlrecError when a file or row is malformed, names an item that the index lacks or another semantic id than
+ *   the index, or when the published split has no test.csv or does not hold out each user's last items; the message
+ *   names the file, the line and the value.
+ * @example
+ * ```ts
+ * import { readMiniOneRec } from 'tfjs-ilrec';
+ *
+ * const text = 'user_id,history_item_id,item_id\nA1,"[3, 7]",5\nA1,"[3, 7, 5]",9\n';
+ * const { itemIds, sequences, notes } = readMiniOneRec({ windows: [{ name: 'test.csv', text }] });
+ * console.log(Array.from(sequences[0], (item) => itemIds[item])); // [ '3', '7', '5', '9' ]
+ * console.log(notes?.[0]); // Sequences are split leave-one-out, not by the published chronological split.
+ * ```
  */
 export function readMiniOneRec({
   windows,
@@ -60,15 +80,15 @@ export function readMiniOneRec({
   const numberOf = new Map<string, number>();
   semanticIdOf?.forEach((_, id) => numberOf.set(id, numberOf.size));
   const windowsOf = new Map<string, SplitWindow[]>();
-  for (const [at, file] of windows.entries()) {
+  for (const [part, file] of windows.entries()) {
     for (const row of windowRows(file)) {
-      const place = `${READER}: ${file.name} line ${row.line}`;
+      const where = `${READER}: ${file.name} line ${row.line}`;
       const numbers = row.items.map((id) => {
         if (semanticIdOf === undefined && !numberOf.has(id)) numberOf.set(id, numberOf.size);
         const number = numberOf.get(id);
         if (number === undefined)
           throw new IlrecError(
-            `${place} must have only items of ${source}, got ${show(id)}; use the index made for these windows`,
+            `${where} must have only items of ${source}, got ${show(id)}; use the index made for these windows`,
           );
         return number;
       });
@@ -76,7 +96,7 @@ export function readMiniOneRec({
       const given = semanticIdOf?.get(target)?.join('');
       if (row.semanticId !== '' && given !== undefined && given !== row.semanticId) {
         throw new IlrecError(
-          `${place}: item_sid must be ${show(given)}, the semantic id of item ${target} in ${source}, got ${show(row.semanticId)}; use the index made for these windows`,
+          `${where}: item_sid must be ${show(given)}, the semantic id of item ${target} in ${source}, got ${show(row.semanticId)}; use the index made for these windows`,
         );
       }
       if (!item && !fromInfo && row.title !== '') titleOf.set(target, row.title);
@@ -84,7 +104,7 @@ export function readMiniOneRec({
       const window = {
         history: numbers.slice(0, -1),
         target: numbers[numbers.length - 1],
-        split: splits[at] ?? 'train',
+        split: splits[part] ?? 'train',
       };
       if (known === undefined) windowsOf.set(row.user, [window]);
       else known.push(window);
@@ -98,7 +118,7 @@ export function readMiniOneRec({
   const notes: string[] = [];
   if (missing.length > 0)
     notes.push(
-      `The split ${missing.join(', ')} is not there: each sequence starts with the user's first window in ${windows.map((file) => file.name).join(' and ')}.`,
+      `The split ${missing.join(', ')} is missing: each sequence starts with the user's first window in ${windows.map((file) => file.name).join(' and ')}.`,
     );
   const { sequences, cases } = split === 'published' ? published(windowsOf, missing, notes) : chained(windowsOf, notes);
   const itemIds = [...numberOf.keys()];
@@ -116,9 +136,9 @@ export function readMiniOneRec({
 
 type Sequences = Pick<InteractionData, 'sequences' | 'cases'>;
 
-/** Whole sequences, to be split leave-one-out. */
+/** Chains the windows of each user into one sequence, which leave-one-out splits later. */
 function chained(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[]): Sequences {
-  notes.push('Sequences are split leave-one-out, not by the published split in time.');
+  notes.push('Sequences are split leave-one-out, not by the published chronological split.');
   let gaps = 0;
   const sequences = [...windowsOf.values()].map((list) => {
     const chain = chainWindows(list);
@@ -126,11 +146,13 @@ function chained(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[])
     return Int32Array.from(chain.sequence);
   });
   if (gaps > 0)
-    notes.push(`${gaps} windows overlap with no other of their user; they are appended in the order of the files.`);
+    notes.push(
+      `${gaps} windows overlap with no other window of their user; they were appended in the order of the files.`,
+    );
   return { sequences };
 }
 
-/** Sequences to train on, and the published rows to evaluate. */
+/** Separates the sequences to train on from the published rows to evaluate. */
 function published(
   windowsOf: ReadonlyMap<string, SplitWindow[]>,
   missing: readonly string[],
@@ -142,7 +164,7 @@ function published(
   notes.push(
     hasTrain
       ? 'The rows of valid.csv and test.csv are evaluated as published; their targets are not trained on.'
-      : 'The rows of test.csv are evaluated as published and their targets are not trained on; those of valid.csv are, since the train split is missing, so that there is no validation.',
+      : 'The rows of test.csv are evaluated as published; their targets are not trained on. The train split is missing, so the rows of valid.csv are trained on and there is no validation.',
   );
   const sequences: Int32Array[] = [];
   const valid: PublishedCase[] = [];
@@ -175,20 +197,20 @@ function* windowRows(file: TextFile): Generator<WindowRow> {
     title: place('item_title', true),
   };
   for (const { fields, line } of rows) {
-    const at = `${READER}: ${file.name} line ${line}`;
+    const where = `${READER}: ${file.name} line ${line}`;
     const user = fields[places.user].trim();
     const item = fields[places.item].trim();
     if (user === '')
-      throw new IlrecError(`${at}: user_id must not be blank, got ${show(fields[places.user])}; name the user`);
+      throw new IlrecError(`${where}: user_id must not be blank, got ${show(fields[places.user])}; name the user`);
     if (item === '')
-      throw new IlrecError(`${at}: item_id must not be blank, got ${show(fields[places.item])}; name the item`);
+      throw new IlrecError(`${where}: item_id must not be blank, got ${show(fields[places.item])}; name the item`);
     let history: string[];
     try {
       history = parsePythonList(fields[places.history]).map(String);
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       throw new IlrecError(
-        `${at}: history_item_id must be a Python list such as [12, 7] (${error.message}), got ${show(fields[places.history])}; write the list again`,
+        `${where}: history_item_id must be a Python list such as [12, 7] (${error.message}), got ${show(fields[places.history])}; write the list again`,
       );
     }
     yield {
@@ -201,7 +223,7 @@ function* windowRows(file: TextFile): Generator<WindowRow> {
   }
 }
 
-/** Reads `*.info.txt`: item number -> semantic id and title. */
+/** Reads `*.info.txt`: item id -> semantic id and title. */
 function readInfo(file: TextFile): { semanticIds: Map<string, string[]>; titles: Map<string, string | null> } {
   const semanticIds = new Map<string, string[]>();
   const titles = new Map<string, string | null>();
@@ -211,7 +233,7 @@ function readInfo(file: TextFile): { semanticIds: Map<string, string[]>; titles:
     const item = fields[fields.length - 1].trim();
     if (fields.length < 3 || tokens === null || item === '') {
       throw new IlrecError(
-        `${READER}: ${file.name} line ${number} must be semantic id, title and item number with tabs between, got ${show(line)}; write e.g. "<a_1><b_7>	Hammer	12"`,
+        `${READER}: ${file.name} line ${number} must be semantic id, title and item id, separated by tabs, got ${show(line)}; write e.g. "<a_1><b_7>	Hammer	12"`,
       );
     }
     if (semanticIds.has(item))

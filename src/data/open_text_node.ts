@@ -3,7 +3,13 @@ import { basename } from 'node:path';
 import { IlrecError } from '../errors';
 import type { TextFile } from './text_file';
 
-/** Reads a UTF-8 file; a byte order mark is dropped. @throws IlrecError when it is missing, a folder or no UTF-8. */
+/**
+ * Reads a UTF-8 file without its byte order mark.
+ *
+ * @param caller the public function that errors name.
+ * @param todo the way out that the error names when the file cannot be read.
+ * @throws IlrecError when the file is missing, is a folder, or is not UTF-8.
+ */
 export async function openText(caller: string, path: string, todo = 'check the path'): Promise<TextFile> {
   let bytes: Uint8Array;
   try {
@@ -20,7 +26,7 @@ export async function openText(caller: string, path: string, todo = 'check the p
   }
 }
 
-/** The names in a folder, sorted; [] where there is no such folder. */
+/** The names in a folder, sorted; [] when there is no such folder. */
 export async function listFolder(path: string): Promise<string[]> {
   return (await readdir(path).catch(() => [] as string[])).sort();
 }

@@ -2,24 +2,24 @@ import { IlrecError } from '../errors';
 import type { PublishedCase } from './types';
 import { chainWindows, type HistoryWindow } from './window_chain';
 
-/** A window of a published split. */
+/** A window and the published split that it belongs to. */
 export interface SplitWindow extends HistoryWindow {
   readonly split: 'train' | 'valid' | 'test';
 }
 
 /** One user's part of a published split. */
 export interface UserSplit {
-  /** What comes before every target that is held out. */
+  /** The items before all held-out targets. */
   readonly train: number[];
   readonly valid: PublishedCase[];
   readonly test: PublishedCase[];
 }
 
 /**
- * Splits one user's windows as they were published: the targets of the splits held out are taken off the end of the chained sequence.
+ * Splits one user's windows as published: the held-out targets are removed from the end of the chained sequence.
  *
- * @param heldOut splits whose targets must not be trained on.
- * @throws IlrecError when the targets held out are not the user's last items.
+ * @param heldOut the splits whose targets must not be trained on.
+ * @throws IlrecError when the held-out targets are not the user's last items.
  */
 export function publishedSplit(
   user: string,
@@ -33,7 +33,7 @@ export function publishedSplit(
   const targets = out.map(({ target }) => target);
   if (sorted(last) !== sorted(targets)) {
     throw new IlrecError(
-      `publishedSplit: the targets held out must be the last items of user "${user}", got [${targets.join(', ')}] where the chained windows end with [${last.join(', ')}]; use leave-one-out instead`,
+      `readMiniOneRec: the held-out targets must be the last items of user "${user}", got [${targets.join(', ')}] where the chained windows end with [${last.join(', ')}]; use leave-one-out instead`,
     );
   }
   const casesOf = (split: SplitWindow['split']): PublishedCase[] =>

@@ -1,4 +1,4 @@
-/** What `parsePythonList` gives for each element. */
+/** An element of a list that `parsePythonList` reads. */
 export type PythonValue = string | number;
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -17,10 +17,11 @@ const ESCAPES: Readonly<Record<string, string>> = {
 const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /**
- * Parses a Python literal list of strings and numbers, as `str(list)` writes it: `['a', "b's", 3, -1.5]`.
+ * Parses a Python list of strings and numbers, as `str(list)` writes it: `['a', "b's", 3, -1.5]`.
  *
- * Knows both quotes, escapes (\n, \', \x41, \u00e9, \U0001f3b8, octal) and a trailing comma.
- * @throws SyntaxError naming the column, from 1, and what should be there.
+ * Both quotes, escapes (\n, \', \x41, \u00e9, \U0001f3b8, octal) and a trailing comma are understood.
+ *
+ * @throws SyntaxError that names the column, counted from 1, and what must stand there.
  */
 export function parsePythonList(text: string): PythonValue[] {
   let at = 0;

@@ -5,19 +5,34 @@ import type { InteractionData } from './types';
 
 const READER = 'readRecBole';
 
-/** RecBole's atomic files. */
+/** RecBole's atomic files, for `readRecBole`. */
 export interface RecBoleFiles {
-  /** `*.inter`: tab-separated, header `user_id:token	item_id:token	timestamp:float`; other columns are ignored. */
+  /**
+   * `*.inter`: separated by tabs, with `user_id:token`, `item_id:token` and `timestamp:float` in the header; other
+   * columns are ignored.
+   */
   inter: TextFile;
-  /** `*.item`: `item_id:token` and a title: a column whose name holds "title" or "name". */
+  /** `*.item`: `item_id:token` and a column of titles, the first whose name contains "title" or "name". */
   item?: TextFile;
-  /** Dataset name; default the file name before its first dot. */
+  /** Name of the dataset. Default: the name of `inter` up to its first dot. */
   name?: string;
 }
 
 /**
- * Reads RecBole's atomic files. Time ties keep the file's order.
- * @throws IlrecError naming file, line, value and rule.
+ * Reads RecBole's atomic files. Equal times keep the order of the file.
+ *
+ * @param files the texts of the files; see `RecBoleFiles`.
+ * @returns users and items in the order of their first rows, and one sequence per user in time order.
+ * @throws IlrecError when a header or row is malformed, a column is missing, an id is blank, a time is not a finite
+ *   number, or an item occurs twice in `*.item`; the message names the file, the line and the value.
+ * @example
+ * ```ts
+ * import { readRecBole } from 'tfjs-ilrec';
+ *
+ * const text = 'user_id:token\titem_id:token\ttimestamp:float\n1\ttent\t20\n1\tboots\t10\n';
+ * const { name, itemIds, sequences } = readRecBole({ inter: { name: 'shop.inter', text } });
+ * console.log(name, itemIds, sequences[0]); // shop [ 'tent', 'boots' ] Int32Array(2) [ 1, 0 ]
+ * ```
  */
 export function readRecBole({ inter, item, name = inter.name.split('.')[0] }: RecBoleFiles): InteractionData {
   const rows = atomicRows(inter);
@@ -37,7 +52,7 @@ function readItemTitles(file: TextFile): Map<string, string | null> | undefined 
     const id = fields[idPlace].trim();
     if (titles.has(id))
       throw new IlrecError(
-        `${READER}: ${file.name} line ${line}: item_id must be there only once, got ${show(id)} again; keep one of the lines`,
+        `${READER}: ${file.name} line ${line}: item_id must occur only once, got ${show(id)} again; keep one of the lines`,
       );
     titles.set(id, fields[titlePlace].trim() || null);
   }
@@ -49,7 +64,7 @@ interface AtomicRows {
   body: Iterable<{ fields: string[]; line: number }>;
 }
 
-/** RecBole quotes nothing: a line is cut at its tabs. */
+/** Reads the header and the rows of an atomic file. RecBole quotes nothing, so each tab separates two fields. */
 function atomicRows(file: TextFile): AtomicRows {
   const lines = linesOf(READER, file);
   const first = (lines.next().value as { line: string }).line;
@@ -57,7 +72,7 @@ function atomicRows(file: TextFile): AtomicRows {
     const [field, type = ''] = cell.trim().split(':');
     if (!['token', 'float', 'token_seq', 'float_seq'].includes(type)) {
       throw new IlrecError(
-        `${READER}: ${file.name} line 1: each column must be named as field:type with type token, float, token_seq or float_seq and a tab between, got ${show(cell)}; write e.g. "user_id:token"`,
+        `${READER}: ${file.name} line 1: each column must be named field:type, with type token, float, token_seq or float_seq, and separated by tabs, got ${show(cell)}; write e.g. "user_id:token"`,
       );
     }
     return { field, type };

@@ -1,19 +1,22 @@
-import type { EvaluationCases } from './split_cases';
-import { splitCases } from './split_cases';
 import { leaveOneOut } from './leave_one_out';
+import { type EvaluationCases, splitCases } from './split_cases';
 import type { InteractionData, PublishedCase } from './types';
 
-/** What to train on and what to ask. */
+/** The sequences to train on and the questions to evaluate. */
 export interface DataSplit {
   readonly holdOut: 'leave-one-out' | 'published rows';
-  /** Per user, the items to train on, oldest first. */
+  /** Item numbers to train on, oldest first, [users]. */
   readonly train: Int32Array[];
-  /** Without rows where the dataset has none. */
+  /** Empty when the published rows have no validation split. */
   readonly valid: EvaluationCases;
   readonly test: EvaluationCases;
 }
 
-/** The dataset's published rows where it has some, leave-one-out otherwise. @throws IlrecError as `leaveOneOut`. */
+/**
+ * Splits a dataset by its published rows if it has any, and leave-one-out otherwise.
+ *
+ * @throws IlrecError as `leaveOneOut`.
+ */
 export function splitData({
   userIds,
   sequences,

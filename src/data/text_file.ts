@@ -1,22 +1,27 @@
 import { IlrecError } from '../errors';
 import { jsonErrorPlace } from '../files/json_error_place';
 
-/** A text file as the readers take it: they never open one, so that they run in a browser too. */
+/** The text of a file. The readers take texts and open no files, so they also run in a browser. */
 export interface TextFile {
-  /** The name that errors show. */
+  /** The file's name: errors show it, and its ending may decide the format. */
   name: string;
+  /** The whole content, decoded. */
   text: string;
 }
 
 const LONGEST_SHOWN = 60;
 
-/** A value as an error shows it: quoted, on one line, cut when long. */
+/** Formats a value for an error message: quoted, on one line, shortened when long. */
 export function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}...`;
 }
 
-/** The text without a byte order mark. @throws IlrecError when nothing but white space is left. */
+/**
+ * The text without its byte order mark.
+ *
+ * @throws IlrecError when only white space is left.
+ */
 export function textOf(reader: string, file: TextFile): string {
   const text = file.text.charCodeAt(0) === 0xfeff ? file.text.slice(1) : file.text;
   if (text.trim() === '')
@@ -26,7 +31,10 @@ export function textOf(reader: string, file: TextFile): string {
   return text;
 }
 
-/** The lines of a file with their numbers, from 1; CRLF and a byte order mark are taken off, blank lines left out. */
+/**
+ * The lines of a file with their numbers, counted from 1. Line ends and a byte order mark are removed, and blank lines
+ * are skipped.
+ */
 export function* linesOf(reader: string, file: TextFile): Generator<{ line: string; number: number }> {
   const text = textOf(reader, file);
   let start = 0;
@@ -40,10 +48,11 @@ export function* linesOf(reader: string, file: TextFile): Generator<{ line: stri
 }
 
 /**
- * Parses a file that is one JSON object, keys in the file's own order (integer-like keys ascending, as JavaScript has it).
+ * Parses a file that holds one JSON object. Keys keep the file's order, except that JavaScript puts integer-like keys
+ * first, ascending.
  *
- * @throws IlrecError when the text is no JSON, no object, or names a key twice:
- *   `JSON.parse` would silently keep the last of the two.
+ * @throws IlrecError when the text is not a JSON object or names a key twice. `JSON.parse` would silently keep the last
+ *   of the two.
  */
 export function parseJsonObject(reader: string, file: TextFile): Map<string, unknown> {
   const text = textOf(reader, file);
@@ -58,7 +67,7 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     throw new IlrecError(
-      `${reader}: ${file.name} must be one JSON object, got ${show(value)}; see the format's description in the README`,
+      `${reader}: ${file.name} must be one JSON object, got ${show(value)}; write {"key": value, ...}`,
     );
   }
   const seen = new Map<string, number>();
@@ -90,7 +99,11 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
   return entries;
 }
 
-/** Parses one line of a JSONL file into an object. */
+/**
+ * Parses one line of a JSONL file.
+ *
+ * @throws IlrecError when the line is not a JSON object.
+ */
 export function parseJsonLine(reader: string, file: string, line: string, number: number): Record<string, unknown> {
   let value: unknown;
   try {

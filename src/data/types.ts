@@ -1,93 +1,105 @@
-/** Who interacted with what, in time order: what every reader gives and every model trains on. */
+/** Users, items and their interactions in time order. All readers return it, and all models train on it. */
 export interface InteractionData {
-  /** The dataset's name, for tables and manifests. */
+  /** Name of the dataset, for tables and manifests. */
   name: string;
-  /** The source's item ids; an item number is an index into this list. Length N. */
+  /** The item ids of the source, [N]. An item number is an index into this list. */
   itemIds: string[];
-  /** One title per item, null where unknown. */
+  /** One title per item, null when unknown, [N]. */
   titles?: (string | null)[];
-  /** The source's user ids; a user number is an index into this list. */
+  /** The user ids of the source, [users]. A user number is an index into this list. */
   userIds: string[];
-  /** Per user, item numbers in time order (ties in the order of the file). */
+  /** Item numbers in time order, [users]. Equal times keep the order of the file. */
   sequences: Int32Array[];
-  /** Per item, its tokens from coarse to fine, e.g. ["<a_1>", "<b_7>"]; lengths may differ, items may share one. */
+  /**
+   * The tokens of each item from coarse to fine, such as ["<a_1>", "<b_7>"], [N]. Lengths may differ, and items may
+   * share a semantic id.
+   */
   semanticIds?: string[][];
-  /** What the reader decided on its own, one sentence each; printed with the report. */
+  /** What the reader decided, one sentence each; printed with the report. */
   notes?: string[];
-  /** The dataset's own evaluation rows, in place of leave-one-out; `sequences` are then what to train on, and hold none of these targets. */
+  /**
+   * The dataset's own evaluation rows, used instead of leave-one-out. `sequences` are then the training data and
+   * contain none of these targets.
+   */
   cases?: PublishedCases;
 }
 
-/** One question of an evaluation: after this history, which item? */
+/** One question of an evaluation: which item comes after this history? */
 export interface PublishedCase {
-  /** Items before the target, oldest first. */
+  /** Item numbers before the target, oldest first. */
   readonly history: Int32Array;
-  /** The item to be found. */
+  /** The item number to find. */
   readonly target: number;
 }
 
-/** The rows of the published splits; a split may be empty. */
+/** The rows of each published split; a split may be empty. */
 export type PublishedCases = Readonly<Record<'valid' | 'test', readonly PublishedCase[]>>;
 
 /** How well the codebooks are used. */
 export interface SemanticIdReport {
   source: 'given' | 'k-means';
-  /** Longest semantic id, in tokens. */
+  /** Tokens of the longest semantic id. */
   levels: number;
-  /** Different codes used per level. */
+  /** Number of different codes used, per level. */
   codesUsed: number[];
-  /** exp(entropy) of the codes over the items, per level: between 1 (collapsed) and `codesUsed` (balanced). */
+  /** exp(entropy) of the codes over the items, per level: from 1 (collapsed) to `codesUsed` (balanced). */
   perplexity: number[];
-  /** Different semantic ids; below the number of items where items share one. */
+  /** Number of different semantic ids; below N when items share one. */
   distinct: number;
-  /** Items beyond the first of each shared semantic id. */
+  /** Items that have the semantic id of an earlier item. */
   collisions: number;
-  /** k-means only: size of each codebook. */
+  /** k-means only: codes per codebook. */
   codebookSize?: number;
-  /** k-means only: items beyond the first of each shared id before the last level told them apart. */
+  /** k-means only: items that shared an id before the last level was added. */
   collisionsBeforeLastLevel?: number;
-  /** k-means only: share of the vectors' energy that is left after each k-means level, 0 to 1. */
+  /** k-means only: share of the vectors' variance that remains after each k-means level, 0 to 1. */
   residual?: number[];
 }
 
-/** What `prepare` did and found. */
+/** What `prepareInteractions` did and found. */
 export interface PrepareReport {
-  /** 'lc-rec', 'minionerec', 'recbole', 'csv' or whatever the caller named. */
+  /** 'lc-rec', 'minionerec', 'recbole', 'csv' or any other name that the caller gave. */
   format: string;
   users: number;
   items: number;
   interactions: number;
-  /** The k of the k-core filter, 0 where none was asked for. */
+  /** The k of the k-core filter, 0 for none. */
   kCore: number;
-  /** Interactions of a history that prompts may show; null for all. */
+  /** Newest interactions of a history that prompts show; null for all. */
   maxHistory: number | null;
-  /** Published rows per split, where those are evaluated instead of leave-one-out. */
+  /** Published rows per split; absent for leave-one-out. */
   cases?: { valid: number; test: number };
-  /** What the k-core filter and the three-interactions rule removed. */
+  /** What the k-core filter removed, and users with fewer than three interactions. */
   dropped: { users: number; items: number; interactions: number };
-  /** Items in the catalogue that no kept user interacted with. */
+  /** Items of the catalogue without an interaction of a remaining user. */
   itemsWithoutInteractions: number;
   sequenceLength: { min: number; mean: number; max: number };
   semanticIds: SemanticIdReport;
-  /** Seed of the k-means. */
+  /** Seed of the item vectors and of k-means. */
   seed: number;
   notes: string[];
 }
 
-/** A dataset ready for training: every item has a semantic id, and every user three interactions or more where the split is leave-one-out. */
+/**
+ * A dataset ready for training: every item has a semantic id, and for leave-one-out every user has at least three
+ * interactions.
+ */
 export interface PreparedData extends InteractionData {
   semanticIds: string[][];
   report: PrepareReport;
-  /** sha256 of items.jsonl, interactions.jsonl and, where there is one, cases.jsonl; present where the data came from or went to a folder. */
+  /**
+   * sha256 of items.jsonl, interactions.jsonl and, if it exists, cases.jsonl; absent for data that was never in a
+   * folder.
+   */
   checksum?: string;
 }
 
-/** The leave-one-out split; all three lists run over the users. */
+/** The leave-one-out split: three lists over the users. */
 export interface LeaveOneOut {
-  /** Each sequence without its last two interactions. */
+  /** Each user's sequence without its last two items. */
   train: Int32Array[];
-  /** The last but one item of each user. */
+  /** The last but one item of each user's sequence. */
   validation: Int32Array;
-  /** The last item of each user. */
+  /** The last item of each user's sequence. */
   test: Int32Array;
 }

@@ -1,19 +1,21 @@
-/** A stretch of a user's history and the item that followed it. */
+/** A part of a user's history and the item that followed it. */
 export interface HistoryWindow {
   history: number[];
   target: number;
 }
 
 /**
- * Chains the overlapping windows of one user, in time order, back into one sequence.
+ * Chains the overlapping windows of one user back into one sequence.
  *
- * The next window is the first one left whose whole history the sequence ends with, so that windows out of order are put right; where there
- * is none, the first one left adds what it has beyond its longest overlap with the sequence's end.
- * @returns the sequence, and how many windows joined it without any overlap.
+ * The next window is the first remaining one whose whole history is the end of the sequence, so windows may be out of
+ * order. If there is none, the first remaining window is appended without its longest overlap with the end of the
+ * sequence.
+ *
+ * @returns the sequence, and how many windows were appended without any overlap.
  */
 export function chainWindows(windows: readonly HistoryWindow[]): { sequence: number[]; gaps: number } {
   const left = [...windows];
-  // A history shorter than the others was cut by nothing but the sequence's start.
+  // Only the start of the sequence makes a history shorter than the others.
   const shortest = left.reduce((best, { history }, i) => (history.length < left[best].history.length ? i : best), 0);
   const [first] = left.splice(shortest, 1);
   const sequence = [...first.history, first.target];
@@ -28,14 +30,14 @@ export function chainWindows(windows: readonly HistoryWindow[]): { sequence: num
       continue;
     }
     const items = [...history, target];
-    const shared = overlap(sequence, items); // all of them where a window is there twice
+    const shared = overlap(sequence, items); // all items, when a window occurs twice
     if (shared === 0) gaps++;
     sequence.push(...items.slice(shared));
   }
   return { sequence, gaps };
 }
 
-/** The length of the longest end of `sequence` that `items` starts with. */
+/** Length of the longest end of `sequence` that `items` starts with. */
 function overlap(sequence: readonly number[], items: readonly number[]): number {
   for (let length = Math.min(sequence.length, items.length); length > 0; length--) {
     let equal = true;

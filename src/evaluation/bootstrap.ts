@@ -1,44 +1,95 @@
 import { IlrecError } from '../errors';
 import { createRandom } from '../random';
 
+/** Options of `bootstrapInterval` and `bootstrapIntervals`. */
 export interface BootstrapOptions {
-  /** How often the users are drawn again, with replacement; default 1000. */
+  /** How often users are drawn with replacement, 1 or more. Default 1000. */
   resamples?: number;
-  /** Default 0. */
+  /** Seed of the draws, any integer. Default 0. */
   seed?: number;
-  /** Share of the resampled means inside the interval, in (0, 1); default 0.95. */
+  /** Share of the resampled means inside the interval, in (0, 1). Default 0.95. */
   level?: number;
 }
 
-/** [low, high]. */
+/** An interval as [low, high]. */
 export type Interval = readonly [number, number];
 
-/** Percentile-bootstrap interval of the mean of one value per user. */
+/**
+ * Computes the percentile-bootstrap interval of a mean over users.
+ *
+ * @param values one value per user, [users], at least one.
+ * @param options resamples, seed and level; see `BootstrapOptions`.
+ * @returns [low, high].
+ * @throws IlrecError when there is no user, or `resamples` or `level` is out of range.
+ * @example
+ * ```ts
+ * import { bootstrapInterval } from 'tfjs-ilrec';
+ *
+ * const [low, high] = bootstrapInterval([0, 1, 1, 0, 1, 1, 0, 1]); // mean 0.625
+ * console.log(low, high); // 0.25 1
+ * ```
+ */
 export function bootstrapInterval(values: ArrayLike<number>, options: BootstrapOptions = {}): Interval {
-  return bootstrapIntervals([values], options)[0];
+  checkBootstrap('bootstrapInterval', [values], options);
+  return intervalsOf([values], options)[0];
 }
 
 /**
- * Percentile-bootstrap intervals of the means of several quantities of the same users. Each resample draws users once and serves all columns.
+ * Computes percentile-bootstrap intervals of the means of several quantities of the same users. All columns share the
+ * draws of users.
  *
  * @param columns [M] arrays of one value per user, all of one length of at least 1.
- * @returns [M] intervals, quantiles interpolated linearly between resampled means.
+ * @param options resamples, seed and level; see `BootstrapOptions`.
+ * @returns [M] intervals; quantiles are interpolated linearly between resampled means.
+ * @throws IlrecError when there is no user, columns differ in length, or `resamples` or `level` is out of range.
+ * @example
+ * ```ts
+ * import { bootstrapIntervals, gains } from 'tfjs-ilrec';
+ *
+ * const ranks = [1, 3, 0, 2, 1, 0, 5, 1];
+ * const [hitRatio, ndcg] = bootstrapIntervals([gains('hr', ranks, 10), gains('ndcg', ranks, 10)]);
+ * console.log(hitRatio, ndcg[0].toFixed(3), ndcg[1].toFixed(3)); // [ 0.375, 1 ] 0.266 0.829
+ * ```
  */
-export function bootstrapIntervals(
-  columns: readonly ArrayLike<number>[],
-  { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions = {},
-): Interval[] {
+export function bootstrapIntervals(columns: readonly ArrayLike<number>[], options: BootstrapOptions = {}): Interval[] {
+  checkBootstrap('bootstrapIntervals', columns, options);
+  return intervalsOf(columns, options);
+}
+
+/**
+ * Checks a number of resamples.
+ *
+ * @param caller the public function that errors name.
+ * @throws IlrecError when it is not an integer of at least 1.
+ */
+export function checkResamples(caller: string, resamples: number): void {
   if (!Number.isInteger(resamples) || resamples < 1)
-    throw new IlrecError(`bootstrapIntervals: resamples must be an integer of at least 1, got ${resamples}`);
+    throw new IlrecError(`${caller}: resamples must be an integer of at least 1, got ${resamples}; 1000 is usual`);
+}
+
+function checkBootstrap(
+  caller: string,
+  columns: readonly ArrayLike<number>[],
+  { resamples = 1000, level = 0.95 }: BootstrapOptions,
+): void {
+  checkResamples(caller, resamples);
   if (!(level > 0 && level < 1))
-    throw new IlrecError(`bootstrapIntervals: level must lie between 0 and 1, got ${level}`);
-  const numUsers = columns[0]?.length ?? 0;
+    throw new IlrecError(`${caller}: level must be between 0 and 1, got ${level}; 0.95 is usual`);
   for (const column of columns) {
-    if (column.length === 0) throw new IlrecError('bootstrapIntervals: there must be at least one user, got 0');
-    if (column.length !== numUsers)
-      throw new IlrecError(`bootstrapIntervals: columns must have one length, got ${numUsers} and ${column.length}`);
+    if (column.length === 0) throw new IlrecError(`${caller}: there must be at least one user, got 0`);
+    if (column.length !== columns[0].length)
+      throw new IlrecError(
+        `${caller}: columns must have one length, got ${columns[0].length} and ${column.length}; give each the same users`,
+      );
   }
-  // Users with the same values in each column are one kind: a table of the few kinds stays in the cache, unlike one of all users.
+}
+
+function intervalsOf(
+  columns: readonly ArrayLike<number>[],
+  { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions,
+): Interval[] {
+  const numUsers = columns[0]?.length ?? 0;
+  // Users with the same values in all columns are one kind: a table of the few kinds fits the cache, one of all users does not.
   const { kindOfUser, kinds } = groupUsers(columns, numUsers);
   const random = createRandom(seed);
   const means = columns.map(() => new Float64Array(resamples));
@@ -59,7 +110,7 @@ export function bootstrapIntervals(
   });
 }
 
-/** @param kinds the first user of each kind. */
+/** Groups users with the same values in all columns. `kinds` is the first user of each kind. */
 function groupUsers(
   columns: readonly ArrayLike<number>[],
   numUsers: number,
@@ -79,7 +130,7 @@ function groupUsers(
   return { kindOfUser, kinds };
 }
 
-/** Quantile of ascending values by linear interpolation. @param q in [0, 1]. */
+/** Quantile of ascending values, by linear interpolation. @param q in [0, 1]. */
 function quantile(sorted: Float64Array, q: number): number {
   const position = q * (sorted.length - 1);
   const below = Math.floor(position);

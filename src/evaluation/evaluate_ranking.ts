@@ -1,50 +1,76 @@
 import { IlrecError } from '../errors';
 import { createRandom } from '../random';
-import { bootstrapIntervals, type Interval } from './bootstrap';
+import { bootstrapIntervals, checkResamples, type Interval } from './bootstrap';
 import { gains, meanOf, rankOf, type MetricName } from './metrics';
 import type { EvaluationProtocol } from './protocol';
 import type { Recommender } from './recommenders';
 
+/** A metric and its cutoff, such as 'ndcg@10'. */
 export type MetricKey = `${MetricName}@${number}`;
 
+/** Options of `evaluateRecommender`: a recommender, the targets, and what to measure. */
 export interface EvaluateOptions extends Recommender {
-  /** The item each user should be recommended, [users]. */
+  /** The item number that each user should be recommended, [users]. */
   targets: ArrayLike<number>;
+  /** Which items of the users the targets are, for the protocol. */
   split: 'valid' | 'test';
-  /** Where the targets come from; a word for the protocol. Default 'leave-one-out'. */
+  /** Where the targets come from, for the protocol. Default 'leave-one-out'. */
   holdOut?: EvaluationProtocol['holdOut'];
-  /** Cutoffs; default [1, 5, 10]: HR at each, NDCG at each above 1, MRR at the last. */
+  /**
+   * Cutoffs, 1 to the length of the lists: HR at each, NDCG at each above 1, MRR at the largest. Default [1, 5, 10].
+   */
   ks?: readonly number[];
-  /** How many users, drawn without replacement by `seed`, or which; default all. */
+  /** How many users to draw without replacement, 1 or more, or their user numbers. Default all. */
   users?: number | readonly number[];
-  /** Users per call of `recommend`; the last batch may be smaller. Default 64. */
+  /** Users per call of `recommend`, 1 or more; the last batch may be smaller. Default 64. */
   batchSize?: number;
-  /** Seed of the draw of users and of the bootstrap; default 0. */
+  /** Seed of the draw of users and of the bootstrap, any integer. Default 0. */
   seed?: number;
-  /** Bootstrap resamples; default 1000. */
+  /** Bootstrap resamples, 1 or more. Default 1000. */
   resamples?: number;
-  /** Called after each batch. */
+  /** Called after each batch with the number of users done and of all. */
   onProgress?(done: number, total: number): void;
 }
 
+/** What `evaluateRecommender` returns: one number per metric, such as `result['ndcg@10']`, and what is listed here. */
 export type EvaluationResult = { [metric in MetricKey]: number } & {
   /** Users counted. */
   readonly users: number;
-  /** Entries of the lists that are no item number of the catalogue, or came twice in a list. */
+  /** Entries of the lists that are not item numbers of the catalogue, or occur twice in a list. */
   readonly invalidItems: number;
-  /** 95 % percentile-bootstrap interval of each metric. */
+  /** 95 % percentile-bootstrap interval of each metric, over users. */
   readonly ci95: Record<MetricKey, Interval>;
+  /** How the lists and the numbers were made; `protocolText` prints it. */
   readonly protocol: EvaluationProtocol;
-  /** Rank of each user's target from 1, 0 where it is not in the list, in the order of `evaluatedUsers`: what `pairedDifference` compares. */
+  /**
+   * Rank of each target, from 1, or 0 if it is not in the list, in the order of `evaluatedUsers`. `pairedDifference`
+   * compares them.
+   */
   readonly ranks: Int32Array;
   /** User numbers, ascending unless the caller gave them. */
   readonly evaluatedUsers: Int32Array;
 };
 
 /**
- * Evaluation over the whole catalogue: HR, NDCG and MRR with bootstrap intervals, each user's rank, and the protocol.
+ * Evaluates a recommender over the whole catalogue: HR, NDCG and MRR with bootstrap intervals, the rank of each target,
+ * and the protocol.
  *
- * @throws IlrecError when there are no users, a target is not an item, a cutoff exceeds the list, or `recommend` does not answer for each user.
+ * @param options a recommender (`beamSearchRecommender`, `scorerRecommender` or your own), targets and settings; see
+ *   `EvaluateOptions`.
+ * @returns the metrics, their intervals, the ranks and the protocol.
+ * @throws IlrecError when there are no users, a target or user is not in range, a cutoff is above the length of the
+ *   lists, an option is out of range, or `recommend` does not return one list per user.
+ * @example
+ * ```ts
+ * import { demoCatalogue, evaluateRecommender, leaveOneOut, markovScorer, scorerRecommender } from 'tfjs-ilrec';
+ *
+ * const data = demoCatalogue({ numItems: 40, numUsers: 60 });
+ * const { train, validation } = leaveOneOut(data);
+ * const scorer = markovScorer(train, data.itemIds.length);
+ * const recommender = scorerRecommender({ scorer, histories: train });
+ * const result = await evaluateRecommender({ ...recommender, targets: validation, split: 'valid' });
+ * console.log(result['hr@10'].toFixed(3), result.users, result.invalidItems); // 0.700 60 0
+ * ```
  */
 export async function evaluateRecommender(options: EvaluateOptions): Promise<EvaluationResult> {
   const {
@@ -60,6 +86,7 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
     onProgress,
   } = options;
   checkOptions(options, ks, batchSize);
+  checkResamples('evaluateRecommender', resamples);
   const evaluatedUsers = chooseUsers(targets.length, options.users, seed);
   const order = orderByCost(evaluatedUsers, options.costOf?.bind(options));
   const ranks = new Int32Array(evaluatedUsers.length);
@@ -99,7 +126,20 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
   return { ...values, users, invalidItems, ci95, protocol, ranks, evaluatedUsers };
 }
 
-/** The result without its per-user arrays: what `evaluate --json` prints. */
+/**
+ * Removes the arrays over users from a result, as `ilrec evaluate --json` prints it.
+ *
+ * @param result what `evaluateRecommender` returned.
+ * @returns the result without `ranks` and `evaluatedUsers`.
+ * @example
+ * ```ts
+ * import { evaluateRecommender, evaluationSummary, popularityScorer, scorerRecommender } from 'tfjs-ilrec';
+ *
+ * const recommender = scorerRecommender({ scorer: popularityScorer([[2, 0], [2, 1]], 4), histories: [[0], [1]] });
+ * const result = await evaluateRecommender({ ...recommender, targets: [2, 3], split: 'test', ks: [3] });
+ * console.log('ranks' in result, 'ranks' in evaluationSummary(result)); // true false
+ * ```
+ */
 export function evaluationSummary({
   ranks: _ranks,
   evaluatedUsers: _users,
@@ -108,27 +148,44 @@ export function evaluationSummary({
   return summary;
 }
 
-/** 'hr@1', 'hr@5', 'ndcg@5', 'hr@10', 'ndcg@10', 'mrr@10' for the default cutoffs. */
+/**
+ * Lists the metrics of an evaluation in the order of its result.
+ *
+ * @param ks cutoffs, as in `EvaluateOptions`. Default [1, 5, 10].
+ * @returns names such as 'ndcg@10': HR at each cutoff, NDCG at each above 1, MRR at the largest.
+ * @example
+ * ```ts
+ * import { metricKeys } from 'tfjs-ilrec';
+ *
+ * console.log(metricKeys().join(' ')); // hr@1 hr@5 ndcg@5 hr@10 ndcg@10 mrr@10
+ * ```
+ */
 export function metricKeys(ks: readonly number[] = [1, 5, 10]): MetricKey[] {
   return metricsOf(ks).map(({ key }) => key);
 }
 
 function metricsOf(ks: readonly number[]): { metric: MetricName; k: number; key: MetricKey }[] {
-  const last = Math.max(...ks);
+  const largest = Math.max(...ks);
   const pairs = ks.flatMap((k): [MetricName, number][] => [
     ['hr', k],
     ...(k > 1 ? ([['ndcg', k]] as [MetricName, number][]) : []),
   ]);
-  return [...pairs, ['mrr', last] as [MetricName, number]].map(([metric, k]) => ({ metric, k, key: `${metric}@${k}` }));
+  return [...pairs, ['mrr', largest] as [MetricName, number]].map(([metric, k]) => ({
+    metric,
+    k,
+    key: `${metric}@${k}`,
+  }));
 }
 
-/** User numbers to count; a drawn sample is ascending and the same for each method that is evaluated with the same seed. */
+/**
+ * User numbers to count. A drawn sample is ascending and depends only on the seed, so all methods get the same users.
+ */
 function chooseUsers(total: number, users: number | readonly number[] | undefined, seed: number): Int32Array {
   if (users === undefined) return Int32Array.from({ length: total }, (_, user) => user);
   if (typeof users !== 'number') {
     users.forEach((user) => {
       if (!(Number.isInteger(user) && user >= 0 && user < total))
-        throw new IlrecError(`evaluateRecommender: users must be integers in [0, ${total}), got ${user}`);
+        throw new IlrecError(`evaluateRecommender: users must be user numbers in [0, ${total}), got ${user}`);
     });
     if (users.length === 0) throw new IlrecError('evaluateRecommender: there must be at least one user, got 0');
     return Int32Array.from(users);
@@ -139,7 +196,7 @@ function chooseUsers(total: number, users: number | readonly number[] | undefine
   return shuffled.slice(0, users).sort();
 }
 
-/** Positions of the users, cheapest first, so that a batch of prompts needs little padding. */
+/** Positions of the users, cheapest first, so that the prompts of a batch need little padding. */
 function orderByCost(users: Int32Array, costOf?: (user: number) => number): number[] {
   const positions = Array.from(users.keys());
   if (!costOf) return positions;

@@ -1,41 +1,62 @@
 import { IlrecError } from '../errors';
-import { bootstrapInterval, type BootstrapOptions, type Interval } from './bootstrap';
+import { bootstrapInterval, type BootstrapOptions, checkResamples, type Interval } from './bootstrap';
 import { gain, meanOf, type MetricName } from './metrics';
-import { signFlipTest } from './sign_flip_test';
+import { checkPermutations, signFlipTest } from './sign_flip_test';
 
+/** Options of `pairedDifference`. */
 export interface PairedDifferenceOptions extends Omit<BootstrapOptions, 'level'> {
-  /** Default 'ndcg'. */
+  /** What to compare. Default 'ndcg'. */
   metric?: MetricName;
-  /** Cutoff; default 10. */
+  /** Cutoff, 1 or more. Default 10. */
   k?: number;
-  /** Random sign assignments of the test; default 10,000. */
+  /** Random sign assignments of the test, 1 or more. Default 10,000. */
   permutations?: number;
 }
 
+/** What `pairedDifference` returns. */
 export interface PairedDifference {
+  /** Metric and cutoff, such as 'ndcg@10'. */
   readonly metric: string;
   /** Mean of a minus mean of b. */
   readonly difference: number;
   /** 95 % paired bootstrap interval of the difference, over users. */
   readonly ci95: Interval;
-  /** Two-sided paired sign-flip randomisation test over users. */
+  /** Two-sided p-value of the paired sign-flip test over users, in (0, 1]. */
   readonly pValue: number;
+  /** The metric of a, averaged over seeds. */
   readonly meanA: number;
+  /** The metric of b, averaged over seeds. */
   readonly meanB: number;
+  /** Users compared. */
   readonly users: number;
+  /** Runs of a. */
   readonly seedsA: number;
+  /** Runs of b. */
   readonly seedsB: number;
-  /** What was done, in words. */
+  /** How the numbers were made, as a sentence. */
   readonly protocol: string;
 }
 
 /**
- * Compares two methods over the same users. A user's metric is averaged over the seeds first, and users are what is resampled: the interval and the test speak of
- * other users under these trained models, not of other seeds.
+ * Compares two methods over the same users. Each user's metric is first averaged over the seeds, then users are
+ * resampled. The interval and the test therefore tell about other users of these trained models, not about other seeds.
  *
- * @param a ranks of method a, [seeds][users], from 1, 0 where the target is not ranked; user u is the same user in every array.
+ * @param a ranks of method a, [seeds][users], from 1, or 0 for a target that is not ranked. User u is the same user in
+ *   all arrays.
  * @param b ranks of method b, [seeds][users]; the number of seeds may differ.
- * @throws IlrecError when an array is missing or the numbers of users differ.
+ * @param options metric, cutoff, resamples, permutations and seed; see `PairedDifferenceOptions`.
+ * @returns the difference of the means, its interval and its p-value.
+ * @throws IlrecError when a method has no ranks, the numbers of users differ, or `resamples` or `permutations` is out
+ *   of range.
+ * @example
+ * ```ts
+ * import { pairedDifference } from 'tfjs-ilrec';
+ *
+ * const ilrec = [[1, 2, 1, 4, 1, 3]]; // one seed, six users
+ * const sft = [[2, 5, 1, 0, 3, 3]];
+ * const { metric, difference, pValue } = pairedDifference(ilrec, sft);
+ * console.log(metric, difference.toFixed(4), pValue); // ndcg@10 0.2573 0.125
+ * ```
  */
 export function pairedDifference(
   a: readonly ArrayLike<number>[],
@@ -48,9 +69,11 @@ export function pairedDifference(
   for (const ranks of [...a, ...b]) {
     if (ranks.length !== users)
       throw new IlrecError(
-        `pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users`,
+        `pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users; evaluate them with the same users option`,
       );
   }
+  checkResamples('pairedDifference', resamples);
+  checkPermutations('pairedDifference', permutations);
   const gainsA = meanGains(a, metric, k);
   const gainsB = meanGains(b, metric, k);
   const differences = gainsA.map((value, user) => value - gainsB[user]);

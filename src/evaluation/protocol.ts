@@ -1,41 +1,58 @@
 import type { Interval } from './bootstrap';
 
-/** How a recommender makes its lists, in words and numbers that belong beside every result. */
+/** How a recommender makes its lists. It belongs beside every result. */
 export interface RankingProtocol {
-  /** How the list is made, e.g. 'constrained beam search over the item trie'. */
+  /** How the lists are made, such as 'constrained beam search over the item trie'. */
   readonly ranking: string;
-  /** Items in the catalogue; all are candidates for every user. */
+  /** N, items in the catalogue; all are candidates for every user. */
   readonly numItems: number;
-  /** W of the beam search; null where every item is scored. */
+  /** Beam width; null if every item is scored. */
   readonly beamWidth: number | null;
-  /** Whether probabilities are renormalised over the tokens that may follow; null where every item is scored. */
+  /** Whether probabilities are renormalised over the tokens that may follow; null if every item is scored. */
   readonly renormalize: boolean | null;
-  /** Items per list: a target below that is not ranked. */
+  /** Items per list. A target that is not in the list is not ranked. */
   readonly listLength: number;
-  /** Newest items of the history that the model sees; null when all. */
+  /** Newest items of the history that the model sees; null for all. */
   readonly maxHistory: number | null;
   /** Whether items of the history are left out of the list. */
   readonly excludeSeen: boolean;
-  /** Who is ahead at equal scores. */
+  /** Which item comes first at equal scores. */
   readonly tieRule: string;
 }
 
-/** Everything that must be known to repeat a result. */
+/** Everything needed to repeat a result. */
 export interface EvaluationProtocol extends RankingProtocol {
   /** Which item of each user is the target. */
   readonly split: 'valid' | 'test';
-  /** Where the targets come from: each user's last items, or rows that the dataset publishes, several of which may be one user's. */
+  /**
+   * Where the targets come from: each user's last items, or rows that the dataset publishes. A user may have several
+   * rows.
+   */
   readonly holdOut: 'leave-one-out' | 'published rows';
   /** Users counted. */
   readonly users: number;
   /** Users that have a target. */
   readonly usersTotal: number;
-  /** Seed of the draw of users; null when all were counted or the caller named them. */
+  /** Seed of the draw of users; null if all were counted or the caller named them. */
   readonly userSeed: number | null;
+  /** How the intervals were made. */
   readonly bootstrap: { readonly resamples: number; readonly seed: number; readonly level: number };
 }
 
-/** The protocol as one paragraph, to be printed with the numbers. */
+/**
+ * Writes a protocol as one paragraph, to print with the numbers.
+ *
+ * @param protocol the `protocol` of an `EvaluationResult`.
+ * @returns sentences about users, ranking, history, ties and intervals.
+ * @example
+ * ```ts
+ * import { evaluateRecommender, popularityScorer, protocolText, scorerRecommender } from 'tfjs-ilrec';
+ *
+ * const recommender = scorerRecommender({ scorer: popularityScorer([[2, 0], [2, 1]], 4), histories: [[0], [1]] });
+ * const { protocol } = await evaluateRecommender({ ...recommender, targets: [2, 3], split: 'test', ks: [3] });
+ * console.log(protocolText(protocol).split(' (')[0]); // Leave-one-out, test split
+ * ```
+ */
 export function protocolText(protocol: EvaluationProtocol): string {
   const { split, users, usersTotal, userSeed, numItems, bootstrap } = protocol;
   const published = protocol.holdOut === 'published rows';
@@ -56,14 +73,27 @@ export function protocolText(protocol: EvaluationProtocol): string {
     published
       ? `The published rows of the ${split} split, ${counted}.`
       : `Leave-one-out, ${split} split (target: ${target}), ${counted}.`,
-    `Full ranking of ${numItems} items by ${protocol.ranking}${beams}${probabilities}; lists of ${protocol.listLength} items, a target below that counts as a miss.`,
+    `Full ranking of ${numItems} items by ${protocol.ranking}${beams}${probabilities}; lists of ${protocol.listLength} items; a target that is not in the list counts as a miss.`,
     `The model sees ${history}; items of the history ${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
     `Ties: ${protocol.tieRule}.`,
     `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ${who}, ${bootstrap.resamples} resamples, seed ${bootstrap.seed}.`,
   ].join(' ');
 }
 
-/** A value with its interval, e.g. `0.1026 [0.0989, 0.1063]`. */
+/**
+ * Formats a value with its interval.
+ *
+ * @param value the metric.
+ * @param interval [low, high].
+ * @param digits decimals. Default 4.
+ * @returns text such as `0.1026 [0.0989, 0.1063]`.
+ * @example
+ * ```ts
+ * import { formatInterval } from 'tfjs-ilrec';
+ *
+ * console.log(formatInterval(0.10264, [0.0989, 0.10631])); // 0.1026 [0.0989, 0.1063]
+ * ```
+ */
 export function formatInterval(value: number, [low, high]: Interval, digits = 4): string {
   return `${value.toFixed(digits)} [${low.toFixed(digits)}, ${high.toFixed(digits)}]`;
 }

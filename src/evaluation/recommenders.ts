@@ -8,45 +8,81 @@ import { TopK } from '../generation/top_k';
 import type { ItemScorer } from '../models/item_scorer';
 import type { RankingProtocol } from './protocol';
 
-/** Makes ranked lists for users by number, and says how. Spread it into `evaluateRecommender`'s options. */
+/** Makes ranked lists for users, and states how. Spread it into the options of `evaluateRecommender`. */
 export interface Recommender {
-  /** Item numbers for each of the users, best first. */
+  /**
+   * Recommends items.
+   *
+   * @param users user numbers, [B].
+   * @returns item numbers for each user, best first, [B].
+   */
   recommend(users: readonly number[]): Promise<ArrayLike<number>[]>;
+  /** N, items in the catalogue. */
   readonly numItems: number;
+  /** How the lists are made. */
   readonly ranking: RankingProtocol;
-  /** The cost of a user, so that users of like cost share a batch. */
+  /** The cost of a user, such as the length of the history. Users of similar cost share a batch. */
   costOf?(user: number): number;
 }
 
 interface HistoryOptions {
-  /** Items before the target, oldest first, [users]. */
+  /** Item numbers before the target, oldest first, [users]. */
   histories: readonly ArrayLike<number>[];
-  /** Newest items that the model sees; default all. */
+  /** Newest items of the history that the model sees, 1 or more. Default all. */
   maxHistory?: number;
-  /** Leaves items of the whole history out of the list; default false: people do buy again. */
+  /** Leaves items of the whole history out of the list. Default false: people buy things again. */
   excludeSeen?: boolean;
-  /** Items per list; default 20. */
+  /** Items per list, 1 or more. Default 20. */
   listLength?: number;
 }
 
+/** Options of `beamSearchRecommender`. */
 export interface BeamSearchRecommenderOptions extends HistoryOptions {
+  /** The model: `createCausalDecoder` or `createModelDecoder` makes it. */
   decoder: CausalDecoder;
+  /** The items' token sequences: `buildPrefixTrie` makes it. */
   trie: PrefixTrie;
-  /** Writes the prompts, as `historyPrompt` does; left out where `prompt` is given. */
+  /** Writes the prompts with `historyPrompt`. Required unless `prompt` is given. */
   tokenizer?: PromptTokenizer;
-  /** The prompt that asks for the item after a history, such as an item language's; it cuts the history itself. */
+  /**
+   * Writes the prompt of a history instead of `tokenizer`, for example an item language's. It applies its own limit to
+   * the history.
+   */
   prompt?: (history: ArrayLike<number>) => ArrayLike<number>;
-  /** Default 20. */
+  /** Partial sequences kept per user and step, 1 or more. Default 20. */
   beamWidth?: number;
-  /** Default false; see `constrainedBeamSearch`. */
+  /** As in `constrainedBeamSearch`. Default false. */
   renormalize?: boolean;
-  /** Training interactions of each item, [N]: of the items behind one token sequence the more popular is ahead. Default: the lower item number is. */
+  /**
+   * Training interactions of each item, [N]: items that share a token sequence are ranked by it. Default: by item
+   * number.
+   */
   itemCounts?: ArrayLike<number>;
-  /** Default 8192; see `constrainedBeamSearch`. */
+  /** As in `constrainedBeamSearch`. */
   vocabTileSize?: number;
 }
 
-/** A causal LM that writes the next item's tokens: constrained beam search from the prompt of each user's history. */
+/**
+ * Makes a recommender of a causal language model, which writes the tokens of the next item by constrained beam search.
+ *
+ * @param options model, trie, prompts and histories; see `BeamSearchRecommenderOptions`.
+ * @returns a recommender for `evaluateRecommender`. Its `recommend` rejects as `constrainedBeamSearch` does.
+ * @throws IlrecError when neither `tokenizer` nor `prompt` is given.
+ * @example
+ * ```ts
+ * import { beamSearchRecommender, buildPrefixTrie, causalLM, createCausalDecoder } from 'tfjs-ilrec';
+ *
+ * const itemTokens = [[3, 5], [3, 6], [4, 5]]; // three items, two tokens each
+ * const recommender = beamSearchRecommender({
+ *   decoder: createCausalDecoder(causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 2 })),
+ *   trie: buildPrefixTrie(itemTokens),
+ *   tokenizer: { bosTokenId: 1, itemTokens },
+ *   histories: [[0, 2]],
+ *   excludeSeen: true,
+ * });
+ * console.log(await recommender.recommend([0])); // [ Int32Array(1) [ 1 ] ]
+ * ```
+ */
 export function beamSearchRecommender({
   decoder,
   trie,
@@ -63,7 +99,7 @@ export function beamSearchRecommender({
 }: BeamSearchRecommenderOptions): Recommender {
   if (prompt === undefined)
     throw new IlrecError(
-      'beamSearchRecommender: tokenizer or prompt must be given, got neither; give the tokenizer that the model was trained with',
+      'beamSearchRecommender: tokenizer or prompt must be given, got neither; give the tokenizer of the model',
     );
   const rankTies = itemCounts ? popularityTies(itemCounts) : itemNumberTies;
   return {
@@ -97,11 +133,28 @@ export function beamSearchRecommender({
   };
 }
 
+/** Options of `scorerRecommender`. */
 export interface ScorerRecommenderOptions extends HistoryOptions {
+  /** The model, such as `markovScorer`, `popularityScorer` or `sasrecScorer` makes. */
   scorer: ItemScorer;
 }
 
-/** A model that scores every item: the whole catalogue is ranked, equal scores by item number. */
+/**
+ * Makes a recommender of a model that scores every item. The whole catalogue is ranked; equal scores are ordered by
+ * item number.
+ *
+ * @param options scorer and histories; see `ScorerRecommenderOptions`.
+ * @returns a recommender for `evaluateRecommender`. Its `recommend` rejects with an IlrecError when a score is NaN.
+ * @example
+ * ```ts
+ * import { popularityScorer, scorerRecommender } from 'tfjs-ilrec';
+ *
+ * const histories = [[2, 0], [2, 1, 2]];
+ * const scorer = popularityScorer(histories, 4); // four items
+ * const recommender = scorerRecommender({ scorer, histories, excludeSeen: true, listLength: 2 });
+ * console.log(await recommender.recommend([0, 1])); // [ Int32Array(2) [ 1, 3 ], Int32Array(2) [ 0, 3 ] ]
+ * ```
+ */
 export function scorerRecommender({
   scorer,
   histories,
@@ -133,7 +186,7 @@ export function scorerRecommender({
           const score = scores[row * numItems + item];
           if (Number.isNaN(score))
             throw new IlrecError(
-              `scorerRecommender: scores must be numbers, ${scorer.name} got NaN for item ${item}; its weights have diverged`,
+              `scorerRecommender: scores must be numbers, got NaN from ${scorer.name} for item ${item}; its weights have diverged`,
             );
           if (best.accepts(score, item) && !seen?.has(item)) best.offer(score, item);
         }

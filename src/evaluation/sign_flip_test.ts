@@ -1,34 +1,46 @@
 import { IlrecError } from '../errors';
 import { createRandom } from '../random';
 
+/** Options of `signFlipTest`. */
 export interface SignFlipOptions {
-  /** Random assignments of signs; default 10,000. Where all assignments are no more than this they are enumerated and the p-value is exact. */
+  /**
+   * Random assignments of signs, 1 or more. If all possible assignments are no more than this, they are enumerated and
+   * the p-value is exact. Default 10,000.
+   */
   permutations?: number;
-  /** Default 0. */
+  /** Seed of the random signs, any integer. Default 0. */
   seed?: number;
 }
 
 /**
- * Paired randomisation test, two-sided: were the two methods alike, each user's difference would be as likely with the other sign.
+ * Tests paired differences by randomisation, two-sided. If the two methods were equal, each difference would be as
+ * likely with the other sign.
  *
  * ```
  * p = (1 + #{ |sum of s_u d_u| >= |sum of d_u| }) / (1 + permutations),   s_u = -1 or 1;   enumerated: without the two 1s
  * ```
  *
- * @param differences one value per user; zeros do not matter.
- * @returns the p-value in (0, 1]; 1 where all differences are 0.
+ * @param differences one value per user, [users]; zeros change nothing.
+ * @param options permutations and seed; see `SignFlipOptions`.
+ * @returns the p-value in (0, 1]; 1 if all differences are 0.
+ * @throws IlrecError when `permutations` is not an integer of at least 1.
+ * @example
+ * ```ts
+ * import { signFlipTest } from 'tfjs-ilrec';
+ *
+ * console.log(signFlipTest([0.5, 0.2, 0.1, 0.4, 0])); // 0.125
+ * ```
  */
 export function signFlipTest(
   differences: ArrayLike<number>,
   { permutations = 10_000, seed = 0 }: SignFlipOptions = {},
 ): number {
-  if (!Number.isInteger(permutations) || permutations < 1)
-    throw new IlrecError(`signFlipTest: permutations must be an integer of at least 1, got ${permutations}`);
+  checkPermutations('signFlipTest', permutations);
   const sizes = Float64Array.from(differences).filter((difference) => difference !== 0);
   if (sizes.length === 0) return 1;
   const total = sizes.reduce((sum, size) => sum + size, 0);
   const scale = sizes.reduce((sum, size) => sum + Math.abs(size), 0);
-  const bar = Math.abs(total) - 1e-12 * scale; // a sum in another order must still count as equal
+  const bar = Math.abs(total) - 1e-12 * scale; // the same sum in another order must count as equal
 
   if (sizes.length < 31 && 2 ** sizes.length <= permutations) {
     const all = 2 ** sizes.length;
@@ -52,4 +64,17 @@ export function signFlipTest(
     if (Math.abs(sum) >= bar) extreme++;
   }
   return (1 + extreme) / (1 + permutations);
+}
+
+/**
+ * Checks a number of permutations.
+ *
+ * @param caller the public function that errors name.
+ * @throws IlrecError when it is not an integer of at least 1.
+ */
+export function checkPermutations(caller: string, permutations: number): void {
+  if (!Number.isInteger(permutations) || permutations < 1)
+    throw new IlrecError(
+      `${caller}: permutations must be an integer of at least 1, got ${permutations}; 10000 is usual`,
+    );
 }

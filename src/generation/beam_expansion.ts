@@ -5,9 +5,9 @@ import type { TokenScores } from './token_scores';
 import type { TopK } from './top_k';
 import { levelsOf } from './trie_facts';
 
-/** The prefixes alive at a step. */
+/** The prefixes that a step continues. */
 export interface Beams {
-  /** Beams per user. */
+  /** Beams per user: 1 in the first step, then W. */
   readonly width: number;
   /** Tokens of each prefix. */
   readonly depth: number;
@@ -17,20 +17,20 @@ export interface Beams {
   readonly scores: Float64Array;
 }
 
-/** What the search of a batch keeps from step to step. */
+/** The state of a batch's search that lasts from step to step. */
 export interface Search {
   readonly trie: PrefixTrie;
   /** W, beams per user after the first step. */
   readonly width: number;
-  /** What each user must not get, [B]; null or undefined for nothing. */
+  /** Items that each user must not get, [B]; null or undefined for none. */
   readonly excluded: readonly (ExcludedItems | null | undefined)[];
-  /** The best complete sequences of each user, by edge, [B]. */
+  /** The best complete sequences of each user, by trie edge, [B]. */
   readonly complete: readonly TopK[];
-  /** The best continuations of the user at hand; empty between users. */
+  /** The best continuations of the current user; empty between users. */
   readonly unfinished: TopK;
 }
 
-/** The beams after a step, and how the decoder gets there. */
+/** The beams after a step, and what the decoder must do to reach them. */
 export interface Continuation {
   readonly beams: Beams;
   /** The token that each beam appends, [B * W]; 0 where unused. */
@@ -40,9 +40,10 @@ export interface Continuation {
 }
 
 /**
- * Keeps the complete sequences among the continuations of all beams, and of the others the best as the next beams; null where no user has any.
+ * Continues all beams by one token. Complete sequences are kept; the best of the others become the next beams.
  *
- * @throws IlrecError on a log-probability that is NaN.
+ * @returns the next beams, or null when no user has any.
+ * @throws IlrecError when a log-probability is NaN.
  */
 export function expandBeams(search: Search, beams: Beams, tokenScores: TokenScores): Continuation | null {
   const { trie, width, complete, unfinished } = search;
@@ -66,7 +67,7 @@ export function expandBeams(search: Search, beams: Beams, tokenScores: TokenScor
   return anyUnfinished ? { beams: { width, depth: beams.depth + 1, nodes, scores }, tokens, parents } : null;
 }
 
-/** Offers each continuation of one user's beams to the complete and to the unfinished ones. */
+/** Offers each continuation of one user's beams to the complete and to the unfinished sequences. */
 function offerContinuations(
   { trie, excluded, complete: completeOf, unfinished }: Search,
   user: number,
@@ -76,10 +77,10 @@ function offerContinuations(
   const { childStart, childToken, itemLow, itemHigh, terminalHigh } = trie;
   const { logits, numColumns, columnOf, logNormalisers } = tokenScores;
   const complete = completeOf[user];
-  const hidden = excluded[user];
+  const excludedOfUser = excluded[user];
   const { numOpen, someEnd } = levelsOf(trie)[beams.depth + 1];
   const barOf = (): number => Math.min(someEnd ? complete.bar : Infinity, numOpen > 0 ? unfinished.bar : Infinity);
-  let bar = barOf(); // below it neither takes a candidate, so that most are dropped before the trie is read
+  let bar = barOf(); // neither takes a candidate below it, so most are skipped before the trie is read
   for (let beam = 0; beam < beams.width; beam++) {
     const row = user * beams.width + beam;
     const node = beams.nodes[row];
@@ -103,15 +104,19 @@ function offerContinuations(
       const low = itemLow[child];
       const ends = terminalHigh[child];
       const high = itemHigh[child];
-      if (ends > low && complete.accepts(score, edge) && !hidden?.covers(low, ends)) complete.offer(score, edge);
-      if (high > ends && unfinished.accepts(score, edge) && !hidden?.covers(ends, high))
+      if (ends > low && complete.accepts(score, edge) && !excludedOfUser?.covers(low, ends))
+        complete.offer(score, edge);
+      if (high > ends && unfinished.accepts(score, edge) && !excludedOfUser?.covers(ends, high))
         unfinished.offer(score, edge, beam);
       bar = barOf();
     }
   }
 }
 
-/** log sum exp of the logits of a node's edges; 0 where all are -Infinity, so that they stay -Infinity. */
+/**
+ * log sum exp of the logits of a node's edges. It is 0 if all are -Infinity, so that their log-probabilities stay
+ * -Infinity.
+ */
 function logSumExpOfEdges(
   { logits, columnOf }: TokenScores,
   offset: number,

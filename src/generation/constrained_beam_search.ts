@@ -8,38 +8,65 @@ import { readTokenScores } from './token_scores';
 import { TopK } from './top_k';
 import { largestToken, levelsOf } from './trie_facts';
 
+/** Options of `constrainedBeamSearch`. */
 export interface BeamSearchOptions {
-  /** W, partial sequences kept per user and step; an integer of at least 1, default 20. */
+  /** W, partial sequences kept per user and step, 1 or more. Default 20. */
   beamWidth?: number;
-  /** false (default): probabilities over the whole vocabulary. true: over the tokens that may follow the prefix, so that those of all leaves sum to 1. */
+  /**
+   * true: probabilities over the tokens that may follow the prefix, so that those of all items sum to 1. Default false:
+   * over the whole vocabulary.
+   */
   renormalize?: boolean;
-  /** Most items returned per user; default `beamWidth`. More than the beams is possible: the last step sees all continuations of all beams. */
+  /**
+   * Most items returned per user, 1 or more. It may exceed `beamWidth`, since the last step sees all continuations of
+   * all beams. Default `beamWidth`.
+   */
   numItems?: number;
-  /** Order of items that share one token sequence; default: lower item number first. */
+  /** Order of items that share one token sequence. Default: the lower item number first. */
   rankTies?: TieRule;
-  /** Items not to return, one set per user. A subtree with nothing else takes no beam; the scores of other items do not change. */
+  /**
+   * Items that are not returned, one set per prompt. They take no beams, and the scores of other items do not change.
+   * Default none.
+   */
   exclude?: readonly (ReadonlySet<number> | null | undefined)[];
-  /** Token ids projected at once for the log-sum-exp over the vocabulary; default 8192, or all where their logits take no more memory than such a tile. */
+  /**
+   * Tokens projected at once for the log-sum-exp over the vocabulary, 1 or more. Default 8192, or the whole vocabulary
+   * if its logits take no more memory than such a tile.
+   */
   vocabTileSize?: number;
 }
 
-/** One user's ranked items, best first; shorter than `numItems` only where the beams reached no more. */
+/** One user's ranked items, best first. There are fewer than `numItems` only if the beams reached no more. */
 export interface RankedItems {
+  /** Item numbers. */
   readonly items: Int32Array;
-  /** Sum of the log-probabilities of the item's tokens. */
+  /** Sum of the log-probabilities of each item's tokens. */
   readonly scores: Float32Array;
 }
 
 /**
- * Ranks catalogue items for each prompt by beam search over the prefix trie: an item that does not exist cannot come out, and with a beam as wide as the
- * trie's widest level the ranking is that of scoring every item.
+ * Ranks catalogue items for each prompt by beam search over the prefix trie.
  *
- * An item is complete where its sequence ends, also inside the trie; complete items do not compete with unfinished ones for beams.
- * Of equal scores the lower trie edge is ahead, so the shorter sequence and then the lower token.
+ * Only items of the catalogue can be returned. With a beam as wide as the trie's widest level, the ranking is that of
+ * scoring every item. An item is complete where its sequence ends, also inside the trie, and then no longer competes
+ * for beams. Of equal scores the lower trie edge comes first: the shorter sequence, then the lower token.
  *
- * @param prompts [B] token ids of at least one token each; each is run once, whatever the beam width.
+ * @param decoder the model: `createCausalDecoder` or `createModelDecoder` makes it.
+ * @param trie the items' token sequences: `buildPrefixTrie` makes it.
+ * @param prompts [B] lists of at least one token id. Each prompt runs once, for any beam width.
+ * @param options beams, items and exclusions; see `BeamSearchOptions`.
  * @returns [B] rankings, in the order of the prompts.
- * @throws IlrecError on an empty prompt, a token the decoder does not have, or log-probabilities that are NaN.
+ * @throws IlrecError when an option is out of range, a prompt is empty, a token is not in the decoder's vocabulary, or
+ *   a log-probability is NaN.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, causalLM, constrainedBeamSearch, createCausalDecoder } from 'tfjs-ilrec';
+ *
+ * const decoder = createCausalDecoder(causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 2 }));
+ * const trie = buildPrefixTrie([[3, 5], [3, 6], [4, 5]]); // three items, two tokens each
+ * const [{ items, scores }] = await constrainedBeamSearch(decoder, trie, [[1, 3, 5]], { exclude: [new Set([0])] });
+ * console.log([...items].sort(), scores.length); // [ 1, 2 ] 2
+ * ```
  */
 export async function constrainedBeamSearch(
   decoder: CausalDecoder,
@@ -61,11 +88,12 @@ export async function constrainedBeamSearch(
   });
   if (exclude.length !== 0 && exclude.length !== prompts.length) {
     throw new IlrecError(
-      `constrainedBeamSearch: exclude must hold one set per prompt, got ${exclude.length} for ${prompts.length} prompts`,
+      `constrainedBeamSearch: exclude must have one set per prompt, got ${exclude.length} for ${prompts.length} prompts; use null for none`,
     );
   }
   if (prompts.length === 0) return [];
-  const width = Math.min(beamWidth, Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen))); // more beams than unfinished prefixes would stay empty
+  const mostOpen = Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen)); // more beams would stay empty
+  const width = Math.min(beamWidth, mostOpen);
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
   const complete = Array.from(prompts, () => new TopK(numItems));
   const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };
@@ -74,7 +102,7 @@ export async function constrainedBeamSearch(
     depth: 0,
     nodes: new Int32Array(prompts.length),
     scores: new Float64Array(prompts.length),
-  }; // each user at the root
+  }; // all users at the root
 
   const state = decoder.prefill(prompts, width);
   try {
@@ -94,7 +122,7 @@ export async function constrainedBeamSearch(
   return complete.map((nodes, user) => itemsOf(trie, nodes, numItems, rankTies, excluded[user] ?? null));
 }
 
-/** The items behind the complete sequences, best sequence first. */
+/** The items of the complete sequences, best sequence first. */
 function itemsOf(
   trie: PrefixTrie,
   complete: TopK,
@@ -106,8 +134,8 @@ function itemsOf(
   const scores: number[] = [];
   complete.drain((_, score, edge) => {
     if (items.length >= numItems) return;
-    const behind = trie.itemOrder.subarray(trie.itemLow[edge + 1], trie.terminalHigh[edge + 1]);
-    const ordered = behind.length > 1 ? rankTies(behind.slice()) : behind;
+    const tied = trie.itemOrder.subarray(trie.itemLow[edge + 1], trie.terminalHigh[edge + 1]);
+    const ordered = tied.length > 1 ? rankTies(tied.slice()) : tied;
     for (let i = 0; i < ordered.length && items.length < numItems; i++) {
       if (excluded?.has(ordered[i])) continue;
       items.push(ordered[i]);
@@ -130,7 +158,7 @@ function checkArguments(
   const largest = largestToken(trie);
   if (largest >= decoder.vocabSize) {
     throw new IlrecError(
-      `constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ${largest}; use the model's own item index`,
+      `constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ${largest}; build the trie from the tokens that the model was trained on`,
     );
   }
   prompts.forEach((prompt, user) => {

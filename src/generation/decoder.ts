@@ -1,29 +1,42 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** What a decoder keeps between steps (its key-value cache); only the decoder that made it looks further inside. */
+/** What a decoder keeps between steps, such as its key-value cache. The rest is private to the decoder that made it. */
 export interface DecoderState {
-  /** B, the prompts that were run. */
+  /** B, number of prompts. */
   readonly batchSize: number;
-  /** W, the beams of each prompt after the first step. */
+  /** W, beams per prompt after the first step. */
   readonly beamWidth: number;
 }
 
-/** A causal language model as generation sees it: the prompt runs once per user, then one token per beam and step. */
+/** A causal language model for generation: each prompt runs once, then one token per beam and step. */
 export interface CausalDecoder {
+  /** V */
   readonly vocabSize: number;
-  /** Runs each prompt once, right-padded to the longest. */
+  /**
+   * Runs each prompt once, padded on the right to the longest.
+   *
+   * @param prompts [B] lists of at least one token id.
+   * @param beamWidth W, beams per prompt after the first step.
+   * @returns the state, to free with `dispose`.
+   */
   prefill(prompts: readonly ArrayLike<number>[], beamWidth: number): DecoderState;
-  /** The normed hidden states of the last token: [B, D] after prefill, [B * W, D] after a step. Owned by the state: callers do not dispose it. */
+  /**
+   * The normed hidden states of the last tokens: [B, D] after `prefill`, [B * W, D] after `step`. The state owns the
+   * tensor: callers do not dispose it.
+   */
   hidden(state: DecoderState): tf.Tensor2D;
   /**
    * Appends one token to each beam.
    *
    * @param tokens [B * W] token ids.
-   * @param parents [B * W] the beam, 0 to W - 1 within its own user, that each new beam continues; after prefill all are 0.
+   * @param parents [B * W] the beam that each new beam continues, 0 to W - 1 within its prompt; all 0 after `prefill`.
    */
   step(state: DecoderState, tokens: Int32Array, parents: Int32Array): void;
-  /** The head's logits of hidden states [R, D]: of the whole vocabulary, [R, V], or only of the given token ids, [R, U]. The caller disposes the result. */
+  /**
+   * Logits of hidden states [R, D]: of the whole vocabulary, [R, V], or of the given token ids, [R, U]. The caller
+   * disposes the result.
+   */
   project(hidden: tf.Tensor2D, tokens?: Int32Array): tf.Tensor2D;
-  /** Frees the state's tensors. */
+  /** Frees the tensors of the state. */
   dispose(state: DecoderState): void;
 }

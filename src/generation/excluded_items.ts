@@ -1,14 +1,17 @@
 import type { PrefixTrie } from './prefix_trie';
 import { itemPositions } from './trie_facts';
 
-/** Items a user must not be recommended, as positions in the trie's item order, so that a whole subtree is tested by two binary searches. */
+/**
+ * Items that a user must not get, as positions in the trie's item order, so that two binary searches test a whole
+ * subtree.
+ */
 export class ExcludedItems {
   private constructor(
     private readonly items: ReadonlySet<number>,
     private readonly positions: Int32Array,
   ) {}
 
-  /** One per user; null where a user has nothing excluded. */
+  /** One per user; null for a user without excluded items. */
   static ofUsers(
     trie: PrefixTrie,
     exclude: readonly (ReadonlySet<number> | null | undefined)[],
@@ -25,7 +28,7 @@ export class ExcludedItems {
     return this.items.has(item);
   }
 
-  /** True when each item at positions low to high (exclusive) of the item order is excluded. */
+  /** Whether all items at positions low to high (exclusive) of the item order are excluded. */
   covers(low: number, high: number): boolean {
     const wanted = high - low;
     return wanted <= this.positions.length && this.countBelow(high) - this.countBelow(low) === wanted;

@@ -3,42 +3,62 @@ import type { CausalDecoder } from './decoder';
 import { readAndDispose } from './read_and_dispose';
 import { TopK } from './top_k';
 
+/** Options of `generate`. */
 export interface GenerateOptions {
-  /** Most tokens written per sequence, the end token among them; an integer of at least 1. */
+  /** Most new tokens per sequence, including the end token; 1 or more. */
   maxNewTokens: number;
-  /** Beams per prompt; an integer of at least 1, default 1: the likeliest token at each step. */
+  /** Beams per prompt, 1 or more. Default 1: the likeliest token at each step. */
   numBeams?: number;
-  /** Tokens that end a sequence; default none, so that each has `maxNewTokens` tokens. */
+  /** Tokens that end a sequence. Default none: each sequence gets `maxNewTokens` tokens. */
   eosTokenId?: number | readonly number[] | null;
-  /** Exponent of the length that a sequence's log-probability is divided by; default 1, 0 for none, above 0 favours long sequences. */
+  /**
+   * The score is the log-probability divided by length ** lengthPenalty. Above 0 favours long sequences, 0 ignores the
+   * length. Default 1.
+   */
   lengthPenalty?: number;
   /**
-   * When a prompt's search ends before `maxNewTokens`. false (default): when the best running beam, at its present length, cannot beat the worst of `numBeams`
-   * finished sequences. true: as soon as `numBeams` are finished. 'never': as false, but a running beam is taken at the length that would suit it best.
+   * When beam search stops before `maxNewTokens`. true: as soon as `numBeams` sequences are finished. false: when the
+   * best running beam, at its current length, cannot beat the worst of `numBeams` finished sequences. 'never': the
+   * same, at the length that is best for the running beam. Default false.
    */
   earlyStopping?: boolean | 'never';
-  /** Sequences returned per prompt, at most `numBeams`; default 1. */
+  /** Sequences returned per prompt, 1 to `numBeams`. Default 1. */
   numReturnSequences?: number;
 }
 
+/** One sequence that `generate` wrote. */
 export interface GeneratedSequence {
-  /** The new tokens, without the prompt; the last is the end token where one was written. */
+  /** The new tokens, without the prompt. The last is the end token, if one was written. */
   readonly tokens: Int32Array;
-  /** Sum of the tokens' log-probabilities over the number of tokens ** `lengthPenalty`. */
+  /** Sum of the tokens' log-probabilities, divided by (number of tokens) ** `lengthPenalty`. */
   readonly score: number;
 }
 
-type Settings = Omit<Required<GenerateOptions>, 'eosTokenId'> & { readonly ends: ReadonlySet<number> };
+type Settings = Omit<Required<GenerateOptions>, 'eosTokenId'> & { readonly endTokens: ReadonlySet<number> };
 
 /**
- * Writes on after each prompt: the likeliest token each time, or beam search, equal to `generate` of Python's transformers with `do_sample=False`
- * (its 5.x beam search: `numBeams` times one more than the number of end tokens candidates a step, of which the best `numBeams` may finish).
- * Always the same for the same model: nothing is sampled, and a checkpoint's generation_config.json is read by nobody here.
+ * Continues each prompt, greedily or by beam search.
  *
- * @param prompts [B] token ids of at least one token each; their lengths may differ.
- * @returns [B][numReturnSequences] sequences, best first. Of equal scores the lower beam and then the lower token is ahead. Fewer where a vocabulary of less
- * than `numBeams` tokens does not hold as many.
- * @throws IlrecError on options out of range, an empty prompt, a token that the decoder does not have, or logits that are NaN.
+ * The result equals `generate` of Python's transformers with `do_sample=False` (the beam search of its 5.x releases:
+ * each step considers `numBeams` · (1 + number of end tokens) candidates, and only the best `numBeams` of them may
+ * finish). Nothing is sampled, so the same model gives the same result. The generation_config.json of a checkpoint is
+ * not used.
+ *
+ * @param decoder the model: `createCausalDecoder` or `createModelDecoder` makes it.
+ * @param prompts [B] lists of at least one token id; lengths may differ.
+ * @param options length, beams and end tokens; see `GenerateOptions`.
+ * @returns [B][numReturnSequences] sequences, best first. Of equal scores the lower beam comes first, then the lower
+ *   token. There are fewer sequences only if the vocabulary is too small for them.
+ * @throws IlrecError when an option is out of range, a prompt is empty, a token is not in the decoder's vocabulary, or
+ *   a logit is NaN.
+ * @example
+ * ```ts
+ * import { causalLM, createCausalDecoder, generate } from 'tfjs-ilrec';
+ *
+ * const decoder = createCausalDecoder(causalLM({ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 2 }));
+ * const [[best, second]] = await generate(decoder, [[1, 4, 2]], { maxNewTokens: 5, numBeams: 2, numReturnSequences: 2 });
+ * console.log(best.tokens.length, best.score >= second.score); // 5 true
+ * ```
  */
 export async function generate(
   decoder: CausalDecoder,
@@ -52,12 +72,12 @@ export async function generate(
     numReturnSequences = 1,
   }: GenerateOptions,
 ): Promise<GeneratedSequence[][]> {
-  const ends = new Set(eosTokenId === null ? [] : typeof eosTokenId === 'number' ? [eosTokenId] : eosTokenId);
-  const settings: Settings = { maxNewTokens, numBeams, ends, lengthPenalty, earlyStopping, numReturnSequences };
+  const endTokens = new Set(eosTokenId === null ? [] : typeof eosTokenId === 'number' ? [eosTokenId] : eosTokenId);
+  const settings: Settings = { maxNewTokens, numBeams, endTokens, lengthPenalty, earlyStopping, numReturnSequences };
   checkArguments(decoder, prompts, settings);
   if (prompts.length === 0) return [];
   const searches = prompts.map(() => (numBeams === 1 ? new GreedySearch(settings) : new BeamSearch(settings)));
-  const tokens = new Int32Array(prompts.length * numBeams); // a beam that is not in use steps token 0 from beam 0 and is never read
+  const tokens = new Int32Array(prompts.length * numBeams); // an unused beam appends token 0 to beam 0 and is never read
   const parents = new Int32Array(prompts.length * numBeams);
   const state = decoder.prefill(prompts, numBeams);
   try {
@@ -85,15 +105,15 @@ export async function generate(
 
 interface Beam {
   readonly tokens: readonly number[];
-  /** Running: sum of the log-probabilities; finished: divided by the length's power. */
+  /** Sum of the log-probabilities; of a finished beam divided by length ** `lengthPenalty`. */
   readonly score: number;
-  /** The running beam of the step before that this one continues. */
+  /** The running beam of the previous step that this one continues. */
   readonly parent: number;
 }
 
-/** One prompt's search. */
-abstract class Search {
-  /** Sequences that are written on, best first. */
+/** The search for one prompt. */
+abstract class PromptSearch {
+  /** Sequences that continue, best first. */
   running: Beam[] = [{ tokens: [], score: 0, parent: 0 }];
   /** Sequences that have ended, best first. */
   finished: Beam[] = [];
@@ -101,7 +121,7 @@ abstract class Search {
 
   constructor(protected readonly settings: Settings) {}
 
-  /** One more token. @param logits [number of running beams or more, V] row by row. */
+  /** Appends a token to each running beam. @param logits [running beams or more, V] row by row. */
   abstract advance(logits: Float32Array, vocabSize: number): void;
 
   /** The best `count` continuations of the running beams. */
@@ -122,9 +142,9 @@ abstract class Search {
     return beams;
   }
 
-  /** True where a sequence is over. */
-  protected ends({ tokens }: Beam): boolean {
-    return tokens.length === this.settings.maxNewTokens || this.settings.ends.has(tokens[tokens.length - 1]);
+  /** Whether a sequence has its last token. */
+  protected isOver({ tokens }: Beam): boolean {
+    return tokens.length === this.settings.maxNewTokens || this.settings.endTokens.has(tokens[tokens.length - 1]);
   }
 
   protected penalised(score: number, length: number): number {
@@ -132,26 +152,26 @@ abstract class Search {
   }
 }
 
-class GreedySearch extends Search {
+class GreedySearch extends PromptSearch {
   advance(logits: Float32Array, vocabSize: number): void {
     const [next] = this.continuations(1, logits, vocabSize);
-    this.done = this.ends(next);
+    this.done = this.isOver(next);
     if (this.done) this.finished = [{ ...next, score: this.penalised(next.score, next.tokens.length) }];
     this.running = this.done ? [] : [next];
   }
 }
 
-class BeamSearch extends Search {
+class BeamSearch extends PromptSearch {
   advance(logits: Float32Array, vocabSize: number): void {
-    const { numBeams, ends, maxNewTokens, earlyStopping } = this.settings;
-    // As many as could end, and `numBeams` that go on.
-    const candidates = this.continuations(Math.max(2, 1 + ends.size) * numBeams, logits, vocabSize);
+    const { numBeams, endTokens, maxNewTokens, earlyStopping } = this.settings;
+    // Enough that `numBeams` continue even if every beam writes every end token.
+    const candidates = this.continuations(Math.max(2, 1 + endTokens.size) * numBeams, logits, vocabSize);
     const length = candidates[0].tokens.length;
-    // A candidate behind the best numBeams is only a reserve that may go on; it does not end.
-    const ended = candidates.slice(0, numBeams).filter((beam) => this.ends(beam));
+    // Candidates after the best numBeams may only continue, not finish.
+    const ended = candidates.slice(0, numBeams).filter((beam) => this.isOver(beam));
     const all = [...this.finished, ...ended.map((beam) => ({ ...beam, score: this.penalised(beam.score, length) }))];
     this.finished = all.sort((a, b) => b.score - a.score).slice(0, numBeams);
-    this.running = candidates.filter((beam) => !this.ends(beam)).slice(0, numBeams);
+    this.running = candidates.filter((beam) => !this.isOver(beam)).slice(0, numBeams);
     const full = this.finished.length === numBeams;
     this.done =
       length === maxNewTokens ||
@@ -160,7 +180,7 @@ class BeamSearch extends Search {
     if (this.done) this.running = [];
   }
 
-  /** Whether the best running beam could still be better than the worst finished one, by the rule that `earlyStopping` names. */
+  /** Whether the best running beam could still beat the worst finished one, by the rule of `earlyStopping`. */
   private canImprove(length: number): boolean {
     const { earlyStopping, lengthPenalty, maxNewTokens } = this.settings;
     const bestLength = earlyStopping === 'never' && lengthPenalty > 0 ? maxNewTokens : length;
@@ -177,7 +197,7 @@ function logSumExp(row: Float32Array): number {
 }
 
 function checkArguments({ vocabSize }: CausalDecoder, prompts: readonly ArrayLike<number>[], settings: Settings): void {
-  const { maxNewTokens, numBeams, numReturnSequences, ends, lengthPenalty } = settings;
+  const { maxNewTokens, numBeams, numReturnSequences, endTokens, lengthPenalty } = settings;
   for (const [name, value] of Object.entries({ maxNewTokens, numBeams, numReturnSequences })) {
     if (!Number.isInteger(value) || value < 1)
       throw new IlrecError(`generate: ${name} must be an integer of at least 1, got ${value}`);
@@ -189,16 +209,16 @@ function checkArguments({ vocabSize }: CausalDecoder, prompts: readonly ArrayLik
   if (!Number.isFinite(lengthPenalty))
     throw new IlrecError(`generate: lengthPenalty must be a finite number, got ${lengthPenalty}`);
   const isToken = (token: number): boolean => Number.isInteger(token) && token >= 0 && token < vocabSize;
-  for (const end of ends) {
-    if (!isToken(end)) throw new IlrecError(`generate: eosTokenId must be integers in [0, ${vocabSize}), got ${end}`);
+  for (const end of endTokens) {
+    if (!isToken(end)) throw new IlrecError(`generate: eosTokenId must be token ids in [0, ${vocabSize}), got ${end}`);
   }
-  prompts.forEach((prompt, at) => {
+  prompts.forEach((prompt, b) => {
     if (prompt.length === 0)
-      throw new IlrecError(`generate: a prompt must have at least one token, got none for prompt ${at}`);
+      throw new IlrecError(`generate: a prompt must have at least one token, got none for prompt ${b}`);
     for (let t = 0; t < prompt.length; t++) {
       if (!isToken(prompt[t]))
         throw new IlrecError(
-          `generate: prompt tokens must be integers in [0, ${vocabSize}), got ${prompt[t]} at position ${t} of prompt ${at}`,
+          `generate: prompt tokens must be integers in [0, ${vocabSize}), got ${prompt[t]} at position ${t} of prompt ${b}`,
         );
     }
   });

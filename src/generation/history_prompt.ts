@@ -1,6 +1,9 @@
 import { IlrecError } from '../errors';
 
-/** What writes the prompt of a history: the part of a semantic-id tokenizer that it needs, or an item language, which has templates. */
+/**
+ * What `historyPrompt` writes with: a `SemanticIdTokenizer` (or just its start token and item tokens), or an item
+ * language with its own templates.
+ */
 export type PromptTokenizer = ItemTokens | PromptMaker;
 
 interface ItemTokens {
@@ -14,11 +17,21 @@ interface PromptMaker {
 }
 
 /**
- * The prompt of a history: the start token, then the tokens of its last `maxHistory` items, oldest first. An empty history is the start token alone.
- * A language writes it after its own template, and may show fewer items.
+ * Writes the prompt of a history: the start token, then the tokens of its newest items, oldest first. An empty history
+ * gives the start token alone. An item language writes its own template and may show fewer items.
  *
- * @param maxHistory how many items count, at least 0; default all.
+ * @param tokenizer a `SemanticIdTokenizer`, or any object with `bosTokenId` and `itemTokens`, or an item language.
+ * @param history item numbers, oldest first.
+ * @param maxHistory newest items to show, 0 or more. Default all.
+ * @returns token ids, [T].
  * @throws IlrecError when an item is not in the catalogue.
+ * @example
+ * ```ts
+ * import { historyPrompt } from 'tfjs-ilrec';
+ *
+ * const tokenizer = { bosTokenId: 1, itemTokens: [[3, 5], [3, 6], [4, 5]] };
+ * console.log(historyPrompt(tokenizer, [0, 2, 1], 2)); // Int32Array(5) [ 1, 4, 5, 3, 6 ]
+ * ```
  */
 export function historyPrompt(
   tokenizer: PromptTokenizer,
@@ -32,7 +45,7 @@ export function historyPrompt(
   for (let i = first; i < history.length; i++) {
     const tokens = itemTokens[history[i]];
     if (tokens === undefined)
-      throw new IlrecError(`historyPrompt: items must be integers in [0, ${itemTokens.length}), got ${history[i]}`);
+      throw new IlrecError(`historyPrompt: items must be item numbers in [0, ${itemTokens.length}), got ${history[i]}`);
     length += tokens.length;
   }
   const prompt = new Int32Array(length);

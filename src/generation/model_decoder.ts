@@ -1,37 +1,57 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import type { CausalDecoder, DecoderState } from './decoder';
 
+/** Options of `createModelDecoder`. */
 export interface ModelDecoderOptions {
-  /** Name or place of the output that gives the logits [B, T, V]. Default the only output of rank 3. */
+  /** Name or index of the output with the logits [B, T, V]. Default: the only output of rank 3. */
   output?: string | number;
   /**
-   * Makes the model's inputs of token ids and mask, both [R, T], the mask 1 at tokens and 0 at padding. Default for one input the ids; for
-   * several, an input with "mask" in its name gets the mask, one with "pos" the positions 0 to T - 1, and the one that is left the ids.
+   * Makes the model's inputs from token ids and mask, both [R, T]; the mask is 1 at tokens and 0 at padding. Default:
+   * one input gets the ids. Of several, an input with "mask" in its name gets the mask, one with "pos" the positions 0
+   * to T - 1, and the remaining one the ids.
    */
   inputs?: (ids: tf.Tensor2D, mask: tf.Tensor2D) => tf.Tensor | tf.Tensor[];
-  /** Token that rows are filled up with behind their end. Default 0. */
+  /** Token that pads rows on the right. Default 0. */
   padTokenId?: number;
-  /** Rows that the model is run on at once; it holds their logits at all positions. Default 32. */
+  /** Rows that the model runs on at once, 1 or more; their logits at all positions are in memory. Default 32. */
   batchSize?: number;
 }
 
 interface State extends DecoderState {
-  /** Tokens so far, of B rows after prefill and of B * W rows after a step. */
+  /** All tokens so far, of B rows after `prefill` and of B * W rows after `step`. */
   sequences: number[][];
   /** [B, V] or [B * W, V] */
   logits: tf.Tensor2D;
 }
 
 /**
- * Generation with any tfjs causal language model: it keeps no keys and values but runs the whole prefix of each beam at each step, as
- * `model.predict` would. The logits of the last position stand for its hidden state; probabilities of a softmax head count as their logarithms.
+ * Makes a decoder of any tfjs causal language model.
  *
- * Rows are filled up on the right: a causal model does not see that. A model with a fixed length T is run on T tokens.
+ * It has no key-value cache: each step runs `model.predict` on the whole prefix of each beam. Models of `causalLM` and
+ * `loadPretrained` take `createCausalDecoder`, which has one. The logits of the last position serve as hidden states.
+ * If the head ends in a softmax, their logarithms do. Rows are padded on the right, which a causal model does not see.
+ * A model with a fixed length T runs on T tokens.
  *
- * @throws IlrecError on a stateful model, or where the output or an input has to be named.
+ * @param model token ids [B, T] to logits or probabilities [B, T, V].
+ * @param options output, inputs, padding and batch size; see `ModelDecoderOptions`.
+ * @returns a decoder for `constrainedBeamSearch`, `generate` and `beamSearchRecommender`.
+ * @throws IlrecError when the model is stateful, the output or an input cannot be found by name, or `batchSize` is out
+ *   of range. The decoder throws one when a prompt is empty, or longer with its continuation than a model of fixed
+ *   length.
+ * @example
+ * ```ts
+ * import * as tfl from '@tensorflow/tfjs-layers';
+ * import { createModelDecoder, generate } from 'tfjs-ilrec';
+ *
+ * const model = tfl.sequential();
+ * model.add(tfl.layers.embedding({ inputDim: 11, outputDim: 8, inputShape: [null] }));
+ * model.add(tfl.layers.gru({ units: 8, returnSequences: true, recurrentInitializer: 'glorotUniform' }));
+ * model.add(tfl.layers.dense({ units: 11 }));
+ * const [[{ tokens }]] = await generate(createModelDecoder(model), [[1, 4, 2]], { maxNewTokens: 3 });
+ * console.log(tokens.length); // 3
+ * ```
  */
 export function createModelDecoder(model: tfl.LayersModel, options: ModelDecoderOptions = {}): CausalDecoder {
   return new ModelDecoder(model, options);
@@ -43,9 +63,11 @@ class ModelDecoder implements CausalDecoder {
   private readonly inputs: NonNullable<ModelDecoderOptions['inputs']>;
   private readonly padTokenId: number;
   private readonly batchSize: number;
-  /** T of a model that takes no other length. */
+  /** T of a model with a fixed length, null otherwise. */
   private readonly fixedLength: number | null;
+  /** B of a model with a fixed batch, null otherwise. */
   private readonly fixedBatch: number | null;
+  /** Whether the head ends in a softmax; null before the first call. */
   private hasProbabilities: boolean | null = null;
 
   constructor(
@@ -53,10 +75,10 @@ class ModelDecoder implements CausalDecoder {
     { output, inputs, padTokenId = 0, batchSize = 32 }: ModelDecoderOptions,
   ) {
     if (!Number.isInteger(batchSize) || batchSize < 1)
-      throw new IlrecError(`createModelDecoder: batchSize must be a positive integer, got ${batchSize}`);
+      throw new IlrecError(`createModelDecoder: batchSize must be an integer of at least 1, got ${batchSize}`);
     if (model.layers.some((layer) => layer.stateful)) {
       throw new IlrecError(
-        `createModelDecoder: the model must not be stateful, got layer "${model.layers.find((layer) => layer.stateful)?.name}", whose state would go from one beam to another`,
+        `createModelDecoder: the model must not be stateful, got layer "${model.layers.find((layer) => layer.stateful)?.name}", whose state would pass from one beam to another; build it with stateful: false`,
       );
     }
     this.output = outputOf(model, output);
@@ -79,15 +101,15 @@ class ModelDecoder implements CausalDecoder {
   }
 
   hidden(state: DecoderState): tf.Tensor2D {
-    return own(state).logits;
+    return stateOf(state).logits;
   }
 
   step(opaque: DecoderState, tokens: Int32Array, parents: Int32Array): void {
-    const state = own(opaque);
+    const state = stateOf(opaque);
     const { batchSize, beamWidth } = state;
-    const before = state.sequences.length / batchSize; // beams of a user
+    const beamsBefore = state.sequences.length / batchSize; // per prompt
     const sequences = Array.from(tokens, (token, row) => [
-      ...state.sequences[Math.floor(row / beamWidth) * before + parents[row]],
+      ...state.sequences[Math.floor(row / beamWidth) * beamsBefore + parents[row]],
       token,
     ]);
     const logits = this.lastLogits(sequences);
@@ -103,7 +125,7 @@ class ModelDecoder implements CausalDecoder {
   }
 
   dispose(state: DecoderState): void {
-    own(state).logits.dispose();
+    stateOf(state).logits.dispose();
   }
 
   /** Logits of each sequence's last token, [R, V]. */
@@ -111,7 +133,7 @@ class ModelDecoder implements CausalDecoder {
     const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
     if (this.fixedLength !== null && longest > this.fixedLength) {
       throw new IlrecError(
-        `createModelDecoder: the model takes ${this.fixedLength} tokens, got a prompt with its continuation of ${longest}; shorten the prompts`,
+        `createModelDecoder: the model takes ${this.fixedLength} tokens, got ${longest} of a prompt and its continuation; shorten the prompts`,
       );
     }
     const length = this.fixedLength ?? longest;
@@ -150,11 +172,12 @@ class ModelDecoder implements CausalDecoder {
   }
 }
 
-function own(state: DecoderState): State {
+/** The state that this decoder made. */
+function stateOf(state: DecoderState): State {
   return state as State;
 }
 
-/** Whether each row is a distribution; where the backend cannot read at once, whether the last layer is a softmax. */
+/** Whether each row is a distribution. WebGPU cannot read synchronously: there, whether the last layer is a softmax. */
 function areProbabilities(values: tf.Tensor2D, output: tfl.SymbolicTensor): boolean {
   if (tf.getBackend() === 'webgpu')
     return /"softmax"/i.test(JSON.stringify([output.sourceLayer.getClassName(), output.sourceLayer.getConfig()]));

@@ -1,37 +1,55 @@
 import { IlrecError } from '../errors';
 
 /**
- * The catalogue's token sequences as a trie in typed arrays. Nodes are numbered breadth first, node 0 is the root (the empty prefix), and edge e leads
- * to node e + 1: an edge and the node below it are one number apart.
+ * The token sequences of a catalogue as a trie in typed arrays. Nodes are numbered breadth first. Node 0 is the root,
+ * the empty prefix. Edge e leads to node e + 1.
  */
 export interface PrefixTrie {
+  /** Nodes, the root among them. */
   readonly numNodes: number;
+  /** N */
   readonly numItems: number;
   /** The edges of node n are childStart[n] to childStart[n + 1] (exclusive), [numNodes + 1]. */
   readonly childStart: Int32Array;
   /** The token of each edge, ascending within a node, [numNodes - 1]. */
   readonly childToken: Int32Array;
-  /** The items whose sequence starts with node n's prefix are itemOrder[itemLow[n]] to itemOrder[itemHigh[n]] (exclusive), [numNodes]. */
+  /**
+   * The items whose sequence starts with the prefix of node n are itemOrder[itemLow[n]] to itemOrder[itemHigh[n]]
+   * (exclusive), [numNodes].
+   */
   readonly itemLow: Int32Array;
+  /** See `itemLow`, [numNodes]. */
   readonly itemHigh: Int32Array;
-  /** The items whose sequence ends at node n are itemOrder[itemLow[n]] to itemOrder[terminalHigh[n]] (exclusive), [numNodes]. */
+  /**
+   * The items whose sequence ends at node n are itemOrder[itemLow[n]] to itemOrder[terminalHigh[n]] (exclusive),
+   * [numNodes].
+   */
   readonly terminalHigh: Int32Array;
-  /** Item numbers sorted by token sequence, a prefix before what continues it, ties by item number, [N]. */
+  /** Item numbers sorted by token sequence, a prefix before its continuations, equal sequences by item number, [N]. */
   readonly itemOrder: Int32Array;
 }
 
 /**
- * Builds the trie of all items. Sequences may differ in length, may be prefixes of one another, and several items may share one.
+ * Builds the trie of a catalogue. Sequences may differ in length, one may be a prefix of another, and several items may
+ * share one.
  *
- * @param sequences the token ids of each item, [N] sequences of at least one token.
+ * @param sequences the token ids of each item, [N] sequences of at least one token, such as `tokenizer.itemTokens`.
+ * @returns the trie, for `constrainedBeamSearch` and `trieReward`.
  * @throws IlrecError when there is no item, a sequence is empty, or a token is not an integer in [0, 2^31).
+ * @example
+ * ```ts
+ * import { buildPrefixTrie } from 'tfjs-ilrec';
+ *
+ * const trie = buildPrefixTrie([[3, 5], [3, 6], [4, 5]]);
+ * console.log(trie.numItems, trie.numNodes); // 3 6
+ * ```
  */
 export function buildPrefixTrie(sequences: readonly ArrayLike<number>[]): PrefixTrie {
   const numItems = sequences.length;
-  if (numItems === 0) throw new IlrecError('buildPrefixTrie: the catalogue must hold at least one item, got 0');
+  if (numItems === 0) throw new IlrecError('buildPrefixTrie: the catalogue must have at least one item, got 0');
   const flat = flatten(sequences);
   const itemOrder = sortedItems(flat);
-  const { tokens, starts } = inOrder(flat, itemOrder); // so that the passes below read memory from one end to the other
+  const { tokens, starts } = inOrder(flat, itemOrder); // so that the passes below read memory in order
 
   const maxNodes = 1 + tokens.length;
   const childStart = new Int32Array(maxNodes + 1);
@@ -70,7 +88,21 @@ export function buildPrefixTrie(sequences: readonly ArrayLike<number>[]): Prefix
   };
 }
 
-/** The node that `token` leads to from `node`, or -1 when no item continues so (binary search over the node's edges). */
+/**
+ * Finds the node that a token leads to, by binary search over the node's edges.
+ *
+ * @param trie what `buildPrefixTrie` returned.
+ * @param node a node; 0 is the root.
+ * @param token token id.
+ * @returns the child, or -1 if no item continues this way.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, childOf } from 'tfjs-ilrec';
+ *
+ * const trie = buildPrefixTrie([[3, 5], [3, 6], [4, 5]]);
+ * console.log(childOf(trie, 0, 4), childOf(trie, 0, 5)); // 2 -1
+ * ```
+ */
 export function childOf(trie: PrefixTrie, node: number, token: number): number {
   const { childStart, childToken } = trie;
   let low = childStart[node];
@@ -84,25 +116,52 @@ export function childOf(trie: PrefixTrie, node: number, token: number): number {
   return low < end && childToken[low] === token ? low + 1 : -1;
 }
 
-/** The node of a whole prefix, or -1 when no item starts with it; the empty prefix is the root. */
+/**
+ * Finds the node of a prefix.
+ *
+ * @param trie what `buildPrefixTrie` returned.
+ * @param tokens token ids of the prefix; none for the root.
+ * @returns the node, or -1 if no item starts with the prefix.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, nodeOfPrefix } from 'tfjs-ilrec';
+ *
+ * const trie = buildPrefixTrie([[3, 5], [3, 6], [4, 5]]);
+ * console.log(nodeOfPrefix(trie, []), nodeOfPrefix(trie, [3, 6]), nodeOfPrefix(trie, [4, 6])); // 0 4 -1
+ * ```
+ */
 export function nodeOfPrefix(trie: PrefixTrie, tokens: ArrayLike<number>): number {
   let node = 0;
   for (let t = 0; t < tokens.length && node >= 0; t++) node = childOf(trie, node, tokens[t]);
   return node;
 }
 
-/** The items whose whole sequence ends at `node`, ascending item numbers; empty where no item ends. */
+/**
+ * Lists the items whose sequence ends at a node.
+ *
+ * @param trie what `buildPrefixTrie` returned.
+ * @param node a node; 0 is the root.
+ * @returns item numbers, ascending; empty if no item ends there. It shares memory with the trie.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, itemsEndingAt, nodeOfPrefix } from 'tfjs-ilrec';
+ *
+ * const trie = buildPrefixTrie([[3, 5], [3], [3, 5]]);
+ * console.log(itemsEndingAt(trie, nodeOfPrefix(trie, [3, 5]))); // Int32Array(2) [ 0, 2 ]
+ * console.log(itemsEndingAt(trie, nodeOfPrefix(trie, [3]))); // Int32Array(1) [ 1 ]
+ * ```
+ */
 export function itemsEndingAt(trie: PrefixTrie, node: number): Int32Array {
   return trie.itemOrder.subarray(trie.itemLow[node], trie.terminalHigh[node]);
 }
 
-/** All sequences one after another: the tokens of sequence i are tokens[starts[i]] to tokens[starts[i + 1]] (exclusive). */
+/** All sequences in one array: the tokens of sequence i are tokens[starts[i]] to tokens[starts[i + 1]] (exclusive). */
 interface FlatSequences {
   readonly tokens: Int32Array;
   readonly starts: Int32Array;
 }
 
-/** Refuses what no trie can hold. */
+/** Puts all sequences into one array, and refuses what no trie can hold. */
 function flatten(sequences: readonly ArrayLike<number>[]): FlatSequences {
   const starts = new Int32Array(sequences.length + 1);
   sequences.forEach(({ length }, item) => {
@@ -119,7 +178,7 @@ function flatten(sequences: readonly ArrayLike<number>[]): FlatSequences {
       const token = sequence[t];
       if (!Number.isInteger(token) || token < 0 || token > 0x7fffffff) {
         throw new IlrecError(
-          `buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at position ${t} of item ${item}`,
+          `buildPrefixTrie: a token must be an integer in [0, 2^31), got ${token} at index ${t} of item ${item}`,
         );
       }
       tokens[starts[item] + t] = token;
@@ -139,14 +198,14 @@ function inOrder({ tokens, starts }: FlatSequences, order: Int32Array): FlatSequ
   return ordered;
 }
 
-/** Bits of a key that one pass sorts by: 2^16 counts fit a core's cache. */
+/** Bits of a key that one pass sorts by. 2^16 counts fit into a core's cache. */
 const DIGIT_BITS = 16;
 const DIGIT_MASK = 2 ** DIGIT_BITS - 1;
 
-/** Item numbers sorted by token sequence, a prefix before what continues it, ties by item number: stable counting sorts, the last position first. */
+/** Item numbers sorted as `PrefixTrie.itemOrder`, by stable counting sorts from the last position to the first. */
 function sortedItems({ tokens, starts }: FlatSequences): Int32Array {
   const numItems = starts.length - 1;
-  const keys = new Uint32Array(numItems); // one above the token at a position, 0 behind the sequence's end
+  const keys = new Uint32Array(numItems); // token + 1 at a position, 0 after the end of the sequence
   let longest = 0;
   for (let item = 0; item < numItems; item++) longest = Math.max(longest, starts[item + 1] - starts[item]);
   let [order, spare] = [Int32Array.from(keys.keys()), new Int32Array(numItems)];
@@ -165,7 +224,7 @@ function sortedItems({ tokens, starts }: FlatSequences): Int32Array {
   return order;
 }
 
-/** `order` sorted by one digit of the items' keys, equal ones as they were. */
+/** Sorts `order` by one digit of the items' keys; equal digits keep their order. */
 function countingSort(
   keys: Uint32Array,
   shift: number,

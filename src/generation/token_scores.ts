@@ -3,34 +3,40 @@ import type { CausalDecoder } from './decoder';
 import type { PrefixTrie } from './prefix_trie';
 import { readAndDispose } from './read_and_dispose';
 
-/** What a step's beams need of the model's head, on the CPU. */
+/** What a step reads from the model's head, on the CPU. */
 export interface TokenScores {
-  /** Logits of C tokens, [R, C] row by row; C is all of the vocabulary or only what may follow. */
+  /** Logits of C tokens, [R, C] row by row. C is the whole vocabulary, or the tokens that may follow. */
   readonly logits: Float32Array;
+  /** C */
   readonly numColumns: number;
-  /** Column of each token id that may follow, [V]; null where each token has its own. */
+  /** Column of each token that may follow, [V]; null if the columns are the vocabulary. */
   readonly columnOf: Int32Array | null;
-  /** log sum exp over the vocabulary of each row, [R]; null when renormalised, where the caller sums over a node's own edges. */
+  /**
+   * log sum exp over the vocabulary of each row, [R]; null if renormalised: the caller then sums over the edges of a
+   * node.
+   */
   readonly logNormalisers: Float32Array | null;
 }
 
 export interface TokenScoreOptions {
   renormalize: boolean;
-  /** Token ids projected at once for the log-sum-exp; default see `defaultTileSize`. */
+  /** Tokens projected at once for the log-sum-exp. Default: see `defaultTileSize`. */
   vocabTileSize?: number;
 }
 
-/** Tokens of a tile, where the vocabulary is not one. */
+/** Tokens of a tile, if the vocabulary does not fit one. */
 const TILE_SIZE = 8192;
-/** Logits up to this many are read as they are: there that costs less than picking the columns of the tokens that may follow. */
+/** Up to this many logits are read whole: that costs less than selecting the columns of the tokens that may follow. */
 const READ_ALL_BELOW = 2 ** 18;
 
 /**
- * Projects a step's hidden states onto the tokens that may follow any beam, each once. Where probabilities are over the whole vocabulary, a vocabulary of
- * one tile is projected once for both the logits and their log-sum-exp; a larger one is streamed, one tile of logits [R, tile] in memory at a time.
+ * Projects the hidden states of a step onto the tokens that may follow any beam.
+ *
+ * For probabilities over the whole vocabulary, a vocabulary of one tile is projected once for the logits and their
+ * log-sum-exp. A larger one is streamed, with one tile of logits [R, tile] in memory at a time.
  *
  * @param hidden [R, D]
- * @param nodes the beams' trie nodes, [R]; -1 stands for an unused beam.
+ * @param nodes trie nodes of the beams, [R]; -1 for an unused beam.
  */
 export async function readTokenScores(
   decoder: CausalDecoder,
@@ -65,12 +71,15 @@ export async function readTokenScores(
   };
 }
 
-/** The whole vocabulary where its logits take no more memory than a tile with its copy of the head's rows, which the whole needs not; else 8192. */
+/** The whole vocabulary if its logits take no more memory than a tile and its copy of the head's rows; else 8192. */
 function defaultTileSize([rows, hiddenSize]: readonly number[], vocabSize: number): number {
   return rows * vocabSize <= TILE_SIZE * (rows + hiddenSize) ? vocabSize : TILE_SIZE;
 }
 
-/** The distinct tokens of the nodes' edges in the order of their first, [U], and the place of each, [V]; linear in the edges. */
+/**
+ * The distinct tokens of the nodes' edges, in order of their first edge, [U], and the index of each, [V]. Linear in the
+ * edges.
+ */
 export function allowedTokens(
   { childStart, childToken }: PrefixTrie,
   nodes: Int32Array,
@@ -93,7 +102,7 @@ export function allowedTokens(
   return { tokens: tokens.slice(0, count), columnOf };
 }
 
-/** log sum_v exp(logit v) over the vocabulary, [R, 1]: that of the tiles' own. */
+/** log sum_v exp(logit v) over the vocabulary, [R, 1], from the log-sum-exps of its tiles. */
 function streamedLogSumExp(decoder: CausalDecoder, hidden: tf.Tensor2D, tileSize: number): tf.Tensor2D {
   return tf.tidy(() => {
     const tiles: tf.Tensor2D[] = []; // [R, 1] each
@@ -106,7 +115,10 @@ function streamedLogSumExp(decoder: CausalDecoder, hidden: tf.Tensor2D, tileSize
   });
 }
 
-/** log sum exp of each row, [R, C] -> [R, 1]: the largest softmax is 1 / sum exp(z - max), and softmax is fused on every backend where exp is slow on wasm. */
+/**
+ * log sum exp of each row, [R, C] -> [R, 1]. The largest softmax is 1 / sum exp(z - max); softmax is fused on every
+ * backend, and exp is slow on wasm.
+ */
 function rowLogSumExp(logits: tf.Tensor2D): tf.Tensor2D {
   return tf.sub(tf.max(logits, 1, true), tf.log(tf.max(tf.softmax(logits), 1, true)));
 }

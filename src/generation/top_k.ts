@@ -1,6 +1,6 @@
 /**
- * The best `capacity` of a stream of candidates, in a heap whose root is the worst one kept: linear in the candidates, no sorting of all of them.
- * A higher score is better; of equal scores the lower key is, so the outcome does not depend on the order of the stream as long as keys differ.
+ * Keeps the best `capacity` of a stream of candidates, in a heap whose root is the worst one kept. A higher score is
+ * better; of equal scores the lower key is. The result does not depend on the order of the stream if all keys differ.
  */
 export class TopK {
   size = 0;
@@ -8,7 +8,7 @@ export class TopK {
   private readonly keys: Int32Array;
   private readonly payloads: Int32Array;
 
-  /** @param capacity how many to keep, an integer of at least 1. */
+  /** @param capacity candidates to keep, an integer of at least 1. */
   constructor(readonly capacity: number) {
     this.scores = new Float64Array(capacity);
     this.keys = new Int32Array(capacity);
@@ -19,17 +19,17 @@ export class TopK {
     this.size = 0;
   }
 
-  /** The score of the worst one kept, below which nothing is taken; -Infinity while there is room. */
+  /** The score of the worst candidate kept; -Infinity while there is room. A candidate below it is not kept. */
   get bar(): number {
     return this.size < this.capacity ? -Infinity : this.scores[0];
   }
 
-  /** True when `offer` would keep the candidate: lets a caller skip further tests of one that fails. */
+  /** Whether `offer` would keep the candidate, so that a caller can skip further tests. */
   accepts(score: number, key: number): boolean {
     return this.size < this.capacity || score > this.scores[0] || (score === this.scores[0] && key < this.keys[0]);
   }
 
-  /** Keeps the candidate if it is among the best so far. @param payload any integer that comes back with it. */
+  /** Keeps the candidate if it is among the best so far. @param payload any integer; `drain` returns it. */
   offer(score: number, key: number, payload = 0): void {
     if (this.size < this.capacity) {
       this.place(this.rise(this.size++, score, key), score, key, payload);
@@ -38,12 +38,12 @@ export class TopK {
     }
   }
 
-  /** Hands over what was kept, best first, and empties the heap. */
+  /** Visits the candidates that were kept, best first, and empties the heap. */
   drain(visit: (rank: number, score: number, key: number, payload: number) => void): void {
     const { scores, keys, payloads } = this;
     const count = this.size;
     while (this.size > 1) {
-      // The worst moves behind the shrinking heap, so that the array ends sorted best first.
+      // The worst moves behind the shrinking heap, so the array ends up sorted, best first.
       const last = --this.size;
       const [score, key, payload] = [scores[last], keys[last], payloads[last]];
       [scores[last], keys[last], payloads[last]] = [scores[0], keys[0], payloads[0]];
@@ -59,7 +59,7 @@ export class TopK {
     this.payloads[slot] = payload;
   }
 
-  /** Moves better parents down from `slot` until the candidate fits; returns its slot. */
+  /** Moves better parents down from `slot` until the candidate fits. @returns its slot. */
   private rise(slot: number, score: number, key: number): number {
     while (slot > 0) {
       const parent = (slot - 1) >> 1;
@@ -70,7 +70,7 @@ export class TopK {
     return slot;
   }
 
-  /** Moves worse children up from the root until the candidate fits; returns its slot. */
+  /** Moves worse children up from the root until the candidate fits. @returns its slot. */
   private sink(score: number, key: number): number {
     const { scores, keys, size } = this;
     let slot = 0;

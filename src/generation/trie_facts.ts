@@ -15,7 +15,7 @@ export interface TrieLevel {
   readonly someEnd: boolean;
 }
 
-/** The levels of a trie, the root's first. */
+/** The levels of a trie, from the root's on. */
 export const levelsOf = oncePerTrie(({ childStart, itemLow, terminalHigh }) => {
   const levels: TrieLevel[] = [];
   for (let start = 0, end = 1; start < end; [start, end] = [childStart[start] + 1, childStart[end] + 1]) {
@@ -37,7 +37,10 @@ export const itemPositions = oncePerTrie(({ itemOrder, numItems }) => {
   return positions;
 });
 
-/** Each of these takes a pass over the catalogue, so it is made at a trie's first search and kept as long as the trie. */
+/**
+ * Each fact takes a pass over the catalogue. It is computed in the first search of a trie and kept in a WeakMap for as
+ * long as the trie exists.
+ */
 function oncePerTrie<T>(compute: (trie: PrefixTrie) => T): (trie: PrefixTrie) => T {
   const known = new WeakMap<PrefixTrie, T>();
   return (trie) => {

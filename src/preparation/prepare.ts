@@ -4,37 +4,61 @@ import { reportSemanticIds } from '../semantic_ids/semantic_id_report';
 import { kCoreFilter } from '../data/k_core';
 import type { InteractionData, PreparedData, SemanticIdReport } from '../data/types';
 
-/** What `prepareInteractions` and `prepareData` can be told. */
+/** Options of `prepareInteractions` and `prepareData`. */
 export interface PrepareOptions {
-  /** Keep users and items with at least this many interactions; default 0: the whole catalogue, and users with three or more. */
+  /**
+   * Keeps users and items with at least this many interactions. Default 0: every item, and users with three or more.
+   */
   kCore?: number;
-  /** Interactions of a history that prompts may show, recorded for training and evaluation; default all. The sequences stay whole. */
+  /**
+   * Newest interactions of a history that prompts show, 1 or more. It is recorded for training and evaluation;
+   * sequences stay whole. Default all.
+   */
   maxHistory?: number;
-  /** k-means levels of made semantic ids, 1 to 25, default 3; one more is added where items still share one. */
+  /** k-means levels of new semantic ids, 1 to 25. One more level is added if items still share an id. Default 3. */
   levels?: number;
-  /** Codes per k-means level, at most the number of items; default a power of two near 1.5 times the root of that number, 256 at most. */
+  /**
+   * Codes per k-means level, 1 to the number of items. Default: a power of two near 1.5 times the root of that number,
+   * at most 256.
+   */
   codebookSize?: number;
-  /** Item vectors by item id, all of one length; default made from the training interactions and, where known, the titles. */
+  /**
+   * Item vectors by item id, all of one length. Default: made from the training interactions and the titles, if there
+   * are any.
+   */
   vectors?: ReadonlyMap<string, ArrayLike<number>>;
-  /** Seed of the item vectors and k-means, default 0. */
+  /** Seed of the item vectors and of k-means, any integer. Default 0. */
   seed?: number;
 }
 
-const MAX_LEVELS = 25; // one letter per level, and one for the last level
+const MAX_LEVELS = 25; // each level has a letter, and so has the one that may be added
 
 /**
- * Filters a dataset, gives it semantic ids where it has none and reports on it.
+ * Filters a dataset, gives it semantic ids if it has none, and reports on it.
  *
- * Semantic ids the dataset brings are kept unless `levels`, `codebookSize` or `vectors` ask for new ones.
- * @param format the source's name in the report.
- * @throws IlrecError when an option is out of range or the filter leaves nothing.
+ * Semantic ids that the dataset has are kept, unless `levels`, `codebookSize` or `vectors` ask for new ones.
+ *
+ * @param raw what a reader or `demoCatalogue` returned.
+ * @param options filter and semantic ids; see `PrepareOptions`.
+ * @param format name of the source in the report. Default 'interactions'.
+ * @returns the data with semantic ids and a report.
+ * @throws IlrecError when an option is out of range, the filter leaves nothing, or `vectors` lacks an item or has
+ *   vectors of different lengths.
+ * @example
+ * ```ts
+ * import { demoCatalogue, prepareInteractions } from 'tfjs-ilrec';
+ *
+ * const data = prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 60 }), { levels: 2, codebookSize: 8 });
+ * console.log(data.semanticIds[0]); // [ '<a_3>', '<b_4>', '<c_0>' ]
+ * console.log(data.report.users, data.report.semanticIds.distinct); // 60 40
+ * ```
  */
 export function prepareInteractions(
   raw: InteractionData,
   options: PrepareOptions = {},
   format = 'interactions',
 ): PreparedData {
-  checkPrepareOptions(options);
+  checkPrepareOptions('prepareInteractions', options);
   const { kCore = 0, maxHistory = null, seed = 0, levels, codebookSize, vectors } = options;
   const { data, dropped } = kCoreFilter(raw, kCore);
   const notes = [...(raw.notes ?? [])];
@@ -46,7 +70,7 @@ export function prepareInteractions(
   let idReport: SemanticIdReport;
   if (semanticIds === undefined || wantsNew) {
     if (semanticIds !== undefined)
-      notes.push('The semantic ids of the dataset are replaced by new ones, as levels, codebookSize or vectors ask.');
+      notes.push('New semantic ids replace those of the dataset, because levels, codebookSize or vectors were given.');
     const made = makeSemanticIds(data, { levels, codebookSize, vectors, seed });
     semanticIds = made.semanticIds;
     idReport = made.report;
@@ -83,12 +107,20 @@ export function prepareInteractions(
   };
 }
 
-/** @throws IlrecError naming the first option that is out of range. */
-export function checkPrepareOptions({ kCore, maxHistory, levels, codebookSize, seed }: PrepareOptions): void {
+/**
+ * Checks the ranges that need no data.
+ *
+ * @param caller the public function that errors name.
+ * @throws IlrecError that names the first option that is out of range.
+ */
+export function checkPrepareOptions(
+  caller: string,
+  { kCore, maxHistory, levels, codebookSize, seed }: PrepareOptions,
+): void {
   const check = (name: string, value: number | undefined, low: number, high: number, todo: string): void => {
     if (value !== undefined && !(Number.isInteger(value) && value >= low && value <= high)) {
       throw new IlrecError(
-        `prepare: ${name} must be an integer ${high === Infinity ? `of ${low} or more` : `from ${low} to ${high}`}, got ${value}; ${todo}`,
+        `${caller}: ${name} must be an integer ${high === Infinity ? `of ${low} or more` : `from ${low} to ${high}`}, got ${value}; ${todo}`,
       );
     }
   };

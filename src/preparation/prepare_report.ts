@@ -1,8 +1,22 @@
 import type { PrepareReport } from '../data/types';
 
-const MIN_PERPLEXITY_SHARE = 0.25; // below this share of its codes, a level is called collapsed
+const MIN_PERPLEXITY_SHARE = 0.25; // a level whose perplexity is below this share of its codes is called collapsed
 
-/** The report of `prepare` as the command line prints it, a few short lines. */
+/**
+ * Formats a report as `ilrec prepare` prints it.
+ *
+ * @param name name of the dataset.
+ * @param report the `report` of prepared data.
+ * @returns several lines of text, without a line break at the end.
+ * @example
+ * ```ts
+ * import { demoCatalogue, formatPrepareReport, prepareInteractions } from 'tfjs-ilrec';
+ *
+ * const { name, report } = prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 60 }));
+ * const [firstLine] = formatPrepareReport(name, report).split('\n');
+ * console.log(firstLine); // demo (interactions): 60 users, 40 items, 614 interactions
+ * ```
+ */
 export function formatPrepareReport(name: string, report: PrepareReport): string {
   const { users, items, interactions, dropped, sequenceLength: length, semanticIds: ids } = report;
   const lines = [
@@ -12,7 +26,7 @@ export function formatPrepareReport(name: string, report: PrepareReport): string
   ];
   if (report.cases !== undefined)
     lines.push(
-      `  published rows to evaluate: ${count(report.cases.valid)} of validation, ${count(report.cases.test)} of test; the interactions above are those to train on`,
+      `  published rows to evaluate: ${count(report.cases.valid)} of validation, ${count(report.cases.test)} of test; the interactions above are for training`,
     );
   if (report.itemsWithoutInteractions > 0)
     lines.push(`  ${count(report.itemsWithoutInteractions)} items have no interaction; they stay in the catalogue`);
@@ -25,7 +39,7 @@ export function formatPrepareReport(name: string, report: PrepareReport): string
     const residual =
       ids.residual?.[level] === undefined
         ? ''
-        : `, ${(100 * ids.residual[level]).toFixed(0)} % of the vectors left over`;
+        : `, ${(100 * ids.residual[level]).toFixed(0)} % of the variance remains`;
     const collapsed =
       !tellsApart && ids.perplexity[level] < MIN_PERPLEXITY_SHARE * used
         ? ' (collapsed: few codes hold most items)'

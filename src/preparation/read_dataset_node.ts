@@ -3,16 +3,18 @@ import { IlrecError } from '../errors';
 import { readLcRec } from '../data/lc_rec';
 import { readMiniOneRec } from '../data/minionerec';
 import { isFolder, listFolder, openText } from '../data/open_text_node';
-import { readPlain } from '../data/plain';
+import { readPlain } from '../data/plain_table';
 import { readRecBole } from '../data/recbole';
 import type { TextFile } from '../data/text_file';
 import type { InteractionData } from '../data/types';
 
-/** The formats that `prepare` reads. */
+/** The formats that `readDataset`, `prepareData` and `ilrec prepare` read. */
 export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv'] as const;
+/** One of `DATA_FORMATS`. */
 export type DataFormat = (typeof DATA_FORMATS)[number];
-/** How a dataset is split. */
+/** How a dataset is split into training and evaluation. */
 export const DATA_SPLITS = ['leave-one-out', 'published'] as const;
+/** One of `DATA_SPLITS`. */
 export type DataSplitName = (typeof DATA_SPLITS)[number];
 
 const CALLER = 'readDataset';
@@ -27,13 +29,33 @@ export interface ReadDatasetOptions {
   format: DataFormat;
   /** The dataset's folder, or its file of interactions. */
   input: string;
-  /** csv only: a file of item and title; in a folder it is found by the name items.* or titles.*. */
+  /** csv only: a file with the columns item and title. Default: items.* or titles.* in the folder, if there is one. */
   titles?: string;
-  /** minionerec only: 'published' evaluates the rows of its test.csv instead of leave-one-out. Default 'leave-one-out'. */
+  /**
+   * minionerec only: 'published' evaluates the rows of its test.csv instead of leave-one-out. Default 'leave-one-out'.
+   */
   split?: DataSplitName;
 }
 
-/** Finds and reads the files of a dataset. @throws IlrecError when one is missing, there are several to choose from, or its content is wrong. */
+/**
+ * Finds and reads the files of a dataset.
+ *
+ * A folder is searched for the file names of its format: `*.inter.json`, `*.index.json` and `*.item.json` (lc-rec);
+ * train.csv, valid.csv and test.csv with an index or info file (minionerec); `*.inter` and `*.item` (recbole);
+ * interactions.* and items.* or titles.* ending in csv, tsv, jsonl or ndjson (csv).
+ *
+ * @param options format, path and split; see `ReadDatasetOptions`.
+ * @returns the data as `readLcRec`, `readMiniOneRec`, `readRecBole` or `readPlain` returns it.
+ * @throws IlrecError when an option does not fit the format, a file is missing, several files fit, or a file is
+ *   malformed.
+ * @example
+ * ```ts
+ * import { readDataset } from 'tfjs-ilrec/node';
+ *
+ * const { userIds, sequences } = await readDataset({ format: 'csv', input: 'shop' });
+ * console.log(sequences.length === userIds.length); // true
+ * ```
+ */
 export async function readDataset({
   format,
   input,
@@ -46,11 +68,11 @@ export async function readDataset({
     );
   if (titles !== undefined && format !== 'csv')
     throw new IlrecError(
-      `${CALLER}: titles must be left out with format ${format}, got ${titles}; that format brings its own`,
+      `${CALLER}: titles must be left out with format ${format}, got ${titles}; that format has its own titles`,
     );
   if (split !== 'leave-one-out' && format !== 'minionerec')
     throw new IlrecError(
-      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec brings a published split`,
+      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec has a published split`,
     );
   if (!(await isFolder(input))) await openText(CALLER, input, 'give the path of the dataset');
   if (format === 'lc-rec') return await readLcRecFolder(input);
@@ -68,7 +90,9 @@ async function readLcRecFolder(input: string): Promise<InteractionData> {
   });
 }
 
-/** The splits lie beside the index (train.csv) or in folders of their own (train/Industrial_and_Scientific.csv, index/, info/). */
+/**
+ * The splits are files beside the index (train.csv) or folders (train/Industrial_and_Scientific.csv, index/, info/).
+ */
 async function readMiniOneRecFolder(input: string, split: DataSplitName): Promise<InteractionData> {
   if (!(await isFolder(input)))
     throw new IlrecError(
@@ -160,10 +184,8 @@ async function onlyOne(folder: string, pattern: RegExp, what: string): Promise<s
 function oneOf(folder: string, names: string[], what: string): string {
   if (names.length === 1) return names[0];
   if (names.length === 0)
-    throw new IlrecError(
-      `${CALLER}: ${folder} must have a file ${what}, got none; point --input at the dataset's folder`,
-    );
+    throw new IlrecError(`${CALLER}: ${folder} must have a file ${what}, got none; give the dataset's folder as input`);
   throw new IlrecError(
-    `${CALLER}: ${basename(folder)} must have only one ${what}, got ${names.join(', ')}; point --input at the file itself or move the others away`,
+    `${CALLER}: ${basename(folder)} must have only one ${what}, got ${names.join(', ')}; give the file itself as input or move the others away`,
   );
 }

@@ -1,12 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Reward, RewardContext, RewardEntries } from '../losses/reward';
 
-/** Whether the reward is known by its entries without a value read back from the device, where none can be. */
+/** Whether `rewardEntries` works on this backend: WebGPU cannot read a dense reward synchronously. */
 export function canStream(reward: Reward | undefined): boolean {
   return reward?.entries !== undefined || !tf.getBackend().startsWith('webgpu');
 }
 
-/** A reward without its zeros: as it gives them itself, or picked out of its [P, V]. */
+/** A reward without its zeros: its own `entries`, or those picked from its dense [P, V]. */
 export function rewardEntries(reward: Reward, context: RewardContext): RewardEntries {
   if (reward.entries !== undefined) return reward.entries(context);
   const dense = reward(context); // [P, V]

@@ -7,45 +7,74 @@ import { planSums, type SumPlan } from './trie_sums';
 import { type PromptHistory, walkTrie } from './trie_walk';
 import type { Reward, RewardContext, RewardEntries } from '../losses/reward';
 
+/** Options of `trieReward`. */
 export interface TrieRewardOptions {
-  /** The frozen recommender that gives p_CF. */
+  /** The frozen recommender that gives p_CF, such as `markovScorer` or `sasrecScorer` makes. */
   scorer: ItemScorer;
-  /** The trie of the items' token sequences, of the same catalogue. */
+  /** The trie of the items' token sequences, of the same catalogue as the scorer. */
   trie: PrefixTrie;
-  /** p_CF = softmax(score / temperature), above 0; below 1 sharpens. Default 1. */
+  /** p_CF = softmax(score / temperature); above 0, below 1 sharpens. Default 1. */
   temperature?: number;
-  /** Tokens after which a row holds another user's items, so that the history starts anew. Default none: a row is one user's. */
+  /**
+   * Tokens after which a row holds another user's items, so a new history starts. Default none: a row belongs to one
+   * user.
+   */
   separators?: readonly number[];
   /**
-   * The history of a prompt, such as an item language's `historyOf`: then a row's tokens up to the response are not read as items, and any text may
-   * stand there. A row whose prompt has none gets no reward. Default: the whole row is read as items.
+   * Reads the history of a text prompt, for example an item language's `historyOf`. The tokens before the response are
+   * then not read as items. A row whose prompt has no history gets no reward. Default: the whole row is read as items.
    */
   historyOf?: PromptHistory;
 }
 
-/** Up to this many entries (16 MB) the first level is summed by a product with an indicator matrix, faster and more exact than a cumulative sum. */
+/**
+ * Up to this many entries (16 MB) the first level is summed by a product with an indicator matrix: faster and more
+ * exact than a cumulative sum.
+ */
 const MAX_INDICATOR_SIZE = 1 << 22;
 
 /**
- * The collaborative reward of ILRec (arXiv 2602.17410): how much a recommender believes in each next token.
+ * Makes the collaborative reward of ILRec (arXiv 2602.17410): the probability that a recommender gives each next token.
  *
  * ```
  * c(v | prefix) = sum of p_CF(i) over items i that continue prefix + v  /  sum over all children of the prefix
  * ```
- * History and prefix are read from the input tokens (see `walkTrie`), or the history from its prompt by `historyOf`. A node's items are a range of `trie.itemOrder`, so a child's mass is
- * the difference of two cumulative sums; each node sums its own range only, which keeps the digits of unlikely prefixes. A position whose
- * label goes on with no item (end of sequence, text) has a row of zeros.
+ * History and prefix are read from the input tokens, or the history by `historyOf`. A row of zeros stands where the
+ * label does not continue an item (end of sequence, text). A node's items are a range of `trie.itemOrder`, so the mass
+ * of a child is the difference of two cumulative sums. Each node sums only its own range, which keeps the precision of
+ * unlikely prefixes.
  *
- * @returns a reward for `ilrec({ reward })`: [P, V] on the device, off the tape, or its entries alone; p_CF is made once per row and item.
- * @throws IlrecError when the temperature is not above 0 or scorer and trie differ in their number of items; the reward throws one when the
- *   trie's tokens do not fit the vocabulary.
+ * @param options scorer, trie, temperature and how rows are read; see `TrieRewardOptions`.
+ * @returns a reward for `ilrec({ reward })`: masses [P, V] on the device, or their entries alone. No gradient flows
+ *   through it. p_CF is computed once per history and number of known items.
+ * @throws IlrecError when `temperature` is not above 0, or scorer and trie have different numbers of items. The reward
+ *   throws one when a token of the trie is not in the vocabulary.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, popularityScorer, trieReward } from 'tfjs-ilrec';
+ *
+ * const scorer = popularityScorer([[0, 1, 2], [0, 2, 0]], 3);
+ * const reward = trieReward({ scorer, trie: buildPrefixTrie([[3, 5], [3, 6], [4, 5]]) }); // for ilrec({ reward })
+ *
+ * // One row: the start token and the first token of item 0. The label is the second token of item 0.
+ * const masses = reward({
+ *   inputIds: Int32Array.of(1, 3),
+ *   labels: Int32Array.of(-100, 5),
+ *   batchSize: 1,
+ *   sequenceLength: 2,
+ *   positions: Int32Array.of(1),
+ *   vocabSize: 7,
+ * });
+ * console.log(masses.shape); // [ 1, 7 ]
+ * console.log(Array.from(masses.dataSync(), (mass) => mass.toFixed(2)).join(' ')); // 0.00 0.00 0.00 0.00 0.00 0.67 0.33
+ * ```
  */
 export function trieReward({ scorer, trie, temperature = 1, separators = [], historyOf }: TrieRewardOptions): Reward {
   if (!(temperature > 0 && Number.isFinite(temperature)))
-    throw new IlrecError(`trieReward: temperature must be above 0, got ${temperature}`);
+    throw new IlrecError(`trieReward: temperature must be above 0, got ${temperature}; 1 is the default`);
   if (scorer.numItems !== trie.numItems) {
     throw new IlrecError(
-      `trieReward: scorer and trie must be of the same catalogue, got ${scorer.numItems} items in "${scorer.name}" and ${trie.numItems} in the trie`,
+      `trieReward: scorer and trie must have the same catalogue, got ${scorer.numItems} items in "${scorer.name}" and ${trie.numItems} in the trie`,
     );
   }
   const maxToken = trie.childToken.reduce((max, token) => Math.max(max, token), 0);
@@ -55,7 +84,7 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
   const planOf = (context: RewardContext): { plan: SumPlan; masses: () => tf.Tensor1D } => {
     if (maxToken >= context.vocabSize)
       throw new IlrecError(
-        `trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}`,
+        `trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}; build trie and model from the same tokenizer`,
       );
     const walk = walkTrie(trie, context, separatorSet, historyOf);
     const plan = planSums(trie, walk);
@@ -94,7 +123,7 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
   return Object.assign(reward, { entries });
 }
 
-/** Masses of the root's children for all root positions, [number of root entries]. */
+/** Masses of the root's children, for all positions at the root, [root entries]. */
 function rootMasses(scores: tf.Tensor2D, plan: SumPlan, trie: PrefixTrie, indicator: Float32Array | null): tf.Tensor1D {
   const { numItems, childStart, itemHigh, itemOrder } = trie;
   const numChildren = childStart[1];
@@ -116,7 +145,7 @@ function rootMasses(scores: tf.Tensor2D, plan: SumPlan, trie: PrefixTrie, indica
   return tf.gather(tf.reshape(tf.sub(ends, starts), [-1]), plan.rootEntries);
 }
 
-/** Masses of the children of all other nodes, from cumulative sums within each node's range; [number of entries]. */
+/** Masses of the children of all other nodes, by cumulative sums within each node's range, [entries]. */
 function rangeMasses(scores: tf.Tensor2D, plan: SumPlan): tf.Tensor1D {
   const flat = tf.reshape(scores, [-1]); // [R * N]
   const masses = plan.buckets.map(({ width, indices, starts, ends, totals }) => {
@@ -127,7 +156,7 @@ function rangeMasses(scores: tf.Tensor2D, plan: SumPlan): tf.Tensor1D {
   return tf.concat(masses);
 }
 
-/** 1 where an item (row) starts with the root's child (column), [N, C]; null where that would be too large. */
+/** 1 if an item (row) starts with the root's child (column), [N, C]; null if the matrix would be too large. */
 function indicatorOfFirstTokens(trie: PrefixTrie): Float32Array | null {
   const numChildren = trie.childStart[1];
   if (trie.numItems * numChildren > MAX_INDICATOR_SIZE) return null;

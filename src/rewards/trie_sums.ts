@@ -1,33 +1,39 @@
 import type { PrefixTrie } from '../generation/prefix_trie';
 import type { TrieWalk } from './trie_walk';
 
-/** Nodes whose ranges of items fit one width, side by side. */
+/** Nodes with item ranges of similar size, padded to one width. */
 export interface RangeBucket {
   readonly width: number;
-  /** Flat indices into the scores [R * N], [G * width]; what is left of the width repeats the range's last item. */
+  /** Flat indices into the scores [R * N], [G * width]. The rest of the width repeats the last item of the range. */
   readonly indices: Int32Array;
-  /** Of each child: where its items begin and end, and where its node's end, in the bucket's exclusive sums [G * width]. */
+  /** Of each child: where its items start in the bucket's exclusive sums [G * width]. */
   readonly starts: Int32Array;
+  /** Where the child's items end. */
   readonly ends: Int32Array;
+  /** Where the items of its node end. */
   readonly totals: Int32Array;
 }
 
-/** What is to be summed for the children of every response position's node, and where it goes. */
+/** Which scores are summed for the children of each response position's node, and where the sums go. */
 export interface SumPlan {
-  /** History and its known length of each row of scores, [R]; rows that the root needs come first. */
+  /** The history of each row of scores, [R]. Rows for positions at the root come first. */
   readonly scoreRows: Int32Array;
+  /** How many items of that history are known, [R]. */
   readonly scoreLengths: Int32Array;
+  /** Rows for positions at the root. */
   readonly numRootRows: number;
   /** Flat indices into the root's masses [numRootRows * C], one per child of each position at the root. */
   readonly rootEntries: Int32Array;
   readonly buckets: readonly RangeBucket[];
-  /** Number of positions with a single child, whose mass is 1 whatever the scores. */
+  /** Positions with one child, whose mass is always 1. */
   readonly numCertain: number;
-  /** Position and token of each mass, [K, 2]: the root's, the buckets' in order, the certain ones. */
+  /**
+   * Position and token of each mass, [K, 2]: first those at the root, then the buckets in order, then the certain ones.
+   */
   readonly targets: Int32Array;
 }
 
-/** Sorts the response positions by what they need: the root's children, those of a smaller node, or nothing but the one child there is. */
+/** Sorts the response positions into those at the root, those at other nodes, by size, and those with one child. */
 export function planSums(trie: PrefixTrie, { rows, lengths, nodes }: TrieWalk): SumPlan {
   const { childStart, childToken, terminalHigh, itemHigh } = trie;
   const numChildren = (node: number): number => childStart[node + 1] - childStart[node];
@@ -39,7 +45,7 @@ export function planSums(trie: PrefixTrie, { rows, lengths, nodes }: TrieWalk): 
     if (numChildren(node) === 1) certain.push(p);
     else if (node === 0) atRoot.push(p);
     else {
-      const width = 2 ** Math.ceil(Math.log2(itemHigh[node] - terminalHigh[node] + 1)); // one more than the range, for its whole sum
+      const width = 2 ** Math.ceil(Math.log2(itemHigh[node] - terminalHigh[node] + 1)); // one more than the range, for its total
       const positions = byWidth.get(width);
       if (positions === undefined) byWidth.set(width, [p]);
       else positions.push(p);
@@ -74,11 +80,11 @@ export function planSums(trie: PrefixTrie, { rows, lengths, nodes }: TrieWalk): 
 
   const ordered = [...atRoot, ...groups.flatMap(({ positions }) => positions), ...certain];
   const targets = new Int32Array(2 * ordered.reduce((sum, p) => sum + numChildren(nodes[p]), 0));
-  let at = 0;
+  let t = 0;
   for (const p of ordered) {
     for (let edge = childStart[nodes[p]]; edge < childStart[nodes[p] + 1]; edge++) {
-      targets[at++] = p;
-      targets[at++] = childToken[edge];
+      targets[t++] = p;
+      targets[t++] = childToken[edge];
     }
   }
   return {
@@ -108,7 +114,7 @@ function rangeBucket(
   let entry = 0;
   positions.forEach((p, g) => {
     const node = nodes[p];
-    const low = terminalHigh[node]; // the items that end at the node have no next token
+    const low = terminalHigh[node]; // items that end at the node have no next token
     const size = itemHigh[node] - low;
     const offset = scoreRows[g] * numItems;
     for (let i = 0; i < width; i++) indices[g * width + i] = offset + itemOrder[low + Math.min(i, size - 1)];

@@ -1,29 +1,37 @@
 import { childOf, type PrefixTrie } from '../generation/prefix_trie';
 import type { RewardContext } from '../losses/reward';
 
-/** The history that a prompt shows, oldest first; null where the prompt is none that asks for an item. */
+/**
+ * Reads the history that a prompt shows.
+ *
+ * @param prompt token ids up to and including the first response position.
+ * @returns item numbers, oldest first; null if the prompt does not ask for an item.
+ */
 export type PromptHistory = (prompt: Int32Array) => readonly number[] | null;
 
-/** Where in the catalogue's trie each response position stands. */
+/** The trie node and the history of each response position. */
 export interface TrieWalk {
-  /** Items known, oldest first: one history per row of the batch that has one, and one more after each separator. */
+  /** Item numbers, oldest first: one history per row of the batch that has one, and one more after each separator. */
   readonly histories: readonly number[][];
-  /** Which history each response position belongs to, [P]. */
+  /** The history of each response position, [P]. */
   readonly rows: Int32Array;
-  /** How many items of it come before the position, [P]. */
+  /** How many items of that history come before the position, [P]. */
   readonly lengths: Int32Array;
-  /** The node whose children the next token is chosen from, or -1 where the label goes on with no item, [P]. */
+  /** The node whose children are the possible next tokens, or -1 if the label does not continue an item, [P]. */
   readonly nodes: Int32Array;
 }
 
 /**
- * Reads each row's tokens through the trie. An item is complete when its last token is read and no longer item goes on from there; where one
- * could, the longest match wins. A token that continues nothing drops what was begun and is tried as the first token of an item.
- * Of items that share a sequence the lowest item number stands for all. The label decides between "the item is complete" and "a longer one goes on".
+ * Reads the tokens of each row through the trie.
  *
- * @param separators tokens after which the row holds another user's items: the history starts anew.
- * @param historyOf where prompts are text: the history that a row begins with, from its tokens up to and with the first response position; these
- *   are then not read. Null leaves the row without nodes.
+ * The longest match wins: an item is complete when its last token was read and no longer item continues. At a response
+ * position the label decides whether the item is complete or a longer one continues. A token that continues nothing
+ * discards the started item and is tried as the first token of another. Of items that share a sequence, the lowest item
+ * number stands for all.
+ *
+ * @param separators tokens after which the row holds another user's items, so a new history starts.
+ * @param historyOf for text prompts: reads the history from the tokens up to and including the first response position,
+ *   which are then not read through the trie. If it returns null, the row has no nodes.
  */
 export function walkTrie(
   trie: PrefixTrie,

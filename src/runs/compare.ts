@@ -4,7 +4,7 @@ import { runPaths } from './run_directory';
 import type { Method } from '../methods/method';
 import { findMethod, inOrder, type MethodName } from '../methods/registry';
 import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
-import { loadPrepared } from '../preparation/files_node';
+import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import type { EvaluationProtocol } from '../evaluation/protocol';

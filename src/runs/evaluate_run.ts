@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeJsonAtomically } from '../files/atomic_file_node';
-import { loadPrepared } from '../preparation/files_node';
+import { loadPrepared } from '../preparation/prepared_folder_node';
 import { splitData } from '../data/split_data';
 import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';

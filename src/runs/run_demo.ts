@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { COMPARED_BY_DEFAULT } from '../methods/registry';
 import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
 import { demoCatalogue } from '../data/demo_catalogue';
-import { writePrepared } from '../preparation/files_node';
+import { writePrepared } from '../preparation/prepared_folder_node';
 import { splitData } from '../data/split_data';
 import { prepareInteractions } from '../preparation/prepare';
 import type { PreparedData } from '../data/types';

@@ -1,5 +1,5 @@
 import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
-import { loadPrepared } from '../preparation/files_node';
+import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { AskedModel, BuildContext, BuiltMethod, Method, Need } from '../methods/method';
 import { findMethod, type MethodName } from '../methods/registry';

@@ -1,18 +1,20 @@
 import { SparseMatrixBuilder, type SparseMatrix } from './sparse_matrix';
 
-/** Items at most this many steps apart in a sequence occur together. */
+/** Items at most this many steps apart in a sequence count as occurring together. */
 const WINDOW = 5;
-const SMOOTHING = 0.75; // of the contexts' counts, Levy, Goldberg and Dagan 2015: keeps rare items from looking close to everything
+/** Exponent of the contexts' counts (Levy, Goldberg and Dagan 2015): without it, rare items are near everything. */
+const SMOOTHING = 0.75;
 
 /**
- * Positive pointwise mutual information of the items that stand within five steps of each other, nearer ones weighing more (1 / distance).
+ * Positive pointwise mutual information of items within five steps of each other, weighted by 1 / distance.
  *
  * ```
  * PPMI(i, j) = max(0, log( c(i, j) · Σ c^0.75 / ( c(i) · c(j) )^0.875 ))
  * ```
- * It is the mean of the two directions with the context's count to the power 0.75, so it is symmetric.
- * @param sequences the training part of each user only, or the codes would know validation and test items' neighbours.
- * @returns [numItems, numItems], symmetric; the row of an item that never occurs is empty.
+ * It is the mean of the two directions, each with the context's count to the power of 0.75, so it is symmetric.
+ *
+ * @param sequences only the training items of each user: codes must not depend on validation and test items.
+ * @returns [N, N], symmetric; the row of an item that never occurs is empty.
  */
 export function positivePmi(sequences: readonly Int32Array[], numItems: number): SparseMatrix {
   const { starts, users, places } = occurrences(sequences, numItems);
@@ -44,7 +46,9 @@ export function positivePmi(sequences: readonly Int32Array[], numItems: number):
   return builder.build();
 }
 
-/** Where each item occurs: item i at places[o] of the sequence of users[o], for o in starts[i]..starts[i + 1]. */
+/**
+ * Where each item occurs: item i is at index places[o] of the sequence of users[o], for o in starts[i]..starts[i + 1].
+ */
 function occurrences(
   sequences: readonly Int32Array[],
   numItems: number,

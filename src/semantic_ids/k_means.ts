@@ -1,26 +1,27 @@
 import type { Random } from '../random';
 
 const MAX_ITERATIONS = 25;
-const SETTLED_SHARE = 1e-3; // stops once fewer than this share of the points change cluster
+const SETTLED_SHARE = 1e-3; // k-means stops when at most this share of the points changes its cluster
 
-/** Clusters of points. */
+/** What `kMeans` returns. */
 export interface Clusters {
   /** [k, dim] row by row. */
   centroids: Float64Array;
-  /** [numPoints], cluster of each point. */
+  /** Cluster of each point, [numPoints]. */
   assignment: Int32Array;
 }
 
 /**
  * Lloyd's k-means from k-means++ seeds (Arthur and Vassilvitskii 2007), with a limit on the size of a cluster.
  *
- * A cluster over the limit keeps its nearest points; the others go to the nearest cluster with room. Without it, residuals in many dimensions
- * fall into one large cluster round their mean and many of a point or two.
- * A cluster that loses all its points is seeded again with the point farthest from its centroid; it stays empty only where there are fewer
- * than k different points.
+ * A cluster over the limit keeps its nearest points; the others move to the nearest cluster with room. Without the
+ * limit, residuals in many dimensions form one large cluster around their mean and many clusters of one or two points.
+ * A cluster that loses all its points gets the point that is farthest from its centroid. Clusters stay empty only when
+ * there are fewer than k different points.
+ *
  * @param points [numPoints, dim] row by row.
  * @param k 1 to numPoints.
- * @param capacity most points of a cluster, numPoints / k or more; default no limit.
+ * @param capacity most points of a cluster, numPoints / k or more. Default: no limit.
  */
 export function kMeans(points: Float32Array, dim: number, k: number, random: Random, capacity = Infinity): Clusters {
   const numPoints = points.length / dim;
@@ -39,7 +40,10 @@ export function kMeans(points: Float32Array, dim: number, k: number, random: Ran
   return { centroids, assignment };
 }
 
-/** k-means++: each next seed is a point drawn with probability proportional to its squared distance from the nearest seed so far. */
+/**
+ * k-means++: each seed after the first is drawn with probability proportional to its squared distance from the nearest
+ * earlier seed.
+ */
 function seedCentroids(points: Float32Array, dim: number, k: number, random: Random): Float64Array {
   const numPoints = points.length / dim;
   const centroids = new Float64Array(k * dim);
@@ -58,7 +62,7 @@ function seedCentroids(points: Float32Array, dim: number, k: number, random: Ran
   return centroids;
 }
 
-/** Gives each point its nearest centroid, the first of equals, and writes the squared distances. */
+/** Assigns each point to its nearest centroid, the first of equals, and writes the squared distances. */
 function assign(
   points: Float32Array,
   dim: number,
@@ -75,7 +79,7 @@ function assign(
     let bestCluster = 0;
     let c = 0;
     for (; c + 4 <= k; c += 4) {
-      // four centroids at a time: each coordinate of x is read once for the four
+      // four centroids at a time, so that each coordinate of x is read once for all four
       const c0 = c * dim,
         c1 = c0 + dim,
         c2 = c1 + dim,
@@ -123,7 +127,10 @@ function assign(
   }
 }
 
-/** Moves the farthest points of clusters over `capacity` to the nearest cluster with room, the nearest of them first. */
+/**
+ * Moves the farthest points of clusters over `capacity` to the nearest cluster with room. Of these points, the nearest
+ * move first.
+ */
 function relieve(
   points: Float32Array,
   dim: number,
@@ -164,7 +171,11 @@ function squaredDistance(
   return sum;
 }
 
-/** Gives each empty cluster the farthest point of a cluster that keeps another. @returns how many were filled. */
+/**
+ * Gives each empty cluster the farthest point of a cluster with two points or more.
+ *
+ * @returns how many clusters were filled.
+ */
 function reseedEmpty(assignment: Int32Array, distances: Float64Array, k: number): number {
   const sizes = new Int32Array(k);
   for (const cluster of assignment) sizes[cluster]++;
@@ -175,7 +186,7 @@ function reseedEmpty(assignment: Int32Array, distances: Float64Array, k: number)
   for (let cluster = 0; cluster < k; cluster++) {
     if (sizes[cluster] > 0) continue;
     while (next < farthest.length && sizes[assignment[farthest[next]]] < 2) next++;
-    if (next === farthest.length || distances[farthest[next]] < 1e-12) break; // every point sits on its centroid already
+    if (next === farthest.length || distances[farthest[next]] < 1e-12) break; // every point equals its centroid
     sizes[assignment[farthest[next]]]--;
     assignment[farthest[next++]] = cluster;
     sizes[cluster] = 1;
@@ -184,7 +195,7 @@ function reseedEmpty(assignment: Int32Array, distances: Float64Array, k: number)
   return filled;
 }
 
-/** Each centroid becomes the mean of its points; one without points stays where it is. */
+/** Moves each centroid to the mean of its points. A centroid without points stays. */
 function moveCentroids(points: Float32Array, dim: number, centroids: Float64Array, assignment: Int32Array): void {
   const sums = new Float64Array(centroids.length);
   const sizes = new Int32Array(centroids.length / dim);

@@ -4,21 +4,34 @@ import { positivePmi } from './co_occurrence';
 import { titleFeatures } from './title_features';
 import { truncatedEigen, truncatedSvd, type Embedding } from './truncated_svd';
 
-/** Vectors of a catalogue, [numItems, dim] row by row. */
+/** One vector per item of a catalogue. */
 export interface ItemVectors {
+  /** [N, dim] row by row. */
   values: Float32Array;
+  /** Numbers per vector. */
   dim: number;
 }
 
 const RANK = 64;
 
 /**
- * Makes item vectors from the interactions and, where any is known, the titles.
+ * Makes item vectors from the interactions and, if there are any, the titles.
  *
- * Interactions: the leading eigenvectors (U·√Λ) of the positive PMI within the training sequences, the last two interactions of each user
- * left out. Titles: the leading singular vectors (U·√S) of hashed words and trigrams. Both parts are scaled to length 1 per item and concatenated; an item without a part has zeros there.
- * @param seed of the random projections.
- * @returns [N, 64 or 128], fewer columns for catalogues of fewer items.
+ * The part of the interactions is the leading eigenvectors (U·√Λ) of the positive PMI within the training sequences,
+ * which are the sequences without each user's last two items. The part of the titles is the leading singular vectors
+ * (U·√S) of hashed words and trigrams. Each part of each item is scaled to length 1, and the parts are concatenated. An
+ * item without interactions or title has zeros there.
+ *
+ * @param data sequences, item ids and titles, as a reader or `demoCatalogue` returns them.
+ * @param seed seed of the random projections. Default 0.
+ * @returns vectors of 64 numbers, or 128 with titles; fewer for catalogues of fewer items.
+ * @example
+ * ```ts
+ * import { demoCatalogue, makeItemVectors } from 'tfjs-ilrec';
+ *
+ * const { values, dim } = makeItemVectors(demoCatalogue({ numItems: 40, numUsers: 60 }));
+ * console.log(dim, values.length); // 80 3200
+ * ```
  */
 export function makeItemVectors(
   { sequences, itemIds, titles }: Pick<InteractionData, 'sequences' | 'itemIds' | 'titles'>,
@@ -39,7 +52,7 @@ export function makeItemVectors(
   return { values, dim };
 }
 
-/** Rows scaled to length 1; rows of zeros stay. */
+/** Scales each row to length 1, except rows of zeros. */
 function unitRows({ values, rank }: Embedding): ItemVectors {
   const out = Float32Array.from(values);
   for (let row = 0; row < out.length; row += rank) {

@@ -6,15 +6,18 @@ import { defaultCodebookSize, residualKMeans } from './residual_k_means';
 import { resolveCollisions } from './resolve_collisions';
 import { reportSemanticIds } from './semantic_id_report';
 
-/** How semantic ids are made. */
+/** Options of `makeSemanticIds`. */
 export interface MakeSemanticIdsOptions {
-  /** k-means levels, default 3; a last one is added where items still collide. */
+  /** k-means levels, 1 to 25. One more level is added if items still share an id. Default 3. */
   levels?: number;
-  /** Codes per level, at most the number of items; default `defaultCodebookSize`. */
+  /**
+   * Codes per k-means level, 1 to the number of items. Default: a power of two near 1.5 times the root of that number,
+   * at most 256.
+   */
   codebookSize?: number;
-  /** Item vectors by item id; default `makeItemVectors`. */
+  /** Item vectors by item id, all of one length. Default `makeItemVectors`. */
   vectors?: ReadonlyMap<string, ArrayLike<number>>;
-  /** Default 0. */
+  /** Seed of the item vectors and of k-means, any integer. Default 0. */
   seed?: number;
 }
 
@@ -22,10 +25,21 @@ const DEFAULT_LEVELS = 3;
 const FIRST_LETTER = 'a'.charCodeAt(0);
 
 /**
- * Gives each item a semantic id of its own by residual k-means over item vectors: ["<a_5>", "<b_31>", "<c_0>"].
+ * Gives each item its own semantic id, such as ["<a_5>", "<b_31>", "<c_0>"], by residual k-means over item vectors.
  *
- * @returns the semantic ids, all different and of one length, a report, and notes on what was decided.
- * @throws IlrecError when vectors are missing for an item or are not finite and of one length, or the codebook is larger than the catalogue.
+ * @param data sequences, item ids and titles, as a reader or `demoCatalogue` returns them.
+ * @param options levels, codebook, vectors and seed; see `MakeSemanticIdsOptions`.
+ * @returns the semantic ids [N], all different and of one length; a report; and notes, one sentence per decision.
+ * @throws IlrecError when `vectors` lacks an item, vectors are not finite or differ in length, or `codebookSize` is out
+ *   of range.
+ * @example
+ * ```ts
+ * import { demoCatalogue, makeSemanticIds } from 'tfjs-ilrec';
+ *
+ * const { semanticIds, report } = makeSemanticIds(demoCatalogue({ numItems: 40, numUsers: 60 }));
+ * console.log(semanticIds[0]); // [ '<a_3>', '<b_7>', '<c_8>' ]
+ * console.log(report.levels, report.distinct, report.codebookSize); // 3 40 16
+ * ```
  */
 export function makeSemanticIds(
   data: Pick<InteractionData, 'sequences' | 'itemIds' | 'titles'>,
@@ -41,7 +55,7 @@ export function makeSemanticIds(
   const notes: string[] = [];
   if (vectors !== undefined && vectors.size > itemIds.length)
     notes.push(
-      `${vectors.size - itemIds.length} of the item vectors belong to no item of the catalogue and are not used.`,
+      `${vectors.size - itemIds.length} of the item vectors belong to no item of the catalogue and were not used.`,
     );
 
   const { codes, residual } = residualKMeans(values, dim, levels, codebookSize, createRandom(seed));
@@ -67,7 +81,7 @@ function gatherVectors(vectors: ReadonlyMap<string, ArrayLike<number>>, itemIds:
   const missing = itemIds.filter((id) => !vectors.has(id));
   if (missing.length > 0) {
     throw new IlrecError(
-      `makeSemanticIds: vectors must have every item of the catalogue, got none for ${missing.length} of ${itemIds.length}, such as "${missing[0]}"; add them or leave vectors out`,
+      `makeSemanticIds: vectors must have an entry for every item of the catalogue, got none for ${missing.length} of ${itemIds.length}, such as "${missing[0]}"; add them or leave vectors out`,
     );
   }
   const dim = (vectors.get(itemIds[0]) as ArrayLike<number>).length;
@@ -81,7 +95,7 @@ function gatherVectors(vectors: ReadonlyMap<string, ArrayLike<number>>, itemIds:
     for (let j = 0; j < dim; j++) {
       if (!Number.isFinite(vector[j]))
         throw new IlrecError(
-          `makeSemanticIds: vectors must be finite, got ${vector[j]} at place ${j} of item "${id}"; repair the vector`,
+          `makeSemanticIds: vectors must be finite, got ${vector[j]} at index ${j} of item "${id}"; correct the vector`,
         );
       values[item * dim + j] = vector[j];
     }

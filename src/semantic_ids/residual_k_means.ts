@@ -2,23 +2,23 @@ import { IlrecError } from '../errors';
 import type { Random } from '../random';
 import { kMeans } from './k_means';
 
-const CAPACITY = 3; // a code holds at most this many times its even share of the items
+const CAPACITY = 3; // a code has at most this many times its even share of the items
 
 /** The codes of a residual quantisation. */
 export interface ResidualCodes {
   /** Per item, one code per level. */
   codes: number[][];
-  /** Share of the vectors' variance left after each level, 0 to 1. */
+  /** Share of the vectors' variance that remains after each level, 0 to 1. */
   residual: number[];
 }
 
 /**
- * Quantises vectors level by level: k-means, then k-means of what the centroid leaves over, and so on. No code holds more than three times
- * its even share of the items.
+ * Quantises vectors level by level: k-means of the vectors, then k-means of their differences from the centroids, and
+ * so on. No code has more than three times its even share of the items.
  *
- * @param vectors [numItems, dim] row by row; not changed.
+ * @param vectors [N, dim] row by row; not changed.
  * @param levels 1 or more.
- * @param codebookSize codes per level, 1 to numItems.
+ * @param codebookSize codes per level, 1 to N.
  * @throws IlrecError when the codebook is larger than the catalogue.
  */
 export function residualKMeans(
@@ -31,7 +31,7 @@ export function residualKMeans(
   const numItems = vectors.length / dim;
   if (!Number.isInteger(codebookSize) || codebookSize < 1 || codebookSize > numItems) {
     throw new IlrecError(
-      `residualKMeans: codebookSize must be an integer from 1 to the number of items (${numItems}), got ${codebookSize}; use ${defaultCodebookSize(numItems)} or so`,
+      `makeSemanticIds: codebookSize must be an integer from 1 to the number of items (${numItems}), got ${codebookSize}; ${defaultCodebookSize(numItems)} is the default`,
     );
   }
   const left = vectors.slice();
@@ -59,12 +59,15 @@ export function residualKMeans(
   return { codes, residual };
 }
 
-/** A power of two near 1.5 times the root of the number of items: 32 for 400 items, 256 (the most) for 10,000; never more than the items. */
+/**
+ * A power of two near 1.5 times the root of the number of items, at most 256 and at most that number: 32 for 400 items,
+ * 256 for 10,000.
+ */
 export function defaultCodebookSize(numItems: number): number {
   return Math.min(256, numItems, 2 ** Math.ceil(Math.log2(1.5 * Math.sqrt(numItems))));
 }
 
-/** Sum of squared distances from the mean. */
+/** Sum of the squared distances from the mean. */
 function varianceOf(vectors: Float32Array, dim: number): number {
   const numItems = vectors.length / dim;
   let sum = 0;

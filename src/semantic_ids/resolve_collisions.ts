@@ -1,10 +1,11 @@
 /**
- * Adds a last level that tells items with the same codes apart: the most popular of them gets 0, the next 1, and so on.
+ * Adds a last level that separates items with the same codes: the most popular of them gets 0, the next 1, and so on.
  *
- * Every item gets it, so that all have the same length; where no two items collide nothing is added.
- * @param codes per item, one code per level.
- * @param popularity per item, training interactions; ties go to the smaller item number.
- * @returns new codes, all different, and how many items shared another's before.
+ * All items get the level, so that all have the same length. It is not added if no two items share their codes.
+ *
+ * @param codes one code per level of each item, [N][levels].
+ * @param popularity training interactions of each item, [N]. Of equals, the lower item number comes first.
+ * @returns new codes, all different, and how many items had the codes of an earlier item.
  */
 export function resolveCollisions(
   codes: readonly (readonly number[])[],

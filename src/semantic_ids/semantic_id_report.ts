@@ -1,9 +1,9 @@
 import type { SemanticIdReport } from '../data/types';
 
 /**
- * Counts how well the codes of a catalogue are used.
+ * Reports how evenly a catalogue uses its codes.
  *
- * @param semanticIds per item its tokens, coarse to fine; an item shorter than a level does not count at that level.
+ * @param semanticIds tokens of each item, coarse to fine. An item counts only at the levels that it has.
  */
 export function reportSemanticIds(
   semanticIds: readonly (readonly string[])[],
@@ -24,7 +24,7 @@ export function reportSemanticIds(
   return { source, levels, codesUsed, perplexity, distinct, collisions: semanticIds.length - distinct };
 }
 
-/** exp(entropy) of counts: n for n equal counts, 1 for a single one. */
+/** exp(entropy) of counts: n for n equal counts, 1 for one count. */
 export function perplexityOf(counts: readonly number[]): number {
   const total = counts.reduce((sum, count) => sum + count, 0);
   let entropy = 0;
@@ -32,7 +32,7 @@ export function perplexityOf(counts: readonly number[]): number {
   return Math.exp(entropy);
 }
 
-/** How many different lists of tokens there are. */
+/** Number of different lists of tokens. */
 export function countDistinct(semanticIds: readonly (readonly (string | number)[])[]): number {
   return new Set(semanticIds.map((tokens) => tokens.join('\u0000'))).size;
 }

@@ -1,4 +1,7 @@
-/** A matrix by compressed rows: row r has `values[rowStart[r]..rowStart[r + 1])` at `columns` of the same places. */
+/**
+ * A matrix of compressed rows. Row r has `values[rowStart[r]..rowStart[r + 1])`; `columns` has the column of each
+ * value.
+ */
 export interface SparseMatrix {
   numRows: number;
   numColumns: number;
@@ -8,7 +11,7 @@ export interface SparseMatrix {
   values: Float64Array;
 }
 
-/** Collects rows one after the other. */
+/** Builds a `SparseMatrix` row by row. */
 export class SparseMatrixBuilder {
   private readonly columns: number[] = [];
   private readonly values: number[] = [];
@@ -16,13 +19,13 @@ export class SparseMatrixBuilder {
 
   constructor(private readonly numColumns: number) {}
 
-  /** Adds an entry to the row being written. */
+  /** Adds an entry to the current row. */
   add(column: number, value: number): void {
     this.columns.push(column);
     this.values.push(value);
   }
 
-  /** Ends the row being written. */
+  /** Ends the current row. */
   endRow(): void {
     this.rowStart.push(this.columns.length);
   }

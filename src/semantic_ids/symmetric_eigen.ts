@@ -5,7 +5,7 @@ const TOLERANCE = 1e-22; // off-diagonal energy relative to the whole
  * Eigenvalues and eigenvectors of a symmetric matrix by cyclic Jacobi rotations.
  *
  * @param matrix [n, n] row by row; not changed.
- * @returns values descending, and vectors [n, n] whose column j belongs to value j.
+ * @returns eigenvalues in descending order, and vectors [n, n], whose column j belongs to value j.
  */
 export function symmetricEigen(matrix: Float64Array, n: number): { values: Float64Array; vectors: Float64Array } {
   const a = matrix.slice();
@@ -25,7 +25,7 @@ export function symmetricEigen(matrix: Float64Array, n: number): { values: Float
   return { values, vectors };
 }
 
-/** Turns the plane (p, q) so that a[p, q] becomes zero. */
+/** Rotates the plane (p, q) so that a[p, q] becomes zero. */
 function rotate(a: Float64Array, v: Float64Array, n: number, p: number, q: number): void {
   const apq = a[p * n + q];
   if (apq === 0) return;

@@ -1,17 +1,18 @@
 import { SparseMatrixBuilder, type SparseMatrix } from './sparse_matrix';
 
 const NUM_BUCKETS = 2 ** 14;
-const GRAM = { size: 3, weight: 0.3 }; // a word of six letters has six grams: together they weigh about twice the word
+const GRAM = { size: 3, weight: 0.3 }; // the six trigrams of a six-letter word weigh about twice the word
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u;
-const UNSPACED_GRAM = { size: 2, weight: 1 }; // these scripts put no space between words: two letters are about a word
+const UNSPACED_GRAM = { size: 2, weight: 1 }; // two characters are about a word in these scripts
 
 /**
- * Hashed words and character trigrams of titles, tf-idf, each row of length 1.
+ * Hashes the words and character trigrams of titles, weighted by tf-idf, each row scaled to length 1.
  *
- * Words are runs of letters and digits of any script, lower case; trigrams run over `_word_`, so that "tent" and "tents" are near. Scripts
- * without spaces between words have pairs of characters instead.
- * @returns [titles, 16384]; the row of a null title is empty.
+ * Words are runs of letters and digits of any script, in lower case. Trigrams are those of `_word_`, so "tent" and
+ * "tents" are near each other. Scripts without spaces between words have character pairs instead.
+ *
+ * @returns [N, 16384]; the row of a null title is empty.
  */
 export function titleFeatures(titles: readonly (string | null)[]): SparseMatrix {
   const rows = titles.map((title) => bucketsOf(title ?? ''));
@@ -31,7 +32,7 @@ export function titleFeatures(titles: readonly (string | null)[]): SparseMatrix 
   return builder.build();
 }
 
-/** Bucket -> term weight of one title. */
+/** The term weights of one title, by bucket. */
 function bucketsOf(title: string): Map<number, number> {
   const weights = new Map<number, number>();
   const add = (feature: string, weight: number): void => {

@@ -6,16 +6,18 @@ const OVERSAMPLING = 8;
 const POWER_ITERATIONS = 3;
 const RANK_TOLERANCE = 1e-10; // eigenvalues below this share of the largest count as zero
 
-/** The leading directions of a matrix: [numRows, rank] row by row, each scaled by the root of its singular or eigenvalue. */
+/** The leading directions of a matrix, each scaled by the root of its singular value or eigenvalue. */
 export interface Embedding {
+  /** [numRows, rank] row by row. */
   values: Float64Array;
   rank: number;
 }
 
 /**
- * U·√S of the randomised truncated SVD A ≈ U·S·Vᵀ (Halko, Martinsson and Tropp 2011, power iterations with orthonormalisation).
+ * U·√S of the randomised truncated SVD A ≈ U·S·Vᵀ (Halko, Martinsson and Tropp 2011; power iterations with
+ * orthonormalisation).
  *
- * @param rank wanted; at most the smaller side of A counts. Columns beyond A's own rank are zero.
+ * @param rank wanted columns, limited to the smaller side of A. Columns beyond the rank of A are zero.
  */
 export function truncatedSvd(matrix: SparseMatrix, rank: number, random: Random): Embedding {
   const { basis, width } = rangeBasis(matrix, rank, random);
@@ -30,18 +32,18 @@ export function truncatedSvd(matrix: SparseMatrix, rank: number, random: Random)
 }
 
 /**
- * U·√Λ of the largest positive eigenvalues of a symmetric matrix A ≈ U·Λ·Uᵀ, also at random.
+ * U·√Λ of the largest positive eigenvalues of a symmetric matrix A ≈ U·Λ·Uᵀ, also randomised.
  *
- * Dot products of the rows then come near A's entries. Negative eigenvalues, which no dot product has, count as zero: with them
- * two items that occur only with each other would come out as orthogonal.
+ * Dot products of the rows approximate the entries of A. Negative eigenvalues count as zero, because dot products
+ * cannot represent them: with them, two items that occur only with each other would be orthogonal.
  */
 export function truncatedEigen(matrix: SparseMatrix, rank: number, random: Random): Embedding {
-  const { basis, width } = rangeBasis(matrix, Math.ceil(1.5 * rank), random); // some of the spectrum is negative
+  const { basis, width } = rangeBasis(matrix, Math.ceil(1.5 * rank), random); // some eigenvalues are negative
   const { values, vectors } = symmetricEigen(product(basis, multiply(matrix, basis, width), width), width); // Qᵀ·A·Q
   return scaled(rotate(basis, vectors, width), values, width, Math.min(rank, width));
 }
 
-/** Orthonormal columns Q that A nearly lies in, [numRows, width]. */
+/** Orthonormal columns Q whose span nearly contains the columns of A, [numRows, width]. */
 function rangeBasis(matrix: SparseMatrix, rank: number, random: Random): { basis: Float64Array; width: number } {
   const { numRows, numColumns } = matrix;
   const width = Math.min(rank + OVERSAMPLING, numRows, numColumns);
@@ -54,7 +56,10 @@ function rangeBasis(matrix: SparseMatrix, rank: number, random: Random): { basis
   return { basis, width };
 }
 
-/** The first `rank` columns of `directions` [rows, width], each times the root of its value; zero where that is not clearly positive. */
+/**
+ * The first `rank` columns of `directions` [rows, width], each times the root of its value. A column is zero if its
+ * value is not clearly positive.
+ */
 function scaled(directions: Float64Array, values: Float64Array, width: number, rank: number): Embedding {
   const numRows = width === 0 ? 0 : directions.length / width;
   const out = new Float64Array(numRows * rank);
@@ -65,7 +70,7 @@ function scaled(directions: Float64Array, values: Float64Array, width: number, r
   return { values: out, rank };
 }
 
-/** Columns that span those of x, orthonormal; directions x does not have become zero columns. @param x [rows, width] */
+/** Orthonormal columns with the span of those of x; missing directions become zero columns. @param x [rows, width] */
 function orthonormal(x: Float64Array, width: number): Float64Array {
   const { values, vectors } = symmetricEigen(gram(x, width), width);
   const floor = RANK_TOLERANCE * Math.max(values[0] ?? 0, 0);
@@ -81,7 +86,7 @@ function gram(x: Float64Array, width: number): Float64Array {
   return product(x, x, width);
 }
 
-/** xᵀ·y of a symmetric result, [width, width]. @param x, y [rows, width] */
+/** xᵀ·y, [width, width], which must be symmetric. @param x [rows, width] @param y [rows, width] */
 function product(x: Float64Array, y: Float64Array, width: number): Float64Array {
   const out = new Float64Array(width * width);
   for (let row = 0; row < x.length; row += width) {

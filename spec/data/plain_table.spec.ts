@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readPlain } from '../../src/data/plain';
+import { readPlain } from '../../src/data/plain_table';
 import type { InteractionData } from '../../src/data/types';
 
 const read = (text: string, name = 'shop.csv', titles?: { name: string; text: string }): InteractionData =>
@@ -25,8 +25,8 @@ describe('readPlain', () => {
     const data = read('user,item,time\nu,a,1\nu, a,1\nu,a,2\n');
     expect(listed(data)).to.deep.equal({ u: ['a', 'a'] });
     expect(data.notes).to.deep.equal([
-      '1 ids of shop.csv had surrounding space, which is taken off.',
-      '1 rows of shop.csv repeat user, item and time of an earlier row and are dropped.',
+      '1 ids of shop.csv had surrounding space, which was removed.',
+      '1 rows of shop.csv repeat user, item and time of an earlier row and were dropped.',
     ]);
   });
   it('reads titles of any script', () => {
@@ -49,7 +49,7 @@ describe('readPlain', () => {
     expect(() => read('user,thing,time\nu,a,1\n')).to.throw(
       'shop.csv line 1: the header must name a column item or item_id or itemid or id, got "user,thing,time"',
     );
-    expect(() => read('user,item,time\n')).to.throw('shop.csv must have at least one interaction, got a header alone');
+    expect(() => read('user,item,time\n')).to.throw('shop.csv must have at least one interaction, got only a header');
     expect(() => read('{"user": 1, "item": 2}', 'x.jsonl')).to.throw(
       'readPlain: x.jsonl line 1 must have a key time or timestamp, got "user,item"; rename or add one',
     );
@@ -61,7 +61,7 @@ describe('readPlain', () => {
     );
     expect(() =>
       read('user,item,time\nu,a,1\n', 'shop.csv', { name: 't.csv', text: 'item,title\na,A\n a,B\n' }),
-    ).to.throw('t.csv line 3: item must be there only once, got "a" again; keep one of the lines');
+    ).to.throw('t.csv line 3: item must occur only once, got "a" again; keep one of the lines');
     expect(() =>
       read('user,item,time\nu,a,1\n', 'shop.csv', { name: 't.jsonl', text: '{"item": "a", "title": 4}' }),
     ).to.throw('t.jsonl line 1: title must be a text, got 4');

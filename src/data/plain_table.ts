@@ -10,21 +10,38 @@ const ITEM = ['item', 'item_id', 'itemid', 'id'];
 const TIME = ['time', 'timestamp'];
 const TITLE = ['title', 'name'];
 
-/** A plain table of interactions, and optionally one of titles. */
+/** A table of interactions and optionally one of titles, for `readPlain`. */
 export interface PlainFiles {
-  /** CSV, TSV (by the name's ending .tsv) or JSONL (.jsonl, .ndjson) with the columns user, item and time, in any order; others are ignored. */
+  /**
+   * A table with the columns user, item and time in any order; other columns are ignored. The file name decides the
+   * format: .tsv is TSV, .jsonl and .ndjson are JSONL, everything else is CSV.
+   */
   interactions: TextFile;
-  /** The same kinds with item and title. */
+  /** A table with the columns item and title, in the same formats. */
   titles?: TextFile;
-  /** Dataset name; default the file name before its first dot. */
+  /** Name of the dataset. Default: the name of `interactions` up to its first dot. */
   name?: string;
 }
 
 /**
- * Reads a plain table of user, item and time.
+ * Reads a table of user, item and time, in CSV, TSV or JSONL.
  *
- * Columns may also be called user_id, item_id and timestamp. Time is any finite number, negative or fractional too; ties keep the file's order.
- * @throws IlrecError naming file, line, value and rule.
+ * The columns may also be named user_id, item_id and timestamp. Time is any finite number; equal times keep the order
+ * of the file. A row that repeats user, item and time of an earlier one is dropped.
+ *
+ * @param files the texts of the tables; see `PlainFiles`.
+ * @returns users and items in the order of their first rows, and one sequence per user in time order.
+ * @throws IlrecError when a table is malformed or empty, a column is missing, an id is blank, a time is not a finite
+ *   number, or an item has two titles; the message names the file, the line and the value.
+ * @example
+ * ```ts
+ * import { readPlain } from 'tfjs-ilrec';
+ *
+ * const text = 'user,item,time\nann,tent,2\nann,boots,1\nbob,tent,5\n';
+ * const { itemIds, userIds, sequences } = readPlain({ interactions: { name: 'shop.csv', text } });
+ * console.log(itemIds, userIds); // [ 'tent', 'boots' ] [ 'ann', 'bob' ]
+ * console.log(sequences[0]); // Int32Array(2) [ 1, 0 ]
+ * ```
  */
 export function readPlain({
   interactions,
@@ -40,7 +57,11 @@ export function readPlain({
   return table.build(name, titles && readPlainTitles(titles));
 }
 
-/** Item id -> title. @throws IlrecError when an id is blank or there twice. */
+/**
+ * Reads a table of item and title: item id -> title, or null without one.
+ *
+ * @throws IlrecError when an id is blank or occurs twice, or a title is not a text.
+ */
 export function readPlainTitles(file: TextFile): Map<string, string | null> {
   const titleOf = new Map<string, string | null>();
   for (const {
@@ -54,7 +75,7 @@ export function readPlainTitles(file: TextFile): Map<string, string | null> {
       );
     if (titleOf.has(id))
       throw new IlrecError(
-        `${READER}: ${file.name} line ${line}: item must be there only once, got ${show(id)} again; keep one of the lines`,
+        `${READER}: ${file.name} line ${line}: item must occur only once, got ${show(id)} again; keep one of the lines`,
       );
     if (title !== null && title !== undefined && typeof title !== 'string')
       throw new IlrecError(`${READER}: ${file.name} line ${line}: title must be a text, got ${show(title)}; quote it`);
@@ -63,7 +84,7 @@ export function readPlainTitles(file: TextFile): Map<string, string | null> {
   return titleOf;
 }
 
-/** The wanted columns of each row, whatever the file's kind. */
+/** The wanted columns of each row, whatever the format. */
 function* rowsOf(file: TextFile, columns: readonly string[][]): Generator<{ line: number; values: unknown[] }> {
   if (/\.(jsonl|ndjson)$/i.test(file.name)) {
     for (const { line, number } of linesOf(READER, file)) {

@@ -1,28 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
-import { replaceFolder } from '../files/replace_folder_node';
-import { IlrecError } from '../errors';
-import { readDataset, type DataFormat, type DataSplitName } from './read_dataset_node';
-import { readItemVectors } from './read_item_vectors';
-import { checkPrepareOptions, prepareInteractions, type PrepareOptions } from './prepare';
 import { openText } from '../data/open_text_node';
 import type { PreparedData, PublishedCase, PublishedCases } from '../data/types';
-
-/** Options of `prepareData`: where from, where to, and how. */
-export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
-  format: DataFormat;
-  /** The dataset's folder, or a file of it. */
-  input: string;
-  /** The folder to write; an earlier prepared one there is replaced, anything else is left alone and refused. */
-  out: string;
-  /** Item vectors: a JSONL file with one {"id", "vector"} per line, or a map. */
-  vectors?: string | PrepareOptions['vectors'];
-  /** csv only: a CSV or JSONL file of item and title. */
-  titles?: string;
-  /** minionerec only: 'published' evaluates the rows of its test.csv. Default 'leave-one-out'. */
-  split?: DataSplitName;
-}
+import { IlrecError } from '../errors';
+import { replaceFolder } from '../files/replace_folder_node';
 
 const KIND = 'tfjs-ilrec dataset';
 const VERSION = 1;
@@ -65,31 +47,33 @@ const datasetSchema = z.strictObject({
 });
 
 /**
- * Reads a dataset, filters it, gives it semantic ids where it has none and writes the prepared folder.
+ * Writes a prepared folder.
  *
- * The folder holds dataset.json (name, checksum, report), items.jsonl ({id, title?, semanticId}, line number = item number + 1) and
- * interactions.jsonl ({user, items}); a published split adds cases.jsonl ({split, history, target}). It is written aside and renamed: after an error there is nothing new at `out`.
- * @throws IlrecError on any wrong option, file, line or value.
+ * It holds dataset.json (name, checksum, report), items.jsonl ({id, title?, semanticId}; item number = line number - 1)
+ * and interactions.jsonl ({user, items}). A published split adds cases.jsonl ({split, history, target}). The folder is
+ * written beside `out` and then renamed, so `out` is never half written.
+ *
+ * @param data what `prepareInteractions` returned.
+ * @param out the folder to write. An earlier prepared folder is replaced; a folder with anything else is refused.
+ * @returns the data with its checksum.
+ * @throws IlrecError when `out` is a file, holds something else, or cannot be written. `out` is then as it was.
+ * @example
+ * ```ts
+ * import { demoCatalogue, prepareInteractions } from 'tfjs-ilrec';
+ * import { loadPrepared, writePrepared } from 'tfjs-ilrec/node';
+ *
+ * const data = prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 60 }));
+ * const { checksum } = await writePrepared(data, 'demo');
+ * console.log((await loadPrepared('demo')).checksum === checksum); // true
+ * ```
  */
-export async function prepareData({
-  format,
-  input,
-  out,
-  vectors,
-  titles,
-  split,
-  ...options
-}: PrepareDataOptions): Promise<PreparedData> {
-  checkPrepareOptions(options);
-  await checkOut(out);
-  const data = await readDataset({ format, input, titles, split });
-  const vectorMap = typeof vectors === 'string' ? readItemVectors(await openText('prepareData', vectors)) : vectors;
-  return await writePrepared(prepareInteractions(data, { ...options, vectors: vectorMap }, format), out);
+export async function writePrepared(data: PreparedData, out: string): Promise<PreparedData> {
+  return await writeFolder('writePrepared', data, out);
 }
 
-/** Writes a prepared folder aside and renames it. @returns the data with its checksum. */
-export async function writePrepared(data: PreparedData, out: string): Promise<PreparedData> {
-  await checkOut(out);
+/** Does what `writePrepared` says. @param caller the public function that errors name. */
+export async function writeFolder(caller: string, data: PreparedData, out: string): Promise<PreparedData> {
+  await checkFolder(caller, out);
   const items =
     data.itemIds
       .map((id, item) =>
@@ -117,15 +101,25 @@ export async function writePrepared(data: PreparedData, out: string): Promise<Pr
     });
   } catch (error) {
     throw new IlrecError(
-      `prepareData: the folder ${out} must be writable, got ${error instanceof Error ? error.message : String(error)}; choose another --out`,
+      `${caller}: the folder ${out} must be writable, got ${error instanceof Error ? error.message : String(error)}; choose another folder`,
     );
   }
   return { ...data, checksum };
 }
 
 /**
- * Reads a prepared folder.
- * @throws IlrecError when a file is missing, of another version or changed since it was written.
+ * Reads a prepared folder, as `prepareData` or `writePrepared` wrote it.
+ *
+ * @param dir path of the folder.
+ * @returns the prepared data with its report and checksum.
+ * @throws IlrecError when a file is missing, damaged, of another version, or changed since it was written.
+ * @example
+ * ```ts
+ * import { loadPrepared } from 'tfjs-ilrec/node';
+ *
+ * const { userIds, sequences, checksum } = await loadPrepared('data');
+ * console.log(sequences.length === userIds.length, checksum?.length); // true 64
+ * ```
  */
 export async function loadPrepared(dir: string): Promise<PreparedData> {
   const dataset = await openText(
@@ -145,7 +139,7 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0];
     throw new IlrecError(
-      `loadPrepared: ${dir}/${DATASET_FILE} must be as this release writes it, got at "${path.join('.')}": ${message}; run \`ilrec prepare\` again`,
+      `loadPrepared: ${dir}/${DATASET_FILE} must have the fields that this release writes, got at "${path.join('.')}": ${message}; run \`ilrec prepare\` again`,
     );
   }
   const { name, checksum, report } = parsed.data;
@@ -172,19 +166,23 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
   };
 }
 
-/** An earlier prepared folder, an empty one or nothing may be at `out`. */
-async function checkOut(out: string): Promise<void> {
+/**
+ * Refuses to overwrite anything but an earlier prepared folder or an empty one.
+ *
+ * @param caller the public function that errors name.
+ */
+export async function checkFolder(caller: string, out: string): Promise<void> {
   const found = await stat(out).catch(() => null);
   if (found === null) return;
   if (!found.isDirectory())
-    throw new IlrecError(`prepareData: --out must be a folder, got the file ${out}; choose another name`);
+    throw new IlrecError(`${caller}: out must be a folder, got the file ${out}; choose another name`);
   const names = await readdir(out);
   if (names.length === 0) return;
   const dataset = await readFile(`${out}/${DATASET_FILE}`, 'utf8').catch(() => '');
   const strange = names.find((name) => ![DATASET_FILE, ITEMS_FILE, INTERACTIONS_FILE, CASES_FILE].includes(name));
   if (strange !== undefined || !dataset.includes(`"kind": "${KIND}"`)) {
     throw new IlrecError(
-      `prepareData: --out must be a new, empty or prepared folder, got ${out}, which holds ${strange ?? names[0]}; choose another --out`,
+      `${caller}: out must be a new, empty or prepared folder, got ${out}, which holds ${strange ?? names[0]}; choose another folder`,
     );
   }
 }
@@ -209,7 +207,7 @@ function readCases(text: string): PublishedCases {
   return cases;
 }
 
-/** The rows of a file whose checksum is right. */
+/** The rows of a JSONL file. Its checksum was compared, so they are not checked again. */
 function rowsOf<Row>(text: string): Row[] {
   return text
     .split('\n')

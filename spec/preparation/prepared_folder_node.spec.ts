@@ -3,8 +3,9 @@ import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
-import { loadPrepared, prepareData, writePrepared } from '../../src/preparation/files_node';
 import { prepareInteractions } from '../../src/preparation/prepare';
+import { prepareData } from '../../src/preparation/prepare_data_node';
+import { loadPrepared, writePrepared } from '../../src/preparation/prepared_folder_node';
 import { readDataset, type DataFormat } from '../../src/preparation/read_dataset_node';
 import { IlrecError } from '../../src/errors';
 
@@ -78,7 +79,7 @@ describe('prepareData', () => {
       codebookSize: 2,
     });
     expect(data.semanticIds[0][0]).to.equal(data.semanticIds[1][0]).and.not.equal(data.semanticIds[2][0]);
-    expect(data.report.notes).to.include('1 of the item vectors belong to no item of the catalogue and are not used.');
+    expect(data.report.notes).to.include('1 of the item vectors belong to no item of the catalogue and were not used.');
     await put('vectors.jsonl', '{"id": "a", "vector": [0, 1]}\n');
     expect(
       await refusal(
@@ -90,7 +91,7 @@ describe('prepareData', () => {
         }),
       ),
     ).to.equal(
-      'makeSemanticIds: vectors must have every item of the catalogue, got none for 2 of 3, such as "b"; add them or leave vectors out',
+      'makeSemanticIds: vectors must have an entry for every item of the catalogue, got none for 2 of 3, such as "b"; add them or leave vectors out',
     );
     expect(await readdir(dir)).to.not.include('other');
   });
@@ -99,13 +100,13 @@ describe('prepareData', () => {
     await put('mine/thesis.txt', 'precious');
     const input = join(dir, 'in');
     expect(await refusal(prepareData({ format: 'csv', input, out: join(dir, 'mine') }))).to.equal(
-      'prepareData: --out must be a new, empty or prepared folder, got DIR/mine, which holds thesis.txt; choose another --out',
+      'prepareData: out must be a new, empty or prepared folder, got DIR/mine, which holds thesis.txt; choose another folder',
     );
     expect(await refusal(prepareData({ format: 'csv', input, out: input }))).to.contain(
       'must be a new, empty or prepared folder',
     );
     expect(await refusal(prepareData({ format: 'csv', input, out: join(dir, 'mine/thesis.txt') }))).to.equal(
-      'prepareData: --out must be a folder, got the file DIR/mine/thesis.txt; choose another name',
+      'prepareData: out must be a folder, got the file DIR/mine/thesis.txt; choose another name',
     );
     expect(await refusal(prepareData({ format: 'csv', input, out: join(dir, 'mine/thesis.txt/out') }))).to.match(
       /^prepareData: the folder DIR\/mine\/thesis\.txt\/out must be writable, got ENOTDIR/,
@@ -126,10 +127,10 @@ describe('prepareData', () => {
     const of = (format: DataFormat, input = join(dir, 'in')): Promise<string> =>
       refusal(readDataset({ format, input }));
     expect(await of('lc-rec')).to.equal(
-      "readDataset: DIR/in must have a file *.inter.json, got none; point --input at the dataset's folder",
+      "readDataset: DIR/in must have a file *.inter.json, got none; give the dataset's folder as input",
     );
     expect(await of('minionerec')).to.equal(
-      "readDataset: DIR/in must have a file train.csv, valid.csv, test.csv or *.inter.json, got none; point --input at the dataset's folder",
+      "readDataset: DIR/in must have a file train.csv, valid.csv, test.csv or *.inter.json, got none; give the dataset's folder as input",
     );
     expect(await of('recbole')).to.contain('must have a file *.inter, got none');
     expect(await of('csv')).to.contain('must have a file interactions.csv, .tsv or .jsonl, got none');
@@ -142,7 +143,7 @@ describe('prepareData', () => {
     await put('in/a.inter.json', '{}');
     await put('in/b.inter.json', '{}');
     expect(await of('lc-rec')).to.equal(
-      'readDataset: in must have only one *.inter.json, got a.inter.json, b.inter.json; point --input at the file itself or move the others away',
+      'readDataset: in must have only one *.inter.json, got a.inter.json, b.inter.json; give the file itself as input or move the others away',
     );
     expect(await of('lc-rec', join(dir, 'in/b.inter.json'))).to.contain('b.inter.json must have at least one user');
     await put('in/interactions.csv', Uint8Array.of(0xff, 0x41));
@@ -162,7 +163,7 @@ describe('prepareData', () => {
     const data = await readDataset({ format: 'minionerec', input: join(dir, 'in') });
     expect([...data.sequences[0]]).to.deep.equal([0, 1, 2]);
     expect(data.titles).to.deep.equal(['Nut', 'Bolt', 'Vise']);
-    expect(data.notes?.[0]).to.contain('The split valid is not there');
+    expect(data.notes?.[0]).to.contain('The split valid is missing');
     await put('two/G.inter.json', '{"u": [1, 2, 3]}');
     expect((await readDataset({ format: 'minionerec', input: join(dir, 'two') })).itemIds).to.deep.equal([
       '1',
@@ -196,7 +197,7 @@ describe('prepareData', () => {
       'items.jsonl, interactions.jsonl and cases.jsonl of DIR/out must be unchanged',
     );
     expect(await refusal(readDataset({ format: 'lc-rec', split: 'published', input: join(dir, 'in') }))).to.equal(
-      'readDataset: split must be leave-one-out with format lc-rec, got published; only minionerec brings a published split',
+      'readDataset: split must be leave-one-out with format lc-rec, got published; only minionerec has a published split',
     );
     expect(
       await refusal(
@@ -208,7 +209,7 @@ describe('prepareData', () => {
           out: join(dir, 'out2'),
         }),
       ),
-    ).to.contain('kCore must be left out with a published split');
+    ).to.contain('kCore must be left out for a published split');
   });
   it('refuses to load what is missing, changed or of another release', async () => {
     expect(await refusal(loadPrepared(join(dir, 'none')))).to.equal(
@@ -223,7 +224,7 @@ describe('prepareData', () => {
     const dataset = await readFile(join(dir, 'out/dataset.json'), 'utf8');
     await put('out/dataset.json', dataset.replace('"version": 1', '"version": 9'));
     expect(await refusal(loadPrepared(join(dir, 'out')))).to.match(
-      /^loadPrepared: DIR\/out\/dataset\.json must be as this release writes it, got at "version": .*; run `ilrec prepare` again$/,
+      /^loadPrepared: DIR\/out\/dataset\.json must have the fields that this release writes, got at "version": .*; run `ilrec prepare` again$/,
     );
     await put('out/dataset.json', '{');
     expect(await refusal(loadPrepared(join(dir, 'out')))).to.contain('must be valid JSON, got a damaged file');
