@@ -102,24 +102,25 @@ function throwFinder(checker: ts.TypeChecker): CanThrow {
     const earlier = known.get(node);
     if (earlier !== undefined) return earlier;
     known.set(node, false); // recursion adds nothing
-    const result = search(node);
+    const result = ts.forEachChild(node, search) ?? false;
     known.set(node, result);
     return result;
   };
   const search = (node: ts.Node): boolean => {
     if (ts.isThrowStatement(node)) return true;
-    if (isHandedBack(node)) return false;
+    if (runsLater(node)) return false;
     if ((ts.isCallExpression(node) || ts.isNewExpression(node)) && bodyOf(node, checker).some(canThrow)) return true;
     return ts.forEachChild(node, search) ?? false;
   };
   return canThrow;
 }
 
-/** A function that is returned, alone or in an object: it runs later. */
-function isHandedBack(node: ts.Node): boolean {
+/** A function that is returned, alone or in an object, or has a name: then the calls of it are followed. */
+function runsLater(node: ts.Node): boolean {
+  if (ts.isFunctionDeclaration(node)) return true;
   if (ts.isMethodDeclaration(node)) return ts.isObjectLiteralExpression(node.parent);
   if (!ts.isArrowFunction(node) && !ts.isFunctionExpression(node)) return false;
-  return ts.isPropertyAssignment(node.parent) || ts.isReturnStatement(node.parent);
+  return [ts.isPropertyAssignment, ts.isReturnStatement, ts.isVariableDeclaration].some((is) => is(node.parent));
 }
 
 /** The bodies of what a call or `new` runs, where they are in src. */
