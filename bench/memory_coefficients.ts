@@ -11,6 +11,7 @@ import '../src/register';
 import { peakBytes } from '../spec/support/peak_memory';
 import { ilrec } from '../src/ilrec/ilrec';
 import { unregisterKernels } from '../src/kernels/register_kernels';
+import { MAX_JOINED_VALUES } from '../src/layers/projection';
 import { addLora } from '../src/lora';
 import { streamingObjective } from '../src/losses';
 import { causalLM } from '../src/models/causal_lm';
@@ -56,8 +57,6 @@ const SHAPES: Shape[] = [
   [1, 16, 64, 4, 2, 16, 2400],
   [1, 24, 256, 4, 4, 64, 600],
 ].map(shapeOf);
-/** Kernels of up to this many numbers are joined into one product. */
-const JOINED_UP_TO = 2 ** 18;
 
 function build(
   { T, D, H, K, F, I }: Shape,
@@ -230,8 +229,8 @@ function featuresOf({ B, T, D, H, K, F, I }: Shape, isGpt2: boolean): Record<str
   };
   if (isGpt2) return shared;
   const [joined, separate] = [
-    (n: number) => (D * n <= JOINED_UP_TO ? D * n : 0),
-    (n: number) => (D * n <= JOINED_UP_TO ? 0 : N * n),
+    (n: number) => (D * n <= MAX_JOINED_VALUES ? D * n : 0),
+    (n: number) => (D * n <= MAX_JOINED_VALUES ? 0 : N * n),
   ];
   return {
     ...shared,

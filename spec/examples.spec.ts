@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -92,7 +92,7 @@ describe('the programs of README and docs', () => {
     expect(bundled).to.include.members(blocksOf('docs/browser.md', 'ts')[0].split('\n'));
   });
 
-  it('adds the toy loss of CONTRIBUTING', async () => {
+  it('adds the toy loss and the toy method of CONTRIBUTING', async () => {
     const files = blocksOf('CONTRIBUTING.md', 'ts').flatMap((block) => {
       const [, path] = /^\/\/ ((?:src|spec)\/.+)\n/.exec(block) ?? [];
       return path === undefined ? [] : [{ path, block }];
@@ -100,21 +100,28 @@ describe('the programs of README and docs', () => {
     expect(files.map(({ path }) => path)).to.deep.equal([
       'src/losses/label_smoothing.ts',
       'spec/losses/label_smoothing.spec.ts',
+      'src/methods/smoothed.ts',
+      'spec/methods/smoothed.spec.ts',
     ]);
     const copy = join(folder, 'contribution');
+    cpSync(join(repository, 'src'), join(copy, 'src'), { recursive: true });
+    cpSync(join(repository, 'spec/support'), join(copy, 'spec/support'), { recursive: true });
+    for (const name of ['node_modules', 'tsconfig.json', 'package.json', '.mocharc.mjs'])
+      symlinkSync(join(repository, name), join(copy, name));
     for (const { path, block } of files) {
-      linkFolder(join(repository, path.split('/')[0]), join(copy, path.split('/')[0]));
-      const room = dirname(path);
-      await rm(join(copy, room)); // a folder of its own in place of the link
-      linkFolder(join(repository, room), join(copy, room));
+      mkdirSync(dirname(join(copy, path)), { recursive: true });
       await writeFile(join(copy, path), block);
     }
+    const registry = join(copy, 'src/methods/registry.ts');
+    const registered = readFileSync(registry, 'utf8').replace(/REGISTRY = \[/, '$&smoothedMethod, ');
+    await writeFile(registry, `import { smoothedMethod } from './smoothed';\n${registered}`);
+    const specs = files.map(({ path }) => path).filter((path) => path.startsWith('spec/'));
     const { stdout } = await promisify(execFile)(
       process.execPath,
-      [join(repository, 'node_modules/mocha/bin/mocha.js'), '--reporter', 'dot', join(copy, files[1].path)],
-      { cwd: repository, env: { ...process.env, ILREC_SPEC_BACKENDS: 'cpu,wasm' } },
+      [join(repository, 'node_modules/mocha/bin/mocha.js'), '--reporter', 'dot', ...specs],
+      { cwd: copy, env: { ...process.env, ILREC_SPEC_BACKENDS: 'cpu,wasm' } },
     );
-    expect(stdout).to.include('14 passing');
+    expect(stdout).to.include('15 passing');
   });
 });
 
@@ -128,11 +135,4 @@ async function runProgram(folder: string, program: string): Promise<string> {
     env: { ...process.env, TSX_TSCONFIG_PATH: join(repository, 'tsconfig.json') },
   });
   return stdout;
-}
-
-/** Makes a folder whose entries are links to those of another. */
-function linkFolder(from: string, to: string): void {
-  if (existsSync(to)) return;
-  mkdirSync(to, { recursive: true });
-  for (const name of readdirSync(from)) symlinkSync(join(from, name), join(to, name));
 }

@@ -36,12 +36,10 @@ const workerScript = `(async () => {
   return (await model.fit(ids, ids, { epochs: 2, verbose: 0 })).history.loss;
 })()`;
 
-describe('the package, packed and installed into an empty folder', function () {
-  this.timeout(300_000); // several installs and programs, also on a busy machine
+describe('the package, packed and installed into an empty folder', () => {
   let installed: InstalledPackage;
 
-  before(function () {
-    this.timeout(300_000); // builds where nobody has
+  before(() => {
     installed = installPackage();
   });
   after(() => installed?.remove());

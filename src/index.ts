@@ -13,7 +13,16 @@ export {
   type IlrecMetric,
   type IlrecOptions,
 } from './ilrec/ilrec';
+export { sft, type SftOptions } from './ilrec/sft';
+export type { TappedBatch } from './ilrec/tapped_batch';
+export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './ilrec/tapped_method';
 export * from './losses';
+export {
+  linearCrossEntropy,
+  responseLogProbs,
+  type LinearCrossEntropyOptions,
+} from './vocabulary/linear_cross_entropy';
+export type { LinearHead } from './vocabulary/vocabulary_projection';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';
@@ -51,13 +60,13 @@ export { promptBatches, type PromptBatchOptions } from './training/prompt_batche
 export { createSchedule, type Schedule, type ScheduleOptions } from './optimizers/schedules';
 export {
   trainModel,
-  type FitCallback,
   type StepRecord,
   type TrainingCallback,
   type TrainingMethod,
   type TrainingState,
   type TrainModelOptions,
 } from './training/train_model';
+export type { FitCallback } from './training/training_callback';
 export { resumeFrom, type ResumeFromOptions } from './callbacks/resume_from';
 export { checkpointing, type CheckpointOptions } from './callbacks/checkpointing';
 export {

@@ -10,9 +10,7 @@ const known = new Set(
   JSON.parse(readFileSync(join(repository, 'spec/api/undocumented.json'), 'utf8')) as readonly string[],
 );
 
-describe('the docstrings of the public functions and classes', function () {
-  this.timeout(120_000);
-
+describe('the docstrings of the public functions and classes', () => {
   it('have a description, parameters, what is returned and thrown, and an example', () => {
     const missing = missingDocs(readPublicApi()).map(({ name, file, lacks }) => `${file} ${name}: ${lacks}`);
     expect(missing.filter((line) => !known.has(line))).to.deep.equal([]);

@@ -13,8 +13,7 @@ import { compilerOptions, readPublicApi } from './public_api';
 /** What differs between the examples' files and the project's own. */
 const EXAMPLE_OPTIONS: ts.CompilerOptions = { noUnusedLocals: false };
 
-describe('the examples of the docstrings', function () {
-  this.timeout(120_000);
+describe('the examples of the docstrings', () => {
   const examples = readExamples(readPublicApi());
   const home = process.cwd();
   let fixtures: string;

@@ -6,13 +6,13 @@ import { nodeVersionProblem, restoreOldUtil } from '../../src/backends/node_runt
 import { findPackage } from '../../src/backends/optional_package_node';
 import { findAdapter, isSoftware, nameOf } from '../../src/backends/webgpu_device';
 import '../support/backends';
+import { skipBecause } from '../support/skip';
 
 describe('doctorReport', () => {
   let report: DoctorReport;
   let backendBefore: string;
 
-  before(async function () {
-    this.timeout(180_000);
+  before(async () => {
     await tf.setBackend('cpu');
     backendBefore = tf.getBackend();
     report = await doctorReport();
@@ -68,7 +68,7 @@ describe('doctorReport', () => {
 
   it('judges the adapter as useBackend does', async function () {
     const adapter = await findAdapter(); // of Dawn, which spec/support has opened
-    if (adapter === null) this.skip(); // the package webgpu finds no adapter, or was not asked for
+    if (adapter === null) skipBecause(this, 'the package webgpu finds no adapter, or was not asked for');
     expect(report.backends.find(({ backend }) => backend === 'webgpu')?.adapter).to.deep.equal({
       name: nameOf(adapter),
       isSoftware: isSoftware(adapter),

@@ -9,6 +9,7 @@ import { findAdapter, type GpuAdapter, isSoftware } from '../../src/backends/web
 import { IlrecError } from '../../src/errors';
 import '../support/backends';
 import { temporaryFolder } from '../support/folders';
+import { skipBecause } from '../support/skip';
 
 async function messageOf(promise: Promise<unknown>): Promise<string> {
   const error = await promise.then(
@@ -69,22 +70,20 @@ describe('useBackend', () => {
   }
 
   it('sets TensorFlow where tfjs-node is installed, also as the automatic choice', function () {
-    if (missingPackages('node').length > 0) this.skip(); // @tensorflow/tfjs-node is not installed
-    this.timeout(60_000);
+    if (missingPackages('node').length > 0) skipBecause(this, '@tensorflow/tfjs-node is not installed');
     expect(useBackendElsewhere('node')).to.deep.equal(['node', 'tensorflow 11']);
-    if (missingPackages('node-gpu').length === 0 || hasGpu) this.skip(); // something better may be here
+    if (missingPackages('node-gpu').length === 0 || hasGpu)
+      skipBecause(this, 'a GPU may be here, which is chosen before tfjs-node');
     expect(useBackendElsewhere('auto').at(-1)).to.equal('tensorflow 11');
   });
 
   it('sets WebGPU on Dawn, and the process ends by itself', function () {
-    if (adapter === null) this.skip(); // the package webgpu finds no adapter
-    this.timeout(60_000);
+    if (adapter === null) skipBecause(this, 'the package webgpu finds no adapter');
     expect(useBackendElsewhere('webgpu')).to.deep.equal(['webgpu', 'webgpu 11']);
   });
 
   it('says that the backend package was imported too early, before Dawn', function () {
-    if (adapter === null) this.skip(); // the package webgpu finds no adapter
-    this.timeout(60_000);
+    if (adapter === null) skipBecause(this, 'the package webgpu finds no adapter');
     expect(
       elsewhere("await ask('webgpu');", { before: "await import('@tensorflow/tfjs-backend-webgpu');" }),
     ).to.deep.equal([
@@ -93,8 +92,7 @@ describe('useBackend', () => {
   });
 
   it('passes over a software adapter by itself, and says why', function () {
-    if (adapter === null || hasGpu) this.skip(); // no software adapter here
-    this.timeout(60_000);
+    if (adapter === null || hasGpu) skipBecause(this, 'the package webgpu finds no software adapter');
     const [reason, used] = useBackendElsewhere('auto');
     expect(reason).to.match(
       /^passed over: useBackend: backend 'webgpu' must have a GPU, got the software adapter .+, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name$/,
@@ -102,8 +100,7 @@ describe('useBackend', () => {
     expect(used).to.match(/^(node|wasm)$/);
   });
 
-  it('makes one change after the other, where several are asked for at once', function () {
-    this.timeout(60_000);
+  it('makes one change after the other, where several are asked for at once', () => {
     expect(
       elsewhere(
         "await Promise.all(['wasm', 'wasm', 'cpu', 'wasm'].map(ask)); console.log(tf.getBackend(), await multiply());",
@@ -112,8 +109,8 @@ describe('useBackend', () => {
   });
 
   it('leaves the backend that was set where another does not start', function () {
-    if (missingPackages('webgpu').length > 0) this.skip(); // webgpu or @tensorflow/tfjs-backend-webgpu is not installed
-    this.timeout(60_000);
+    if (missingPackages('webgpu').length > 0)
+      skipBecause(this, 'webgpu or @tensorflow/tfjs-backend-webgpu is not installed');
     const before = ownGpu(
       "{ features: new Set(), limits: {}, requestDevice: async () => { throw new Error('no memory'); } }",
     );
@@ -129,8 +126,8 @@ describe('useBackend', () => {
   });
 
   it('leaves a navigator.gpu that is not its own, also where its adapter is not wanted', function () {
-    if (missingPackages('webgpu').length > 0) this.skip(); // webgpu or @tensorflow/tfjs-backend-webgpu is not installed
-    this.timeout(60_000);
+    if (missingPackages('webgpu').length > 0)
+      skipBecause(this, 'webgpu or @tensorflow/tfjs-backend-webgpu is not installed');
     const before = ownGpu("{ features: new Set(), limits: {}, info: { vendor: 'own', architecture: 'swiftshader' } }");
     const lines = elsewhere("await ask('auto'); console.log(navigator.gpu === gpu);", { before });
     expect(lines[0]).to.include('got the software adapter own swiftshader, which is slower than wasm');
@@ -138,8 +135,8 @@ describe('useBackend', () => {
   });
 
   it('takes Dawn away again where it has no adapter', function () {
-    if (missingPackages('webgpu').length > 0 || process.platform !== 'linux') this.skip(); // webgpu is not installed, or its driver cannot be hidden
-    this.timeout(60_000);
+    if (missingPackages('webgpu').length > 0 || process.platform !== 'linux')
+      skipBecause(this, 'webgpu is not installed, or its driver cannot be hidden here');
     const noDriver = { VK_ICD_FILENAMES: '/nowhere.json', VK_DRIVER_FILES: '/nowhere.json' };
     const lines = elsewhere("await ask('webgpu'); console.log('gpu' in (globalThis.navigator ?? {}));", {
       environment: noDriver,
@@ -158,8 +155,7 @@ describe('useBackend', () => {
       );
 
     beforeEach(async function () {
-      if (missingPackages('node-gpu').length === 0) this.skip(); // the real one is installed
-      this.timeout(60_000);
+      if (missingPackages('node-gpu').length === 0) skipBecause(this, '@tensorflow/tfjs-node-gpu is installed');
       for (const name of ['tfjs-node', 'tfjs-node-gpu']) {
         const root = join(folder.path, 'node_modules/@tensorflow', name);
         const isGpu = name === 'tfjs-node-gpu';
@@ -175,8 +171,7 @@ describe('useBackend', () => {
       }
     });
 
-    it('says that the other one was loaded before, and leaves it set', function () {
-      this.timeout(60_000);
+    it('says that the other one was loaded before, and leaves it set', () => {
       expect(asking("'node', 'node-gpu'", true)).to.deep.equal([
         'node',
         "useBackend: backend 'node-gpu' needs @tensorflow/tfjs-node-gpu, got @tensorflow/tfjs-node loaded before, and a process keeps the first; ask for 'node-gpu' in a new process",
@@ -189,8 +184,7 @@ describe('useBackend', () => {
       ]);
     });
 
-    it('takes tfjs-node-gpu for tfjs-node where it finds no GPU, and leaves the backend before it', function () {
-      this.timeout(60_000);
+    it('takes tfjs-node-gpu for tfjs-node where it finds no GPU, and leaves the backend before it', () => {
       const refusal =
         "useBackend: backend 'node-gpu' needs a GPU, got none that TensorFlow sees; check nvidia-smi and the CUDA libraries, or use 'node'";
       expect(asking("'wasm', 'node-gpu'", false)).to.deep.equal(['wasm', refusal, 'wasm']);
@@ -199,14 +193,15 @@ describe('useBackend', () => {
   });
 
   it('takes wasm by itself where TensorFlow is not installed', async function () {
-    if (missingPackages('node').length + missingPackages('node-gpu').length < 2) this.skip(); // a tfjs-node package is installed
+    if (missingPackages('node').length + missingPackages('node-gpu').length < 2)
+      skipBecause(this, 'a package of tfjs-node is installed');
     expect(await useBackend()).to.equal('wasm');
   });
 
   for (const backend of Object.keys(BACKENDS) as BackendName[]) {
     it(`names the npm command where ${backend} is absent`, async function () {
       const missing = missingPackages(backend);
-      if (missing.length === 0) this.skip(); // installed here
+      if (missing.length === 0) skipBecause(this, 'the packages of this backend are installed');
       expect(await messageOf(useBackend(backend))).to.equal(
         `useBackend: backend '${backend}' needs ${missing.join(' and ')}, got no such package here; run "${BACKENDS[backend].install}"`,
       );

@@ -1,16 +1,16 @@
 import { expect } from 'chai';
 import { inChromium, type WatchedPage } from '../support/browser';
 import { bundlePages } from '../support/bundled_pages';
+import { skipBecause } from '../support/skip';
 import type { Answer, Call } from '../support/pages/scenario';
 
-/** Two ways to load the package, each on a page and in a worker of it. */
+/** Two ways to load the package; each is tried on the page and in a worker. */
 const LOADED = [
   { how: 'script tags', page: '/pages/scripts.html', worker: 'a classic worker' },
   { how: 'a bundle of vite', page: '/bundled/index.html', worker: 'a module worker' },
 ] as const;
 
-describe('in Chromium', function () {
-  this.timeout(120_000);
+describe('in Chromium', () => {
   let bundled: { folder: string; remove(): void };
   const chromium = inChromium(async () => {
     bundled = await bundlePages();
@@ -46,7 +46,7 @@ describe('in Chromium', function () {
     for (const { how, page, worker } of LOADED) {
       for (const place of ['page', 'worker'] as const) {
         it(`goes on as if never stopped, and recommends: ${how}, ${place === 'page' ? 'the page itself' : worker}`, async function () {
-          if (whole === undefined) this.skip(); // the training before it failed
+          if (whole === undefined) skipBecause(this, 'the training before it failed');
           await watched.page.goto(chromium.origin + page);
           const [resumed] = await play(watched, place, { part: 'after', backend: 'webgpu', run: 'shop' });
           expect(resumed).to.deep.equal({ ...whole, losses: resumed.losses }); // bit for bit
@@ -57,7 +57,7 @@ describe('in Chromium', function () {
   });
 });
 
-/** Has a loaded page play a part. */
+/** Calls `window.play` of a loaded page. */
 async function play({ page }: WatchedPage, place: 'page' | 'worker', call: Call): Promise<Answer[]> {
   await page.waitForFunction('window.play !== undefined');
   const answers = await page.evaluate(

@@ -11,14 +11,13 @@ declare const ilrec: typeof Ilrec;
 const SOFTWARE =
   "useBackend: backend 'webgpu' must have a GPU, got a software adapter, which is slower than wasm; turn on hardware acceleration in the browser, or ask for 'webgpu' by name";
 
-describe('useBackend in Chromium', function () {
-  this.timeout(60_000);
+describe('useBackend in Chromium', () => {
   const chromium = inChromium();
   let watched: WatchedPage;
   const open = async (name: string, prepare?: (page: Page) => Promise<unknown>): Promise<void> =>
     void (watched = await chromium.open(`/pages/${name}`, { prepare }));
 
-  /** Asks for a backend: its name, or what the error says; then what was passed over. */
+  /** Calls `useBackend`. @returns the backend or the error, then the reasons for which others were skipped. */
   async function ask(backend?: string): Promise<string[]> {
     return await watched.page.evaluate(async (name) => {
       const skipped: string[] = [];
@@ -42,7 +41,7 @@ describe('useBackend in Chromium', function () {
     expect(wasm).to.match(
       /^useBackend: backend 'wasm' must start, got ".+"; serve the \.wasm files of the package's dist folder beside the script, or name their folder with setWasmPaths$/,
     );
-    expect(watched.complaints()).to.not.be.empty; // the browser's own, of the file
+    expect(watched.complaints()).to.not.be.empty; // the browser reports the missing file
   });
 
   it('says so where the browser gives no adapter', async () => {

@@ -4,13 +4,15 @@ import { checkpointing } from '../../src/callbacks/checkpointing';
 import { EarlyStopping } from '../../src/callbacks/early_stopping';
 import { CheckpointStore } from '../../src/checkpoints/checkpoint_store_node';
 import type { SnapshotStore } from '../../src/checkpoints/snapshot_store';
-import { readWeights } from '../../src/checkpoints/training_snapshot';
+import { readWeights, takeSnapshot } from '../../src/checkpoints/training_snapshot';
 import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { AdamW } from '../../src/optimizers/adamw';
 import { createBatches } from '../../src/training/batches';
 import { resumeFrom } from '../../src/callbacks/resume_from';
-import { trainModel, type TrainingState } from '../../src/training/train_model';
+import { batchDataset } from '../../src/training/batch_dataset';
+import { trainModel } from '../../src/training/train_model';
+import type { TrainingState } from '../../src/training/training_callback';
 import { forEachBackend } from '../support/backends';
 import { temporaryFolder } from '../support/folders';
 import { integers } from '../support/random';
@@ -33,6 +35,31 @@ describe('resumeFrom', () => {
       expect(await readWeights(again.model)).to.deep.equal(await readWeights(first.model));
     });
 
+    it('continues plain fitDataset with the same numbers: weights, optimizer, schedules and dropout masks', async () => {
+      const store = new CheckpointStore(folder.path);
+      const make = () => {
+        const model = newModel();
+        const coefficient = (step: number): number => step / 10;
+        const method = ilrec({ penaltyWeight: coefficient, distillationWeight: coefficient });
+        return { model, method, optimizer: newOptimizer() };
+      };
+      const fit = async ({ model, method, optimizer }: ReturnType<typeof make>, startStep: number, epochs: number) => {
+        model.compile({ optimizer, loss: method.loss });
+        const initialEpoch = Math.floor(startStep / batches.stepsPerEpoch);
+        const dataset = batchDataset(batches, { startStep });
+        const callbacks = [method.callback];
+        return (await model.fitDataset(dataset, { epochs, initialEpoch, verbose: 0, callbacks })).history.loss;
+      };
+      const whole = await fit(make(), 0, 3);
+      const first = make();
+      const begun = await fit(first, 0, 1);
+      await store.save(await takeSnapshot(first.model, first.optimizer, batches.stepsPerEpoch, {}));
+      const second = make();
+      const startStep = await resumeFrom(store, second);
+      expect([startStep, second.method.step]).to.deep.equal([3, 3]);
+      expect([...begun, ...(await fit(second, startStep, 3))]).to.deep.equal(whole);
+    });
+
     it('puts the best weights back where all steps were done', async () => {
       const store = new CheckpointStore(folder.path);
       const first = await train(store, { values: [0.3, 0.2], patience: 5, epochs: 2 });
@@ -43,6 +70,21 @@ describe('resumeFrom', () => {
     });
   });
 });
+
+function newModel(): tfl.LayersModel {
+  return causalLM({
+    vocabSize: 13,
+    hiddenSize: 8,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    hiddenDropout: 0.2,
+    seed: 1,
+  });
+}
+
+function newOptimizer(): AdamW {
+  return new AdamW({ learningRate: 0.01, clipNorm: 1 });
+}
 
 interface Trained {
   readonly model: tfl.LayersModel;
@@ -55,15 +97,8 @@ async function train(
   store: SnapshotStore,
   { values, patience, epochs }: { values: number[]; patience: number; epochs: number },
 ): Promise<Trained> {
-  const model = causalLM({
-    vocabSize: 13,
-    hiddenSize: 8,
-    numHiddenLayers: 2,
-    numAttentionHeads: 2,
-    hiddenDropout: 0.2,
-    seed: 1,
-  });
-  const [method, optimizer] = [ilrec(), new AdamW({ learningRate: 0.01, clipNorm: 1 })];
+  const model = newModel();
+  const [method, optimizer] = [ilrec(), newOptimizer()];
   const left = [...values];
   const earlyStopping = new EarlyStopping({ patience, evaluate: async () => ({ 'ndcg@10': left.shift() ?? NaN }) });
   const startStep = await resumeFrom(store, { model, optimizer, method, earlyStopping });

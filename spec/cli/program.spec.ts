@@ -7,6 +7,7 @@ import { BACKENDS, type BackendName } from '../../src/backends/backend_table_nod
 import { missingPackages } from '../../src/backends/use_backend_node';
 import { ilrecCommand, type Ran } from '../support/command_line';
 import { temporaryFolder } from '../support/folders';
+import { skipBecause } from '../support/skip';
 import { smallConfig } from '../support/small_shop';
 import '../support/backends';
 
@@ -140,7 +141,7 @@ describe('ilrec', () => {
   it('examines one backend, and exits with 1 where it is not ready', async function () {
     expect((await ilrecCommand('doctor', '--backend', 'cpu')).status).to.equal(0);
     const absent = (Object.keys(BACKENDS) as BackendName[]).find((backend) => missingPackages(backend).length > 0);
-    if (absent === undefined) this.skip(); // every backend's packages are installed
+    if (absent === undefined) skipBecause(this, 'the packages of every backend are installed');
     const { status, stdout } = await ilrecCommand('doctor', '--backend', absent);
     expect(stdout).to.match(new RegExp(`^✘ ${absent}  not installed: `, 'm'));
     expect(status).to.equal(1);

@@ -92,6 +92,8 @@ describe('evaluateRecommender', () => {
     const b = await evaluateRecommender(ladder({ targets, users: 20, seed: 4, batchSize: 7 }));
     expect(new Set(a.evaluatedUsers).size).to.equal(20);
     expect([...a.evaluatedUsers]).to.deep.equal([...b.evaluatedUsers]);
+    const other = await evaluateRecommender(ladder({ targets, users: 20, seed: 5 }));
+    expect([...other.evaluatedUsers]).to.not.deep.equal([...a.evaluatedUsers]);
     expect(a.protocol).to.include({ users: 20, usersTotal: 200, userSeed: 4 });
     const named = await evaluateRecommender(ladder({ users: [3, 1] }));
     expect([...named.ranks]).to.deep.equal([10, 3]);

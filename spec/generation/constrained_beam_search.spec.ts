@@ -191,7 +191,7 @@ describe('constrainedBeamSearch', () => {
       expect(b.scores[0]).to.be.closeTo(a.scores[0], 1e-5);
     });
 
-    it('projects the vocabulary once where its logits take no more memory than a tile of 8192 tokens, and reads only the columns it needs', async () => {
+    it('projects the vocabulary once where its logits take no more memory than a tile of 8192 tokens, and reads only the columns it needs @slow', async () => {
       const sequences = Array.from({ length: 120 }, (_, item) => [3 + (item % 24), 300 + (item >> 3), 60 + item]);
       const trie = buildPrefixTrie(sequences);
       const batch = [[1], [2, 3], [4], [5], [6]];

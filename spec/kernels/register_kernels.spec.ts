@@ -39,22 +39,19 @@ describe('registerKernels', () => {
     ).to.deep.equal(reports.slice(1));
   });
 
-  it('works when the backends are imported after it, and no kernel is registered twice', function () {
-    this.timeout(20_000);
+  it('works when the backends are imported after it, and no kernel is registered twice', () => {
     const program = `console.warn = (...words) => words.join().includes('registered') && console.log('warning', ...words);
       await ours(); await cpu(); await wasm(); await report('cpu'); await report('wasm');`;
     expect(runProgram(program)).to.deep.equal(reports);
   });
 
-  it('works when a backend is imported and set before it', function () {
-    this.timeout(20_000);
+  it('works when a backend is imported and set before it', () => {
     const program = `await wasm(); await cpu(); await tf.setBackend('wasm'); tf.ones([1]).dataSync();
       await ours(); console.log('wasm', gradient(), tf.cumsum([1, 2], -1).dataSync().join());`;
     expect(runProgram(program)).to.deep.equal([reports[1]]);
   });
 
-  it('does nothing where no backend is ever imported', function () {
-    this.timeout(20_000);
+  it('does nothing where no backend is ever imported', () => {
     const program = `await ours(); console.log(tf.getKernelsForBackend('wasm').map((kernel) => kernel.kernelName).join());`;
     expect(runProgram(program)).to.deep.equal(['ILRecKernels']);
   });
@@ -126,8 +123,7 @@ describe('unregisterKernels', () => {
     });
   }
 
-  it("gives tfjs's very functions back", function () {
-    this.timeout(20_000);
+  it("gives tfjs's very functions back", () => {
     const program = `await wasm(); await cpu(); await tf.setBackend('wasm');
       const module = await import('./src/kernels/register_kernels');
       const all = () => ['cpu', 'wasm'].flatMap((name) => tf.getKernelsForBackend(name));

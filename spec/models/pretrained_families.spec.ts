@@ -200,8 +200,8 @@ describe('pretrained families', () => {
     it(`${name} has the ids and texts of Python's tokenizers`, async () => {
       const source = folderSource(checkpointFolder(name));
       const tokenizer = TextTokenizer.fromJSON(
-        await readJson(source, 'tokenizer.json'),
-        await readJson(source, 'tokenizer_config.json'),
+        await readJson(source, 'tokenizer.json', 'readJson'),
+        await readJson(source, 'tokenizer_config.json', 'readJson'),
       );
       for (const { text, ids, idsWithSpecialTokens, decoded, decodedWithoutSpecialTokens } of texts) {
         expect([...tokenizer.encode(text)], JSON.stringify(text)).to.deep.equal(ids);

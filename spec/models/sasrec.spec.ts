@@ -109,7 +109,7 @@ describe('sasrec', () => {
       expect(start(1)).to.not.deep.equal(start(2));
     });
 
-    it('learns what follows what through compile and fitDataset, the same twice', async () => {
+    it('learns what follows what through compile and fitDataset, the same twice @slow', async () => {
       const { model, losses } = await trainedOnChains(40);
       expect(losses[39]).to.be.below(0.7 * losses[0]);
       const scores = sasrecScorer(model).score([

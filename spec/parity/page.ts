@@ -12,7 +12,7 @@ setWasmPaths('/packages/@tensorflow/tfjs-backend-wasm/dist/');
 
 async function runParity(backend: 'wasm' | 'webgpu', timed: boolean): Promise<PlatformRun> {
   await useBackend(backend);
-  tf.env().set('WEBGPU_CPU_FORWARD', false); // else tiny tensors never reach a shader
+  tf.env().set('WEBGPU_CPU_FORWARD', false); // otherwise small tensors are computed on the CPU and never reach a shader
   return await runCases(timed);
 }
 

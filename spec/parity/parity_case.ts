@@ -2,13 +2,13 @@ import * as tf from '@tensorflow/tfjs-core';
 
 export const GROUPS = ['losses', 'layers', 'training', 'beam search'] as const;
 
-/** Something that every platform must compute as the cpu backend does. */
+/** A computation whose result must be the same on every platform as on the cpu backend. */
 export interface ParityCase {
   readonly group: (typeof GROUPS)[number];
   readonly name: string;
-  /** Largest allowed difference, over the largest number of the reference where that is above 1. */
+  /** Largest allowed difference, relative to the largest number of the reference if that is above 1. */
   readonly tolerance: number;
-  /** Never reads a tensor at once: WebGPU cannot. */
+  /** Must not use `dataSync`: WebGPU cannot. */
   compute(): Promise<number[]>;
 }
 
@@ -28,7 +28,7 @@ export async function numbersOf(tensors: readonly tf.Tensor[]): Promise<number[]
   return parts.flatMap((part) => [...part]);
 }
 
-/** Largest difference of two lists, over the largest number of the reference where that is above 1; Infinity where they differ in length or are not finite. */
+/** Largest difference of two lists, relative to the largest number of the reference if that is above 1; Infinity if the lengths differ or a number is not finite. */
 export function difference(found: readonly number[], reference: readonly number[]): number {
   if (found.length !== reference.length) return Infinity;
   const size = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 1);

@@ -8,7 +8,7 @@ export interface PlatformResult {
   readonly platform: string;
   /** Cases that passed, of how many. */
   readonly passed: Readonly<Record<string, readonly [number, number]>>;
-  /** Largest difference of any case over its tolerance; 1 is the limit. Null where a case gave no numbers, or other ones where they must be equal. */
+  /** The largest difference of a case, divided by its tolerance: 1 is the limit. Null if a case gave no numbers, or unequal ones where equal ones are required. */
   readonly largestShare: number | null;
   readonly stepsPerSecond: number | null;
 }
@@ -72,7 +72,7 @@ function casesPassed(passed: PlatformResult['passed']): string {
   return `✘ ${count} (${failed.map((group) => `${group} ${passed[group].join(' of ')}`).join(', ')})`;
 }
 
-/** @throws Error when the README has lost the marks. */
+/** @throws Error if the README has no marks for the table. */
 export function withTable(readme: string, table: string): string {
   const [from, to] = [readme.indexOf(BEGIN), readme.indexOf(END)];
   if (from < 0 || to < from) throw new Error(`README.md must hold ${BEGIN} and ${END}, got neither or one`);

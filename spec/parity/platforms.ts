@@ -11,13 +11,13 @@ import { runCases } from './run_cases';
 
 export interface Platform {
   readonly name: string;
-  /** Why it cannot run here; null where it can. */
+  /** Why the platform cannot run here; null if it can. */
   readonly missing: string | null;
-  /** Called in a suite, whose hooks it may use. @returns what runs the cases; see `runCases`. */
+  /** Must be called in a suite, as it may add hooks. @returns a function that runs the cases, as `runCases` does. */
   open(): (timed: boolean) => Promise<PlatformRun>;
 }
 
-/** The cpu backend in Node, which all others are held against. */
+/** The cpu backend in Node, to which all others are compared. */
 export const reference: Platform = inNode('cpu (Node)', 'cpu', '');
 
 export const platforms: readonly Platform[] = [
@@ -43,7 +43,7 @@ function inNode(name: string, backend: BackendName, missing: string): Platform {
 function inBrowser(name: string, backend: 'wasm' | 'webgpu'): Platform {
   return {
     name,
-    missing: null, // its hooks skip the suite
+    missing: null, // inChromium skips the suite
     open() {
       const folder = mkdtempSync(join(tmpdir(), 'ilrec-parity-'));
       const chromium = inChromium(async () => {

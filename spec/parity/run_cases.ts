@@ -14,7 +14,7 @@ import { trainingCases } from './training_cases';
 
 export const parityCases: readonly ParityCase[] = [...lossCases, ...layerCases, ...trainingCases];
 
-/** Computes every case on the current backend. @param timed whether the demo's model is timed too, which takes minutes on a slow platform. */
+/** Computes every case on the current backend. @param timed whether to time the demo's model too, which takes minutes on a slow platform. */
 export async function runCases(timed: boolean): Promise<PlatformRun> {
   const numbers: Record<string, number[]> = {};
   const errors: Record<string, string> = {};
@@ -28,7 +28,7 @@ export async function runCases(timed: boolean): Promise<PlatformRun> {
   return { numbers, errors, stepsPerSecond: timed ? await stepsPerSecond() : null };
 }
 
-/** Steps in a second of ILRec on a model and batches of the demo's sizes, after a first one. */
+/** Steps per second of ILRec on a model and batches of the demo's sizes; the first step is not counted. */
 async function stepsPerSecond(seconds = 3): Promise<number> {
   const { semanticIds, sequences } = prepareInteractions(
     demoCatalogue({ numItems: 400, numUsers: 600 }),

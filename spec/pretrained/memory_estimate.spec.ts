@@ -325,7 +325,7 @@ describe('estimateMemory', () => {
       expect(of(streamed, adapted).loss).to.be.above(of(streamed).loss);
     });
 
-    it('is within a quarter of what a prediction holds', () => {
+    it('is within a quarter of what a prediction holds @slow', () => {
       for (const [config, batchSize, sequenceLength] of [
         [llama, 2, 24],
         [llama, 1, 160],
@@ -374,7 +374,7 @@ describe('estimateMemory', () => {
     });
     expect(refusal({ model: foreign })).to.throw(
       IlrecError,
-      'estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers table; train a batch and look at tf.profile instead',
+      'estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers table; measure a training step with tf.profile instead',
     );
     const own = causalLM({
       vocabSize: 7,

@@ -123,10 +123,10 @@ describe('initialRows', () => {
       const untitled = lcRecLanguage({ tokenizer, templates, semanticIds: [['<a_0>']] });
       const table = tf.zeros<tf.Rank.R2>([67, D]);
       expect(await message(initialRows(table, untitled, { strategy: 'level' }))).to.equal(
-        "initialRows: strategy 'level' must have titles, got none; give titles or take 'vocabulary'",
+        "initialRows: strategy 'level' needs titles, got none; give titles or use 'vocabulary'",
       );
       expect(await message(initialRows(table, language))).to.equal(
-        'initialRows: the table must have a row for every token of a title, got 67 rows and token 67; use the model that the tokenizer belongs to',
+        'initialRows: the table must have a row for every token of a title, got 67 rows and token 67; use the model of this tokenizer',
       );
       expect(await message(initialRows(table, language, { noise: -1 }))).to.equal(
         'initialRows: noise must be 0 or more, got -1',

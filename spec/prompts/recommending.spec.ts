@@ -108,7 +108,7 @@ describe('a language model that names items', () => {
     await tf.ready();
   });
 
-  it('learns the next item by its semantic id, with the tasks of LC-Rec, and recommends it', async () => {
+  it('learns the next item by its semantic id, with the tasks of LC-Rec, and recommends it @slow', async () => {
     const language = lcRecLanguage({ tokenizer, titles, semanticIds, templates: templates.lcRec });
     const { recommend, records, dispose } = await trained(language, 25, (model) => addItemTokens(model, language));
     for (let item = 0; item < 5; item++)

@@ -7,14 +7,14 @@ import { readLog } from '../../src/runs/jsonl_log';
 import { runPaths } from '../../src/runs/run_directory';
 import '../support/backends';
 import { temporaryFolder } from '../support/folders';
+import { skipBecause } from '../support/skip';
 import { writeSmallShop } from '../support/small_shop';
 
-describe('a WebGPU device that is lost while it trains', function () {
-  this.timeout(300_000);
+describe('a WebGPU device that is lost while it trains', () => {
   const folder = temporaryFolder();
 
   beforeEach(async function () {
-    if ((await findAdapter()) === null) this.skip(); // the package webgpu finds no adapter here
+    if ((await findAdapter()) === null) skipBecause(this, 'the package webgpu finds no adapter');
     await writeSmallShop(join(folder.path, 'data'));
   });
 

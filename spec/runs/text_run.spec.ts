@@ -48,8 +48,7 @@ describe('trainRun over text', () => {
   }
 
   for (const [style, config] of Object.entries({ 'lc-rec': lcRec, bigrec: bigRec })) {
-    it(`writes all that evaluate and recommend need, and a checkpoint that can be loaded: ${style}`, async function () {
-      this.timeout(60_000);
+    it(`writes all that evaluate and recommend need, and a checkpoint that can be loaded: ${style}`, async () => {
       const before = tf.memory().numTensors;
       const { run: out, manifest } = await run('ilrec', config);
       expect(manifest).to.deep.include({ method: 'ilrec', status: 'done' });
@@ -68,8 +67,7 @@ describe('trainRun over text', () => {
     });
   }
 
-  it("continues from another run's checkpoint with an adapter, and trains only that and the new rows", async function () {
-    this.timeout(60_000);
+  it("continues from another run's checkpoint with an adapter, and trains only that and the new rows", async () => {
     const { run: base, manifest: whole } = await run('sft', bigRec, { name: 'base' });
     const backbone = {
       pretrained: runPaths(base).model,
@@ -117,8 +115,7 @@ describe('trainRun over text', () => {
     disposeModel(plain.model);
   });
 
-  it('stops when asked to, and resumes with the same losses and weights, adapter and accumulation included', async function () {
-    this.timeout(60_000);
+  it('stops when asked to, and resumes with the same losses and weights, adapter and accumulation included', async () => {
     const { run: base } = await run('sft', bigRec, { name: 'base' });
     const config: TrainConfigInput = {
       ...lcRec,
@@ -155,7 +152,7 @@ describe('trainRun over text', () => {
       );
     expect(() => refuse(1e9)).to.not.throw();
     expect(() => refuse(2e7)).to.throw(
-      /^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/,
+      /^trainRun: the wasm backend has 19\.1 MiB left, but \d+\.\d MiB are needed \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/,
     );
     disposeModel(text.model);
   });
@@ -173,8 +170,7 @@ describe('trainRun over text', () => {
     expect(existsSync(join(folder.path, 'sft'))).to.equal(false);
   });
 
-  it('keeps the templates it was trained with, also when their file is gone', async function () {
-    this.timeout(60_000);
+  it('keeps the templates it was trained with, also when their file is gone', async () => {
     const prompts = join(folder.path, 'prompts.json');
     await writeFile(prompts, JSON.stringify({ tasks: { nextItem: { templates: ['After {history:title} comes '] } } }));
     const { run: out } = await run('sft', { ...bigRec, items: { ...bigRec.items, prompts } });
@@ -182,7 +178,7 @@ describe('trainRun over text', () => {
     expect(existsSync(join(out, 'prompts.json'))).to.equal(true);
     expect((await evaluateRun({ run: out, users: 3 })).users).to.equal(3);
     expect(await messageOf(run('sft', { ...bigRec, items: { ...bigRec.items, prompts } }, { name: 'other' }))).to.match(
-      /^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; mend it there$/,
+      /^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; fix it there$/,
     );
     expect(existsSync(join(folder.path, 'other', 'manifest.json'))).to.equal(false);
   });

@@ -30,6 +30,13 @@ describe('safetensors', () => {
     expect([...bytes.subarray(8 + length)]).to.deep.equal([0, 0, 0x80, 0x3f]);
   });
 
+  it('aligns the values, however long the header is', () => {
+    for (let length = 1; length <= 8; length++) {
+      const one = new Map([['w'.repeat(length), { shape: [1], data: Float32Array.of(1) }]]);
+      expect(encodeSafetensors({ tensors: one, metadata: {} }).length % 8, `${length} characters`).to.equal(4);
+    }
+  });
+
   it('refuses files that are cut off anywhere', () => {
     const bytes = encodeSafetensors({ tensors, metadata: {} });
     for (const length of [0, 7, 8, 20, bytes.length - 1]) {

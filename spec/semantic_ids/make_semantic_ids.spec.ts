@@ -72,7 +72,7 @@ describe('reportSemanticIds', () => {
 
 describe('makeSemanticIds', () => {
   const shop = demoCatalogue({ numItems: 120, numUsers: 300 });
-  it('gives every item an id of its own, all of one length', () => {
+  it('gives every item an id of its own, all of one length @slow', () => {
     for (const codebookSize of [2, 5, 16]) {
       const { semanticIds, report } = makeSemanticIds(shop, { codebookSize, levels: 2 });
       expect(new Set(semanticIds.map((tokens) => tokens.join(''))).size).to.equal(120);
@@ -98,7 +98,7 @@ describe('makeSemanticIds', () => {
         }
     expect(same / pairs).to.be.greaterThan(0.1); // chance: about 1 / 40
   });
-  it('depends on the training part alone', () => {
+  it('depends on the training part alone @slow', () => {
     const changed = {
       ...shop,
       sequences: shop.sequences.map((sequence) => Int32Array.of(...sequence.slice(0, -2), 0, 1)),

@@ -14,37 +14,37 @@ const { isAsked, hasTfjsNode, webgpu } = (globalThis as unknown as { openedBacke
 
 export type BackendName = 'cpu' | 'wasm' | 'tensorflow' | 'webgpu';
 
-/** Backends that can be read at once: all of tfjs's but webgpu. */
+/** The present backends that can read a tensor synchronously: all but webgpu. */
 export const backendNames: readonly BackendName[] = (
   ['cpu', 'wasm', ...(!hasTfjsNode ? [] : ['tensorflow' as const])] as const
 ).filter(isAsked);
 
-/** These and webgpu, where it is. */
+/** All present backends. */
 export const presentBackends: readonly BackendName[] = [
   ...backendNames,
   ...(webgpu === null ? [] : ['webgpu' as const]),
 ];
 
-/** Runs the cases once per backend present, with that backend set; they may read tensors at once. */
+/** Defines the cases for each of `backendNames` and sets that backend before them. They may use `dataSync`. */
 export function forEachBackend(define: (backend: BackendName) => void): void {
   for (const backend of backendNames) describeOn(backend, define);
 }
 
-/** As `forEachBackend`, on WebGPU too where an adapter is there: the cases await `data()` and never read at once. */
+/** Like `forEachBackend`, and for WebGPU too. The cases must await `data()`: `dataSync` does not work there. */
 export function forEachDevice(define: (backend: BackendName) => void): void {
   forEachBackend(define);
   onWebGpu(() => define('webgpu'));
 }
 
-/** Runs the cases on WebGPU, and fails one in which the device reports an error; skipped where no adapter is there. */
+/** Defines the cases for WebGPU alone. A case fails if the device reports an error. Without an adapter they are skipped. */
 export function onWebGpu(define: () => void): void {
   if (!isAsked('webgpu')) return;
   if (webgpu === null) {
-    it.skip('on webgpu: the package webgpu finds no adapter here');
+    it.skip('on webgpu (skipped: the package webgpu finds no adapter)');
     return;
   }
   describeOn('webgpu', () => {
-    before(() => webgpu.errors()); // from here on
+    before(() => webgpu.errors()); // forgets earlier errors
     afterEach(async () => {
       const errors = await webgpu.errors();
       if (errors.length > 0) throw new Error(`WebGPU: ${errors.join('; ')}`);
@@ -53,11 +53,11 @@ export function onWebGpu(define: () => void): void {
   });
 }
 
-/** Runs the cases on tfjs-node alone; skipped where it is not installed. */
+/** Defines the cases for tfjs-node alone. If it is not installed they are skipped. */
 export function onTensorFlow(define: () => void): void {
   if (!isAsked('tensorflow')) return;
   if (!hasTfjsNode) {
-    it.skip('on tensorflow: the package @tensorflow/tfjs-node is not installed here');
+    it.skip('on tensorflow (skipped: @tensorflow/tfjs-node is not installed)');
     return;
   }
   describeOn('tensorflow', define);

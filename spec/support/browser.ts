@@ -3,8 +3,9 @@ import { delimiter, join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { buildWhereOld, repository } from './installed_package';
 import { serveFolders, type StaticServer } from './static_server';
+import { skipBecause } from './skip';
 
-/** The path of a Chromium: what the variable CHROMIUM names, else the first found on PATH; undefined where there is none. */
+/** The path of Chromium: the environment variable CHROMIUM, or the first one on PATH. */
 function findChromium(): string | undefined {
   if (process.env.CHROMIUM) return process.env.CHROMIUM;
   const folders = (process.env.PATH ?? '').split(delimiter);
@@ -13,25 +14,28 @@ function findChromium(): string | undefined {
     .find(isExecutable);
 }
 
-/** A page whose complaints are kept: errors on the console and errors that nothing caught. */
+/** A page that records its errors: those on the console and those that nothing caught. */
 export interface WatchedPage {
   readonly page: Page;
-  /** Those since the last call. */
+  /** The errors since the last call. */
   complaints(): string[];
 }
 
 export interface Chromium {
-  /** Opens a page of a server that has this repository's `dist`, its packages and the pages of the specs, without the storage of other pages. It is closed after the case, unless it is kept. */
+  /**
+   * Opens a page with empty storage. The server has this repository's `dist`, its packages and the pages of the specs. The page is closed after the case,
+   * unless it is kept.
+   */
   open(path: string, options?: { kept?: boolean; prepare?: (page: Page) => Promise<unknown> }): Promise<WatchedPage>;
-  /** Where the server is. */
+  /** The server's address. */
   readonly origin: string;
 }
 
 /**
- * A browser with WebGPU, on its software adapter everywhere, for the cases of a suite; they are skipped where there is none, and fail where a
- * page complains.
+ * Starts Chromium for the cases of a suite, with WebGPU on its software adapter. Without Chromium they are skipped. A case fails if its page reports an
+ * error.
  *
- * @param more makes further folders to serve, by prefix.
+ * @param more returns further folders to serve, by prefix.
  */
 export function inChromium(more: () => Promise<Record<string, string>> = async () => ({})): Chromium {
   const executablePath = findChromium();
@@ -39,15 +43,12 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
   let server: StaticServer;
   let opened: (WatchedPage & { kept: boolean })[] = [];
 
-  if (executablePath === undefined)
-    it.skip('needs chromium, chromium-browser or google-chrome on PATH, or its path in CHROMIUM');
   before(async function () {
     if (executablePath === undefined) {
       if (process.env.ILREC_SPEC_REQUIRED?.includes('chromium'))
         throw new Error('specs: chromium is required, and no chromium, chromium-browser or google-chrome is on PATH');
-      this.skip();
+      skipBecause(this, 'no chromium, chromium-browser or google-chrome is on PATH, and CHROMIUM names none');
     }
-    this.timeout(180_000); // builds where nobody has
     buildWhereOld();
     server = await serveFolders({
       '/pages/': join(repository, 'spec/support/pages'),
@@ -57,6 +58,7 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
     });
     browser = await chromium.launch({
       executablePath,
+      timeout: 0, // no timeout: mocha has one, and a busy machine trips Playwright's
       args: ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'],
     });
   });
@@ -76,13 +78,15 @@ export function inChromium(more: () => Promise<Record<string, string>> = async (
       return server.origin;
     },
     async open(path, { kept = false, prepare } = {}) {
-      const page = await (await browser.newContext()).newPage();
+      const context = await browser.newContext();
+      context.setDefaultTimeout(0);
+      const page = await context.newPage();
       const found: string[] = [];
       page.on('pageerror', (error) => found.push(String(error)));
       page.on('console', (message) => {
         if (message.type() === 'error') found.push(message.text());
       });
-      await page.addInitScript('globalThis.__name = (named) => named'); // tsx puts calls of it into the functions that evaluate hands over
+      await page.addInitScript('globalThis.__name = (named) => named'); // tsx adds calls of it to the functions that `evaluate` sends to the page
       await prepare?.(page);
       const watched = { page, kept, complaints: () => found.splice(0) };
       opened.push(watched);

@@ -3,7 +3,7 @@ import type { IlrecObjectiveOptions, Penalty, ThresholdReference } from '../../s
 /** A matrix in float64, row by row. */
 export type Rows = number[][];
 
-export type ReferenceOptions = Omit<IlrecObjectiveOptions, 'itemTokens'>;
+export type ReferenceOptions = Omit<IlrecObjectiveOptions, 'distillationTokens' | 'itemTokens'>;
 
 /** ILRec's objective, dense, in float64 and plain loops: what every fast path is held against. */
 export interface ReferenceTerms {

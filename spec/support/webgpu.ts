@@ -4,7 +4,7 @@ import { findPackage, importPackage } from '../../src/backends/optional_package_
 import { registerWebGpu } from '../../src/backends/webgpu_device';
 
 export interface WebGpu {
-  /** What the device has complained of since the last call. */
+  /** The errors that the device has reported since the last call. */
   errors(): Promise<string[]>;
 }
 
@@ -17,7 +17,7 @@ interface DeviceEvents {
   readonly queue: { onSubmittedWorkDone(): Promise<void> };
 }
 
-/** Registers tfjs's webgpu backend on Dawn; null where the packages or an adapter are missing. */
+/** Registers tfjs's webgpu backend on Dawn. Returns null if a package is missing or there is no adapter. */
 export async function openWebGpu(): Promise<WebGpu | null> {
   const backendPackage = findPackage('@tensorflow/tfjs-backend-webgpu');
   if (backendPackage === undefined || findPackage('webgpu') === undefined) return null;
@@ -26,7 +26,7 @@ export async function openWebGpu(): Promise<WebGpu | null> {
   if ((await gpu.requestAdapter()) === null) return null;
   await importPackage(backendPackage);
   await registerWebGpu();
-  tf.env().set('WEBGPU_CPU_FORWARD', false); // else tiny tensors never reach a shader
+  tf.env().set('WEBGPU_CPU_FORWARD', false); // otherwise small tensors are computed on the CPU and never reach a shader
   const found: string[] = [];
   let device: DeviceEvents | null = null;
   return {

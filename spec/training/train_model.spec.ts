@@ -5,12 +5,8 @@ import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { AdamW } from '../../src/optimizers/adamw';
 import { createBatches } from '../../src/training/batches';
-import {
-  type StepRecord,
-  trainModel,
-  type TrainingCallback,
-  type TrainModelOptions,
-} from '../../src/training/train_model';
+import { trainModel, type TrainModelOptions } from '../../src/training/train_model';
+import type { StepRecord, TrainingCallback, TrainingMethod } from '../../src/training/training_callback';
 import { integers } from '../support/random';
 import { forEachBackend } from '../support/backends';
 
@@ -44,6 +40,20 @@ describe('trainModel', () => {
         whole.records.map(({ loss }) => loss),
       );
       expect(rest.events).to.deep.equal(['begin', 'epoch 0 at 5', 'epoch 1 at 10', 'end']);
+    });
+
+    it('does so with a new model that only has the weights: schedules and dropout masks continue, too', async () => {
+      const coefficient = (step: number): number => step / 10;
+      const method = (): TrainingMethod => ilrec({ penaltyWeight: coefficient, distillationWeight: coefficient });
+      const whole = await train({ epochs: 2, method: method() });
+      const first = await train({ epochs: 2, method: method() }, { stopAt: 3 });
+      const [model, optimizer] = [newModel(), newOptimizer()];
+      model.setWeights(first.model.getWeights());
+      await optimizer.setWeights(await first.optimizer.getWeights());
+      const rest = await train({ epochs: 2, startStep: 3, model, optimizer, method: method() });
+      expect([...first.records, ...rest.records].map(({ loss }) => loss)).to.deep.equal(
+        whole.records.map(({ loss }) => loss),
+      );
     });
 
     it('trains nothing where all steps are done, and says so to the callbacks', async () => {

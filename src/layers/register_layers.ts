@@ -10,7 +10,7 @@ import { SASRecBlock } from './sasrec_block';
 import { SASRecEmbedding } from './sasrec_embedding';
 import { TokenEmbedding } from './token_embedding';
 
-/** Makes the layers known to `tf.loadLayersModel` under their class names, each of which starts with `ILRec`. */
+/** Registers the layers for `tf.loadLayersModel` under their class names, which start with `ILRec`. */
 export function registerLayers(): void {
   const layers = [
     DecoderBlock,

@@ -70,7 +70,7 @@ function objective({ section, code, totalSteps, needs }: ObjectiveContext<Sectio
     ...options,
     penaltyWeight: warmed(options.penaltyWeight),
     distillationWeight: warmed(options.distillationWeight),
-    ...(distillItemTokens ? { itemTokens: responseTokens } : {}),
+    ...(distillItemTokens ? { distillationTokens: responseTokens } : {}),
     ...(scorer === null
       ? { rewardWeight: 0 }
       : {

@@ -14,7 +14,7 @@ export function gated(joined: tf.Tensor, activation: ActivationName): tf.Tensor 
   return tf.mul(ACTIVATIONS[activation](gate), up);
 }
 
-/** silu(gate) * up, one pass each way. */
+/** silu(gate) * up, in one pass forward and one backward. */
 function fusedGate(joined: tf.Tensor): tf.Tensor {
   const forward = tf.customGrad((x, save) => {
     (save as tf.GradSaveFunc)([x as tf.Tensor]);

@@ -92,7 +92,7 @@ export function diagnosticCharts({ methods }: Comparison): Chart[] {
         return { name: `layer ${i - curves.length} `, color: `var(--layer-${shade})`, points };
       });
       const svg = lineChart({ width: 520, height: 250, title, yLabel, series: [...named, ...layers] });
-      return { title: `${methodTitle}: ${title.charAt(0).toLowerCase()}${title.slice(1)}`, note, svg };
+      return { title: `${methodTitle}: ${title}`, note, svg };
     }),
   );
 }

@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { addressOf, simdOf } from '../../../src/kernels/wasm/simd_module';
 import type { WasmBackend } from '../../../src/kernels/wasm/wasm_backend';
 import '../../support/backends';
+import { skipBecause } from '../../support/skip';
 import { bytesOf, type Form, instantiate, memoryOf, runForm } from './run_form';
 
 const FLAG = '--experimental-wasm-relaxed-simd'; // engines before V8 11.4, Node 20 among them, need it
@@ -33,13 +34,9 @@ describe('the SIMD kernels', () => {
   });
 
   it('agree within rounding where the machine multiplies and adds in one instruction', function () {
-    this.timeout(20_000);
     const forms: Form[] = ['relaxed', 'sharedRelaxed'];
     const results = WebAssembly.validate(bytesOf('relaxed')) ? forms.map(runForm) : runInChild(forms);
-    if (typeof results === 'string') {
-      this.test!.title += ` (${results})`;
-      return this.skip();
-    }
+    if (typeof results === 'string') skipBecause(this, results);
     for (const relaxed of results) expectAgreement(relaxed, runForm('plain'), 2e-6);
   });
 

@@ -82,6 +82,6 @@ describe('integers on WebGPU', () => {
       method.detach();
       model.dispose();
       tf.dispose([ids, labels, loss]);
-    }).timeout(120_000);
+    });
   });
 });

@@ -6,6 +6,7 @@ import { allowSubgroups, hasSubgroups } from '../../../src/kernels/webgpu/subgro
 import type { WebGpuBackend } from '../../../src/kernels/webgpu/webgpu_backend';
 import { onWebGpu } from '../../support/backends';
 import { normals } from '../../support/random';
+import { skipBecause } from '../../support/skip';
 
 /** Sum and largest of each row of 64 or 256 numbers, from each invocation, [R, lanes]. */
 async function reduce(x: Float32Array, lanes: number): Promise<{ sums: Float32Array; largest: Float32Array }> {
@@ -43,7 +44,8 @@ describe('reductions of rows on WebGPU', () => {
       describe(isAllowed ? 'with subgroups' : 'without subgroups', () => {
         before(function () {
           allowSubgroups(isAllowed);
-          if (isAllowed && !hasSubgroups((tf.backend() as unknown as WebGpuBackend).device)) this.skip(); // the adapter has none
+          if (isAllowed && !hasSubgroups((tf.backend() as unknown as WebGpuBackend).device))
+            skipBecause(this, 'the adapter has no subgroups');
         });
         after(() => allowSubgroups(true));
 

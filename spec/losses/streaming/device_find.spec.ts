@@ -46,11 +46,12 @@ describe('findOnDevice', () => {
       await withLimit(4 * 64 * 67, async () => {
         // one tile of 64 tokens
         for (const options of [base, ALL]) await expectDense(c, options);
-        await expectDense(c, { ...base, penaltyWeight: 0, itemTokens: [3, 300, 17, 300] });
+        await expectDense(c, { ...base, penaltyWeight: 0, distillationTokens: [3, 300, 17, 300] });
       });
       await withLimit(4 * 64 * 331, async () => {
         // the first 64 of 67 rows
-        for (const options of [base, ALL, { ...base, itemTokens: [330, 5] }]) await expectDense(c, options, 'columns');
+        for (const options of [base, ALL, { ...base, distillationTokens: [330, 5] }])
+          await expectDense(c, options, 'columns');
       });
     });
 

@@ -76,6 +76,22 @@ describe('penalisedPass', () => {
       });
     }
 
+    it('leaves no tensor behind', async () => {
+      const before = tf.memory().numTensors;
+      for (const penaltyWeight of [0.7, 3000]) {
+        const options = {
+          penaltyWeight,
+          penalty: 'scale',
+          thresholdScale: 1e-6,
+          thresholdReference: 'final',
+          distillationWeight: 0,
+          rewardWeight: 0,
+        } as const;
+        await bothWays(normals(V, 5), normals(V, 6, 0.3), options);
+      }
+      expect(tf.memory().numTensors).to.equal(before);
+    });
+
     it('is right to first order where many negatives share the weight', async () => {
       const options = {
         penaltyWeight: 0.7,

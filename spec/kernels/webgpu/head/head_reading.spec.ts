@@ -1,12 +1,9 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
-import {
-  type DeviceCandidates,
-  type DeviceSearch,
-  streamOnDevice,
-} from '../../../../src/losses/streaming/device_expectations';
+import { readLayersOnDevice } from '../../../../src/losses/streaming/device_read_layers';
 import { lowerBindingLimit } from '../../../../src/kernels/webgpu/binding_limit';
 import { logitsOfTokens, runHeadKernel, sumsOfTokens } from '../../../../src/vocabulary/device_head';
+import type { DeviceCandidates, DeviceCandidateSearch } from '../../../../src/vocabulary/device_reading';
 import type { VocabularyProjection } from '../../../../src/vocabulary/vocabulary_projection';
 import { onWebGpu } from '../../../support/backends';
 import { integers, normals } from '../../../support/random';
@@ -64,7 +61,9 @@ async function numbers(tensors: tf.Tensor[]): Promise<number[][]> {
 }
 
 /** Candidates of each row as [token, z~, z^L], and the cutoff they are complete above. */
-async function candidatesOf(search: Omit<DeviceSearch, 'labels'>): Promise<{ rows: number[][][]; complete: number[] }> {
+async function candidatesOf(
+  search: Omit<DeviceCandidateSearch, 'labels' | 'rankingHidden'>,
+): Promise<{ rows: number[][][]; complete: number[] }> {
   const { capacity } = search;
   const [tokens, ensemble, final, complete] = await withHead('rows', (head) =>
     numbers(
@@ -73,13 +72,17 @@ async function candidatesOf(search: Omit<DeviceSearch, 'labels'>): Promise<{ row
           [...LABELS].flatMap((label, p) => [label, Z[p][label], ENSEMBLE[p][label]]),
           [P, 3],
         );
-        const found = streamOnDevice(
+        const found = readLayersOnDevice(
           head,
-          { final: tf.tensor2d(FINAL, [P, D]), students: tf.tensor2d(STUDENTS, [2 * P, D]), ensemble: null },
+          {
+            finalHidden: tf.tensor2d(FINAL, [P, D]),
+            studentHidden: tf.tensor2d(STUDENTS, [2 * P, D]),
+            ensembleHidden: null,
+          },
           { ...search, labels },
           'none',
         ).candidates;
-        return [found?.tokens, found?.ensemble, found?.final, found?.complete] as tf.Tensor[];
+        return [found?.tokens, found?.rankingLogits, found?.logits, found?.completeAbove] as tf.Tensor[];
       }),
     ),
   );
@@ -98,13 +101,17 @@ describe('ILRecReadHead', () => {
         const [final, students, expected] = await withHead(layout, (head) =>
           numbers(
             tf.tidy(() => {
-              const found = streamOnDevice(
+              const found = readLayersOnDevice(
                 head,
-                { final: tf.tensor2d(FINAL, [P, D]), students: tf.tensor2d(STUDENTS, [2 * P, D]), ensemble: null },
+                {
+                  finalHidden: tf.tensor2d(FINAL, [P, D]),
+                  studentHidden: tf.tensor2d(STUDENTS, [2 * P, D]),
+                  ensembleHidden: null,
+                },
                 null,
                 'all',
               );
-              return [found.final, found.students as tf.Tensor, found.rows as tf.Tensor];
+              return [found.finalLogSumExp, found.studentLogSumExp as tf.Tensor, found.expectations as tf.Tensor];
             }),
           ),
         );
@@ -152,7 +159,7 @@ describe('ILRecReadHead', () => {
 
     it('keeps every token above the cutoff but the label, in their order, with both logits', async () => {
       for (const capacity of [100, 300, 709]) {
-        const { rows, complete } = await candidatesOf({ capacity, logScale: 0, usesEnsemble: true }); // the cutoff is z~(y) from the first tile on
+        const { rows, complete } = await candidatesOf({ capacity, logScale: 0, usesRanking: true }); // the cutoff is z~(y) from the first tile on
         rows.forEach((row, p) => {
           const wanted = ENSEMBLE[p].flatMap((z, v) => (z > ENSEMBLE[p][LABELS[p]] && v !== LABELS[p] ? [v] : []));
           if (wanted.length > capacity) return expect(complete[p]).to.be.above(1e38);
@@ -173,16 +180,16 @@ describe('ILRecReadHead', () => {
           const weight = tf.tensor2d(numbers, [128, 2]);
           const candidates = tf.tidy(() => {
             const [final, ensemble] = [tf.tensor2d([[1, 0]]), tf.tensor2d([[0, 1]])];
-            return streamOnDevice(
+            return readLayersOnDevice(
               { weight, layout: 'rows', bias: null },
-              { final, students: null, ensemble },
-              { labels: tf.tensor2d([[0, 0, 0]]), capacity, logScale: -0.5, usesEnsemble: false },
+              { finalHidden: final, studentHidden: null, ensembleHidden: ensemble },
+              { labels: tf.tensor2d([[0, 0, 0]]), capacity, logScale: -0.5, usesRanking: false },
               'none',
             ).candidates as unknown as tf.TensorContainerObject;
           });
-          const { tokens: found, ensemble, complete: cutoffs } = candidates as unknown as DeviceCandidates;
+          const { tokens: found, rankingLogits, completeAbove } = candidates as unknown as DeviceCandidates;
           const [tokens, z, complete] = await Promise.all(
-            [found, ensemble, cutoffs].map(async (each) => [...(await each.data())]),
+            [found, rankingLogits, completeAbove].map(async (each) => [...(await each.data())]),
           );
           tf.dispose([weight, candidates]);
           if (capacity === 70) {

@@ -2,6 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../../kernel';
 import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
 import { headGradient } from './head_gradient';
+import { logProbGradient } from './log_prob';
 import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';
 import { readAgain, readHead } from './head_reading';
 import { makeOutput } from '../shader';
@@ -107,6 +108,14 @@ const gradient = ofHead('ILRecHeadGradient', (call) => {
   });
 });
 
+const gradientOfLogProbs = ofHead('ILRecLogProbGradient', ({ backend, head, input, attr }) =>
+  logProbGradient(backend, head, input('hidden'), {
+    width: attr('width'),
+    known: input('known'),
+    trains: { weight: attr('trainsWeight') === 1, bias: attr('trainsBias') === 1 },
+  }),
+);
+
 const tokenLogits = ofHead('ILRecTokenLogits', ({ backend, head, input }) => {
   const tokens = input('tokens');
   const logits = makeOutput(backend, tokens.shape);
@@ -142,6 +151,7 @@ export const webgpuHead: readonly KernelReplacement[] = [
   reading,
   secondReading,
   gradient,
+  gradientOfLogProbs,
   tokenLogits,
   tokenSums,
   tokenRows,
