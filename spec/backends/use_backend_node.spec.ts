@@ -87,7 +87,7 @@ describe('useBackend', () => {
     expect(
       elsewhere("await ask('webgpu');", { before: "await import('@tensorflow/tfjs-backend-webgpu');" }),
     ).to.deep.equal([
-      "useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it",
+      "useBackend: backend 'webgpu' needs Dawn before its package is imported, got @tensorflow/tfjs-backend-webgpu imported already; remove that import, as useBackend makes it",
     ]);
   });
 

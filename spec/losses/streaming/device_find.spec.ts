@@ -108,7 +108,7 @@ describe('findOnDevice', () => {
       const { minStorageBufferOffsetAlignment } = (tf.backend() as unknown as WebGpuBackend).device.limits;
       const rows = minStorageBufferOffsetAlignment / 4; // 1,511 is odd
       expect(message).to.equal(
-        `streamingObjective: on this adapter ${rows} rows of a head of 1511 columns must fit 6044 bytes, got ${6044 * rows}; use a head with a row for each token`,
+        `webgpu: on this adapter ${rows} rows of a head of 1511 columns must fit 6044 bytes, got ${6044 * rows}; use a head with a row for each token`,
       );
     });
   });

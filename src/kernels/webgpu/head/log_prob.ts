@@ -1,9 +1,10 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { biasGradient } from './head_factors';
-import { type DeviceHead, sizesOf } from './head_parts';
-import { forEachTile } from './head_reading';
-import { putTileGradient, tileLogits } from './head_tile';
+import { putBiasGradient } from './factors';
+import { type DeviceHead, sizesOf } from './parts';
+import { forEachTile } from './reading';
+import { putTileGradient, tileLogits } from './tile';
 import { makeOutput, runShader } from '../shader';
+import type { ShaderProgram } from '../shader_program';
 import type { WebGpuBackend } from '../webgpu_backend';
 
 export interface LogProbGradient {
@@ -31,15 +32,27 @@ export function logProbGradient(
   forEachTile(backend, head, width, numRows, (tile, logits) => {
     const { start, size } = tile;
     tileLogits(backend, tile, hidden, logits);
-    logProbFactors(backend, logits, known, numRows, start, size);
+    putLogProbFactors(backend, logits, known, numRows, start, size);
     if (weight !== null) putTileGradient(backend, tile, weight, logits, hidden, 0, numRows);
-    if (bias !== null) biasGradient(backend, logits, 0, numRows, start, size, bias);
+    if (bias !== null) putBiasGradient(backend, logits, 0, numRows, start, size, bias);
   });
   return [weight, bias].filter((gradient) => gradient !== null);
 }
 
+const factorsProgram: ShaderProgram = {
+  name: 'putLogProbFactors',
+  workgroupSize: 256,
+  body: `
+    let i = group * 256u + lane;
+    if (i >= u.count) { return; }
+    let row = 3u * (i / u.size);
+    var slope = -exp(logits[i] - known[row + 1u]);
+    if (f32(u.start + i % u.size) == known[row]) { slope += 1.0; }
+    logits[i] = known[row + 2u] * slope;`,
+};
+
 /** Replaces a tile's logits by their gradient: the row's incoming gradient times (1 at the label - p). */
-function logProbFactors(
+function putLogProbFactors(
   backend: WebGpuBackend,
   logits: tf.TensorInfo,
   known: tf.TensorInfo,
@@ -48,19 +61,10 @@ function logProbFactors(
   size: number,
 ): void {
   const count = numRows * size;
-  runShader(backend, {
-    name: 'ILRecLogProbFactors',
+  runShader(backend, factorsProgram, {
     reads: { known },
     writes: { logits },
     integers: { count, start, size },
-    workgroupSize: 256,
     workgroups: Math.ceil(count / 256),
-    body: `
-      let place = group * 256u + lane;
-      if (place >= u.count) { return; }
-      let row = 3u * (place / u.size);
-      var slope = -exp(logits[place] - known[row + 1u]);
-      if (f32(u.start + place % u.size) == known[row]) { slope += 1.0; }
-      logits[place] = known[row + 2u] * slope;`,
   });
 }

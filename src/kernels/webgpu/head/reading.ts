@@ -1,17 +1,18 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { type CandidateRule, collectCandidates, emptyCandidates } from './head_candidates';
-import { type DeviceHead, mostTokens, sizesOf, TILE_ALIGNMENT } from './head_parts';
-import { countNegatives, type DevicePenalty, penaliseTile } from './head_penalised';
-import { addToSoftmax, type TileRows } from './head_softmax';
-import { divideListedSums, divideSums, putLogTotals } from './head_sums';
-import { addTileSums, type ListedRows, type Tile, tileLogits } from './head_tile';
-import { listRows } from '../row_list';
+import { type CandidateRule, collectCandidates, emptyCandidates } from './candidates';
+import { type DeviceHead, mostTokens, sizesOf, TILE_ALIGNMENT } from './parts';
+import { countNegatives, penaliseTile } from './penalised';
+import type { DevicePenalty } from './penalty';
+import { addToSoftmax, type LogitRows } from './softmax';
+import { divideListedSums, divideSums, putLogTotals } from './sums';
+import { addTileSums, type ListedRows, type Tile, tileLogits } from './tile';
 import { fillTensor } from '../large_elementwise';
+import { listRows } from '../row_list';
 import { makeOutput } from '../shader';
 import { partsOfDepth } from '../tiled_product';
 import type { WebGpuBackend } from '../webgpu_backend';
 
-/** Calls `visit` with the head's tiles of about `width` tokens in order, and with room for `rows` rows of logits of any of them. */
+/** Calls `visit` with the head's tiles of about `width` tokens, in order, each time with the same room for the logits of `rows` rows. */
 export function forEachTile(
   backend: WebGpuBackend,
   head: DeviceHead,
@@ -27,38 +28,43 @@ export function forEachTile(
   backend.disposeData(logits.dataId);
 }
 
-/** Tokens of a tile where `width` are asked for. */
+/** Tokens of a tile when `width` are asked for. */
 function widthOf(backend: WebGpuBackend, head: DeviceHead, width: number): number {
   return Math.min(mostTokens(backend, head), Math.ceil(width / TILE_ALIGNMENT) * TILE_ALIGNMENT);
 }
 
 export interface HeadReading {
   readonly width: number;
-  readonly rows: TileRows;
-  /** Of how many rows, the first ones, E_p[W] is asked for. */
+  readonly logitRows: LogitRows;
+  /** E_p[W] is asked for in so many rows, the first ones. */
   readonly numExpected: number;
-  /** What decides on the negatives of the response rows and how many of a row are kept; null where none are asked for. */
+  /** What decides on the negatives of the response rows, and how many of a row are kept; null for none. */
   readonly candidates: (CandidateRule & { readonly capacity: number }) | null;
 }
 
-/** One reading of a head: m, s of each row in `softmax` [R, 3], E_p[W] and the tokens that may be negatives, as far as they are asked for. */
+/**
+ * Reads a head once.
+ *
+ * @returns m, s and a factor of each row [R, 3]; where asked for E_p[W] [numExpected, D]; where asked for the candidates: tokens, z~ and z^L [P, C] and their
+ *   progress [P, 2].
+ */
 export function readHead(
   backend: WebGpuBackend,
   head: DeviceHead,
   hidden: tf.TensorInfo,
-  { width, rows, numExpected, candidates }: HeadReading,
+  { width, logitRows, numExpected, candidates }: HeadReading,
 ): tf.TensorInfo[] {
   const { hiddenSize } = sizesOf(head);
-  const softmax = makeOutput(backend, [rows.numDirect + rows.numBlended, 3]);
-  const found = candidates === null ? null : emptyCandidates(backend, rows.numBlended, candidates.capacity);
+  const softmax = makeOutput(backend, [logitRows.numDirect + logitRows.numEnsemble, 3]);
+  const found = candidates === null ? null : emptyCandidates(backend, logitRows.numEnsemble, candidates.capacity);
   const parts = partsOfDepth(numExpected, hiddenSize, widthOf(backend, head, width));
   const sums = numExpected === 0 ? null : makeOutput(backend, [parts * numExpected, hiddenSize]);
   forEachTile(backend, head, width, hidden.shape[0], (tile, logits) => {
     const { start, size } = tile;
     tileLogits(backend, tile, hidden, logits);
-    addToSoftmax(backend, logits, softmax, rows, size, start === 0);
+    addToSoftmax(backend, logits, softmax, logitRows, size, start === 0);
     if (candidates !== null && found !== null)
-      collectCandidates(backend, logits, softmax, rows, start, size, candidates, found);
+      collectCandidates(backend, logits, softmax, logitRows, start, size, candidates, found);
     if (sums !== null)
       addTileSums(backend, tile, {
         factors: logits,
@@ -77,7 +83,7 @@ export function readHead(
     backend.disposeData(sums.dataId);
     outputs.push(means);
   }
-  if (found !== null) outputs.push(found.tokens, found.ensemble, found.final, found.progress);
+  if (found !== null) outputs.push(found.tokens, found.ensembleLogits, found.finalLogits, found.progress);
   return outputs;
 }
 
@@ -85,17 +91,17 @@ export interface SecondReading {
   readonly width: number;
   readonly penalty: DevicePenalty;
   readonly withSums: boolean;
-  /** What is known of each row, [P, 4], and which are to be read, [P, 1]. */
+  /** Columns `KNOWN` of each row, [P, 4], and which rows are to be read, [P, 1]. */
   readonly known: tf.TensorInfo;
   readonly marks: tf.TensorInfo;
 }
 
 /**
- * Two more readings of the head for the marked rows, with their thresholds known: the negatives' number and masses, then the penalised sums. Where no row is
- * marked, which only the device knows, its workgroups end as they begin.
+ * Reads the head twice more for the marked rows, whose thresholds are known now: first the number and masses of their negatives, then the penalised sums.
+ * Only the device knows which rows are marked; the workgroups of the others end at once.
  *
  * @param hidden final and ensemble hidden states, [2 P, D].
- * @returns the columns of `NEGATIVES` [P, 4], and where asked for the sums over the vocabulary of p' dz'/dz W, [P, D]; 0 for unmarked rows.
+ * @returns the columns `NEGATIVES` [P, 4], and where asked for the sums over the vocabulary of p' dz'/dz W, [P, D]; 0 for unmarked rows.
  */
 export function readAgain(
   backend: WebGpuBackend,

@@ -1,49 +1,49 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import { biasGradient, type FinalFactors, finalFactors, studentFactors } from './head_factors';
-import { type DeviceHead, sizesOf } from './head_parts';
-import { forEachTile } from './head_reading';
-import { putTileGradient, tileLogits } from './head_tile';
+import { type FinalFactors, putBiasGradient, putFinalFactors, putStudentFactors } from './factors';
+import { type DeviceHead, sizesOf } from './parts';
+import { forEachTile } from './reading';
+import { putTileGradient, tileLogits } from './tile';
 import { makeOutput } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';
 
 export interface HeadGradientReading {
   readonly width: number;
   readonly numFinal: number;
-  /** Rows of the students behind the final ones; 0 where none is compared. */
+  /** Rows of the students, which follow the final ones; 0 where none is compared. */
   readonly numStudents: number;
   /** lambda / (S P) */
   readonly studentWeight: number;
-  /** log sum e^z of final rows and students, [P + S P, 1]. */
+  /** log sum e^z of the final rows and the students, [P + S P, 1]. */
   readonly normalisers: tf.TensorInfo;
   /** What flows to the final layer's logits; null where they only teach. */
-  readonly final: FinalFactors | null;
+  readonly finalFactors: FinalFactors | null;
   readonly trains: { readonly weight: boolean; readonly bias: boolean };
 }
 
 /**
- * One reading of a trained head, in which every tile's tokens get their gradient.
+ * Reads a trained head once and gives every token its gradient.
  *
- * @param hidden final and students' hidden states, and behind them, where something is penalised, those of z~.
- * @returns the gradients of weight and bias, as far as they are trained.
+ * @param hidden the final hidden states, then the students', then those of z~ where something is penalised.
+ * @returns the gradients of weight and bias, those that are trained.
  */
 export function headGradient(
   backend: WebGpuBackend,
   head: DeviceHead,
   hidden: tf.TensorInfo,
-  { width, numFinal, numStudents, studentWeight, normalisers, final, trains }: HeadGradientReading,
+  { width, numFinal, numStudents, studentWeight, normalisers, finalFactors, trains }: HeadGradientReading,
 ): tf.TensorInfo[] {
   const { vocabSize } = sizesOf(head);
   const weight = trains.weight ? makeOutput(backend, head.weight.shape) : null;
   const bias = trains.bias ? makeOutput(backend, [vocabSize]) : null;
-  const firstRow = final === null ? numFinal : 0;
+  const firstRow = finalFactors === null ? numFinal : 0;
   const numRows = numFinal + numStudents - firstRow;
   forEachTile(backend, head, width, hidden.shape[0], (tile, logits) => {
     const { start, size } = tile;
     tileLogits(backend, tile, hidden, logits);
-    if (numStudents > 0) studentFactors(backend, logits, normalisers, numFinal, numStudents, size, studentWeight);
-    if (final !== null) finalFactors(backend, logits, numFinal, start, size, final);
+    if (numStudents > 0) putStudentFactors(backend, logits, normalisers, numFinal, numStudents, size, studentWeight);
+    if (finalFactors !== null) putFinalFactors(backend, logits, numFinal, start, size, finalFactors);
     if (weight !== null) putTileGradient(backend, tile, weight, logits, hidden, firstRow, numRows);
-    if (bias !== null) biasGradient(backend, logits, firstRow, numRows, start, size, bias);
+    if (bias !== null) putBiasGradient(backend, logits, firstRow, numRows, start, size, bias);
   });
   return [weight, bias].filter((gradient) => gradient !== null);
 }

@@ -11,7 +11,7 @@ export interface DeviceHead {
   readonly inRows: boolean;
 }
 
-/** A part of a head's matrix that one binding holds; the place of a token's number d in it is `(token - firstToken) * tokenStride + (d - firstDim) * dimStride`. */
+/** A part of a head's matrix that one binding holds. Number d of a token is at `(token - firstToken) * tokenStride + (d - firstDim) * dimStride`. */
 export interface HeadPart {
   readonly operand: Operand;
   readonly firstToken: number;
@@ -26,7 +26,7 @@ export function sizesOf({ weight: { shape }, inRows }: DeviceHead): { vocabSize:
   return inRows ? { vocabSize: shape[0], hiddenSize: shape[1] } : { vocabSize: shape[1], hiddenSize: shape[0] };
 }
 
-/** Tokens of a tile are a multiple of this, so that every tile of a head in rows begins where a binding may. */
+/** Tiles are a multiple of this many tokens, so that every tile of a head in rows begins where a binding may begin. */
 export const TILE_ALIGNMENT = 64;
 
 /** The most tokens of a tile, at least `TILE_ALIGNMENT`, that one binding holds. */
@@ -38,9 +38,9 @@ export function mostTokens(backend: WebGpuBackend, head: DeviceHead): number {
 }
 
 /**
- * The parts of a head's matrix, or of its gradient, that hold the tokens [start, start + size): one of rows, and of columns as many as it takes.
+ * The parts of a head's matrix, or of its gradient, that hold the tokens [start, start + size): one part of a head in rows, as many as needed of one in columns.
  *
- * @throws Error where the fewest columns that can be bound are above the device's limit.
+ * @throws Error when the fewest dimensions that can be bound at once are above the device's limit.
  */
 export function partsOfTile(backend: WebGpuBackend, head: DeviceHead, start: number, size: number): HeadPart[] {
   const { vocabSize, hiddenSize } = sizesOf(head);
@@ -65,7 +65,7 @@ export function partsOfTile(backend: WebGpuBackend, head: DeviceHead, start: num
   const numDims = fit >= hiddenSize ? hiddenSize : fit - (fit % step);
   if (numDims === 0) {
     throw new Error(
-      `streamingObjective: on this adapter ${step} rows of a head of ${vocabSize} columns must fit ${limit} bytes, got ${4 * step * vocabSize}; use a head with a row for each token`,
+      `webgpu: on this adapter ${step} rows of a head of ${vocabSize} columns must fit ${limit} bytes, got ${4 * step * vocabSize}; use a head with a row for each token`,
     );
   }
   const parts: HeadPart[] = [];

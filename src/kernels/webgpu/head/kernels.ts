@@ -1,10 +1,11 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../../kernel';
-import { addRowsOfTokens, logitsOfTokens, rowsOfTokens, sumsOfTokens } from './head_entries';
-import { headGradient } from './head_gradient';
+import { addToTokens, logitsOfTokens, sumsOfTokens, weightsOfTokens } from './entries';
+import { headGradient } from './gradient';
 import { logProbGradient } from './log_prob';
-import { type DeviceHead, partsOfHead, sizesOf } from './head_parts';
-import { readAgain, readHead } from './head_reading';
+import { type DeviceHead, partsOfHead, sizesOf } from './parts';
+import type { DevicePenalty } from './penalty';
+import { readAgain, readHead } from './reading';
 import { makeOutput } from '../shader';
 import type { WebGpuBackend } from '../webgpu_backend';
 
@@ -16,7 +17,7 @@ interface Call {
   attr(name: string): number;
 }
 
-/** A kernel that reads a head where it lies; src/ops/device_head.ts says what it computes. */
+/** A kernel that reads a head on the device, tile by tile; src/vocabulary/device_head.ts says what each computes. */
 function ofHead(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
   return {
     kernelName,
@@ -42,7 +43,7 @@ function ofHead(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.
   };
 }
 
-const penaltyOf = ({ attr }: Call): { weight: number; kind: number } => ({
+const penaltyOf = ({ attr }: Call): DevicePenalty => ({
   weight: attr('penaltyWeight'),
   kind: attr('kind'),
 });
@@ -56,15 +57,15 @@ const reading = ofHead('ILRecReadHead', ({ backend, head, input, has, attr }) =>
         capacity: attr('capacity'),
       }
     : null;
-  const rows = {
+  const logitRows = {
     numDirect: attr('numDirect'),
-    numBlended: candidates === null ? 0 : candidates.labels.shape[0],
+    numEnsemble: candidates === null ? 0 : candidates.labels.shape[0],
     firstLayer: attr('firstLayer'),
     layers: attr('layers'),
   };
   return readHead(backend, head, input('hidden'), {
     width: attr('width'),
-    rows,
+    logitRows,
     numExpected: attr('numExpected'),
     candidates,
   });
@@ -86,7 +87,7 @@ const gradient = ofHead('ILRecHeadGradient', (call) => {
   const [numFinal, numStudents] = [attr('numFinal'), attr('numStudents')];
   const soft = has('shares') ? { tokens: input('tokens'), shares: input('shares') } : null;
   const firstEnsemble = input('hidden').shape[0] > numFinal + numStudents ? numFinal + numStudents : null;
-  const final = has('known')
+  const finalFactors = has('known')
     ? {
         firstEnsemble,
         known: input('known'),
@@ -103,7 +104,7 @@ const gradient = ofHead('ILRecHeadGradient', (call) => {
     numStudents,
     studentWeight: attr('studentWeight'),
     normalisers: input('normalisers'),
-    final,
+    finalFactors,
     trains,
   });
 });
@@ -132,21 +133,23 @@ const tokenSums = ofHead('ILRecTokenSums', ({ backend, head, input }) => {
 
 const tokenRows = ofHead('ILRecTokenRows', ({ backend, head, input }) => {
   const tokens = input('tokens');
-  const rows = makeOutput(backend, [tokens.shape[0], sizesOf(head).hiddenSize]);
-  rowsOfTokens(backend, head, tokens, rows);
-  return rows;
+  const weights = makeOutput(backend, [tokens.shape[0], sizesOf(head).hiddenSize]);
+  weightsOfTokens(backend, head, tokens, weights);
+  return weights;
 });
 
 const addTokenRows = ofHead('ILRecAddTokenRows', ({ backend, head, input }) => {
   const { dataId, shape, dtype } = head.weight;
   if (backend.refCount(dataId) > 1)
-    throw new Error('ILRecAddTokenRows: the matrix is changed in place and must have one holder, got several');
-  addRowsOfTokens(backend, head, input('tokens'), input('rows'));
+    throw new Error(
+      'ILRecAddTokenRows: the matrix is changed in place, so nothing else may hold it, got several holders',
+    );
+  addToTokens(backend, head, input('tokens'), input('rows'));
   backend.incRef(dataId);
   return { dataId, shape, dtype };
 });
 
-/** Kernels that read a linear head tile by tile, or at some tokens, and never make all of its logits. */
+/** Kernels that read a linear head tile by tile, or at some tokens; all of its logits are never in memory. */
 export const webgpuHead: readonly KernelReplacement[] = [
   reading,
   secondReading,
