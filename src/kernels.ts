@@ -6,6 +6,8 @@
  * import '@tensorflow/tfjs-backend-wasm';
  * import 'tfjs-ilrec/kernels';
  * ```
+ *
+ * @module tfjs-ilrec/kernels
  */
 import { registerKernels, unregisterKernels } from './kernels/register_kernels';
 

@@ -20,7 +20,7 @@ export interface Random {
  * Makes a seeded source of random numbers (xoroshiro128+).
  *
  * @param seed any integer; only its low 32 bits count.
- *
+ * @returns the source. The same seed gives the same numbers on every platform.
  * @example
  * ```ts
  * import { createRandom } from 'tfjs-ilrec';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { changeBackend, setBackend } from './set_backend';
 import { findAdapter, isSoftware, registerWebGpu } from './webgpu_device';

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
 import { installDawn, locateWasm, removeDawn, restoreOldUtil } from './node_runtime_node';

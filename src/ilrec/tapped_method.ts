@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // in a bundle nothing else does
 import { IlrecCallback } from '../callbacks/ilrec_callback';
 import { calledAs, IlrecError, UnnamedError } from '../errors';
 import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';

@@ -58,6 +58,7 @@ type ProjectionName = (typeof PROJECTIONS)[number];
  * Computes Llama's pre-norm decoder block, [B, T, D] to [B, T, D]: x + attention(norm(x)), then x + mlp(norm(x)).
  * Kernels are [in, out].
  *
+ * @param args see `DecoderBlockArgs`.
  * @throws IlrecError when numKeyValueHeads does not divide numAttentionHeads, slidingWindow is not a positive integer,
  * hiddenAct is unknown, or the head size is not an even integer.
  * @example

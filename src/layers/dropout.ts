@@ -16,6 +16,7 @@ export interface DropoutArgs extends LayerArgs {
  * Applies inverted dropout in training. The masks depend only on the seed and the number of training calls so far, so
  * that a resumed run draws the same ones.
  *
+ * @param args see `DropoutArgs`.
  * @throws IlrecError when rate is outside [0, 1).
  * @example
  * ```ts

@@ -40,6 +40,7 @@ type ProjectionName = (typeof PROJECTIONS)[number];
  * Computes GPT-2's decoder block, [B, T, D] to [B, T, D]: layer norms before attention and MLP, biases everywhere, one
  * kernel for queries, keys and values. Kernels are [in, out].
  *
+ * @param args see `GPT2BlockArgs`.
  * @throws IlrecError when hiddenAct is unknown, or numAttentionHeads does not divide the hidden size.
  * @example
  * ```ts

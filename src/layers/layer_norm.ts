@@ -12,6 +12,7 @@ export interface LayerNormArgs extends LayerArgs {
 /**
  * Normalises the last axis to mean 0 and variance 1, with learned scale and shift [D]: [..., D] to [..., D].
  *
+ * @param args see `LayerNormArgs`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

@@ -17,6 +17,7 @@ export interface LMHeadArgs extends LayerArgs {
 /**
  * Projects hidden states [B, T, D] to logits [B, T, V] with an untied weight [V, D] and no bias.
  *
+ * @param args see `LMHeadArgs`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

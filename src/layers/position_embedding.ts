@@ -17,6 +17,7 @@ export interface PositionEmbeddingArgs extends LayerArgs {
 /**
  * Adds a learned vector per position to embedded tokens: [B, T, D] to [B, T, D] (GPT-2's `wpe`).
  *
+ * @param args see `PositionEmbeddingArgs`.
  * @throws IlrecError when a sequence is longer than `maxPositionEmbeddings`.
  * @example
  * ```ts

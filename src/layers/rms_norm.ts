@@ -12,6 +12,7 @@ export interface RMSNormArgs extends LayerArgs {
 /**
  * Divides by the root mean square of the last axis and multiplies with a learned scale [D]: [..., D] to [..., D].
  *
+ * @param args see `RMSNormArgs`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

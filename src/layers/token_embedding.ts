@@ -24,6 +24,7 @@ export interface TokenEmbeddingArgs extends LayerArgs {
  *
  * In a functional model the second call of the layer is the tied head. Saving and loading work as for any shared layer.
  *
+ * @param args see `TokenEmbeddingArgs`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';

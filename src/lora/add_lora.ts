@@ -1,4 +1,5 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { selectLayers } from '../layers/select_layers';
 import type { LayerSelector } from '../taps';

@@ -7,7 +7,7 @@ import { cutRows, type Row } from './rows';
 export interface Batch {
   /** Token ids [B * T], row by row, padded on the right. */
   readonly inputIds: Int32Array;
-  /** [B * T]: the token after each target position, the ignore index elsewhere. */
+  /** The token after each target position, the ignore index elsewhere, [B * T]. */
   readonly labels: Int32Array;
   readonly batchSize: number;
   readonly sequenceLength: number;

@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { setDropoutStep } from '../layers/dropout_state';
 import { batchDataset } from './batch_dataset';
