@@ -17,6 +17,7 @@ import {
   defineMethod,
   type LoadContext,
   type Method,
+  type MethodTraining,
 } from './method';
 import { refuseLargeModel } from './refuse_large_model';
 import { refuseLargeTraining, refuseLongPrompts } from './refusals';
@@ -108,9 +109,10 @@ function readsText({ items }: SharedConfig): boolean {
 
 /** A decoder of the section `model` over a vocabulary of semantic ids. */
 async function buildOverIds<Section>(
-  { section, config, data, files }: BuildContext<Section>,
+  context: BuildContext<Section>,
   objective: Objective<Section>,
 ): Promise<BuiltMethod> {
+  const { config, data, files } = context;
   const { training, seed } = config;
   const { tokenizer, split, trie, itemCounts } = data;
   const shape = { ...config.model, vocabSize: tokenizer.vocabSize };
@@ -123,27 +125,22 @@ async function buildOverIds<Section>(
     bosTokenId: tokenizer.bosTokenId,
     padTokenId: tokenizer.padTokenId,
   });
-  const code = semanticIdCode(training, tokenizer, itemCounts, trie);
-  const totalSteps = training.epochs * batches.stepsPerEpoch;
-  return {
-    ...beamSearchLists(model, code, training),
-    training: {
-      model,
-      batches,
-      settings: training,
-      objective: (needs) => objective({ section, config, code, totalSteps, needs }),
-    },
+  return builtModel(context, objective, {
+    model,
+    batches,
+    code: semanticIdCode(training, tokenizer, itemCounts, trie),
     save: () => files.saveModel(model),
     dispose: () => disposeModel(model),
-  };
+  });
 }
 
 /** A model that reads prompts: a pretrained checkpoint, or one from nothing with a tokenizer trained on the titles. */
 async function buildOverText<Section>(
-  { section, config, data, prepared, files }: BuildContext<Section>,
+  context: BuildContext<Section>,
   objective: Objective<Section>,
   numTappedLayers: number,
 ): Promise<BuiltMethod> {
+  const { config, data, prepared, files } = context;
   const { training, seed } = config;
   const text = await buildTextModel(config, prepared, await readRunTemplates(files));
   const { model, language, adapter } = text;
@@ -165,16 +162,27 @@ async function buildOverText<Section>(
     seed,
   });
   const code = textCode(language, data.itemCounts);
-  const totalSteps = training.epochs * batches.stepsPerEpoch;
+  return builtModel(context, objective, { model, batches, code, save: () => saveTextModel(files, text), dispose });
+}
+
+/** What both kinds of language model have in common once they are built. */
+function builtModel<Section>(
+  { section, config }: BuildContext<Section>,
+  objective: Objective<Section>,
+  parts: Pick<MethodTraining, 'model' | 'batches'> & Pick<BuiltMethod, 'save' | 'dispose'> & { code: ItemCode },
+): BuiltMethod {
+  const { model, batches, code, save, dispose } = parts;
+  const settings = config.training;
+  const totalSteps = settings.epochs * batches.stepsPerEpoch;
   return {
-    ...beamSearchLists(model, code, training),
+    ...beamSearchLists(model, code, settings),
     training: {
       model,
       batches,
-      settings: training,
+      settings,
       objective: (needs) => objective({ section, config, code, totalSteps, needs }),
     },
-    save: () => saveTextModel(files, text),
+    save,
     dispose,
   };
 }
