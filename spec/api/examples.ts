@@ -1,6 +1,14 @@
 import { formatWithOptions } from 'node:util';
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
 import ts from 'typescript';
-import { docOf, type EntryName, type PublicApi } from './public_api';
+import * as z from 'zod';
+import * as data from '../../src/data';
+import * as evaluation from '../../src/evaluation';
+import * as index from '../../src/index';
+import * as kernels from '../../src/kernels';
+import * as node from '../../src/node';
+import { docOf, type PublicApi } from './public_api';
 
 /** An `@example` of a public function or class. */
 export interface Example {
@@ -37,16 +45,21 @@ type Load = (specifier: string) => Promise<unknown>;
 type AsyncFunction = (load: Load, console: { log(line: number, ...values: unknown[]): void }) => Promise<void>;
 const AsyncFunction = (async () => {}).constructor as new (...args: string[]) => AsyncFunction;
 
-/** The package from its sources, so that an example shares its modules, and tfjs's backend, with the specs. */
-const sources: Readonly<Record<EntryName, () => Promise<unknown>>> = {
-  'tfjs-ilrec': () => import('../../src/index'),
-  'tfjs-ilrec/node': () => import('../../src/node'),
-  'tfjs-ilrec/kernels': () => import('../../src/kernels'),
-  'tfjs-ilrec/data': () => import('../../src/data'),
-  'tfjs-ilrec/evaluation': () => import('../../src/evaluation'),
+/**
+ * The modules that examples import, the package from its sources. They are loaded with the spec: an `import()` at run time
+ * would make a second copy of each, and tfjs would then load saved models with the layers of that copy.
+ */
+const modules: Readonly<Record<string, unknown>> = {
+  'tfjs-ilrec': index,
+  'tfjs-ilrec/node': node,
+  'tfjs-ilrec/kernels': kernels,
+  'tfjs-ilrec/data': data,
+  'tfjs-ilrec/evaluation': evaluation,
+  '@tensorflow/tfjs-core': tf,
+  '@tensorflow/tfjs-layers': tfl,
+  zod: z,
 };
-const load: Load = (specifier) =>
-  specifier in sources ? sources[specifier as EntryName]() : (import(specifier) as Promise<unknown>);
+const load: Load = async (specifier) => modules[specifier] ?? (await import(specifier));
 
 /**
  * Runs an example in the current folder and the current process.
