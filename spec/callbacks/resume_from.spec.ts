@@ -1,13 +1,14 @@
-import type * as tfl from '@tensorflow/tfjs-layers';
+import * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
 import { checkpointing } from '../../src/callbacks/checkpointing';
 import { EarlyStopping } from '../../src/callbacks/early_stopping';
 import { CheckpointStore } from '../../src/checkpoints/checkpoint_store_node';
 import type { SnapshotStore } from '../../src/checkpoints/snapshot_store';
-import { readWeights } from '../../src/checkpoints/training_snapshot';
+import { readWeights, takeSnapshot } from '../../src/checkpoints/training_snapshot';
 import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { AdamW } from '../../src/optimizers/adamw';
+import { batchDataset } from '../../src/training/batch_dataset';
 import { createBatches } from '../../src/training/batches';
 import { resumeFrom } from '../../src/callbacks/resume_from';
 import { trainModel, type TrainingState } from '../../src/training/train_model';
@@ -41,8 +42,51 @@ describe('resumeFrom', () => {
       expect(again.state).to.deep.include({ step: 6, epoch: 1, stopped: false });
       expect(await readWeights(again.model)).to.deep.equal(await readWeights(first.model));
     });
+
+    it('resumes plain fitDataset with the same losses: weights, optimizer, dropout masks and schedules', async () => {
+      const store = new CheckpointStore(folder.path);
+      const whole = await fitPlainly(store, { saveAt: 4 }); // in the middle of the second epoch
+      expect(whole)
+        .to.have.length(9)
+        .and.to.satisfy((losses: number[]) => losses.every(Number.isFinite));
+      expect(await fitPlainly(store)).to.deep.equal(whole.slice(4));
+    });
   });
 });
+
+/** Trains three epochs without `trainModel`, from the newest checkpoint. @returns the loss of each step. */
+async function fitPlainly(store: SnapshotStore, { saveAt }: { saveAt?: number } = {}): Promise<number[]> {
+  const model = newModel();
+  const optimizer = new AdamW({ learningRate: 0.01 });
+  const method = ilrec({ penaltyWeight: (step) => 0.1 * step });
+  model.compile({ optimizer, loss: method.loss });
+  const startStep = await resumeFrom(store, { model, optimizer, method });
+  const losses: number[] = [];
+  const recorder = new tfl.CustomCallback({
+    onBatchEnd: async (_, logs) => {
+      losses.push(logs?.loss as number);
+      if (losses.length === saveAt) await store.save(await takeSnapshot(model, optimizer, saveAt));
+    },
+  });
+  await model.fitDataset(batchDataset(batches, { startStep }), {
+    epochs: 3,
+    initialEpoch: Math.floor(startStep / batches.stepsPerEpoch),
+    callbacks: [method.callback, recorder],
+    verbose: 0,
+  });
+  return losses;
+}
+
+function newModel(): tfl.LayersModel {
+  return causalLM({
+    vocabSize: 13,
+    hiddenSize: 8,
+    numHiddenLayers: 2,
+    numAttentionHeads: 2,
+    hiddenDropout: 0.2,
+    seed: 1,
+  });
+}
 
 interface Trained {
   readonly model: tfl.LayersModel;
@@ -55,14 +99,7 @@ async function train(
   store: SnapshotStore,
   { values, patience, epochs }: { values: number[]; patience: number; epochs: number },
 ): Promise<Trained> {
-  const model = causalLM({
-    vocabSize: 13,
-    hiddenSize: 8,
-    numHiddenLayers: 2,
-    numAttentionHeads: 2,
-    hiddenDropout: 0.2,
-    seed: 1,
-  });
+  const model = newModel();
   const [method, optimizer] = [ilrec(), new AdamW({ learningRate: 0.01, clipNorm: 1 })];
   const left = [...values];
   const earlyStopping = new EarlyStopping({ patience, evaluate: async () => ({ 'ndcg@10': left.shift() ?? NaN }) });
