@@ -6,7 +6,7 @@
  */
 import everything from './.mocharc.mjs';
 
-const LEFT_OUT = ['backends', 'browser', 'cli', 'parity', 'runs', 'examples.spec.ts', 'package.spec.ts'];
+const LEFT_OUT = ['api', 'backends', 'browser', 'cli', 'parity', 'runs', 'examples.spec.ts', 'package.spec.ts'];
 
 process.env.ILREC_SPEC_BACKENDS ??= 'cpu,wasm';
 

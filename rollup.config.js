@@ -10,7 +10,8 @@ const isOneOf = (packages) => (id) => Object.keys(packages).some((name) => id ==
 const isPeer = isOneOf(peerDependencies);
 const isInstalled = (id) => id.startsWith('node:') || isOneOf(dependencies)(id) || isPeer(id);
 
-const entries = { index: 'src/index.ts', node: 'src/node.ts' };
+const names = ['index', 'node', 'kernels', 'data', 'evaluation'];
+const entries = Object.fromEntries(names.map((name) => [name, `src/${name}.ts`]));
 const typescript = () => esbuild({ target: 'es2022' });
 const files = (ending) => ({
   dir: 'dist',
@@ -21,7 +22,6 @@ const umd = {
   format: 'umd',
   name: 'ilrec',
   globals: { '@tensorflow/tfjs-core': 'tf', '@tensorflow/tfjs-layers': 'tf' },
-  sourcemap: true,
 };
 
 export default [
@@ -29,13 +29,14 @@ export default [
     input: { ...entries, cli: 'src/cli/main.ts' },
     external: isInstalled,
     plugins: [typescript(), resolve()],
-    output: { ...files('.js'), format: 'es', sourcemap: true },
+    // A file per module, so that a bundler drops what a program does not use.
+    output: { ...files('.js'), format: 'es', preserveModules: true, preserveModulesRoot: 'src' },
   },
   {
     input: entries,
     external: isInstalled,
     plugins: [typescript(), resolve()],
-    output: { ...files('.cjs'), format: 'cjs', sourcemap: true },
+    output: { ...files('.cjs'), format: 'cjs' },
   },
   {
     input: entries.index,

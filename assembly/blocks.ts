@@ -1,4 +1,4 @@
-// What a decoder block does beside its products, each in one pass: normalisation, rotation of positions, the gate of the MLP.
+// What a decoder block does besides matrix products, each in one pass: normalisation, rotary positions, the MLP's gate.
 
 import { madd, sigmoid4, sumOf } from './vector';
 import { dotOfRow } from './rows';
@@ -71,7 +71,7 @@ export function rmsNormGradient(
  * Rotates the pairs (i, i + size / 2) of each row; `sign` -1 turns them back.
  *
  * @param x `groups` groups of `rows` rows of `size` numbers.
- * @param cos [tableGroups, rows, size]; as many groups follow one another in x for each of the tables.
+ * @param cos [tableGroups, rows, size]; each table serves groups / tableGroups neighbouring groups of x.
  */
 export function rotate(
   groups: i32,

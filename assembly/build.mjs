@@ -1,5 +1,5 @@
-// Compiles the SIMD kernels and writes them as base64 into src/kernels/wasm/simd_binary.ts: `npm run build:simd`, which `npm ci` runs in a clone.
-// Four forms of one program: tfjs's memory is shared between threads or not, and newer engines multiply and add in one instruction.
+// `npm run build:simd` compiles the SIMD kernels and writes them as base64 to src/kernels/wasm/simd_binary.ts. `npm ci` runs it in a clone.
+// There are four forms: tfjs's memory may be shared between threads, and newer engines multiply and add in one instruction.
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
@@ -37,7 +37,7 @@ function read(name) {
   try {
     return readFileSync(name, 'utf8');
   } catch {
-    return null; // the compiler tries several places
+    return null; // the compiler tries several paths
   }
 }
 

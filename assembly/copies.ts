@@ -2,10 +2,10 @@
 
 import { addTo } from './rows';
 
-/** Bytes of a result that no cache holds. */
+/** A result of more bytes than this fits into no cache. */
 const BEYOND_CACHES: usize = 1 << 24;
 
-/** Copies `count` lines of `bytes` bytes (a multiple of 4), each `fromStep` and `toStep` bytes after the one before. */
+/** Copies `count` lines of `bytes` bytes (a multiple of 4), which are `fromStep` bytes apart in the source and `toStep` in the target. */
 export function copyLines(count: i32, from: usize, fromStep: i32, to: usize, toStep: i32, bytes: i32): void {
   for (let i = 0; i < count; i++) {
     if (bytes >= 128) {
@@ -30,9 +30,9 @@ export function gatherLines(count: i32, x: usize, ids: usize, bytes: i32, out: u
 }
 
 /**
- * out[s] = the sum of the lines i of `x` with ids[i] = s, n float32 numbers each, 0 where there is none; ids outside of [0, numSegments) are left out.
- * A segment's first line is copied. Large results of which most is 0 are filled with zeros before, in one go past the caches; others where nothing was
- * written, after.
+ * out[s] = the sum of the lines i of `x` with ids[i] = s, n float32 numbers each, or 0 if there is none. Ids outside [0, numSegments) are skipped.
+ * The first line of a segment is copied, later ones are added. A large result that is mostly 0 is zeroed first, in one go; any other is zeroed at the end,
+ * where no line was written.
  *
  * @param seen [numSegments] bytes of scratch memory.
  */
@@ -64,7 +64,7 @@ export function sumLines(count: i32, x: usize, ids: usize, n: i32, out: usize, n
   }
 }
 
-/** [groups, a, b, n] to [groups, b, a, n]: the two middle axes change places. */
+/** [groups, a, b, n] to [groups, b, a, n]: swaps the two middle axes. */
 export function swapAxes(groups: i32, a: i32, b: i32, n: i32, x: usize, y: usize): void {
   const line = 4 * n;
   for (let g = 0; g < groups; g++) {

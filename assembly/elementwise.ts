@@ -1,8 +1,8 @@
-// Functions of single numbers, and of two tensors of which one may be a row or a column that is repeated.
+// Functions of one tensor, and of two tensors of which one may be a row or a column that is repeated.
 
 import { exp4, loadPart, sigmoid4, storePart } from './vector';
 
-/** y = f(x). 0 exp, 1 sigmoid, 2 sqrt, 3 1 / sqrt, 4 square, 5 negative; the TypeScript side has the same numbers. */
+/** y = f(x). Kinds: 0 exp, 1 sigmoid, 2 sqrt, 3 1 / sqrt, 4 square, 5 negative; `UNARY` in src/kernels/wasm/simd_module.ts has the same numbers. */
 export function unary(kind: i32, n: i32, x: usize, y: usize): void {
   if (kind == 0) exp(n, x, y);
   else if (kind == 1) sigmoid(n, x, y);
@@ -161,10 +161,10 @@ function rowsOfKind(kind: i32, rows: i32, n: i32, a: usize, b: usize, y: usize, 
 }
 
 /**
- * y = f(a, b), or f(b, a) where `turned`. 0 add, 1 subtract, 2 multiply, 3 divide.
+ * y = f(a, b), or f(b, a) if `turned`. Kinds: 0 add, 1 subtract, 2 multiply, 3 divide; `BINARY` in src/kernels/wasm/simd_module.ts has the same numbers.
  *
  * @param a [rows, n].
- * @param b [n], the same for every row; or [rows] where `byColumn`, one number for each.
+ * @param b [n], the same for every row; if `byColumn` [rows], one number for each row.
  */
 export function binary(kind: i32, rows: i32, n: i32, a: usize, b: usize, y: usize, turned: bool, byColumn: bool): void {
   if (kind == 0) rowsOfKind(0, rows, n, a, b, y, turned, byColumn);

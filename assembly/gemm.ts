@@ -1,16 +1,16 @@
 // Single-precision matrix product in SIMD, with the blocking of Goto and van de Geijn ("Anatomy of high-performance matrix multiplication", 2008):
-// blocks of A and B are packed into panels that the inner kernel reads in order, so that transposed operands cost no more than plain ones.
+// blocks of A and B are packed into panels that the inner kernel reads in order, so transposed operands cost no more than plain ones.
 
 import { madd } from './vector';
 
-/** Rows and columns of the block that the inner kernel holds in registers: 8 vectors of 4, which is what 16 registers carry best. */
+/** Rows and columns of the block that the inner kernel holds in registers: 8 vectors of 4, the best use of 16 registers. */
 const MR: i32 = 4;
 const NR: i32 = 8;
 /** Block of A [MC, KC] (64 KiB, for the second-level cache) and of B [KC, NC] (256 KiB; a panel of it, 8 KiB, stays in the first). */
 const MC: i32 = 64;
 const KC: i32 = 256;
 const NC: i32 = 256;
-/** Up to this many rows of A, packing B costs more than reading it in place. */
+/** With this many rows of A or fewer, packing B costs more than reading it in place. */
 const FEW_ROWS: i32 = 16;
 
 /** Bytes of scratch memory that `gemm` needs, at an address that is a multiple of 16. */
@@ -45,7 +45,7 @@ export function gemm(
       const kc = min(KC, k - pc);
       const adds = accumulate || pc > 0;
       const blockB = b + 4 * <usize>(pc * bRow + jc * bColumn);
-      const whole = inPlace ? nc & ~(NR - 1) : 0; // columns that are read where they are
+      const whole = inPlace ? nc & ~(NR - 1) : 0; // columns that are not packed
       packB(kc, nc - whole, blockB + 4 * <usize>whole, bRow, bColumn, packedB);
       for (let ic = 0; ic < m; ic += MC) {
         const mc = min(MC, m - ic);
@@ -123,7 +123,7 @@ function copyEdge(rows: i32, columns: i32, from: usize, to: usize, toRow: i32, a
   }
 }
 
-/** [mc, kc] into panels [kc, 4] of four rows each, the last filled up with zeros. */
+/** Packs [mc, kc] into panels [kc, 4] of four rows each; the last is padded with zeros. */
 function packA(mc: i32, kc: i32, a: usize, aRow: i32, aColumn: i32, to: usize): void {
   for (let i = 0; i < mc; i += MR) {
     const rows = min(MR, mc - i);
@@ -135,7 +135,7 @@ function packA(mc: i32, kc: i32, a: usize, aRow: i32, aColumn: i32, to: usize): 
   }
 }
 
-/** [kc, nc] into panels [kc, 8] of eight columns each, the last filled up with zeros. */
+/** Packs [kc, nc] into panels [kc, 8] of eight columns each; the last is padded with zeros. */
 function packB(kc: i32, nc: i32, b: usize, bRow: i32, bColumn: i32, to: usize): void {
   for (let j = 0; j < nc; j += NR) {
     const columns = min(NR, nc - j);
@@ -152,7 +152,7 @@ function packB(kc: i32, nc: i32, b: usize, bRow: i32, bColumn: i32, to: usize): 
   }
 }
 
-/** Four lines of k contiguous numbers each, turned so that the four of one k stand together, `step` bytes apart. */
+/** Transposes four lines of k contiguous numbers: the four numbers of one k are put side by side, `step` bytes after those of the k before. */
 function packRows(k: i32, from: usize, line: usize, to: usize, step: usize): void {
   let p = 0;
   for (; p + 4 <= k; p += 4) {
@@ -196,7 +196,7 @@ function packLines(k: i32, from: usize, line: usize, to: usize, vectors: i32): v
   }
 }
 
-/** The panel of fewer lines than it is wide. */
+/** Packs a panel that has fewer lines than it is wide. */
 function packEdge(lines: i32, k: i32, from: usize, lineStride: i32, kStride: i32, to: usize, width: i32): void {
   for (let p = 0; p < k; p++) {
     for (let i = 0; i < width; i++) {
@@ -206,7 +206,7 @@ function packEdge(lines: i32, k: i32, from: usize, lineStride: i32, kStride: i32
   }
 }
 
-/** Few rows of A against columns of B that are contiguous along k: dot products of what is already in order. */
+/** Few rows of A, and columns of B that are contiguous along k: plain dot products. */
 function dots(m: i32, n: i32, k: i32, a: usize, aRow: i32, b: usize, bColumn: i32, c: usize, cRow: i32, adds: bool): void {
   const lineA: usize = 4 * <usize>aRow;
   const lineB: usize = 4 * <usize>bColumn;

@@ -2,13 +2,21 @@
 
 import { exp4, loadPart, madd, maxOf, storePart, sumOf } from './vector';
 
-/** Lanes of the negatives among four tokens. @param label its lane, if it is among them. @param left how many of the four are tokens. */
+// s(z) is defined once per language: here for AssemblyScript, in src/kernels/webgpu/head/penalty.ts for WGSL and in src/losses/penalty.ts for TypeScript.
+// Change all three.
+
+/** The penalty s(z) of kind 0 `scale`, 1 `paper` or 2 `additive`. */
 // @ts-ignore: decorator
 @inline
-function membersOf(blended: v128, threshold: v128, label: i32, left: i32): v128 {
-  const lanes = i32x4(0, 1, 2, 3);
-  const member = v128.andnot(f32x4.ge(blended, threshold), i32x4.eq(lanes, i32x4.splat(label)));
-  return left < 4 ? v128.and(member, i32x4.lt_s(lanes, i32x4.splat(left))) : member;
+function strengthOf(kind: i32, z: v128): v128 {
+  return kind == 0 ? f32x4.abs(z) : kind == 1 ? z : f32x4.splat(1);
+}
+
+/** ds / dz. */
+// @ts-ignore: decorator
+@inline
+function slopeOf(kind: i32, z: v128): v128 {
+  return kind == 0 ? signOf(z) : kind == 1 ? f32x4.splat(1) : f32x4.splat(0);
 }
 
 /** 1, -1, or 0 at 0. */
@@ -18,63 +26,64 @@ function signOf(z: v128): v128 {
   return v128.or(v128.and(z, f32x4.splat(-0.0)), v128.andnot(f32x4.splat(1), f32x4.eq(z, f32x4.splat(0))));
 }
 
+/** Lanes of the negatives among four tokens. @param label the label's lane, if it is among them. @param left how many of the four are tokens. */
+// @ts-ignore: decorator
+@inline
+function membersOf(ensembleLogit: v128, threshold: v128, label: i32, left: i32): v128 {
+  const lanes = i32x4(0, 1, 2, 3);
+  const member = v128.andnot(f32x4.ge(ensembleLogit, threshold), i32x4.eq(lanes, i32x4.splat(label)));
+  return left < 4 ? v128.and(member, i32x4.lt_s(lanes, i32x4.splat(left))) : member;
+}
+
 /**
- * Of each row: members = { j != label : blended[j] >= threshold }; raised = logits + alpha w s on them, logits elsewhere; growth = d raised / d logits;
+ * Of each row: members = { j != label : ensembleLogits[j] >= threshold }; raised = z^L + alpha w s on them, z^L elsewhere; growth = d raised / d z^L;
  * sums = [sum of p~, number, sum of p^L] of the members.
  *
- * @param known [rows, 5]: threshold, log-normaliser of blended, 1 / sum of p~ over all negatives, log-normaliser of logits, place of the label in the tile
- *   (negative or too large where it is in another).
- * @param kind s: 0 |z|, 1 z, 2 one.
+ * @param known [rows, 5]: threshold, log-normaliser of z~, 1 / sum of p~ over all negatives, log-normaliser of z^L, place of the label in the tile (negative
+ *   or too large where it is in another).
  */
-export function penalise(rows: i32, n: i32, logits: usize, blended: usize, known: usize, alpha: f32, kind: i32, raised: usize, growth: usize, sums: usize): void {
+export function penalise(rows: i32, n: i32, finalLogits: usize, ensembleLogits: usize, known: usize, alpha: f32, kind: i32, raised: usize, growth: usize, sums: usize): void {
   const line: usize = 4 * <usize>n;
   const one = f32x4.splat(1);
   for (let row = 0; row < rows; row++) {
     const threshold = v128.load32_splat(known);
-    const blendedNormaliser = v128.load32_splat(known, 4);
+    const ensembleNormaliser = v128.load32_splat(known, 4);
     const scale = f32x4.splat(alpha * load<f32>(known, 8));
-    const normaliser = v128.load32_splat(known, 12);
+    const finalNormaliser = v128.load32_splat(known, 12);
     const label = <i32>load<f32>(known, 16);
-    let masses = f32x4.splat(0);
+    let ensembleMass = f32x4.splat(0);
     let count = f32x4.splat(0);
-    let plain = f32x4.splat(0);
+    let finalMass = f32x4.splat(0);
     for (let j = 0; j < n; j += 4) {
       const left = n - j;
-      const at = 4 * <usize>j;
-      const z = left >= 4 ? v128.load(logits + at) : loadPart(logits + at, left, 0);
-      const b = left >= 4 ? v128.load(blended + at) : loadPart(blended + at, left, -Infinity);
-      const member = membersOf(b, threshold, label - j, left);
+      const offset = 4 * <usize>j;
+      const z = left >= 4 ? v128.load(finalLogits + offset) : loadPart(finalLogits + offset, left, 0);
+      const ensembleLogit = left >= 4 ? v128.load(ensembleLogits + offset) : loadPart(ensembleLogits + offset, left, -Infinity);
+      const member = membersOf(ensembleLogit, threshold, label - j, left);
       let z1 = z;
       let slope = one;
       if (v128.any_true(member)) {
-        const share = v128.and(exp4(f32x4.sub(b, blendedNormaliser)), member); // p~
-        masses = f32x4.add(masses, share);
+        const share = v128.and(exp4(f32x4.sub(ensembleLogit, ensembleNormaliser)), member); // p~
+        ensembleMass = f32x4.add(ensembleMass, share);
         count = f32x4.add(count, v128.and(one, member));
-        plain = f32x4.add(plain, v128.and(exp4(f32x4.sub(z, normaliser)), member));
+        finalMass = f32x4.add(finalMass, v128.and(exp4(f32x4.sub(z, finalNormaliser)), member));
         const raise = f32x4.mul(share, scale); // alpha w
-        if (kind == 0) {
-          z1 = madd(z, raise, f32x4.abs(z));
-          slope = madd(one, raise, signOf(z));
-        } else if (kind == 1) {
-          z1 = madd(z, raise, z);
-          slope = f32x4.add(one, raise);
-        } else {
-          z1 = f32x4.add(z, raise);
-        }
+        z1 = madd(z, raise, strengthOf(kind, z));
+        slope = madd(one, raise, slopeOf(kind, z));
       }
       if (left >= 4) {
-        v128.store(raised + at, z1);
-        v128.store(growth + at, slope);
+        v128.store(raised + offset, z1);
+        v128.store(growth + offset, slope);
       } else {
-        storePart(raised + at, left, z1);
-        storePart(growth + at, left, slope);
+        storePart(raised + offset, left, z1);
+        storePart(growth + offset, left, slope);
       }
     }
-    store<f32>(sums, sumOf(masses));
+    store<f32>(sums, sumOf(ensembleMass));
     store<f32>(sums, sumOf(count), 4);
-    store<f32>(sums, sumOf(plain), 8);
-    logits += line;
-    blended += line;
+    store<f32>(sums, sumOf(finalMass), 8);
+    finalLogits += line;
+    ensembleLogits += line;
     raised += line;
     growth += line;
     known += 20;
@@ -86,52 +95,50 @@ export function penalise(rows: i32, n: i32, logits: usize, blended: usize, known
  * The penalty to first order in its weights, for rows whose sum of p~ is not known yet. With x = p~ s of each negative:
  * factors = p (x + p~ ds / dz); sums = [sum of p~, number, sum of p, sum of p x, sum of p x^2, largest of |x| and |p~ ds / dz|].
  *
- * @param known [rows, 4]: threshold, log-normaliser of blended, log-normaliser of logits, place of the label in the tile.
+ * @param known [rows, 4]: threshold, log-normaliser of z~, log-normaliser of z^L, place of the label in the tile.
  */
-export function penaliseFirstOrder(rows: i32, n: i32, logits: usize, blended: usize, known: usize, kind: i32, factors: usize, sums: usize): void {
+export function penaliseFirstOrder(rows: i32, n: i32, finalLogits: usize, ensembleLogits: usize, known: usize, kind: i32, factors: usize, sums: usize): void {
   const line: usize = 4 * <usize>n;
   const zero = f32x4.splat(0);
   const one = f32x4.splat(1);
   for (let row = 0; row < rows; row++) {
     const threshold = v128.load32_splat(known);
-    const blendedNormaliser = v128.load32_splat(known, 4);
-    const normaliser = v128.load32_splat(known, 8);
+    const ensembleNormaliser = v128.load32_splat(known, 4);
+    const finalNormaliser = v128.load32_splat(known, 8);
     const label = <i32>load<f32>(known, 12);
-    let masses = zero, count = zero, plain = zero, first = zero, second = zero, largest = zero;
+    let ensembleMass = zero, count = zero, finalMass = zero, first = zero, second = zero, largest = zero;
     for (let j = 0; j < n; j += 4) {
       const left = n - j;
-      const at = 4 * <usize>j;
-      const z = left >= 4 ? v128.load(logits + at) : loadPart(logits + at, left, 0);
-      const b = left >= 4 ? v128.load(blended + at) : loadPart(blended + at, left, -Infinity);
-      const member = membersOf(b, threshold, label - j, left);
+      const offset = 4 * <usize>j;
+      const z = left >= 4 ? v128.load(finalLogits + offset) : loadPart(finalLogits + offset, left, 0);
+      const ensembleLogit = left >= 4 ? v128.load(ensembleLogits + offset) : loadPart(ensembleLogits + offset, left, -Infinity);
+      const member = membersOf(ensembleLogit, threshold, label - j, left);
       let factor = zero;
       if (v128.any_true(member)) {
-        const share = v128.and(exp4(f32x4.sub(b, blendedNormaliser)), member); // p~
-        const p = v128.and(exp4(f32x4.sub(z, normaliser)), member);
-        const strength = kind == 0 ? f32x4.abs(z) : kind == 1 ? z : one;
-        const slope = kind == 0 ? signOf(z) : kind == 1 ? one : zero;
-        const x = f32x4.mul(share, strength);
+        const share = v128.and(exp4(f32x4.sub(ensembleLogit, ensembleNormaliser)), member); // p~
+        const p = v128.and(exp4(f32x4.sub(z, finalNormaliser)), member);
+        const x = f32x4.mul(share, strengthOf(kind, z));
         const px = f32x4.mul(p, x);
-        masses = f32x4.add(masses, share);
+        ensembleMass = f32x4.add(ensembleMass, share);
         count = f32x4.add(count, v128.and(one, member));
-        plain = f32x4.add(plain, p);
+        finalMass = f32x4.add(finalMass, p);
         first = f32x4.add(first, px);
         second = madd(second, px, x);
-        const growth = f32x4.mul(share, slope);
+        const growth = f32x4.mul(share, slopeOf(kind, z));
         largest = f32x4.pmax(largest, f32x4.pmax(f32x4.abs(x), f32x4.abs(growth)));
         factor = madd(px, p, growth);
       }
-      if (left >= 4) v128.store(factors + at, factor);
-      else storePart(factors + at, left, factor);
+      if (left >= 4) v128.store(factors + offset, factor);
+      else storePart(factors + offset, left, factor);
     }
-    store<f32>(sums, sumOf(masses));
+    store<f32>(sums, sumOf(ensembleMass));
     store<f32>(sums, sumOf(count), 4);
-    store<f32>(sums, sumOf(plain), 8);
+    store<f32>(sums, sumOf(finalMass), 8);
     store<f32>(sums, sumOf(first), 12);
     store<f32>(sums, sumOf(second), 16);
     store<f32>(sums, maxOf(largest), 20);
-    logits += line;
-    blended += line;
+    finalLogits += line;
+    ensembleLogits += line;
     factors += line;
     known += 16;
     sums += 24;

@@ -1,8 +1,8 @@
-// Work on the rows of a matrix [rows, n]: softmax, reductions along either axis, and one step of a softmax over rows that come in pieces.
+// Functions of the rows of a matrix [rows, n]: softmax, reductions along either axis, and one step of a softmax over rows that come in pieces.
 
 import { exp4, loadPart, madd, maxOf, storePart, sumOf } from './vector';
 
-/** The largest number of a row; -Infinity of an empty one; NaN counts for nothing. */
+/** The largest number of a row, ignoring NaN; -Infinity if it is empty. */
 export function maxOfRow(x: usize, n: i32): f32 {
   let most = f32x4.splat(-Infinity);
   let other = most;
@@ -154,7 +154,7 @@ function hasNaN(x: usize, n: i32): bool {
   return v128.any_true(found);
 }
 
-/** out[r] = max of each row; NaN of a row that has one. */
+/** out[r] = the largest number of each row; NaN if the row has one. */
 export function rowMax(rows: i32, n: i32, x: usize, out: usize): void {
   for (let r = 0; r < rows; r++) {
     store<f32>(out, hasNaN(x, n) ? NaN : maxOfRow(x, n));
@@ -163,7 +163,7 @@ export function rowMax(rows: i32, n: i32, x: usize, out: usize): void {
   }
 }
 
-/** out[r] = the sum of each row over `divisor`. */
+/** out[r] = the sum of each row, divided by `divisor`. */
 export function rowSum(rows: i32, n: i32, x: usize, out: usize, divisor: f32): void {
   for (let r = 0; r < rows; r++) {
     store<f32>(out, sumOfRow(x, n) / divisor);
@@ -172,7 +172,7 @@ export function rowSum(rows: i32, n: i32, x: usize, out: usize, divisor: f32): v
   }
 }
 
-/** out[j] = the sum over the rows of column j over `divisor`, of each of `groups` matrices [rows, n] that follow one another. */
+/** out[j] = the sum of column j, divided by `divisor`, for each of `groups` matrices [rows, n] that follow each other. */
 export function columnSum(groups: i32, rows: i32, n: i32, x: usize, out: usize, divisor: f32): void {
   const line: usize = 4 * <usize>n;
   for (let g = 0; g < groups; g++) {
@@ -202,10 +202,11 @@ export function addTo(to: usize, from: usize, n: i32): void {
 }
 
 /**
- * One more piece [rows, n] of rows that are too long to be held: e = e^(x - m') with m' the largest number so far, and the running sums with it.
+ * Adds a piece [rows, n] to the softmax of rows that are too long to be in memory at once: e = e^(x - newLargest).
  *
- * @param largest [rows], the largest number so far, and sums [rows], of e^(x - largest); newLargest and newSums are the same after this piece.
- * @param factors [rows]: e^(largest - newLargest), by which everything summed so far must be multiplied.
+ * @param largest [rows], the largest number before this piece; newLargest after it.
+ * @param sums [rows], of e^(x - largest) before this piece; newSums after it.
+ * @param factors [rows]: e^(largest - newLargest), by which earlier sums must be multiplied.
  */
 export function onlineSoftmax(
   rows: i32,

@@ -1,6 +1,6 @@
 // What the kernels share: multiply-add, the exponential function and sums across the four lanes of a vector.
 
-/** sum + a b; rounded once where the machine can ("relaxed SIMD"), else twice. */
+/** sum + a b, rounded once if the machine can ("relaxed SIMD"), else twice. */
 // @ts-ignore: decorator
 @inline
 export function madd(sum: v128, a: v128, b: v128): v128 {
@@ -28,7 +28,7 @@ export function maxOf(x: v128): f32 {
 @inline
 export function exp4(x: v128): v128 {
   const clamped = f32x4.pmin(f32x4.pmax(x, f32x4.splat(-86.6)), f32x4.splat(89));
-  const shifted = madd(f32x4.splat(12582912), clamped, f32x4.splat(1.44269504)); // 1.5 * 2^23: rounds to a whole n, which the low bits then hold
+  const shifted = madd(f32x4.splat(12582912), clamped, f32x4.splat(1.44269504)); // 1.5 * 2^23: rounds to a whole n, which is then in the low bits
   const n = f32x4.sub(shifted, f32x4.splat(12582912));
   let r = f32x4.sub(clamped, f32x4.mul(n, f32x4.splat(0.693359375)));
   r = f32x4.sub(r, f32x4.mul(n, f32x4.splat(-2.12194440e-4)));
@@ -39,7 +39,7 @@ export function exp4(x: v128): v128 {
   p = madd(f32x4.splat(1.6666665459e-1), p, r);
   p = madd(f32x4.splat(5.0000001201e-1), p, r);
   const power = f32x4.add(madd(r, p, f32x4.mul(r, r)), f32x4.splat(1));
-  const exponent = i32x4.shl(i32x4.add(shifted, i32x4.splat(126)), 23); // of 2^(n-1), as 2^128 is none
+  const exponent = i32x4.shl(i32x4.add(shifted, i32x4.splat(126)), 23); // of 2^(n-1): 2^128 is not a float
   const result = f32x4.mul(f32x4.mul(power, exponent), f32x4.splat(2));
   return v128.andnot(result, f32x4.lt(x, f32x4.splat(-86.6)));
 }
@@ -51,7 +51,7 @@ export function sigmoid4(x: v128): v128 {
   return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(x))));
 }
 
-/** Up to three numbers as a vector that is filled up with `rest`. */
+/** One to three numbers as a vector, padded with `rest`. */
 export function loadPart(at: usize, count: i32, rest: f32): v128 {
   let x = f32x4.splat(rest);
   x = f32x4.replace_lane(x, 0, load<f32>(at));
@@ -60,7 +60,7 @@ export function loadPart(at: usize, count: i32, rest: f32): v128 {
   return x;
 }
 
-/** The first numbers of a vector. */
+/** Stores the first one to three numbers of a vector. */
 export function storePart(at: usize, count: i32, x: v128): void {
   store<f32>(at, f32x4.extract_lane(x, 0));
   if (count > 1) store<f32>(at, f32x4.extract_lane(x, 1), 4);

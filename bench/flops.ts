@@ -9,8 +9,8 @@ export interface StepSizes extends BatchSizes {
 }
 
 /**
- * Products of the body in a training step, forward and backward, in floating-point operations. With adapters no gradient of a base weight is made, and none
- * of what the first block reads.
+ * Products of the body in a training step, forward and backward, in floating-point operations. With adapters no
+ * gradient of a base weight is made, and none of what the first block reads.
  */
 export function bodyFlops({ model, batchSize, sequenceLength, rank }: StepSizes): number {
   const {
@@ -35,7 +35,8 @@ export function bodyFlops({ model, batchSize, sequenceLength, rank }: StepSizes)
   ];
   const product = ([size, out]: number[]): number => 2 * n * size * out;
   const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
-  const full = (shapes: number[][]): number => sum(shapes.map((shape) => 3 * product(shape))); // forward, gradient of the input, gradient of the weight
+  // forward, gradient of the input, gradient of the weight
+  const full = (shapes: number[][]): number => sum(shapes.map((shape) => 3 * product(shape)));
   const adapted = (shapes: number[][], r: number, isFirst: boolean): number =>
     sum(
       shapes.map(
@@ -47,11 +48,15 @@ export function bodyFlops({ model, batchSize, sequenceLength, rank }: StepSizes)
     rank === null
       ? L * full([...reading, ...others])
       : adapted(reading, rank, true) + (L - 1) * adapted(reading, rank, false) + L * adapted(others, rank, false);
-  const attention = L * 6 * 2 * batchSize * H * sequenceLength ** 2 * F; // scores and contexts, and two gradients of each
+  // scores and contexts, and two gradients of each
+  const attention = L * 6 * 2 * batchSize * H * sequenceLength ** 2 * F;
   return blocks + attention;
 }
 
-/** Products of the head on the P response rows of `layers` layers: logits, gradient of the rows, and of a trained head its gradient. */
+/**
+ * Products of the head on the P response rows of `layers` layers: logits, gradient of the rows, and of a trained head
+ * its gradient.
+ */
 export function headFlops(
   { model: { vocabSize, hiddenSize = 128 }, batchSize, response, rank }: StepSizes,
   layers: number,

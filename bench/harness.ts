@@ -24,7 +24,10 @@ export interface BenchRow {
   readonly stretchMet?: boolean;
   /** The backend's own product in this run, GFLOP/s; absent where nothing is timed. */
   readonly ceiling?: number;
-  /** Largest relative difference from the float64 reference, or from the slow way where that is the reference, in this run. */
+  /**
+   * Largest relative difference from the float64 reference, or from the slow way where that is the reference, in this
+   * run.
+   */
   readonly error?: number;
   /** What bounds it and what was tried, where the goal is not met; or what the reader should know. */
   readonly note?: string;
@@ -51,7 +54,10 @@ export interface Paired {
 
 export const MIN_RUNS = 7;
 
-/** Runs both, in turn, `runs` times after `warmups` runs of each that do not count. Each run must end with its result on the CPU. */
+/**
+ * Runs both, in turn, `runs` times after `warmups` runs of each that do not count. Each run must end with its result on
+ * the CPU.
+ */
 export async function paired(
   ours: () => unknown,
   other: () => unknown,
@@ -88,7 +94,9 @@ export function quantile(values: readonly number[], share: number): number {
   return sorted[low] + (at - low) * (sorted[Math.min(low + 1, sorted.length - 1)] - sorted[low]);
 }
 
-/** GFLOP/s of the current backend's plain product of 512 x 512 matrices: what the arithmetic could cost at best here. */
+/**
+ * GFLOP/s of the current backend's plain product of 512 x 512 matrices: what the arithmetic could cost at best here.
+ */
 export function ceiling(): number {
   const size = 512;
   const [a, b] = [

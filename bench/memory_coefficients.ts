@@ -1,8 +1,10 @@
 /**
- * What a step holds at its peak, as sums over the sizes of its tensors: the coefficients of src/pretrained/memory_coefficients.ts. Of a part whose size depends
- * on another, the loss's on the blocks for one, the change from one model to a larger one is fitted, in which that other stays the same.
+ * What a step holds at its peak, as sums over the sizes of its tensors: the coefficients of
+ * src/pretrained/memory_coefficients.ts. Of a part whose size depends on another, the loss's on the blocks for one, the
+ * change from one model to a larger one is fitted, in which that other stays the same.
  *
- * Run: npx tsx bench/memory_coefficients.ts [cpu] [wasm] [stock] [tensorflow]    (a minute for wasm, some for the others; `stock` is wasm with tfjs's own kernels)
+ * Run: npx tsx bench/memory_coefficients.ts [cpu] [wasm] [stock] [tensorflow]    (a minute for wasm, some for the
+ * others; `stock` is wasm with tfjs's own kernels)
  */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
@@ -11,6 +13,7 @@ import '../src/register';
 import { peakBytes } from '../spec/support/peak_memory';
 import { ilrec } from '../src/ilrec/ilrec';
 import { unregisterKernels } from '../src/kernels/register_kernels';
+import { MAX_JOINED_VALUES } from '../src/layers/projection';
 import { addLora } from '../src/lora';
 import { streamingObjective } from '../src/losses';
 import { causalLM } from '../src/models/causal_lm';
@@ -56,8 +59,6 @@ const SHAPES: Shape[] = [
   [1, 16, 64, 4, 2, 16, 2400],
   [1, 24, 256, 4, 4, 64, 600],
 ].map(shapeOf);
-/** Kernels of up to this many numbers are joined into one product. */
-const JOINED_UP_TO = 2 ** 18;
 
 function build(
   { T, D, H, K, F, I }: Shape,
@@ -91,7 +92,9 @@ function build(
 /** Larger than all else that a step holds, so that it is at its peak while this is there. */
 const PROBE = 2 ** 23;
 
-/** Numbers held at the peak of a step through L blocks, their weights' gradients left out; or where the loss is made. */
+/**
+ * Numbers held at the peak of a step through L blocks, their weights' gradients left out; or where the loss is made.
+ */
 function peakOf(
   shape: Shape,
   L: number,
@@ -230,8 +233,8 @@ function featuresOf({ B, T, D, H, K, F, I }: Shape, isGpt2: boolean): Record<str
   };
   if (isGpt2) return shared;
   const [joined, separate] = [
-    (n: number) => (D * n <= JOINED_UP_TO ? D * n : 0),
-    (n: number) => (D * n <= JOINED_UP_TO ? 0 : N * n),
+    (n: number) => (D * n <= MAX_JOINED_VALUES ? D * n : 0),
+    (n: number) => (D * n <= MAX_JOINED_VALUES ? 0 : N * n),
   ];
   return {
     ...shared,
@@ -358,7 +361,8 @@ const TARGETS = [
 /** What adapters add to a frozen block; errors relative to the block with them. */
 function fitLora(backend: string): void {
   const perBlock = (shape: Shape, lora?: { rank: number; targets: string[] }): number =>
-    peakOf(shape, 3, { name: 'llama' }, { lora }) - peakOf(shape, 2, { name: 'llama' }, { lora }); // the first block sends no gradient on
+    // the first block sends no gradient on
+    peakOf(shape, 3, { name: 'llama' }, { lora }) - peakOf(shape, 2, { name: 'llama' }, { lora });
   const cases = SHAPES.slice(8, 13).flatMap((shape) => {
     const bare = perBlock(shape);
     return TARGETS.flatMap((targets) =>
@@ -394,7 +398,9 @@ function fitLora(backend: string): void {
   );
 }
 
-/** What a token more in the vocabulary adds; the gradients of its rows of embedding and head are counted by themselves. */
+/**
+ * What a token more in the vocabulary adds; the gradients of its rows of embedding and head are counted by themselves.
+ */
 function fitLogits(title: string, [V, larger]: [number, number], shapes: Omit<LossShape, 'V'>[]): void {
   const values = shapes.map(
     (shape) =>
@@ -410,7 +416,10 @@ function fitLogits(title: string, [V, larger]: [number, number], shapes: Omit<Lo
   fit(title, features, values);
 }
 
-/** What a tile adds while the head is read, while rows with many negatives are read again, and while the head's gradient is made, with what there is of that. */
+/**
+ * What a tile adds while the head is read, while rows with many negatives are read again, and while the head's gradient
+ * is made, with what there is of that.
+ */
 function fitTiles(backend: string): void {
   const V = 8192;
   const widthOf = (rows: number, D: number): number => tileWidth(rows, V, D);

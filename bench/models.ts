@@ -36,7 +36,10 @@ export interface Batch {
 export const sft = (options: IlrecOptions = {}): IlrecMethod =>
   ilrec({ penaltyWeight: 0, distillationWeight: 0, ...options });
 
-/** A decoder whose matrices are random with the usual deviation; tfjs's normal numbers take a minute for a vocabulary of 256k. */
+/**
+ * A decoder whose matrices are random with the usual deviation; tfjs's normal numbers take a minute for a vocabulary of
+ * 256k.
+ */
 export function benchModel(config: CausalLMConfig): tfl.LayersModel {
   const model = causalLM({ ...config, initializerRange: 0 });
   model.weights.forEach((weight, i) => {
@@ -84,7 +87,10 @@ export interface TrainingStep {
   readonly optimizer: tf.Optimizer;
 }
 
-/** A step of a hand-written loop; it ends with the loss and a number of the first trained weight on the CPU, and returns the loss. */
+/**
+ * A step of a hand-written loop; it ends with the loss and a number of the first trained weight on the CPU, and returns
+ * the loss.
+ */
 export function trainingStep({ model, loss, batch: { ids, labels }, optimizer }: TrainingStep): () => number {
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   return () => {
@@ -108,7 +114,11 @@ export function firstNumber(tensor: tf.Tensor): number {
 /** Leaves the weights as they are, at the cost of a step: what is timed stays the same from run to run. */
 export const standingOptimizer = (): AdamW => new AdamW({ learningRate: 0 });
 
-/** Trains all weights on the batch, until a label's probability is far from 1 / V: about one over the number of different labels. @returns the last cross-entropy. */
+/**
+ * Trains all weights on the batch, until a label's probability is far from 1 / V: about one over the number of
+ * different labels.
+ * @returns the last cross-entropy.
+ */
 export function learn(
   model: tfl.LayersModel,
   batch: Batch,
@@ -125,7 +135,10 @@ export function learn(
   return loss;
 }
 
-/** Cross-entropy over all logits [B, T, V] with the response as a mask, the labels as one-hot rows: what tfjs offers for it. */
+/**
+ * Cross-entropy over all logits [B, T, V] with the response as a mask, the labels as one-hot rows: what tfjs offers for
+ * it.
+ */
 export function fullLogitLoss(labels: tf.Tensor, logits: tf.Tensor): tf.Scalar {
   return tf.tidy(() => {
     const vocabSize = logits.shape[2] as number;
@@ -178,7 +191,10 @@ export interface RowLoss {
   dispose(): void;
 }
 
-/** ILRec's loss with a frozen head, on the hidden states of a body that costs next to nothing: an embedding, k + 1 biases as blocks, a norm. */
+/**
+ * ILRec's loss with a frozen head, on the hidden states of a body that costs next to nothing: an embedding, k + 1
+ * biases as blocks, a norm.
+ */
 export function lossOfRows({ vocabSize, hiddenSize, numNegativeLayers, ...batchSizes }: RowLossSizes): RowLoss {
   const embedding = new TokenEmbedding({ name: 'embed_tokens', vocabSize, hiddenSize, initializerRange: 0 });
   const input = tfl.input({ shape: [null], dtype: 'int32' }); // [B, T]
@@ -188,7 +204,8 @@ export function lossOfRows({ vocabSize, hiddenSize, numNegativeLayers, ...batchS
   const normed = new RMSNorm({ name: 'norm', trainable: false }).apply(hidden);
   const model = tfl.model({ inputs: input, outputs: embedding.apply(normed) as tfl.SymbolicTensor });
   writeUniform(embedding.weights[0], 1);
-  embedding.trainable = false; // set on a built layer, it reaches the variable, which tells the loss that the head is frozen
+  // set on a built layer, it reaches the variable, which tells the loss that the head is frozen
+  embedding.trainable = false;
   const method = ilrec({ numNegativeLayers, taps: { blocks: /^shift_/, norm: 'norm', head: 'embed_tokens' } });
   method.attach(model);
   const batch = randomBatch(vocabSize, batchSizes);

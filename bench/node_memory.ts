@@ -1,7 +1,9 @@
 /**
- * Resident memory over 2,000 training steps of a small model under ILRec, every 200 steps, and its slope after a warm-up with the 95 % interval of least squares.
+ * Resident memory over 2,000 training steps of a small model under ILRec, every 200 steps, and its slope after a
+ * warm-up with the 95 % interval of least squares.
  *
- *   node --expose-gc --import tsx bench/node_memory.ts [backend, default node] [steps, default 2000] [stock: tfjs's own kernels]
+ * node --expose-gc --import tsx bench/node_memory.ts [backend, default node] [steps, default 2000] [stock: tfjs's own
+ * kernels]
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { AdamW, ilrec, unregisterKernels } from 'tfjs-ilrec';

@@ -1,7 +1,9 @@
 /**
- * Trains a small language model on the titles of a prepared dataset and writes it as a checkpoint, to stand in for a pretrained one.
+ * Trains a small language model on the titles of a prepared dataset and writes it as a checkpoint, to stand in for a
+ * pretrained one.
  *
- *   npx tsx bench/pretrain_titles.ts --data runs/industrial/data --out runs/industrial/pretrained [--epochs 20] [--seed 0] [--backend auto]
+ * npx tsx bench/pretrain_titles.ts --data runs/industrial/data --out runs/industrial/pretrained [--epochs 20] [--seed
+ * 0] [--backend auto]
  */
 import { parseArgs } from 'node:util';
 import {

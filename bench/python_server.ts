@@ -74,7 +74,10 @@ async function nextLine(lines: AsyncIterator<string>): Promise<unknown> {
   return done === true ? null : JSON.parse(value);
 }
 
-/** Threads that both sides have: TensorFlow takes every core that it may run on, the other backends what BENCH_THREADS says. */
+/**
+ * Threads that both sides have: TensorFlow takes every core that it may run on, the other backends what BENCH_THREADS
+ * says.
+ */
 export function threadsOf(backend: string): number {
   return backend === 'node' ? availableParallelism() : Number(process.env.BENCH_THREADS ?? 1);
 }

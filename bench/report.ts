@@ -2,7 +2,10 @@ import type { BenchRow } from './harness';
 
 const [BEGIN, END] = ['<!-- bench:begin -->', '<!-- bench:end -->'];
 
-/** The text of bench/RESULTS.md with its section on speed made anew, between two comments; at the end where it has none yet. */
+/**
+ * The text of bench/RESULTS.md with its section on speed made anew, between two comments; at the end where it has none
+ * yet.
+ */
 export function withSpeedSection(text: string, rows: readonly BenchRow[]): string {
   const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)];
   const section = `${BEGIN}\n${speedSection(rows)}\n${END}`;

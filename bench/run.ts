@@ -1,5 +1,6 @@
 /**
- * Speed and memory: measures the ratios S1 to S14, writes bench/results.json and the section "Speed and memory" of bench/RESULTS.md.
+ * Speed and memory: measures the ratios S1 to S14, writes bench/results.json and the section "Speed and memory" of
+ * bench/RESULTS.md.
  *
  *   npm run bench              all
  *   npm run bench -- S3 S7     some; the rows of the others stay as they were

@@ -1,5 +1,6 @@
 /**
- * Peak memory above the weights and time of a training step: plain, with gradient checkpointing, with LoRA, with both. wasm, ILRec with k = 4.
+ * Peak memory above the weights and time of a training step: plain, with gradient checkpointing, with LoRA, with both.
+ * wasm, ILRec with k = 4.
  *
  *   npx tsx bench/training_memory.ts
  */

@@ -1,4 +1,6 @@
-/** Collaborative reward: a Markov model, or any other ItemScorer, softens the loss of negatives that it finds likely. */
+/**
+ * Collaborative reward: a Markov model, or any other ItemScorer, softens the loss of negatives that it finds likely.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import {

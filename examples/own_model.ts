@@ -1,4 +1,7 @@
-/** ILRec on a model of your own: any tf.LayersModel from token ids [B, T] to logits [B, T, V]. Here: recurrent blocks of stock layers. */
+/**
+ * ILRec on your own model: any tf.LayersModel from token ids [B, T] to logits [B, T, V]. Here: recurrent layers of tfjs
+ * as blocks.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import '@tensorflow/tfjs-backend-wasm';
@@ -28,7 +31,7 @@ model.add(tfl.layers.dense({ units: tokenizer.vocabSize, activation: 'softmax' }
 
 const method = ilrec({ numNegativeLayers: 2 });
 model.compile({ optimizer: tf.train.adam(1e-2), loss: method.loss, metrics: method.metrics });
-method.attach(model); // fit needs it: it opens tfjs's check of the targets' shape
+method.attach(model); // for fit, whose check of the targets' shape it opens
 
 const [batch] = createBatches({
   sequences: leaveOneOut(data).train,
@@ -37,7 +40,7 @@ const [batch] = createBatches({
 }).batchesOf(0);
 const { xs, ys } = toTensors(batch); // int32 [B, T]; labels are -100 where there is nothing to predict
 const { history } = await model.fit(xs, ys, { epochs: 3, batchSize: 20, verbose: 0 });
-method.detach(); // the model is as it was
+method.detach(); // removes the taps
 console.log('cross-entropy per epoch:', history.crossEntropy.join(' → '));
 
 const [{ items }] = await constrainedBeamSearch(

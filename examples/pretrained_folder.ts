@@ -1,4 +1,7 @@
-/** ILRec on a pretrained checkpoint, with a LoRA adapter: items are named by their titles. `npx tsx examples/pretrained_folder.ts FOLDER` takes another one. */
+/**
+ * Trains a LoRA adapter on a pretrained checkpoint with ILRec; items are named by their titles.
+ * Another checkpoint: `npx tsx examples/pretrained_folder.ts FOLDER_OR_HUB_ID`.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import {
@@ -20,7 +23,7 @@ import { loadPretrained } from 'tfjs-ilrec/node';
 await tf.setBackend('wasm');
 const { model, tokenizer } = await loadPretrained(process.argv[2] ?? 'spec/golden/checkpoints/smollm2'); // a folder or a hub id
 if (tokenizer === null) throw new Error('the checkpoint has no tokenizer');
-const data = prepareInteractions(demoCatalogue({ numItems: 60, numUsers: 40 })); // titled items, users' histories
+const data = prepareInteractions(demoCatalogue({ numItems: 60, numUsers: 40 })); // items with titles, users' histories
 const language = titleLanguage({ tokenizer, titles: data.titles ?? [], maxHistory: 3 });
 
 const adapter = addLora(model, { rank: 4, alpha: 8, targets: ['q_proj', 'v_proj', 'down_proj'] }); // the base is frozen
@@ -36,9 +39,9 @@ const { history } = await model.fitDataset(batchDataset(batches), {
   callbacks: [method.callback],
   verbose: 0,
 });
-console.log(`${adapter.numParameters} numbers trained; cross-entropy per epoch:`, history.crossEntropy.join(' → '));
+console.log(`${adapter.numParameters} trained values; cross-entropy per epoch:`, history.crossEntropy.join(' → '));
 
-const trie = buildPrefixTrie(language.itemTokens); // an answer that is no item is impossible
+const trie = buildPrefixTrie(language.itemTokens); // restricts the answers to items
 const [{ items }] = await constrainedBeamSearch(
   createCausalDecoder(model),
   trie,

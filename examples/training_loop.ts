@@ -1,4 +1,4 @@
-/** A training loop by hand: attach, tf.variableGrads, applyGradients, detach. */
+/** A hand-written training loop: attach, tf.variableGrads, applyGradients, detach. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
 import {
@@ -29,4 +29,4 @@ for (const batch of batches.batchesOf(0)) {
   console.log(`loss ${(await value.data())[0]}, negatives per token ${(await method.diagnostics())?.numNegatives}`);
   tf.dispose([xs, ys, value, grads]);
 }
-method.detach(); // the model is as it was
+method.detach(); // removes the taps

@@ -4,18 +4,23 @@ import { dirname, join } from 'node:path';
 import { createContext, runInContext } from 'node:vm';
 import ts from 'typescript';
 import { VERSION } from '../src/version';
+import { ENTRIES } from './api/public_api';
 import { type InstalledPackage, installPackage, repository } from './support/installed_package';
 import { programsOf, toCommonJs } from './support/readme_program';
 
 const consumer = `
 import * as tf from '@tensorflow/tfjs-core';
 import { causalLM, ilrec, type IlrecOptions, type Reward } from 'tfjs-ilrec';
+import { type InteractionData, prepareInteractions } from 'tfjs-ilrec/data';
+import { evaluateRecommender } from 'tfjs-ilrec/evaluation';
+import { registerKernels } from 'tfjs-ilrec/kernels';
 import { trainRun, type TrainRunOptions } from 'tfjs-ilrec/node';
 
 const reward: Reward = ({ positions, vocabSize }) => tf.zeros([positions.length, vocabSize]);
 const options: IlrecOptions = { numNegativeLayers: 2, penalty: 'additive', reward };
 const method = ilrec(options);
 causalLM({ vocabSize: 7 }).compile({ optimizer: 'adam', loss: method.loss, metrics: method.metrics });
+export const prepare = (data: InteractionData): unknown => [prepareInteractions(data), evaluateRecommender, registerKernels];
 export const train = (run: TrainRunOptions): Promise<unknown> => trainRun(run);
 // @ts-expect-error a penalty that does not exist
 ilrec({ penalty: 'none' });
@@ -63,8 +68,8 @@ describe('the package, packed and installed into an empty folder', () => {
     ]);
   });
 
-  it('gives the same functions to import and require, from both entries', async () => {
-    const entries = ['tfjs-ilrec', 'tfjs-ilrec/node'];
+  it('gives the same functions to import and require, from each entry', async () => {
+    const entries = Object.keys(ENTRIES);
     installed.write(
       'exports.mjs',
       entries
@@ -77,28 +82,30 @@ describe('the package, packed and installed into an empty folder', () => {
     );
     const imported = await installed.node('exports.mjs');
     expect(await installed.node('exports.cjs')).to.equal(imported);
-    expect(imported.split('\n')[0].split(',')).to.include.members([
-      'ilrec',
-      'causalLM',
-      'crossEntropy',
-      'trieReward',
-      'constrainedBeamSearch',
-      'SemanticIdTokenizer',
-    ]);
-    expect(imported.split('\n')[1].split(',')).to.include.members([
-      'ilrec',
-      'prepareData',
-      'trainRun',
-      'evaluateRun',
-      'recommend',
-      'compareMethods',
-      'doctorReport',
-      'useBackend',
-    ]);
+    const [index, node, kernels, data, evaluation] = imported.split('\n').map((line) => line.split(','));
+    expect(index).to.include.members(['ilrec', 'causalLM', 'crossEntropy', 'trieReward', 'constrainedBeamSearch']);
+    expect(index).to.include.members(['SemanticIdTokenizer', ...data, ...evaluation, ...kernels]);
+    expect(node).to.include.members(['ilrec', 'prepareData', 'trainRun', 'evaluateRun', 'recommend', 'compareMethods']);
+    expect(kernels).to.include('registerKernels');
+    expect(data).to.include('prepareInteractions');
+    expect(evaluation).to.include('evaluateRecommender');
   });
 
-  it('never reaches node: from the browser entry, and imports nothing but its peers and three small packages', () => {
-    const files = [join(installed.root, 'dist/index.js')];
+  it('publishes what runs and no source maps, in less than 1.5 MB', () => {
+    expect(readdirSync(installed.root).sort()).to.deep.equal([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'dist',
+      'package.json',
+    ]);
+    const files = readdirSync(installed.root, { recursive: true, encoding: 'utf8' });
+    expect(files.filter((file) => file.endsWith('.map'))).to.deep.equal([]);
+    expect(installed.tarballBytes).to.be.below(1_500_000);
+  });
+
+  it('never reaches node: from the browser entries, and imports nothing but its peers and three small packages', () => {
+    const files = ['index', 'kernels', 'data', 'evaluation'].map((name) => join(installed.root, `dist/${name}.js`));
     const packages = new Set<string>();
     for (const file of files) {
       const code = readFileSync(file, 'utf8');
@@ -110,7 +117,7 @@ describe('the package, packed and installed into an empty folder', () => {
         else if (!files.includes(join(dirname(file), from))) files.push(join(dirname(file), from));
       }
     }
-    expect(files.length).to.be.above(1);
+    expect(files.length).to.be.above(100);
     expect([...packages].sort()).to.deep.equal([
       '@huggingface/tokenizers',
       '@tensorflow/tfjs-core',

@@ -72,6 +72,8 @@ describe('shadow', () => {
 
   it('refuses what is no method', () => {
     const target: { name: unknown } = { name: 3 };
-    expect(() => shadow(target, 'name', (original) => original)).to.throw('shadow: name must be a method, got number');
+    expect(() => shadow(target, 'name', (original) => original)).to.throw(
+      'shadow: name must be a function, got number',
+    );
   });
 });

@@ -1,4 +1,9 @@
-// tfjs-ilrec/data: reads, splits and names data, without a model, a backend or a package of TensorFlow.
+/**
+ * Reads, splits and names data, without a model, a backend or a package of TensorFlow.
+ *
+ * @module tfjs-ilrec/data
+ */
+
 export { demoCatalogue, type DemoCatalogueOptions } from './data/demo_catalogue';
 export { readLcRec, type LcRecFiles } from './data/lc_rec';
 export { leaveOneOut } from './data/leave_one_out';
@@ -21,7 +26,7 @@ export { formatPrepareReport } from './preparation/prepare_report';
 export { makeItemVectors, type ItemVectors } from './semantic_ids/make_item_vectors';
 export { makeSemanticIds, type MakeSemanticIdsOptions } from './semantic_ids/make_semantic_ids';
 export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
-export { encodeTitles, type EncodeTitlesOptions, normalizeTitle } from './tokenizers/item_titles';
+export { encodeTitles, type EncodeTitlesOptions } from './tokenizers/item_titles';
 export { SemanticIdTokenizer, type SemanticIdTokenizerJson } from './tokenizers/semantic_id_tokenizer';
 export {
   TextTokenizer,

@@ -1,4 +1,9 @@
-// tfjs-ilrec/evaluation: evaluates ranked lists of any recommender; registers no kernels and no layers.
+/**
+ * Evaluates ranked lists of any recommender; registers no kernels and no layers.
+ *
+ * @module tfjs-ilrec/evaluation
+ */
+
 export { splitCases, type EvaluationCases } from './data/split_cases';
 export { bootstrapInterval, bootstrapIntervals, type BootstrapOptions, type Interval } from './evaluation/bootstrap';
 export {

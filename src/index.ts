@@ -1,4 +1,8 @@
-import './register';
+/**
+ * The library for browsers and Node: nothing here reaches files.
+ *
+ * @module tfjs-ilrec
+ */
 
 export {
   ilrec,
@@ -9,15 +13,24 @@ export {
   type IlrecMetric,
   type IlrecOptions,
 } from './ilrec/ilrec';
+export { sft, type SftOptions } from './ilrec/sft';
+export type { TappedBatch } from './ilrec/tapped_batch';
+export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './ilrec/tapped_method';
 export * from './losses';
+export {
+  linearCrossEntropy,
+  responseLogProbs,
+  type LinearCrossEntropyOptions,
+} from './vocabulary/linear_cross_entropy';
+export type { LinearHead } from './vocabulary/vocabulary_projection';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';
 export type { Reward, RewardContext, RewardEntries } from './losses/reward';
 
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
-export { FAMILIES, familyOf } from './models/families';
-export type { CheckpointWeight, ModelFamily } from './models/model_family';
+export type { ActivationName } from './ops/activations';
+export type { RopeScaling } from './ops/rotary_frequencies';
 export { gpt2, type GPT2Config } from './models/gpt2';
 export type { HuggingFaceConfig } from './models/hugging_face_config';
 export { llamaConfigJson } from './models/llama';
@@ -28,9 +41,11 @@ export { disposeModel } from './models/dispose_model';
 export { popularity, popularityScorer, type PopularityOptions } from './models/popularity';
 export { sasrec, type SASRecConfig } from './models/sasrec';
 export { sasrecBatch, sasrecRows, type SASRecRow } from './models/sasrec_batch';
-export { sasrecLoss } from './models/sasrec_loss';
+export { sasrecLoss, type LossFunction } from './models/sasrec_loss';
 export { sasrecScorer } from './models/sasrec_scorer';
 export * from './layers';
+export type { VocabularyHead } from './layers/projection';
+export { registerLayers } from './layers/register_layers';
 
 export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
@@ -51,11 +66,13 @@ export {
   type TrainingState,
   type TrainModelOptions,
 } from './training/train_model';
+export type { FitCallback } from './training/training_callback';
 export { resumeFrom, type ResumeFromOptions } from './callbacks/resume_from';
 export { checkpointing, type CheckpointOptions } from './callbacks/checkpointing';
 export {
   EarlyStopping,
   type EarlyStoppingOptions,
+  type EarlyStoppingState,
   type Evaluation,
   type EvaluationRecord,
 } from './callbacks/early_stopping';
@@ -76,6 +93,7 @@ export {
   openSafetensors,
   openSafetensorsFile,
   type CheckpointReader,
+  type ReadTensorOptions,
   type TensorEntry,
 } from './safetensors/safetensors_reader';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';

@@ -1,6 +1,13 @@
+/**
+ * All of `tfjs-ilrec`, and what needs Node: files, run folders, pretrained checkpoints from disk or the Hugging Face Hub.
+ *
+ * @module tfjs-ilrec/node
+ */
+
 export * from '.';
 
-export { doctorReport, formatDoctorReport, type DoctorReport } from './backends/doctor_node';
+export type { BackendName } from './backends/backend_table_node';
+export { doctorReport, formatDoctorReport, type BackendReport, type DoctorReport } from './backends/doctor_node';
 export { useBackend, type UseBackendOptions } from './backends/use_backend_node';
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
@@ -32,6 +39,8 @@ export {
   type TrainConfigInput,
 } from './methods/train_config';
 export type { TrainingData } from './methods/training_data';
+export type { SharedConfig } from './config/shared_config';
+export type { DataSplit } from './data/split_data';
 export { readManifest, type RunManifest } from './runs/run_directory';
 export { readLog, type LogLine } from './runs/jsonl_log';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
@@ -42,14 +51,21 @@ export { loadAdapter, saveAdapter, type SaveAdapterOptions } from './lora/peft_f
 export { loadPretrained, type LoadPretrainedOptions } from './pretrained/load_pretrained_node';
 export { hubSource, type HubOptions } from './pretrained/hub_node';
 export { nodeMemoryLimit } from './pretrained/memory_limit_node';
+export type { WrittenType } from './safetensors/safetensors_types';
 export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pretrained_node';
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
-export { comparisonReport, type ReportOptions } from './report/comparison_report';
+export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
 export { comparisonTable } from './report/comparison_table';
 export { compareMethods, type CompareOptions } from './runs/compare';
-export type { Comparison } from './runs/comparison';
+export type { ComparedMethod, ComparedPair, ComparedRun, Comparison, TableMetric } from './runs/comparison';
 export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './runs/evaluate_run';
-export { type LoadedRun, loadRun } from './runs/load_run';
-export { type Recommendation, recommend, recommendFromRun, type RecommendOptions } from './runs/recommend_run';
-export { type DemoResult, runDemo, type RunDemoOptions } from './runs/run_demo';
+export { type LoadedRun, loadRun, type LoadRunOptions } from './runs/load_run';
+export {
+  type Recommendation,
+  recommend,
+  recommendFromRun,
+  type RecommendOptions,
+  type RecommendRunOptions,
+} from './runs/recommend_run';
+export { type DemoExample, type DemoResult, runDemo, type RunDemoOptions } from './runs/run_demo';
 export { trainRun, type TrainRunOptions, type TrainRunResult } from './runs/train_run';

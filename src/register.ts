@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { registerKernels } from './kernels/register_kernels';
+import './kernels';
 import { registerLayers } from './layers/register_layers';
 import { AdamW } from './optimizers/adamw';
 import { AccumulatedOptimizer } from './optimizers/gradient_accumulation';
 
-registerKernels();
 registerLayers();
 tf.serialization.registerClass(AdamW);
-tf.serialization.registerClass(AccumulatedOptimizer); // so that a model saved with its optimizer is loaded with it
+tf.serialization.registerClass(AccumulatedOptimizer); // tfjs finds the optimizer of a saved model by its class name

@@ -109,7 +109,11 @@ async function measure(vocabSize: number, backend: string): Promise<BenchRow[]> 
   return rows;
 }
 
-/** Decode steps alone: the prompts are run before. @returns medians of one step. @param measured gets the times of the large catalogue's searches. */
+/**
+ * Decode steps alone: the prompts are run before.
+ * @returns medians of one step.
+ * @param measured gets the times of the large catalogue's searches.
+ */
 async function pairedSteps(
   decoder: CausalDecoder,
   prompt: readonly number[],

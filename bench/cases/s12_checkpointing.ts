@@ -38,7 +38,8 @@ export const benchCase: BenchCase = {
       return { model, method, step, read };
     });
     const [ours, other] = sides;
-    const error = relativeDifference(ours.read(), other.read()); // the first pass also looks whether each block repeats its values
+    // the first pass also looks whether each block repeats its values
+    const error = relativeDifference(ours.read(), other.read());
     const times = await paired(ours.step, other.step);
     const [ourPeak, otherPeak] = [peakBytes(ours.step), peakBytes(other.step)];
     for (const { model, method } of sides) {

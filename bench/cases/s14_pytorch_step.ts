@@ -62,7 +62,10 @@ export const benchCase: BenchCase = {
   },
 };
 
-/** Both sides train the same weights on the same batches, in turn; PyTorch reads the weights from a checkpoint that is written here. */
+/**
+ * Both sides train the same weights on the same batches, in turn; PyTorch reads the weights from a checkpoint that is
+ * written here.
+ */
 async function measure(
   backend: string,
   python: PythonServer,

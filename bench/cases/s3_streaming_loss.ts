@@ -3,7 +3,9 @@ import { type IlrecObjectiveOptions, streamingObjective, type VocabularyProjecti
 import { referenceObjective, type Rows } from '../../spec/support/reference';
 import { type BenchCase, type BenchRow, ceiling, paired, row } from '../harness';
 
-/** S3: the streaming loss, forward and backward, against the two bare products that the dense loss cannot do without. */
+/**
+ * S3: the streaming loss, forward and backward, against the two bare products that the dense loss cannot do without.
+ */
 const [D, LAYERS] = [256, 4];
 const OPTIONS: IlrecObjectiveOptions = {
   penaltyWeight: 0.1,
@@ -18,7 +20,10 @@ interface Setting {
   readonly positions: number;
   readonly vocabSize: number;
   readonly distils: boolean;
-  /** How far the hidden states point to their labels: 4 leaves a few negatives a row (cross-entropy 7), 3 some hundreds (8), 0 most of the vocabulary (11). */
+  /**
+   * How far the hidden states point to their labels: 4 leaves a few negatives a row (cross-entropy 7), 3 some hundreds
+   * (8), 0 most of the vocabulary (11).
+   */
   readonly pull: number;
 }
 

@@ -15,7 +15,10 @@ export interface Sizes {
   /** Those with a label, P of them. */
   readonly responseRows: readonly number[];
   readonly seed: number;
-  /** How far hidden states lean towards their labels: 2 is a model that has learnt, with few negatives; 0 one that has not, with half of V. */
+  /**
+   * How far hidden states lean towards their labels: 2 is a model that has learnt, with few negatives; 0 one that has
+   * not, with half of V.
+   */
   readonly signal: number;
 }
 
@@ -181,7 +184,8 @@ export class Problem {
     this.labels = Int32Array.from(responseRows, (position) => tokens[position]);
     this.hidden = Array.from({ length: layers + 1 }, (_, layer) => this.hiddenOf(layer));
     const shape: [number, number] = [vocabSize, hiddenSize];
-    this.head = tf.tidy(() => tf.variable(tf.tensor2d(this.numbers, shape), false)); // frozen: no gradient is made for it
+    // frozen: no gradient is made for it
+    this.head = tf.tidy(() => tf.variable(tf.tensor2d(this.numbers, shape), false));
     this.final = tf.tensor2d(this.hidden[0], [responseRows.length, hiddenSize]);
     this.intermediate = tf.tidy(() =>
       tf.concat(
@@ -203,7 +207,8 @@ export class Problem {
   step(options: IlrecObjectiveOptions): number {
     return tf.tidy(() => {
       const { value, grads } = this.run(options);
-      for (const gradient of grads) tf.slice(gradient, [0, 0], [1, 1]).dataSync(); // a backend that computes late has now done so
+      // a backend that computes late has now done so
+      for (const gradient of grads) tf.slice(gradient, [0, 0], [1, 1]).dataSync();
       return value.dataSync()[0];
     });
   }
@@ -240,7 +245,8 @@ export class Problem {
       see?.(terms);
       return terms.total;
     };
-    const leaves = options.distillationWeight === 0 ? [this.final] : [this.final, this.intermediate]; // without CPD nothing flows into the others
+    // without CPD nothing flows into the others
+    const leaves = options.distillationWeight === 0 ? [this.final] : [this.final, this.intermediate];
     return tf.valueAndGrads((...given) =>
       lossOf(given[0] as tf.Tensor2D, (given[1] ?? this.intermediate) as tf.Tensor2D),
     )(leaves);

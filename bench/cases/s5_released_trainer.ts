@@ -19,8 +19,9 @@ const TERMS = [
 ] as const;
 
 /**
- * What the released trainer's loss costs (bench/pytorch/released_trainer.py says what is taken for it) against ours on the same response rows, with the
- * terms that it has on, and once more with CPD in ours. The model's own forward and backward are on neither side.
+ * What the released trainer's loss costs (bench/pytorch/released_trainer.py says what is taken for it) against ours on
+ * the same response rows, with the terms that it has on, and once more with CPD in ours. The model's own forward and
+ * backward are on neither side.
  */
 export const benchCase: BenchCase = {
   names: ['S5'],

@@ -83,7 +83,8 @@ function denseLossOf({ model, batch }: RowLoss, { vocabSize, hiddenSize }: RowLo
     const states: tf.Tensor[] = [];
     let hidden = embedding.apply(batch.ids) as tf.Tensor; // [B, T, D]
     for (const shift of shifts) states.push((hidden = shift.apply(hidden) as tf.Tensor));
-    return states.map((state) => tf.reshape(norm.apply(state) as tf.Tensor, [-1, hiddenSize])); // each row is a response row
+    // each row is a response row
+    return states.map((state) => tf.reshape(norm.apply(state) as tf.Tensor, [-1, hiddenSize]));
   };
   const logits = (rows: tf.Tensor2D): tf.Tensor2D => tf.matMul(rows, embedding.weight, false, true); // [P, V]
   const loss = (): tf.Scalar =>

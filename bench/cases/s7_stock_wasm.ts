@@ -20,8 +20,8 @@ export const benchCase: BenchCase = {
 };
 
 /**
- * The same model and weights on both sides, in step. @param side what runs on tfjs's own kernels: `same`, the loss of the response rows and AdamW;
- * `usual`, all logits and tf.train.adam.
+ * The same model and weights on both sides, in step. @param side what runs on tfjs's own kernels: `same`, the loss of
+ * the response rows and AdamW; `usual`, all logits and tf.train.adam.
  */
 async function measure(backend: string, hiddenSize: number, side: 'same' | 'usual'): Promise<BenchRow> {
   registerKernels();

@@ -1,6 +1,7 @@
 /**
- * What a WebGPU adapter does with this package: GFLOP/s of tfjs's and our products, of the vocabulary head, tokens/s of SFT and ILRec, and how much of the
- * adapter's ceiling, measured in the same run, each uses. Runs small where the adapter is software.
+ * What a WebGPU adapter does with this package: GFLOP/s of tfjs's and our products, of the vocabulary head, tokens/s of
+ * SFT and ILRec, and how much of the adapter's ceiling, measured in the same run, each uses. Runs small where the
+ * adapter is software.
  *
  *   npx tsx bench/gpu/main.ts [--small] [--models 10,135] [--json FILE]
  */

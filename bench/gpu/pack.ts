@@ -1,5 +1,6 @@
 /**
- * Packs the GPU bench with all that it needs but a driver: Node, Dawn and the Vulkan loader of this machine, for a machine without a network.
+ * Packs the GPU bench with all that it needs but a driver: Node, Dawn and the Vulkan loader of this machine, for a
+ * machine without a network.
  *
  *   npx tsx bench/gpu/pack.ts OUT       then there: OUT/run.sh [--small] [--models 10,135] [--json FILE]
  */

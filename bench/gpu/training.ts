@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { AdamW, type CausalLMConfig, causalLM, ilrec, type IlrecMethod } from 'tfjs-ilrec';
 import { runShader } from '../../src/kernels/webgpu/shader';
+import type { ShaderProgram } from '../../src/kernels/webgpu/shader_program';
 import type { WebGpuBackend } from '../../src/kernels/webgpu/webgpu_backend';
 import { disposeModel } from '../../src/models/dispose_model';
 import { bodyFlops, headFlops } from '../flops';
@@ -154,25 +155,31 @@ async function stepTime(
   return { ms: median(times), loss };
 }
 
-/** Writes numbers of the usual deviation into a weight on the device, of a hash of their places: drawing 500 M on the CPU takes minutes. */
+const randomProgram: ShaderProgram = {
+  name: 'benchRandom',
+  workgroupSize: 256,
+  body: `
+    let i = group * 256u + lane;
+    if (i >= u.count) { return; }
+    var bits = (i + u.begin) * 0x9e3779b9u + u.seed * 0x85ebca6bu;
+    bits = (bits ^ (bits >> 16u)) * 0x7feb352du;
+    bits = (bits ^ (bits >> 15u)) * 0x846ca68bu;
+    x[i] = (f32(bits ^ (bits >> 16u)) / 2147483648.0 - 1.0) * ${0.02 * Math.sqrt(3)};`,
+};
+
+/**
+ * Writes numbers of the usual deviation into a weight on the device, of a hash of their places: drawing 500 M on the
+ * CPU takes minutes.
+ */
 function fillRandom(backend: WebGpuBackend, weight: tf.Tensor, seed: number): void {
   const part = Math.floor(backend.device.limits.maxStorageBufferBindingSize / 4 / 256) * 256;
   for (let begin = 0; begin < weight.size; begin += part) {
     const end = Math.min(weight.size, begin + part);
-    runShader(backend, {
-      name: 'benchRandom',
+    runShader(backend, randomProgram, {
       reads: {},
       writes: { x: { tensor: weight, begin, end } },
       integers: { count: end - begin, begin, seed },
-      workgroupSize: 256,
       workgroups: Math.ceil((end - begin) / 256),
-      body: `
-        let i = group * 256u + lane;
-        if (i >= u.count) { return; }
-        var bits = (i + u.begin) * 0x9e3779b9u + u.seed * 0x85ebca6bu;
-        bits = (bits ^ (bits >> 16u)) * 0x7feb352du;
-        bits = (bits ^ (bits >> 15u)) * 0x846ca68bu;
-        x[i] = (f32(bits ^ (bits >> 16u)) / 2147483648.0 - 1.0) * ${0.02 * Math.sqrt(3)};`,
     });
   }
 }

@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { BACKENDS } from '../../src/backends/backend_table_node';
+import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
 import { doctorReport, formatDoctorReport, type DoctorReport } from '../../src/backends/doctor_node';
 import { nodeVersionProblem, restoreOldUtil } from '../../src/backends/node_runtime_node';
 import { findPackage } from '../../src/backends/optional_package_node';
 import { findAdapter, isSoftware, nameOf } from '../../src/backends/webgpu_device';
+import { IlrecError } from '../../src/errors';
 import '../support/backends';
 import { skipBecause } from '../support/skip';
 
@@ -75,6 +76,14 @@ describe('doctorReport', () => {
     });
   });
 
+  it('refuses a name it does not know', async () => {
+    const error = await doctorReport(['wasm', 'cuda' as BackendName]).catch((reason: unknown) => reason);
+    expect(error).to.be.instanceOf(IlrecError);
+    expect((error as IlrecError).message).to.equal(
+      "doctorReport: names must be among node-gpu, webgpu, node, wasm, cpu, got 'cuda'",
+    );
+  });
+
   it('looks at one backend alone where asked', async () => {
     const { backends, auto } = await doctorReport(['cpu']);
     expect(backends.map(({ backend }) => backend)).to.deep.equal(['cpu']);
@@ -98,7 +107,7 @@ describe('tfjs-node on new releases of Node', () => {
   it('says from Node 23 on what breaks and what to do', () => {
     expect(nodeVersionProblem('24.1.0')).to.equal(
       'Node 24.1.0 has no util.isNullOrUndefined, which @tensorflow/tfjs-node calls in many operations; ' +
-        'useBackend puts it back, but a program that imports tfjs-node by itself needs Node 20 or 22',
+        'useBackend restores it, but a program that imports tfjs-node itself needs Node 20 or 22',
     );
   });
 

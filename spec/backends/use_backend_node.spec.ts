@@ -20,7 +20,11 @@ async function messageOf(promise: Promise<unknown>): Promise<string> {
   return (error as IlrecError).message;
 }
 
-/** Runs a program in a process of its own, with `tf`, `useBackend` and `ask`, which prints the backend or what the error says; gives the lines it prints. @param before runs before they are imported. */
+/**
+ * Runs a program in a process of its own, with `tf`, `useBackend` and `ask`, which prints the backend or what the error
+ * says; gives the lines it prints.
+ * @param before runs before they are imported.
+ */
 function elsewhere(
   program: string,
   { before = '', environment = {} }: { before?: string; environment?: Record<string, string> } = {},
@@ -87,7 +91,7 @@ describe('useBackend', () => {
     expect(
       elsewhere("await ask('webgpu');", { before: "await import('@tensorflow/tfjs-backend-webgpu');" }),
     ).to.deep.equal([
-      "useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it",
+      "useBackend: backend 'webgpu' needs Dawn before its package is imported, got @tensorflow/tfjs-backend-webgpu imported already; remove that import, as useBackend makes it",
     ]);
   });
 

@@ -65,7 +65,7 @@ describe('indexedDbStore in Chromium', () => {
     });
     expect(best).to.deep.equal([6]);
     expect(missing).to.equal(
-      'IlrecError: loadBest: the best weights of step 2 of "shop" must be there, as a checkpoint speaks of them, got none; clear() the run and train again',
+      'IlrecError: indexedDbStore: the best weights of step 2 of "shop" must exist because a checkpoint refers to them, got none; clear() the run and train again',
     );
   });
 
@@ -84,7 +84,7 @@ describe('indexedDbStore in Chromium', () => {
       return await messageOf(store.save(snapshot(2, { progress: () => 0 })));
     });
     expect(message).to.match(
-      /^IlrecError: indexedDbStore: the browser must keep the checkpoint, got DataCloneError: .+; check that the site may keep data in this browser$/,
+      /^IlrecError: indexedDbStore: the browser must store the checkpoint, got DataCloneError: .+; allow the site to store data in this browser$/,
     );
     expect(await keysOf(page)).to.deep.equal([['shop', 'step', 1]]);
   });
@@ -97,7 +97,7 @@ describe('indexedDbStore in Chromium', () => {
       return await messageOf(ilrec.indexedDbStore('shop').save(snapshot(1)));
     });
     expect(message).to.equal(
-      'IlrecError: indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; free space, or clear() the runs that are done',
+      'IlrecError: indexedDbStore: the browser must store the checkpoint, got QuotaExceededError: full; free some space, or clear() finished runs',
     );
   });
 
@@ -114,7 +114,7 @@ describe('indexedDbStore in Chromium', () => {
       .frames()[1]
       .evaluate(async () => await messageOf(ilrec.indexedDbStore('shop').loadLatest()));
     expect(message).to.match(
-      /^IlrecError: indexedDbStore: the browser must keep the checkpoint, got SecurityError: .+; give a sandboxed frame allow-same-origin, or open the page by itself$/,
+      /^IlrecError: indexedDbStore: the browser must store the checkpoint, got SecurityError: .+; give the sandboxed frame allow-same-origin, or open the page directly$/,
     );
   });
 
@@ -124,7 +124,7 @@ describe('indexedDbStore in Chromium', () => {
       return await messageOf(ilrec.indexedDbStore('shop').loadLatest());
     });
     expect(message).to.equal(
-      'IlrecError: indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it',
+      'IlrecError: indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window if it forbids storage',
     );
   });
 

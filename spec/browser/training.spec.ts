@@ -70,7 +70,10 @@ async function play({ page }: WatchedPage, place: 'page' | 'worker', call: Call)
   return JSON.parse(answers) as Answer[];
 }
 
-/** A training of four steps that learned and recommends items of the catalogue, and one that was stopped after three of them. */
+/**
+ * A training of four steps that learned and recommends items of the catalogue, and one that was stopped after three of
+ * them.
+ */
 function expectOneTraining(whole: Answer, stopped: Answer): void {
   expect([whole.step, stopped.step]).to.deep.equal([4, 3]);
   expect(whole.losses[1]).to.be.below(whole.losses[0]);

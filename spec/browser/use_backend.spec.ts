@@ -92,7 +92,7 @@ describe('useBackend in Chromium', () => {
   it('refuses webgl and names that it does not know', async () => {
     await open('scripts.html');
     expect(await ask('webgl')).to.deep.equal([
-      "IlrecError: useBackend: backend must not be 'webgl', got it: its weights drift in training; use 'webgpu' or 'wasm'",
+      "IlrecError: useBackend: 'webgl' is not supported for training: its weights drift; use 'webgpu' or 'wasm'",
     ]);
     expect(await ask('node')).to.deep.equal([
       "IlrecError: useBackend: backend must be one of auto, webgpu, wasm, cpu, got 'node'",
@@ -144,7 +144,7 @@ describe('useBackend in Chromium', () => {
       expect(told[0]).to.equal(12_497_500);
       for (const message of told.slice(1)) {
         expect(message).to.match(
-          /^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/,
+          /^IlrecError: webgpu: the device was lost \(destroyed: .+\) with every tensor on it; call useBackend\('webgpu'\) to start another, make the model again and resume training from the last checkpoint$/,
         );
       }
     });
@@ -172,7 +172,7 @@ describe('useBackend in Chromium', () => {
         return [await sum.data().then(String, messageOf), await tf.square(sum).data().then(String, messageOf)];
       });
       expect(told[0]).to.match(
-        /^IlrecError: webgpu: every command must succeed, got ".*exceeds the max.*"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out$/,
+        /^IlrecError: webgpu: a command failed with ".*exceeds the max.*", and results since then are wrong; resume training from the last checkpoint, with smaller batches if memory ran out$/,
       );
       expect(told[1]).to.match(/^\d/);
     });
@@ -198,7 +198,7 @@ describe('useBackend in Chromium', () => {
       const { processInfo } = (await session?.send('SystemInfo.getProcessInfo')) ?? { processInfo: [] };
       process.kill(processInfo.find(({ type }) => type === 'GPU')?.id as number, 'SIGKILL');
       expect(await messageOf(reading)).to.match(
-        /IlrecError: webgpu: reading needs the device, got it lost \(unknown: .+\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint/,
+        /IlrecError: webgpu: the device was lost \(unknown: .+\) with every tensor on it; call useBackend\('webgpu'\) to start another, make the model again and resume training from the last checkpoint/,
       );
       await watched.page.reload();
       expect(await ask('webgpu')).to.deep.equal(['webgpu']);

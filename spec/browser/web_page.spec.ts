@@ -14,7 +14,10 @@ describe('the page of web/ in Chromium', () => {
     '/node_modules/': join(repository, 'node_modules'),
   }));
 
-  /** Stops the training after a step. The page clicks by itself: on a busy machine the training may end before a click from here. */
+  /**
+   * Stops the training after a step. The page clicks by itself: on a busy machine the training may end before a click
+   * from here.
+   */
   const stopAfter = async (page: Page, step: number): Promise<void> => {
     await page.waitForFunction((before) => {
       const now = Number(/step (\d+) of/.exec(document.querySelector('#status')?.textContent ?? '')?.[1]);
@@ -81,9 +84,10 @@ describe('the page of web/ in Chromium', () => {
     });
     await stopAtOnce(page);
     expect(await page.locator('#status').textContent()).to.match(
-      /^indexedDbStore: the browser must keep the checkpoint, got QuotaExceededError: full; /,
+      /^indexedDbStore: the browser must store the checkpoint, got QuotaExceededError: full; /,
     );
-    expect(await page.evaluate(() => tf.memory().numTensors)).to.be.below(before + 10); // tfjs leaves the batch whose callback threw; the optimizer had two for each of the weights
+    // tfjs leaves the batch whose callback threw; the optimizer had two for each of the weights
+    expect(await page.evaluate(() => tf.memory().numTensors)).to.be.below(before + 10);
 
     const { page: other } = await chromium.open('/web/index.html', {
       prepare: async (page) =>

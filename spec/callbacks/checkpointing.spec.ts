@@ -41,7 +41,7 @@ describe('checkpointing', () => {
           callbacks: [{ onStep: () => void steps++ }, checkpointing({ store })],
         });
         expect(await messageOf(training)).to.equal(
-          'checkpointing: the optimizer must be one whose state can be saved, got Adamax; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train',
+          'checkpointing: the optimizer must have a state that can be saved, got Adamax; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train',
         );
         expect(steps).to.equal(0);
       }

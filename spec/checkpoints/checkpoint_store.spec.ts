@@ -80,7 +80,7 @@ describe('CheckpointStore', () => {
     await store.save(snapshot(8));
     expect((await store.loadBest(6))[0].data).to.deep.equal(Float32Array.of(6));
     expect(await messageOf(store.loadBest(2))).to.match(
-      /loadBest: .*best-000000002\.safetensors must be there, as a checkpoint speaks of it, got none; train again without --resume/,
+      /CheckpointStore\.loadBest: .*best-000000002\.safetensors must exist because a checkpoint refers to it, got none; train again without --resume/,
     );
   });
 });

@@ -43,7 +43,7 @@ describe('a training snapshot', () => {
       }
       const [model, adamax] = [dense(3), tf.train.adamax(0.1)];
       const unsavable =
-        'checkpointing: the optimizer must be one whose state can be saved, got Adamax; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train';
+        'checkpointing: the optimizer must have a state that can be saved, got Adamax; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train';
       expect(await messageOf(takeSnapshot(model, adamax, 1))).to.equal(unsavable);
       expect(await messageOf(restoreSnapshot(model, adamax, await takeSnapshot(model, tf.train.sgd(0.1), 1)))).to.equal(
         unsavable,

@@ -13,7 +13,8 @@ const dataOf = (sequences: number[][], numItems: number): InteractionData => ({
 
 describe('kCoreFilter', () => {
   it('follows a chain of removals to its end and renumbers what is left', () => {
-    // k = 3: item 3 has two interactions; without it user 3 has two; without user 3 every item has three; item 4 has none.
+    // k = 3: item 3 has two interactions; without it user 3 has two; without user 3 every item has three; item 4 has
+    // none.
     const { data, dropped } = kCoreFilter(
       dataOf(
         [

@@ -13,7 +13,9 @@ const itemTokens = Array.from({ length: NUM_ITEMS }, (_, item) => [3 + (item % 5
 const histories = Array.from({ length: 17 }, (_, user) => integers(user % 6, NUM_ITEMS, user));
 const targets = integers(17, NUM_ITEMS, 99);
 
-/** Scores -|item - last item|, 0 for the last item itself; of two items as far from it the lower number must be ahead. */
+/**
+ * Scores -|item - last item|, 0 for the last item itself; of two items as far from it the lower number must be ahead.
+ */
 const nearest: ItemScorer = {
   name: 'nearest',
   numItems: NUM_ITEMS,

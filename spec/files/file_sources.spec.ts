@@ -12,7 +12,7 @@ import { messageOf, temporaryFolder } from '../support/folders';
 const content = Uint8Array.from({ length: 1000 }, (_, i) => (i * 37) % 251);
 
 /** What every source must do with a file 'data.bin' of `content` and an empty 'empty'. */
-async function expectToRead(source: FileSource): Promise<void> {
+async function expectToRead(source: FileSource, caller: string): Promise<void> {
   expect(await source.has('data.bin')).to.equal(true);
   expect(await source.has('other.bin')).to.equal(false);
   expect(await source.size('data.bin')).to.equal(1000);
@@ -30,7 +30,7 @@ async function expectToRead(source: FileSource): Promise<void> {
   expect(await source.read('data.bin', 900)).to.deep.equal(content.slice(900));
   expect(await source.size('empty')).to.equal(0);
   expect(await source.read('empty')).to.deep.equal(new Uint8Array(0));
-  const missing = `readFile: ${source.name} must have other.bin, got no such file; use a complete copy of the checkpoint`;
+  const missing = `${caller}: ${source.name} must have other.bin, got no such file; use a complete copy of the checkpoint`;
   expect(await messageOf(source.size('other.bin'))).to.equal(missing);
   expect(await messageOf(source.read('other.bin', 0, 1))).to.equal(missing);
 }
@@ -43,7 +43,7 @@ describe('folderSource', () => {
     await writeFile(join(folder.path, 'empty'), '');
     await mkdir(join(folder.path, 'inner'));
     const source = folderSource(folder.path);
-    await expectToRead(source);
+    await expectToRead(source, 'folderSource');
     expect(await source.has('inner')).to.equal(false);
     expect(source.name).to.equal(folder.path);
   });
@@ -82,7 +82,7 @@ describe('fetchSource', () => {
   });
 
   it('reads files under a URL by ranges, and asks for no more than it is asked', async () => {
-    await expectToRead(fetchSource(`${url}/`));
+    await expectToRead(fetchSource(`${url}/`), 'fetchSource');
     requests = [];
     const source = fetchSource(url);
     await source.read('data.bin', 100, 140);
@@ -92,7 +92,7 @@ describe('fetchSource', () => {
 
   it('reads from servers that send whole files, once each', async () => {
     behaviour = 'whole files';
-    await expectToRead(fetchSource(url));
+    await expectToRead(fetchSource(url), 'fetchSource');
     requests = [];
     const source = fetchSource(url);
     for (let i = 0; i < 5; i++) await source.read('data.bin', i, i + 100);
@@ -101,12 +101,12 @@ describe('fetchSource', () => {
 
   it('reads from servers of another origin that hide the size from scripts', async () => {
     behaviour = 'hidden total';
-    await expectToRead(fetchSource(url));
+    await expectToRead(fetchSource(url), 'fetchSource');
   });
 
   it('sends the headers it is given, and says what to do where the server refuses', async () => {
     expect(await messageOf(fetchSource(url).has('secret'))).to.equal(
-      `fetchSource: ${url}/secret must be readable, got 401 Unauthorized; send an authorisation with the option headers`,
+      `fetchSource: ${url}/secret must be readable, got 401 Unauthorized; pass an authorization header with the option headers`,
     );
     expect(await fetchSource(url, { headers: { authorization: 'Bearer hf_x' } }).has('secret')).to.equal(true);
     expect(await messageOf(fetchSource(url).size('broken'))).to.equal(
@@ -134,7 +134,7 @@ describe('directorySource', () => {
 
   it('reads files of a directory that a browser hands out', async () => {
     const source = directorySource(directory({ 'data.bin': content, empty: new Uint8Array(0) }));
-    await expectToRead(source);
+    await expectToRead(source, 'directorySource');
     expect(await source.has('folder')).to.equal(false);
   });
 
@@ -146,17 +146,20 @@ describe('directorySource', () => {
 describe('readJson', () => {
   const folder = temporaryFolder();
 
-  it('reads an object, and says which file is none', async () => {
+  it('reads an object, and names a file that is missing or damaged', async () => {
     const source = folderSource(folder.path);
     await writeFile(join(folder.path, 'a.json'), '\ufeff{"ä": [1]}'); // a byte order mark, as editors leave it
-    expect(await readJson(source, 'a.json')).to.deep.equal({ ä: [1] });
-    expect(await readOptionalJson(source, 'b.json')).to.equal(null);
+    expect(await readJson(source, 'a.json', 'readJson')).to.deep.equal({ ä: [1] });
+    expect(await readOptionalJson(source, 'b.json', 'readJson')).to.equal(null);
+    expect(await messageOf(readJson(source, 'b.json', 'loadPretrained'))).to.equal(
+      `loadPretrained: ${folder.path} must have b.json, got no such file; use a complete copy of the checkpoint`,
+    );
     await writeFile(join(folder.path, 'list.json'), '[1]');
-    expect(await messageOf(readJson(source, 'list.json'))).to.equal(
+    expect(await messageOf(readJson(source, 'list.json', 'readJson'))).to.equal(
       `readJson: list.json of ${folder.path} must hold a JSON object, got an array; use another copy of it`,
     );
     await writeFile(join(folder.path, 'half.json'), '{"a": ');
-    expect(await messageOf(readJson(source, 'half.json'))).to.equal(
+    expect(await messageOf(readJson(source, 'half.json', 'readJson'))).to.equal(
       `readJson: half.json of ${folder.path} must be valid JSON, got "{"a": "; use another copy of it`,
     );
   });

@@ -42,7 +42,10 @@ function bruteForce(
   });
 }
 
-/** Prefixes as strings, sorted arrays, float64: items complete at a level are kept aside, of the others the best `beamWidth` go on. */
+/**
+ * Prefixes as strings, sorted arrays, float64: items complete at a level are kept aside, of the others the best
+ * `beamWidth` go on.
+ */
 function plainBeamSearch(
   decoder: FakeDecoder,
   sequences: readonly number[][],
@@ -102,7 +105,8 @@ describe('constrainedBeamSearch', () => {
             batch.forEach((prompt, user) => {
               const { items, scores } = ranked[user];
               const expected = bruteForce(decoder, trie, sequences, prompt, renormalize);
-              expect([...items].sort((a, b) => a - b)).to.deep.equal([...sequences.keys()]); // every item once, nothing else
+              // every item once, nothing else
+              expect([...items].sort((a, b) => a - b)).to.deep.equal([...sequences.keys()]);
               items.forEach((item, rank) => {
                 expect(scores[rank]).to.be.closeTo(expected[item], 2e-5);
                 if (rank > 0) expect(scores[rank]).to.be.at.most(scores[rank - 1]);
@@ -126,7 +130,8 @@ describe('constrainedBeamSearch', () => {
             ranked[user].scores.forEach((score, rank) => expect(score).to.be.closeTo(expected[rank].score, 2e-5));
           });
         }),
-        { numRuns, seed: 11 }, // float32 may order near-equal scores differently than float64: a fixed seed cannot fail by chance
+        // float32 may order near-equal scores differently than float64: a fixed seed cannot fail by chance
+        { numRuns, seed: 11 },
       );
     });
 
@@ -186,7 +191,8 @@ describe('constrainedBeamSearch', () => {
       const [a] = await constrainedBeamSearch(whole, trie, [[1]], { vocabTileSize: 11 });
       const [b] = await constrainedBeamSearch(tiled, trie, [[1]], { vocabTileSize: 4 });
       expect(whole.projections.map(({ columns }) => columns)).to.deep.equal([11]);
-      expect(tiled.projections.map(({ columns }) => columns).sort()).to.deep.equal([2, 3, 4, 4]); // two tokens; tiles of 4, 4, 3
+      // two tokens; tiles of 4, 4, 3
+      expect(tiled.projections.map(({ columns }) => columns).sort()).to.deep.equal([2, 3, 4, 4]);
       expect([...b.items]).to.deep.equal([...a.items]);
       expect(b.scores[0]).to.be.closeTo(a.scores[0], 1e-5);
     });
@@ -202,7 +208,9 @@ describe('constrainedBeamSearch', () => {
           columns: decoder.projections.map(({ columns }) => columns),
         };
       };
-      const whole = await projections(8500); // 100 rows of 8500 are below 8192 tokens of 100 rows and a hidden size of 7, and above the 2^18 that are read as they are
+      // 100 rows of 8500 are below 8192 tokens of 100 rows and a hidden size of 7, and above the 2^18 that are read as
+      // they are
+      const whole = await projections(8500);
       const tiled = await projections(8500, 4096);
       expect(whole.columns).to.deep.equal([8500, 8500, 8500]);
       expect(tiled.columns.filter((columns) => columns >= 308)).to.deep.equal([

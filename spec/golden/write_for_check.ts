@@ -1,6 +1,7 @@
 /**
- * Writes checkpoints and adapters for check_written.py to read with transformers and peft: `npx tsx spec/golden/write_for_check.ts OUT`.
- * Each folder holds what a user of this package would have written, changed from the golden one, and ours.json with what we compute.
+ * Writes checkpoints and adapters for check_written.py to read with transformers and peft: `npx tsx
+ * spec/golden/write_for_check.ts OUT`. Each folder holds what a user of this package would have written, changed from
+ * the golden one, and ours.json with what we compute.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -91,7 +92,8 @@ async function writeAdapter(out: string, name: string, base: string, options: Lo
   await saveAdapter(adapter, folder);
   const { prompts } = readGoldenCheckpoint(base);
   const isTied = model.layers.every((layer) => layer.name !== 'lm_head');
-  const twice = isTied ? adapter.modules.reduce((sum, { copy }) => sum + copy.read().size, 0) : 0; // peft wants a tied embedding under both of its names
+  // peft wants a tied embedding under both of its names
+  const twice = isTied ? adapter.modules.reduce((sum, { copy }) => sum + copy.read().size, 0) : 0;
   note(folder, {
     base,
     prompt: prompts[0],

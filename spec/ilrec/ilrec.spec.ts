@@ -4,10 +4,13 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { ilrec, type IlrecOptions, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { crossEntropy } from '../../src/losses';
 import { causalLM, type CausalLMConfig } from '../../src/models/causal_lm';
+import { AdamW } from '../../src/optimizers/adamw';
+import '../../src/register';
 import { forEachBackend } from '../support/backends';
 import { integers } from '../support/random';
 import { centralDifferences, maxDifference, referenceObjective } from '../support/reference';
 import { referenceDecoder, type Weights, weightsOf } from '../support/reference_decoder';
+import { savedArtifacts } from '../support/saved_artifacts';
 
 const V = 19;
 const B = 3;
@@ -57,17 +60,22 @@ function dataset(batches: () => { xs: tf.Tensor; ys: tf.Tensor }[]) {
   } as unknown as Parameters<tfl.LayersModel['fitDataset']>[0];
 }
 
-/** The objective of the whole model in float64; negatives, threshold and teacher are taken from `frozen` weights. */
-function wholeModel(weights: Weights, frozen: Weights): number {
+/**
+ * The objective of the whole model in float64, with S = `layers`; negatives, threshold and teacher are taken from
+ * `frozen` weights.
+ */
+function wholeModel(weights: Weights, frozen: Weights, layers = [0, 1], numHiddenLayers = 3): number {
   const run = (w: Weights) => {
-    const rows = Array.from({ length: B }, (_, b) => referenceDecoder(w, sizes, [...ids.slice(b * T, (b + 1) * T)]));
+    const rows = Array.from({ length: B }, (_, b) =>
+      referenceDecoder(w, { ...sizes, numHiddenLayers }, [...ids.slice(b * T, (b + 1) * T)]),
+    );
     const pick = (of: (row: (typeof rows)[number]) => number[][]) => {
       const all = rows.flatMap(of);
       return positions.map((at) => all[at]);
     };
     return {
       final: pick((row) => row.logits),
-      intermediate: [0, 1].map((l) => pick((row) => row.project(row.hiddenStates[l]))),
+      intermediate: layers.map((l) => pick((row) => row.project(row.hiddenStates[l]))),
     };
   };
   const [live, still] = [run(weights), run(frozen)];
@@ -122,6 +130,22 @@ describe('ilrec', () => {
           ).to.be.below(2e-5);
         });
       });
+      method.detach();
+      model.dispose();
+    });
+
+    it('takes its negatives from the k layers before the last, of a model that has more', async () => {
+      const { method, model } = compiled(
+        { ...objective, numNegativeLayers: 2 },
+        causalLM({ ...config, numHiddenLayers: 5 }),
+      );
+      method.attach(model);
+      const weights = weightsOf(model);
+      const [loss] = (model.evaluate(inputIds(), targets()) as tf.Scalar[]).map((value) => value.dataSync()[0]);
+      expect(loss).to.be.closeTo(wholeModel(weights, weights, [2, 3], 5), 2e-5);
+      for (const others of [[3], [1, 2, 3], [1, 2], [3, 4]])
+        expect(Math.abs(loss - wholeModel(weights, weights, others, 5)), others.join()).to.be.above(1e-3);
+      expect((await method.diagnostics())?.klPerLayer.length).to.equal(2);
       method.detach();
       model.dispose();
     });
@@ -182,7 +206,8 @@ describe('ilrec', () => {
         const expected = steps.map((step) => step[i]);
         for (const { history } of [fitted, streamed]) {
           expect(maxDifference(history[name] as number[], expected), name).to.be.below(1e-5);
-          expect((history[`val_${name}`] as number[])[0], `val_${name}`).to.be.closeTo(expected[1], 1e-4); // evaluated with the weights of step 2
+          // evaluated with the weights of step 2
+          expect((history[`val_${name}`] as number[])[0], `val_${name}`).to.be.closeTo(expected[1], 1e-4);
         }
       });
       const evaluated = (c.model.evaluate(inputIds(), targets()) as tf.Scalar[]).map((value) => value.dataSync()[0]);
@@ -274,12 +299,58 @@ describe('ilrec', () => {
       method.detach();
     });
 
-    it('refuses items that are no tokens of the model', async () => {
-      const { method, model } = compiled({ ...objective, itemTokens: [2, V] });
+    it('refuses tokens to compare on that are not tokens of the model', async () => {
+      const { method, model } = compiled({ ...objective, distillationTokens: [2, V] });
       method.attach(model);
       const message = await model.trainOnBatch(inputIds(), targets()).then(String, (error: Error) => error.message);
-      expect(message).to.equal(`ilrec: itemTokens must be tokens below the ${V} of the model's vocabulary, got ${V}`);
+      expect(message).to.equal(
+        `ilrec: distillationTokens must be tokens below the ${V} of the model's vocabulary, got ${V}`,
+      );
       method.detach();
+    });
+
+    it('compares layers on some tokens alone, also under the old name of the option, which warns once', async () => {
+      const losses: number[] = [];
+      const warnings: unknown[] = [];
+      const { warn } = console;
+      console.warn = (message: unknown) => void warnings.push(message);
+      try {
+        for (const option of [{}, { distillationTokens: [2, 3, 5] }, { itemTokens: [2, 3, 5] }, { itemTokens: [2] }]) {
+          const { method, model } = compiled({ ...objective, ...option });
+          method.attach(model);
+          losses.push(((await model.trainOnBatch(inputIds(), targets())) as number[])[0]);
+          method.detach();
+        }
+      } finally {
+        console.warn = warn;
+      }
+      const [all, current, old, one] = losses;
+      expect(old).to.equal(current);
+      for (const other of [all, one]) expect(Math.abs(current - other)).to.be.above(1e-3);
+      const ours = warnings.filter((message) => String(message).startsWith('ilrec: '));
+      expect(ours.length).to.be.at.most(1); // none on the second backend
+      for (const message of ours)
+        expect(message).to.equal(
+          'ilrec: the option itemTokens is now called distillationTokens; the old name still works',
+        );
+      expect(() => ilrec({ itemTokens: [1], distillationTokens: [1] })).to.throw(
+        'ilrec: itemTokens is the old name of distillationTokens, got both; remove itemTokens',
+      );
+    });
+
+    it('resumes from a model that was saved with its optimizer, while no metrics were compiled', async () => {
+      const { method, model } = compiled();
+      const batches = () => dataset(() => [{ xs: inputIds(), ys: targets() }]);
+      const fit = async (own: tfl.LayersModel, by: typeof method): Promise<unknown> =>
+        (await own.fitDataset(batches(), { epochs: 2, verbose: 0, callbacks: [by.callback] })).history.loss;
+      model.compile({ optimizer: new AdamW({ learningRate: 0.01 }), loss: method.loss, metrics: method.metrics });
+      await fit(model, method);
+      model.compile({ optimizer: model.optimizer, loss: method.loss });
+      const artifacts = await savedArtifacts(model, { includeOptimizer: true });
+      const loaded = await tfl.loadLayersModel(tf.io.fromMemory(artifacts));
+      const again = ilrec(objective);
+      loaded.compile({ optimizer: loaded.optimizer, loss: again.loss });
+      expect(await fit(loaded, again)).to.deep.equal(await fit(model, method));
     });
 
     it('takes a batch of one, one response position, and a k larger than L - 1', async () => {
@@ -343,6 +414,68 @@ describe('ilrec', () => {
       expect(first[0]).to.be.closeTo(first[2], 1e-6);
       expect(second[0]).to.be.closeTo(second[2] + second[3], 1e-6);
       expect(method.step).to.equal(2);
+      method.detach();
+    });
+
+    it('does not count an evaluation as a step of the schedule', async () => {
+      const steps: number[] = [];
+      const { method, model } = compiled({ penaltyWeight: 0, distillationWeight: (step) => (steps.push(step), step) });
+      await model.fitDataset(
+        dataset(() => [{ xs: inputIds(), ys: targets() }]),
+        {
+          epochs: 2,
+          verbose: 0,
+          callbacks: [method.callback],
+          validationData: dataset(() => [{ xs: inputIds(), ys: targets() }]),
+        },
+      );
+      expect(steps).to.deep.equal([0, 1, 1, 2]); // train, evaluate, train, evaluate
+      expect(method.step).to.equal(2);
+      method.attach(model);
+      model.evaluate(inputIds(), targets());
+      expect(method.step).to.equal(2);
+      method.step = 7; // as a resumed run does
+      await model.trainOnBatch(inputIds(), targets());
+      expect([steps.at(-1), method.step]).to.deep.equal([7, 8]);
+      method.detach();
+    });
+
+    it('refuses labels that are not whole numbers, which a cast would turn into other tokens', async () => {
+      const { method, model } = compiled();
+      method.attach(model);
+      for (const label of [NaN, 4.5, Infinity]) {
+        const values = Float32Array.from(labels);
+        values[positions[0]] = label;
+        const failed = await model
+          .trainOnBatch(inputIds(), tf.tensor2d(values, [B, T]))
+          .then(String, (error: Error) => error.message);
+        expect(failed).to.equal(`ilrec: labels must be whole numbers, got ${label}`);
+      }
+      expect(await model.trainOnBatch(inputIds(), tf.cast(targets(), 'float32'))).to.have.length(7);
+      method.detach();
+    });
+
+    it('says how to list callbacks where tfjs does not tell its callback the model', async () => {
+      const { method, model } = compiled();
+      const epochs: number[] = [];
+      const plain = { onEpochEnd: (epoch: number) => void epochs.push(epoch) };
+      const fit = (callbacks: unknown[]): Promise<unknown> =>
+        model
+          .fitDataset(
+            dataset(() => [{ xs: inputIds(), ys: targets() }]),
+            { epochs: 1, verbose: 0, callbacks: callbacks as tfl.Callback[] },
+          )
+          .then(
+            () => 'trained',
+            (error: Error) => error.message,
+          );
+      expect(await fit([plain, method.callback])).to.equal(
+        'ilrec: method.callback does not get the model in a list that begins with a plain object; put it first and wrap the others: [method.callback, new CustomCallback({ ... })]',
+      );
+      expect(await fit([method.callback, new tfl.CustomCallback(plain)])).to.equal('trained');
+      method.attach(model);
+      expect(await fit([plain, method.callback])).to.equal('trained');
+      expect(epochs).to.deep.equal([0, 0]);
       method.detach();
     });
 

@@ -15,7 +15,8 @@ import { onWebGpu } from '../support/backends';
 import { integers } from '../support/random';
 import { maxDifference } from '../support/reference';
 
-const [B, T, V, D] = [3, 29, 5003, 8]; // with two layers tapped, 3 * 87 rows of 5,003 logits are above the 2^20 that are made at once
+// with two layers tapped, 3 * 87 rows of 5,003 logits are above the 2^20 that are made at once
+const [B, T, V, D] = [3, 29, 5003, 8];
 
 interface Step {
   readonly loss: number;
@@ -23,7 +24,10 @@ interface Step {
   readonly gradients: Map<string, Float32Array>;
 }
 
-/** One training step's loss and gradients. @param dense whether the head's matrix is hidden from the loss, so that it goes by way of all logits. */
+/**
+ * One training step's loss and gradients.
+ * @param dense whether the head's matrix is hidden from the loss, so that it goes by way of all logits.
+ */
 async function step(model: tfl.LayersModel, options: IlrecOptions, dense: boolean): Promise<Step> {
   const own = Object.getOwnPropertyDescriptor(ModelTaps.prototype, 'projection') as PropertyDescriptor;
   if (dense) Object.defineProperty(ModelTaps.prototype, 'projection', { get: () => null, configurable: true });

@@ -47,7 +47,10 @@ async function runOn(backend: string, compute: () => tf.Tensor): Promise<Result>
   return result;
 }
 
-/** Computes on a backend and on cpu; shapes, types and values must agree, to `tolerance` relative to 1 + |value|, infinities and NaN too. */
+/**
+ * Computes on a backend and on cpu; shapes, types and values must agree, to `tolerance` relative to 1 + |value|,
+ * infinities and NaN too.
+ */
 export async function expectSameAsCpu(
   compute: () => tf.Tensor,
   tolerance = 0,

@@ -32,8 +32,8 @@ function turned(x: Float32Array, rows: number, columns: number): Float32Array {
 }
 
 /**
- * Multiplies [...batchA, M, K] by [...batchB, K, N] on the current backend, stored in each layout; values must agree with loops in float64
- * to 1e-6 sqrt(K), and nothing may stay behind.
+ * Multiplies [...batchA, M, K] by [...batchB, K, N] on the current backend, stored in each layout; values must agree
+ * with loops in float64 to 1e-6 sqrt(K), and nothing may stay behind.
  */
 export function expectProducts(
   batchA: number[],

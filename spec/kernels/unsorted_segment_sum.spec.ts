@@ -29,7 +29,8 @@ function countOutputs<T>(run: () => T): { result: T; numOutputs: number } {
 
 describe('UnsortedSegmentSum', () => {
   forEachBackend((backend) => {
-    const isTensorFlow = backend === 'tensorflow'; // its own kernel leaves out negative segments alone, and checks the others itself
+    // its own kernel leaves out negative segments alone, and checks the others itself
+    const isTensorFlow = backend === 'tensorflow';
 
     it('adds rows that share a segment', () => {
       // segment 0: rows 0 and 2; segment 1: none; segment 2: row 1

@@ -143,7 +143,7 @@ describe('layers', () => {
     it('ILRecPositionEmbedding refuses a sequence longer than its table', () => {
       const layer = new PositionEmbedding({ maxPositionEmbeddings: 4 });
       expect(() => layer.apply(states(1))).to.throw(
-        'ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = 4 tokens, got 5; cut prompts shorter',
+        'ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = 4 tokens, got 5; shorten the prompts',
       );
     });
 

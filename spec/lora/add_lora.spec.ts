@@ -39,7 +39,8 @@ function reference(weights: Weights, adapter: LoraAdapter): { logits: number[][]
 describe('addLora', () => {
   forEachBackend(() => {
     it('adds the scaled product before bias and activation', () => {
-      // x = [1, 2], W = I, A = [[1], [1]], B = [[-1, 2]], s = 6 / 1: x W + 6 (x A) B = [1, 2] + 6 * 3 * [-1, 2] = [-17, 38]; bias [1, 1], relu: [0, 39].
+      // x = [1, 2], W = I, A = [[1], [1]], B = [[-1, 2]], s = 6 / 1: x W + 6 (x A) B = [1, 2] + 6 * 3 * [-1, 2] = [-17,
+      // 38]; bias [1, 1], relu: [0, 39].
       const dense = tfl.layers.dense({
         units: 2,
         activation: 'relu',
@@ -141,7 +142,8 @@ describe('addLora', () => {
       const weights = weightsOf(model);
       const adapter = addLora(model, everything);
       fillB(adapter);
-      const { value, grads } = tf.variableGrads(() => loss(ids(), model.apply(ids(), { training: true }) as tf.Tensor)); // all trainable variables there are
+      // all trainable variables there are
+      const { value, grads } = tf.variableGrads(() => loss(ids(), model.apply(ids(), { training: true }) as tf.Tensor));
       expect(value.dataSync()[0]).to.be.closeTo(reference(weights, adapter).loss, 1e-5);
       expect(Object.keys(grads).sort()).to.deep.equal(adapter.parameters.map(({ name }) => name).sort());
       adapter.parameters.forEach((parameter, i) => {
@@ -228,7 +230,7 @@ describe('addLora', () => {
         `addLora: target "query" matches no weight; weights: ${weights}`,
       );
       expect(refusal({ targets: 'embed_tokens' })).to.equal(
-        `addLora: target "embed_tokens" must name products with weights, got the embedding table "embed_tokens/weight"; train the whole table with trainModules: 'embed_tokens'`,
+        `addLora: target "embed_tokens" must not match an embedding table, got "embed_tokens/weight"; train the whole table with trainModules: 'embed_tokens'`,
       );
       expect(refusal({ targets: [] })).to.equal('addLora: targets must name at least one weight, got an empty list');
       expect(refusal({} as LoraOptions)).to.equal(
@@ -238,26 +240,26 @@ describe('addLora', () => {
       expect(refusal({ targets: 'q_proj', alpha: 0 })).to.equal('addLora: alpha must be above 0, got 0');
       expect(refusal({ targets: 'q_proj', dropout: 1 })).to.equal('addLora: dropout must be in [0, 1), got 1');
       expect(refusal({ targets: 'q_proj', name: 'a b' })).to.equal(
-        'addLora: name must be of letters, digits, "-", "_" and ".", got "a b"',
+        'addLora: name must consist of letters, digits, "-", "_" and ".", got "a b"',
       );
       expect(refusal({ targets: 'q_proj', trainModules: 'nor' })).to.equal(
-        'addLora: trainModules "nor" matches no layer with weights; layers: embed_tokens, layers_0, norm, lm_head; a tied head is trained with its embedding',
+        'addLora: trainModules "nor" matches no layer with weights; layers: embed_tokens, layers_0, norm, lm_head; to train a tied head, name its embedding',
       );
       expect(refusal({ targets: 'lm_head', trainModules: 'lm_head' })).to.equal(
-        'addLora: "lm_head/weight" must be in targets or in trainModules, got both; leave it out of one',
+        'addLora: "lm_head/weight" must be in targets or in trainModules, got both; remove it from one',
       );
       expect(refusal({ targets: 'gated/gate', dropout: 0.1 }, foreignModel(V))).to.equal(
-        'addLora: dropout must be 0 for "gated/gate", whose layer SpecGatedBlock reads the adapted weight and shows no input to drop, got 0.1',
+        'addLora: dropout must be 0 for "gated/gate", got 0.1; its layer SpecGatedBlock reads the adapted weight and does not expose the input',
       );
       expect(() => setActiveAdapter(model, 'a')).to.throw(
         'setActiveAdapter: the model must have adapters, got none; call addLora or loadAdapter first',
       );
       const adapter = addLora(model, { targets: 'q_proj' });
       expect(refusal({ targets: 'q_proj' })).to.equal(
-        'addLora: adapters of a model need names of their own, got "default" twice; set the option name',
+        'addLora: each adapter of a model must have another name, got "default" twice; set the option name',
       );
       expect(() => setActiveAdapter(model, 'a')).to.throw(
-        'setActiveAdapter: must name an adapter of the model, got "a"; adapters: default',
+        'setActiveAdapter: name must be an adapter of the model, got "a"; adapters: default',
       );
       setActiveAdapter(model, null);
       expect(() => adapter.merge()).to.throw(
@@ -265,16 +267,16 @@ describe('addLora', () => {
       );
       const outer = tfl.model({ inputs: model.inputs, outputs: model.outputs });
       expect(refusal({ targets: 'q_proj' }, outer)).to.equal(
-        'addLora: layer "layers_0" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other',
+        'addLora: layer "layers_0" must get its adapters through one model, got a second model with this layer; remove() the adapters of the first',
       );
       adapter.remove();
       expect(() => adapter.merge()).to.throw(
-        'LoraAdapter.merge: adapter "default" must be on a model, got a removed one; add or load it again',
+        'LoraAdapter.merge: adapter "default" must belong to a model, got a removed one; add or load it again',
       );
       const tied = causalLM({ ...config, tieWordEmbeddings: true });
       const onHead = addLora(tied, { targets: 'lm_head' });
       expect(() => onHead.merge()).to.throw(
-        'LoraAdapter.merge: "lm_head/weight" must have a weight of its own, got one tied to the embedding, which the adapter leaves alone; keep the adapter apart with saveAdapter',
+        'LoraAdapter.merge: "lm_head/weight" must not be tied, got a weight that the embedding shares; save the adapter separately with saveAdapter',
       );
       for (const either of [model, tied]) either.dispose();
     });

@@ -168,17 +168,17 @@ describe('training with LoRA', () => {
       await fit(model, 0);
       const adapter = addLora(model, { targets: 'q_proj' });
       expect(await step()).to.equal(
-        'addLora: a training step needs an adapter to train, but the model was compiled before "default" was added or made active; call model.compile(...) again, with a new optimizer',
+        'addLora: a training step needs a trainable adapter, but the model was compiled before "default" was added or made active; call model.compile(...) again, with a new optimizer',
       );
       await fit(model, 1);
       setActiveAdapter(model, null);
       expect(await step()).to.equal(
-        'addLora: a training step needs an adapter to train, but no adapter is active; call setActiveAdapter(model, name) with one of default, or remove() them to train the base',
+        'addLora: a training step needs a trainable adapter, but no adapter is active; call setActiveAdapter(model, name) with one of default, or remove() them to train the base',
       );
       setActiveAdapter(model, 'default');
       adapter.merge();
       expect(await step()).to.equal(
-        'addLora: a training step needs an adapter to train, but "default" is merged; unmerge() it first',
+        'addLora: a training step needs a trainable adapter, but "default" is merged; unmerge() it first',
       );
       adapter.remove();
       const before = bytes(model);

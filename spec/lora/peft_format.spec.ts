@@ -171,7 +171,7 @@ describe('PEFT files', () => {
       expect(other.trainableWeights).to.deep.equal([]);
       other.compile({ optimizer: tf.train.sgd(0.1), loss: 'meanSquaredError' });
       expect(await messageOf(other.trainOnBatch(ids(), tf.zeros([2, 5, V])))).to.equal(
-        'addLora: a training step needs an adapter to train, but "fixed" was loaded with trainable: false; load it with trainable: true',
+        'addLora: a training step needs a trainable adapter, but "fixed" was loaded with trainable: false; load it with trainable: true',
       );
       loaded.remove();
       const trained = await loadAdapter(other, folder.path);
@@ -233,7 +233,7 @@ describe('PEFT files', () => {
       loaded.remove();
       write(head.map((value) => value + 1));
       expect((await messageOf(loadAdapter(model, folder.path))).replace(folder.path, 'FOLDER')).to.equal(
-        'loadAdapter: "base_model.model.lm_head.base_layer.weight" of FOLDER must equal the base\'s, which the adapter adds to, got other values; use the base model that the adapter was trained with',
+        'loadAdapter: "base_model.model.lm_head.base_layer.weight" of FOLDER must equal the base\'s weight, to which the adapter adds, got other values; use the base model that the adapter was trained with',
       );
       model.dispose();
     });
@@ -263,14 +263,29 @@ describe('PEFT files', () => {
       const setting = (field: string, rule: string, value: unknown): string =>
         `loadAdapter: ${field} in adapter_config.json of FOLDER must be ${rule}, got ${JSON.stringify(value)}`;
       expect(await refusal({ peft_type: 'IA3' })).to.equal(setting('peft_type', '"LORA"', 'IA3'));
-      expect(await refusal({ use_dora: true })).to.equal(setting('use_dora', 'unset, it is not supported', true));
+      expect(await refusal({ use_dora: true })).to.equal(
+        setting('use_dora', 'unset, because it is not supported', true),
+      );
       expect(await refusal({ layer_replication: [[0, 2]] })).to.equal(
-        setting('layer_replication', 'unset, it is not supported', [[0, 2]]),
+        setting('layer_replication', 'unset, because it is not supported', [[0, 2]]),
       );
       expect(await refusal({ bias: 'all' })).to.equal(setting('bias', '"none"', 'all'));
       expect(await refusal({ init_lora_weights: 'pissa' })).to.equal(
-        setting('init_lora_weights', 'one that leaves the base as it is, convert the adapter to a plain LoRA', 'pissa'),
+        setting(
+          'init_lora_weights',
+          'one that leaves the base unchanged (convert the adapter to a plain LoRA)',
+          'pissa',
+        ),
       );
+      for (const [field, rule, value] of [
+        ['target_modules', 'a text or a list of texts', 7],
+        ['modules_to_save', 'a list of texts', 'lm_head'],
+        ['layers_to_transform', 'a number or a list of numbers', 'all'],
+        ['layers_pattern', 'a regular expression', '('],
+        ['rank_pattern', 'an object of numbers', { q_proj: '4' }],
+      ] as const) {
+        expect(await refusal({ [field]: value })).to.equal(setting(field, rule, value));
+      }
       expect(await refusal({ target_modules: ['q_proj', 'k_proj'] })).to.equal(
         'loadAdapter: adapter_model.safetensors of FOLDER must hold "base_model.model.model.layers.0.self_attn.k_proj.lora_A.weight", which adapter_config.json names, got none; use both files of one adapter',
       );
@@ -280,12 +295,12 @@ describe('PEFT files', () => {
       const rename = (from: string, to: string) => (old: TensorFile['tensors']) =>
         new Map([...old].map(([name, tensor]) => [name.replace(from, to), tensor]));
       expect(await refusal({ target_modules: null }, rename('layers.0', 'layers.7'))).to.equal(
-        'loadAdapter: every adapted module of FOLDER must be one of the model, got "base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight"; modules: model.layers.0.self_attn.q_proj, model.layers.0.self_attn.k_proj, model.layers.0.self_attn.v_proj, model.layers.0.self_attn.o_proj, model.layers.0.mlp.gate_proj, model.layers.0.mlp.up_proj, model.layers.0.mlp.down_proj, lm_head',
+        'loadAdapter: every adapted module of FOLDER must exist in the model, got "base_model.model.model.layers.7.self_attn.q_proj.lora_A.weight"; modules: model.layers.0.self_attn.q_proj, model.layers.0.self_attn.k_proj, model.layers.0.self_attn.v_proj, model.layers.0.self_attn.o_proj, model.layers.0.mlp.gate_proj, model.layers.0.mlp.up_proj, model.layers.0.mlp.down_proj, lm_head',
       );
       const add = (name: string, shape: number[]) => (old: TensorFile['tensors']) =>
         new Map([...old, [name, { shape, data: new Float32Array(shape[0] * shape[1]).fill(9) }]]);
       expect(await refusal({}, add('base_model.model.score.weight', [2, 8]))).to.equal(
-        'loadAdapter: every saved module of FOLDER must be one of the model, got "base_model.model.score.weight"; modules: model.embed_tokens.weight, model.norm.weight, lm_head.weight',
+        'loadAdapter: every saved module of FOLDER must exist in the model, got "base_model.model.score.weight"; modules: model.embed_tokens.weight, model.norm.weight, lm_head.weight',
       );
       expect(await refusal({}, add('base_model.model.lm_head.weight', [14, 8]))).to.equal(
         'loadAdapter: "base_model.model.lm_head.weight" of FOLDER must be [13, 8] for "lm_head/weight", got [14, 8]; use the base model that the adapter was trained with',
@@ -296,7 +311,7 @@ describe('PEFT files', () => {
       const removed = addLora(model, { targets: 'q_proj' });
       removed.remove();
       expect(await messageOf(saveAdapter(removed, at))).to.equal(
-        'saveAdapter: adapter "default" must be on a model, got a removed one; save it before remove()',
+        'saveAdapter: adapter "default" must belong to a model, got a removed one; save it before remove()',
       );
       const block = addLora(model, { targets: 'lm_head', trainModules: 'layers_0' });
       expect(await messageOf(saveAdapter(block, at))).to.equal(

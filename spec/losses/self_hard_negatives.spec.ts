@@ -1,14 +1,17 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
-import { selfHardNegatives } from '../../src/losses';
+import { selfHardNegatives, type SelfHardNegativesOptions } from '../../src/losses';
 import { forEachBackend } from '../support/backends';
+import { integers, normals } from '../support/random';
+import { maxDifference, negativesOf, toRows } from '../support/reference';
 
+const [P, V] = [5, 7];
 const logOf = (probabilities: number[][]): tf.Tensor2D => tf.log(tf.tensor2d(probabilities)) as tf.Tensor2D;
 
 describe('selfHardNegatives', () => {
   forEachBackend(() => {
-    // Row 1: the final layer gives the label 0 probability 0.3, so tokens 1 (0.4) and 3 (0.3) of the ensemble are at or above it.
-    // Row 2: it gives the label 3 probability 0.7, which no token of the ensemble reaches.
+    // Row 1: the final layer gives the label 0 probability 0.3, so tokens 1 (0.4) and 3 (0.3) of the ensemble are at or
+    // above it. Row 2: it gives the label 3 probability 0.7, which no token of the ensemble reaches.
     const ensemble = [
       [0.2, 0.4, 0.1, 0.3],
       [0.5, 0.2, 0.2, 0.1],
@@ -17,7 +20,7 @@ describe('selfHardNegatives', () => {
       [0.3, 0.3, 0.2, 0.2],
       [0.1, 0.1, 0.1, 0.7],
     ];
-    const find = (options = {}): { mask: number[][]; weights: number[][] } =>
+    const find = (options: SelfHardNegativesOptions = {}): { mask: number[][]; weights: number[][] } =>
       tf.tidy(() => {
         const found = selfHardNegatives(logOf(ensemble), logOf(final), tf.tensor1d([0, 3], 'int32'), options);
         return {
@@ -44,6 +47,48 @@ describe('selfHardNegatives', () => {
       ]);
     });
 
+    it('takes a token whose probability is exactly the threshold', () => {
+      // Both layers have the same logits, phi = 1: tokens with the label's logit have exactly its probability.
+      const logits = [
+        [1, 0, 1, 2, 1, 0, 0, 1],
+        [0, 3, 0, 0, 3, 3, 0, 0],
+      ];
+      for (const thresholdReference of ['final', 'ensemble'] as const) {
+        const mask = tf.tidy(() => {
+          const z = tf.tensor2d(logits);
+          return selfHardNegatives(z, z, tf.tensor1d([0, 4], 'int32'), { thresholdReference }).mask.arraySync();
+        });
+        expect(mask, thresholdReference).to.deep.equal([
+          [0, 0, 1, 1, 1, 0, 0, 1],
+          [0, 1, 0, 0, 0, 1, 0, 0],
+        ]);
+      }
+    });
+
+    it('equals the float64 reference', () => {
+      const [ensembleLogits, finalLogits, labels] = [normals(P * V, 1), normals(P * V, 2), integers(P, V, 3)];
+      for (const thresholdReference of ['final', 'ensemble'] as const) {
+        for (const thresholdScale of [0.3, 1, 2]) {
+          const [mask, weights] = tf.tidy(() => {
+            const [zEnsemble, zFinal] = [tf.tensor2d(ensembleLogits, [P, V]), tf.tensor2d(finalLogits, [P, V])];
+            const options = { thresholdReference, thresholdScale };
+            const found = selfHardNegatives(zEnsemble, zFinal, tf.tensor1d(labels, 'int32'), options);
+            return [found.mask, found.weights].map((each) => each.dataSync<'float32'>());
+          });
+          const wanted = toRows(ensembleLogits, V).map((row, p) =>
+            negativesOf(row, toRows(finalLogits, V)[p], labels[p], thresholdScale, thresholdReference),
+          );
+          expect([...mask]).to.deep.equal(wanted.flatMap(({ members }) => members.map(Number)));
+          expect(
+            maxDifference(
+              weights,
+              wanted.flatMap((row) => row.weights),
+            ),
+          ).to.be.below(1e-6);
+        }
+      }
+    });
+
     it('lets no gradient through', () => {
       const loss = (z: tf.Tensor): tf.Tensor => {
         const { mask, weights } = selfHardNegatives(z as tf.Tensor2D, z as tf.Tensor2D, tf.tensor1d([0, 3], 'int32'));
@@ -59,6 +104,13 @@ describe('selfHardNegatives', () => {
 
     it('refuses a threshold scale that is not above 0', () => {
       expect(() => find({ thresholdScale: 0 })).to.throw('selfHardNegatives: thresholdScale must be above 0, got 0');
+    });
+
+    it('leaves no tensor behind', () => {
+      const before = tf.memory().numTensors;
+      find();
+      find({ thresholdReference: 'ensemble' });
+      expect(tf.memory().numTensors).to.equal(before);
     });
   });
 });

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { type IlrecObjectiveOptions, streamingObjective, type VocabularyProjection } from '../../src/losses';
 import { forEachDevice } from '../support/backends';
 import { centralDifferences, maxDifference, referenceObjective, type Rows, toRows } from '../support/reference';
-import { entriesOf, expectDense, measure, streamingCase } from '../support/streaming_case';
+import { entriesOf, expectDense, measure, streamingCase, tiedCase } from '../support/streaming_case';
 
 const [P, D] = [5, 7];
 const base: IlrecObjectiveOptions = {
@@ -62,11 +62,36 @@ describe('streamingObjective', () => {
       for (const thresholdScale of [0.3, 300]) await expectDense(c, { ...base, thresholdScale });
     });
 
+    it('takes a token that meets the threshold exactly, in the buffer and beyond it', async () => {
+      for (const vocabSize of [29, 1511]) {
+        const c = tiedCase(29, vocabSize);
+        const z = (hidden: Float32Array, row: number, token: number): number =>
+          Array.from({ length: D }, (_, d) => hidden[row * D + d] * c.weight[token * D + d]).reduce((a, b) => a + b);
+        const ensemble = (p: number, v: number): number => (z(c.intermediate, p, v) + z(c.intermediate, P + p, v)) / 2;
+        const count = (passes: (difference: number) => boolean): number =>
+          [...c.labels].reduce((sum, label, p) => {
+            const all = Array.from({ length: vocabSize }, (_, v) => ensemble(p, v) - ensemble(p, label));
+            return sum + all.filter((difference, v) => v !== label && passes(difference)).length;
+          }, 0) / P;
+        for (const penaltyWeight of [0.01, 7]) {
+          // tau is p~ of the label; `paper`, as |z| has no derivative at the logits that are 0
+          const options = { ...base, penaltyWeight, penalty: 'paper', thresholdReference: 'ensemble' } as const;
+          await expectDense(c, options);
+          const { terms } = await measure(c, options, 'streaming');
+          expect(terms.numNegatives).to.be.closeTo(
+            count((difference) => difference >= 0),
+            1e-4,
+          );
+          expect(terms.numNegatives).to.be.above(count((difference) => difference > 0));
+        }
+      }
+    });
+
     it('reads a head in columns', () => expectDense(streamingCase(31), base, 'columns'));
 
     it('compares layers on a slice of the vocabulary', async () => {
-      await expectDense(streamingCase(37), { ...base, itemTokens: [3, 5, 17, 2] });
-      await expectDense(streamingCase(37), { ...base, itemTokens: [3, 5, 17, 2] }, 'columns');
+      await expectDense(streamingCase(37), { ...base, distillationTokens: [3, 5, 17, 2] });
+      await expectDense(streamingCase(37), { ...base, distillationTokens: [3, 5, 17, 2] }, 'columns');
     });
 
     it('works with any of the terms off, without a bias, and without intermediate layers', async () => {

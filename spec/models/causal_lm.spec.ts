@@ -106,6 +106,15 @@ describe('causalLM', () => {
     });
 
     it('refuses sizes that cannot be', () => {
+      expect(() => causalLM(undefined as never)).to.throw(
+        'causalLM: config must be an object with vocabSize, got undefined',
+      );
+      expect(() => causalLM({ vocabSize: 5, headDim: 3 })).to.throw(
+        'causalLM: headDim must be a positive even integer, got 3',
+      );
+      expect(() => causalLM({ vocabSize: 5, hiddenDropout: 1 })).to.throw(
+        'causalLM: hiddenDropout must be in [0, 1), got 1',
+      );
       expect(() => causalLM({ vocabSize: 0 })).to.throw('causalLM: vocabSize must be a positive integer, got 0');
       expect(() => causalLM({ vocabSize: 5, numAttentionHeads: 4, numKeyValueHeads: 3 })).to.throw(
         'causalLM: numKeyValueHeads must divide numAttentionHeads, got 3 and 4',

@@ -129,7 +129,7 @@ describe('createCausalDecoder', () => {
 
     it('refuses an empty prompt', () => {
       expect(() => createCausalDecoder(causalLM(config)).prefill([[1], []], 2)).to.throw(
-        'prefill: every prompt needs a token, got none at prompt 1',
+        'createCausalDecoder: every prompt must have at least one token, got none at prompt 1',
       );
     });
   });

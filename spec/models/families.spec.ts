@@ -71,7 +71,7 @@ describe('familyOf', () => {
 
   it('refuses an unknown architecture by naming those it knows', () => {
     expect(() => familyOf({ model_type: 'mamba' }, 'my/model')).to.throw(
-      'loadPretrained: model_type in my/model/config.json must be one of llama, mistral, qwen2, qwen3, gpt2, got "mamba"; use a checkpoint of these families',
+      'familyOf: model_type in my/model/config.json must be one of llama, mistral, qwen2, qwen3, gpt2, got "mamba"; use a checkpoint of one of these families',
     );
     expect(() => familyOf({}, 'x')).to.throw('got undefined;');
     expect(() => familyOf({ ...llama, architectures: ['LlamaForSequenceClassification'] }, 'x')).to.throw(
@@ -122,14 +122,20 @@ describe('configs of checkpoints', () => {
 
   it('refuse what is not supported by one sentence', () => {
     expect(() => llamaConfig(rope({ rope_type: 'dynamic', factor: 2 }), 'x')).to.throw(
-      'x/config.json must use rotary embeddings that are supported, got rope_type "dynamic"; known are default, linear, llama3, yarn',
+      'x/config.json must use a supported rotary embedding, got rope_type "dynamic"; it must be one of default, linear, llama3, yarn',
     );
     expect(() => llamaConfig(rope({ rope_type: 'linear' }), 'x')).to.throw('got rope_type linear with');
     expect(() => llamaConfig(rope({ rope_type: 'default', partial_rotary_factor: 0.5 }), 'x')).to.throw(
-      'partial_rotary_factor 0.5; only whole heads are rotated',
+      'partial_rotary_factor 0.5; it must be 1',
     );
     expect(() => llamaConfig({ ...llama, quantization_config: { bits: 4 } }, 'x')).to.throw(
       'quantised checkpoints are not supported',
+    );
+    expect(() => llamaConfig({ ...llama, num_key_value_heads: 4 }, 'x', 'estimateMemory')).to.throw(
+      "estimateMemory: num_key_value_heads in x/config.json must divide num_attention_heads, got 4 and 6; use the checkpoint's own config",
+    );
+    expect(() => llamaConfig({ ...llama, hidden_size: 30 }, 'x')).to.throw(
+      "loadPretrained: hidden_size / num_attention_heads in x/config.json must be even, got 30 / 6; use the checkpoint's own config",
     );
     expect(() => llamaConfig({ ...llama, hidden_act: 'swiglu' }, 'x')).to.throw('hidden_act');
     expect(() => llamaConfig({ ...llama, hidden_size: '24' }, 'x')).to.throw('hidden_size');

@@ -7,7 +7,9 @@ import { forEachBackend } from '../support/backends';
 
 const file = new URL('../../../shared/data/instruments/Instruments.inter.json', import.meta.url);
 
-/** Hits and gains of the last item of every sequence, full ranking, ties by item number: [HR@5, NDCG@5, HR@10, NDCG@10]. */
+/**
+ * Hits and gains of the last item of every sequence, full ranking, ties by item number: [HR@5, NDCG@5, HR@10, NDCG@10].
+ */
 function evaluate(scorer: ItemScorer, sequences: readonly number[][]): number[] {
   const sums = [0, 0, 0, 0];
   const usersPerBatch = 256;
@@ -54,7 +56,8 @@ describe('floors on instruments, all users (SOURCES.md of the data)', () => {
       ]);
     });
     define(`Markov with ties by popularity is the higher floor${reason}`, () => {
-      expect(evaluate(markovScorer(train, numItems), sequences)).to.deep.equal([0.0669, 0.0545, 0.0801, 0.0588]); // a loop in Python gives the same
+      // a loop in Python gives the same
+      expect(evaluate(markovScorer(train, numItems), sequences)).to.deep.equal([0.0669, 0.0545, 0.0801, 0.0588]);
     });
   });
 });

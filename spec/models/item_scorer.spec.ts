@@ -27,7 +27,7 @@ describe('scorePrefixes', () => {
 
   it('refuses rows and lengths that differ in number', () => {
     expect(() => scorePrefixes(scorer, [[]], Int32Array.of(0), Int32Array.of())).to.throw(
-      'scorePrefixes: rows and lengths must be of the same length, got 1 and 0',
+      'scorePrefixes: rows and lengths must have the same length, got 1 and 0',
     );
   });
 

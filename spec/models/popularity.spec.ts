@@ -38,12 +38,14 @@ describe('popularityScorer', () => {
   });
 
   it('refuses a smoothing that leaves items without mass', () => {
-    expect(() => popularityScorer([], 3, { smoothing: 0 })).to.throw('popularity: smoothing must be above 0, got 0');
+    expect(() => popularityScorer([], 3, { smoothing: 0 })).to.throw(
+      'popularityScorer: smoothing must be above 0, got 0',
+    );
   });
 
   it('refuses an item outside the catalogue', () => {
     expect(() => popularityScorer([[0], [3]], 3)).to.throw(
-      'popularity: item numbers must be in [0, 3), got 3 in history 1',
+      'popularityScorer: item numbers must be in [0, 3), got 3 in history 1',
     );
   });
 });

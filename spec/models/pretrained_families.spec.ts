@@ -25,7 +25,10 @@ import {
 const TOLERANCE = 1e-4; // relative, of each tensor's largest value; what is seen is 3e-6
 const FAR_TOLERANCE = 2e-5; // exact angles are off by 5e-5 to 1e-4
 
-/** The model with the outputs that transformers calls hidden states: the embeddings, each block's, the final norm's; and the logits. */
+/**
+ * The model with the outputs that transformers calls hidden states: the embeddings, each block's, the final norm's; and
+ * the logits.
+ */
 function withHiddenStates(model: tfl.LayersModel): tfl.LayersModel {
   const blocks = model.layers.filter(({ name }) => /^(layers|h)_\d+$/.test(name));
   const norm = model.layers.find(({ name }) => name === 'norm' || name === 'ln_f') as tfl.layers.Layer;
@@ -200,8 +203,8 @@ describe('pretrained families', () => {
     it(`${name} has the ids and texts of Python's tokenizers`, async () => {
       const source = folderSource(checkpointFolder(name));
       const tokenizer = TextTokenizer.fromJSON(
-        await readJson(source, 'tokenizer.json'),
-        await readJson(source, 'tokenizer_config.json'),
+        await readJson(source, 'tokenizer.json', 'readJson'),
+        await readJson(source, 'tokenizer_config.json', 'readJson'),
       );
       for (const { text, ids, idsWithSpecialTokens, decoded, decodedWithoutSpecialTokens } of texts) {
         expect([...tokenizer.encode(text)], JSON.stringify(text)).to.deep.equal(ids);

@@ -73,4 +73,11 @@ describe('sasrecBatch', () => {
       tf.dispose([xs, ys]);
     });
   });
+
+  it('refuses no rows, and rows that are longer than the batch', () => {
+    expect(() => sasrecBatch([])).to.throw('sasrecBatch: there must be at least one row, got none');
+    expect(() => sasrecBatch(sasrecRows([2, 3, 1], 5), 2)).to.throw(
+      'sasrecBatch: length must be at least 3, that of the longest row, got 2',
+    );
+  });
 });

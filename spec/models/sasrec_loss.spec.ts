@@ -20,7 +20,7 @@ describe('sasrecLoss', () => {
       const model = sasrec(config);
       const hidden = normals(2 * 5 * 3, 1);
       const labels = [3, -100, 0, -100, -100, 6, -100, -100, -100, 2];
-      const table = sasrecEmbedding(model).itemTable().arraySync();
+      const table = sasrecEmbedding(model, 'sasrecLoss').itemTable().arraySync();
       let [sum, count] = [0, 0];
       labels.forEach((label, position) => {
         if (label < 0) return;
@@ -37,8 +37,8 @@ describe('sasrecLoss', () => {
 
     it('puts the repeat bias on the labels that come before in the row', () => {
       const model = sasrec(config);
-      sasrecEmbedding(model).setWeights(
-        sasrecEmbedding(model)
+      sasrecEmbedding(model, 'sasrecLoss').setWeights(
+        sasrecEmbedding(model, 'sasrecLoss')
           .getWeights()
           .map((weight) => (weight.size === 1 ? tf.tensor1d([-0.2]) : weight)),
       ); // -2

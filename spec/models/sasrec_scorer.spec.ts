@@ -107,7 +107,7 @@ describe('sasrecScorer', () => {
       layers: [tfl.layers.dense({ units: 1, inputShape: [2], kernelInitializer: 'zeros' })],
     });
     expect(() => sasrecScorer(model)).to.throw(
-      'sasrecEmbedding: the model must hold an ILRecSASRecEmbedding layer, got Dense; make it with sasrec()',
+      'sasrecScorer: the model must have an ILRecSASRecEmbedding layer, got Dense; make it with sasrec()',
     );
   });
 });

@@ -23,7 +23,8 @@ describe('rotaryFrequencies', () => {
   });
 
   it('keeps short waves, divides long ones and blends in between under llama3 scaling', () => {
-    // 20 positions turn a pair 20 f / 2 pi times: 3.2, 1.4, .62, .28, .12 ...: above 2 is kept, below .5 divided, the two between are blended.
+    // 20 positions turn a pair 20 f / 2 pi times: 3.2, 1.4, .62, .28, .12 ...: above 2 is kept, below .5 divided, the
+    // two between are blended.
     const { frequencies } = rotaryFrequencies(SIZE, THETA, {
       ropeType: 'llama3',
       factor: 4,
@@ -42,7 +43,8 @@ describe('rotaryFrequencies', () => {
   });
 
   it('keeps the first pairs, divides the last and blends by pair under yarn, with a scale of 0.1 ln(factor) + 1', () => {
-    // Pair 14 ln(64 / (r 2 pi)) / (2 ln 300) turns r times in 64 positions: 1.4 for r = 3, 4.0 for r = 0.4, so the bounds are 1 and 4 (4.0 rounded up is 4).
+    // Pair 14 ln(64 / (r 2 pi)) / (2 ln 300) turns r times in 64 positions: 1.4 for r = 3, 4.0 for r = 0.4, so the
+    // bounds are 1 and 4 (4.0 rounded up is 4).
     const { frequencies, amplitude } = rotaryFrequencies(SIZE, THETA, {
       ropeType: 'yarn',
       factor: 4,

@@ -26,7 +26,8 @@ describe('AdamW', () => {
     }
 
     it('moves the first step by the learning rate against the sign of the gradient, after decaying matrices only', () => {
-      // m / (1 - b1) = g and v / (1 - b2) = g^2, so the step is lr * sign(g); decay takes 0.1 * 0.5 of the matrix first.
+      // m / (1 - b1) = g and v / (1 - b2) = g^2, so the step is lr * sign(g); decay takes 0.1 * 0.5 of the matrix
+      // first.
       const matrix = variable([[1, -2]]);
       const bias = variable([1, -2]);
       const optimizer = new AdamW({ learningRate: 0.1, weightDecay: 0.5 });
@@ -83,6 +84,18 @@ describe('AdamW', () => {
       step(optimizer, [[1]]);
       expectClose(x, [-0.1]);
       expect(optimizer.learningRate).to.be.closeTo(0.2, 1e-12);
+      optimizer.dispose();
+    });
+
+    it('takes another constant rate between steps, which is also the one that is saved', () => {
+      const x = variable([0]);
+      const optimizer = new AdamW({ learningRate: 0.1, weightDecay: 0 });
+      step(optimizer, [[1]]);
+      optimizer.learningRate = 0.01;
+      expect(optimizer.learningRate).to.equal(0.01);
+      step(optimizer, [[1]]); // the gradient is the same, so m / sqrt(v) is 1
+      expectClose(x, [-0.11]);
+      expect(optimizer.getConfig().learningRate).to.equal(0.01);
       optimizer.dispose();
     });
 
@@ -152,7 +165,14 @@ describe('AdamW', () => {
   it('refuses coefficients out of range', () => {
     expect(() => new AdamW({ learningRate: -1 })).to.throw('AdamW: learningRate must be 0 or more, got -1');
     expect(() => new AdamW({} as { learningRate: number })).to.throw(
-      'AdamW: learningRate must be given, got none; 1e-3 is usual for a model from nothing, 1e-4 for an adapter',
+      'AdamW: learningRate must be given, got none; 1e-3 is usual for a new model, 1e-4 for an adapter',
+    );
+    expect(() => (new AdamW({ learningRate: 1 }).learningRate = NaN)).to.throw(
+      'AdamW: learningRate must be 0 or more, got NaN',
+    );
+    const scheduled = new AdamW({ learningRate: () => 1 });
+    expect(() => (scheduled.learningRate = 0.5)).to.throw(
+      'AdamW: learningRate must be a number to be assigned, got a schedule and 0.5; change the schedule that the optimizer was made with',
     );
     expect(() => new AdamW({ learningRate: 1, beta1: 1 })).to.throw('AdamW: beta1 must be in [0, 1), got 1');
     expect(() => new AdamW({ learningRate: 1, weightDecay: -1 })).to.throw(

@@ -68,8 +68,8 @@ describe('AdamW in compile and fit', () => {
     });
 
     it('warms up and falls with the schedule, a step for each batch', async () => {
-      // The loss is the sum of the outputs, whose gradient at the bias is the same in each step: Adam moves it by the rate. Batches of 3: 2 steps an epoch.
-      // Rates of linear, 4 steps, warm-up 2, highest 0.4: 0.2, 0.4, 0.4, 0.2.
+      // The loss is the sum of the outputs, whose gradient at the bias is the same in each step: Adam moves it by the
+      // rate. Batches of 3: 2 steps an epoch. Rates of linear, 4 steps, warm-up 2, highest 0.4: 0.2, 0.4, 0.4, 0.2.
       const trained = model();
       const bias = (): number => (weightsOf(trained).get('head/bias') as Float32Array)[0];
       const start = bias();
@@ -84,7 +84,8 @@ describe('AdamW in compile and fit', () => {
     });
 
     it('clips the gradient of the whole model', async () => {
-      // A large epsilon makes Adam's first step rate * g / epsilon: the steps of all weights together are as long as the clipped gradient.
+      // A large epsilon makes Adam's first step rate * g / epsilon: the steps of all weights together are as long as
+      // the clipped gradient.
       const trained = model();
       const before = weightsOf(trained);
       trained.compile({

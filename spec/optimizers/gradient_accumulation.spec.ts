@@ -131,6 +131,18 @@ describe('accumulateGradients', () => {
       expect(difference(unweighted, large)).to.be.above(1e-4);
     });
 
+    it('hands an assigned learning rate on', () => {
+      const x = tf.tidy(() => tf.variable(tf.tensor1d([1])));
+      const optimizer = accumulateGradients(new AdamW({ learningRate: 0.5, weightDecay: 0 }), { steps: 1 });
+      optimizer.learningRate = 0.25;
+      const gradient = tf.tensor1d([3]);
+      optimizer.applyGradients([{ name: x.name, tensor: gradient }]);
+      expect(x.dataSync()[0]).to.be.closeTo(0.75, 1e-5);
+      expect(optimizer.learningRate).to.equal(0.25);
+      tf.dispose([x, gradient]);
+      optimizer.dispose();
+    });
+
     it('equals the large batch under ilrec, in fitDataset', async () => {
       const run = async (batches: [number, number][], steps: number): Promise<Float32Array[]> => {
         const start = model();

@@ -115,7 +115,7 @@ export const lossCases: readonly ParityCase[] = [
     tf.sum(crossLayerDistillation(final, intermediate, {})),
   ),
   lossCase('cross-layer distillation on items', 'intermediate', (final, intermediate) =>
-    tf.sum(crossLayerDistillation(final, intermediate, { itemTokens: [2, 3, 5, 7, 11] })),
+    tf.sum(crossLayerDistillation(final, intermediate, { distillationTokens: [2, 3, 5, 7, 11] })),
   ),
   lossCase('collaborative reward', 'final', (final, _, given) =>
     collaborativeReward(final, given.labels, negativesOf(given).mask, given.reward),

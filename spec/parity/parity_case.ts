@@ -28,7 +28,10 @@ export async function numbersOf(tensors: readonly tf.Tensor[]): Promise<number[]
   return parts.flatMap((part) => [...part]);
 }
 
-/** Largest difference of two lists, relative to the largest number of the reference if that is above 1; Infinity if the lengths differ or a number is not finite. */
+/**
+ * Largest difference of two lists, relative to the largest number of the reference if that is above 1; Infinity if the
+ * lengths differ or a number is not finite.
+ */
 export function difference(found: readonly number[], reference: readonly number[]): number {
   if (found.length !== reference.length) return Infinity;
   const size = reference.reduce((most, value) => Math.max(most, Math.abs(value)), 1);

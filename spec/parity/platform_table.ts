@@ -8,7 +8,10 @@ export interface PlatformResult {
   readonly platform: string;
   /** Cases that passed, of how many. */
   readonly passed: Readonly<Record<string, readonly [number, number]>>;
-  /** The largest difference of a case, divided by its tolerance: 1 is the limit. Null if a case gave no numbers, or unequal ones where equal ones are required. */
+  /**
+   * The largest difference of a case, divided by its tolerance: 1 is the limit. Null if a case gave no numbers, or
+   * unequal ones where equal ones are required.
+   */
   readonly largestShare: number | null;
   readonly stepsPerSecond: number | null;
 }

@@ -14,7 +14,10 @@ import { trainingCases } from './training_cases';
 
 export const parityCases: readonly ParityCase[] = [...lossCases, ...layerCases, ...trainingCases];
 
-/** Computes every case on the current backend. @param timed whether to time the demo's model too, which takes minutes on a slow platform. */
+/**
+ * Computes every case on the current backend.
+ * @param timed whether to time the demo's model too, which takes minutes on a slow platform.
+ */
 export async function runCases(timed: boolean): Promise<PlatformRun> {
   const numbers: Record<string, number[]> = {};
   const errors: Record<string, string> = {};

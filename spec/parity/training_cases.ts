@@ -78,7 +78,9 @@ const fiftySteps: ParityCase = {
   },
 };
 
-/** SASRec, whose loss reads the items seen from the labels: the loss of each of ten steps, and the weights after them. */
+/**
+ * SASRec, whose loss reads the items seen from the labels: the loss of each of ten steps, and the weights after them.
+ */
 const sasrecSteps: ParityCase = {
   group: 'training',
   name: '10 steps of SASRec with its repeat bias and dropout',

@@ -113,7 +113,7 @@ describe('hubSource', () => {
     const storage = join(options.cacheDir, 'models--someone--tiny-llama');
     expect(await refusal(hubSource(ID, options))).to.match(
       new RegExp(
-        `^loadPretrained: ${ID} must be in the cache where the hub cannot be reached, got no whole copy under ${storage} \\(".+"\\); check the id, the network and the proxy$`,
+        `^hubSource: ${ID} must be in the cache when the hub cannot be reached, got no complete copy under ${storage} \\(".+"\\); check the id, the network and the proxy$`,
       ),
     );
     process.env.HF_HUB_OFFLINE = '1';
@@ -123,7 +123,7 @@ describe('hubSource', () => {
   it('goes on with a download that was interrupted', async () => {
     hub.faults = { breakAfter: 1000 };
     expect(await refusal(hubSource(ID, options))).to.match(
-      /^loadPretrained: model\.safetensors of someone\/tiny-llama must be downloaded, got ".+"; run it again, it goes on where it stopped$/,
+      /^hubSource: model\.safetensors of someone\/tiny-llama must be downloaded, got ".+"; run it again, the download resumes$/,
     );
     const progress: { file: string; receivedBytes: number; totalBytes: number }[] = [];
     const source = await hubSource(ID, { ...options, onDownload: (step) => progress.push(step) });
@@ -140,7 +140,7 @@ describe('hubSource', () => {
   it('refuses content that is not what the hub announced, and keeps none of it', async () => {
     hub.faults = { damaged: 'x' };
     expect(await refusal(hubSource(ID, options))).to.match(
-      /^loadPretrained: model\.safetensors of someone\/tiny-llama must have the checksum [0-9a-f]{64}, got [0-9a-f]{64}; run it again$/,
+      /^hubSource: model\.safetensors of someone\/tiny-llama must have the checksum [0-9a-f]{64}, got [0-9a-f]{64}; run it again$/,
     );
     hub.faults = {};
     expect(await (await hubSource(ID, options)).read('model.safetensors')).to.deep.equal(weights);
@@ -173,17 +173,17 @@ describe('hubSource', () => {
     expect([...hub.tokens]).to.deep.equal(['Bearer hf_secret']);
     hub.faults = { status: 401 };
     expect(await refusal(hubSource('someone/gated', options))).to.equal(
-      'loadPretrained: someone/gated must be readable, got 401 from the hub; check the id, accept its licence there and give a token',
+      'hubSource: someone/gated must be readable, got 401 from the hub; check the id, accept its licence there and give a token',
     );
     hub.faults = {};
     expect(await refusal(hubSource(ID, { ...options, revision: 'v9' }))).to.equal(
-      `loadPretrained: ${ID} must be on the hub at revision "v9", got 404; check the id and the revision`,
+      `hubSource: ${ID} must be on the hub at revision "v9", got 404; check the id and the revision`,
     );
     expect(await refusal(hubSource(ID, { ...options, token: 'secret' }))).to.equal(
-      'loadPretrained: token must start with "hf_", got 6 other characters; copy it again from the hub\'s settings',
+      'hubSource: token must start with "hf_", got 6 other characters; copy it again from the hub\'s settings',
     );
     expect(await refusal(hubSource(ID, { ...options, revision: '../x' }))).to.equal(
-      'loadPretrained: revision must be a branch, tag or commit, got "../x"',
+      'hubSource: revision must be a branch, tag or commit, got "../x"',
     );
   });
 

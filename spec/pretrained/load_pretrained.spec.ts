@@ -109,16 +109,16 @@ describe('loadPretrainedFrom', () => {
 
   it('names what a config of another model leaves out and adds', async () => {
     expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_hidden_layers: 3 } })).to.match(
-      /^loadPretrained: SRC must hold every tensor of LlamaForCausalLM, got none of "model\.layers\.2\.input_layernorm\.weight", (".*", ){3}"[^"]*" and 4 more; use a complete copy of the checkpoint and its own config\.json$/,
+      /^loadPretrainedFrom: SRC must hold every tensor of LlamaForCausalLM, got none of "model\.layers\.2\.input_layernorm\.weight", (".*", ){3}"[^"]*" and 4 more; use a complete copy of the checkpoint and its own config\.json$/,
     );
     expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_hidden_layers: 1 } })).to.match(
-      /^loadPretrained: SRC must hold tensors that LlamaForCausalLM with this config\.json has, got "model\.layers\.1\.input_layernorm\.weight", .* and 4 more as well; use the config\.json of the same checkpoint$/,
+      /^loadPretrainedFrom: SRC must hold only the tensors of LlamaForCausalLM with this config\.json, got "model\.layers\.1\.input_layernorm\.weight", .* and 4 more as well; use the config\.json of the same checkpoint$/,
     );
     expect(await refusal({ 'config.json': { ...SMALL_CONFIG, num_key_value_heads: 3 } })).to.equal(
-      'loadPretrained: config.json of SRC says that "model.layers.0.self_attn.k_proj.weight" is [12, 12], got [4, 12] in model.safetensors; use the config.json of the same checkpoint',
+      'loadPretrainedFrom: config.json of SRC says that "model.layers.0.self_attn.k_proj.weight" is [12, 12], got [4, 12] in model.safetensors; use the config.json of the same checkpoint',
     );
     expect(await refusal({ 'model.safetensors': safetensorsOf(without('model.norm.weight')) })).to.equal(
-      'loadPretrained: SRC must hold every tensor of LlamaForCausalLM, got none of "model.norm.weight"; use a complete copy of the checkpoint and its own config.json',
+      'loadPretrainedFrom: SRC must hold every tensor of LlamaForCausalLM, got none of "model.norm.weight"; use a complete copy of the checkpoint and its own config.json',
     );
   });
 
@@ -206,13 +206,13 @@ describe('loadPretrainedFrom', () => {
     const message = async (own: Record<string, object>): Promise<string> =>
       await messageOf(loadPretrainedFrom(memorySource(own, 'SRC')));
     expect(await message({})).to.equal(
-      "loadPretrained: SRC must have config.json, got no such file; give the folder, URL or id of a checkpoint in Hugging Face's layout",
+      "loadPretrainedFrom: SRC must have config.json, got no such file; give the folder, URL or id of a checkpoint in Hugging Face's layout",
     );
     expect(await message({ 'adapter_config.json': {} })).to.equal(
-      'loadPretrained: SRC must have config.json, got no such file; it is an adapter: load the model that it was trained on, then the adapter',
+      'loadPretrainedFrom: SRC must have config.json, got no such file; it is an adapter: load its base model first, then the adapter with loadAdapter',
     );
     expect(await refusal({ 'config.json': { ...SMALL_CONFIG, model_type: 'bert' } })).to.match(
-      /^loadPretrained: model_type in SRC\/config\.json must be one of llama, .*, got "bert"; use a checkpoint of these families$/,
+      /^loadPretrainedFrom: model_type in SRC\/config\.json must be one of llama, .*, got "bert"; use a checkpoint of one of these families$/,
     );
     expect(await refusal({ 'tokenizer.json': { model: {} } })).to.contain(
       'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab',
@@ -227,7 +227,7 @@ describe('loadPretrainedFrom', () => {
       await read(file, start, file === 'model.safetensors' && ++calls === 9 ? (end as number) - 1 : end);
     const before = tf.memory().numTensors;
     expect(await messageOf(loadPretrainedFrom(source))).to.match(
-      /^openSafetensors: model\.safetensors of SRC must be whole, got its end within ".*"; use another copy of it$/,
+      /^loadPretrainedFrom: model\.safetensors of SRC must be whole, got its end within ".*"; use another copy of it$/,
     );
     expect(tf.memory().numTensors).to.equal(before);
   });
@@ -240,7 +240,7 @@ describe('loadPretrainedFrom', () => {
     engine.memory = () => ({ ...info, numBytes: 4032 * 2 ** 20 - 5000 });
     try {
       expect(await messageOf(loadPretrainedFrom(memorySource(files)))).to.match(
-        /^loadPretrained: the wasm backend has 4\.9 KiB left, got a need of 9\.\d KiB /,
+        /^loadPretrainedFrom: the wasm backend has 4\.9 KiB left, but 9\.\d KiB are needed /,
       );
     } finally {
       Reflect.deleteProperty(engine, 'memory');
@@ -252,7 +252,7 @@ describe('loadPretrainedFrom', () => {
     const source = memorySource(files, 'SRC');
     const bytes = 4 * [...tensors.values()].reduce((sum, { values }) => sum + values.length, 0);
     expect(await messageOf(loadPretrainedFrom(source, { maxBytes: bytes - 1 }))).to.match(
-      /^loadPretrained: the (cpu|wasm) backend has 9\.\d KiB left, got a need of 9\.\d KiB \(weights 9\.\d KiB\); its weights alone are 9\.\d KiB: use a smaller checkpoint or a backend with more memory$/,
+      /^loadPretrainedFrom: the (cpu|wasm) backend has 9\.\d KiB left, but 9\.\d KiB are needed \(weights 9\.\d KiB\); its weights alone are 9\.\d KiB: use a smaller checkpoint or a backend with more memory$/,
     );
     expect(source.reads.filter(({ file }) => file === 'model.safetensors')).to.have.length(2); // the header
     disposeModel((await loadPretrainedFrom(source, { maxBytes: bytes })).model);
@@ -286,7 +286,7 @@ describe('loadPretrained', () => {
     Object.assign(process, { availableMemory: () => 5000 });
     try {
       expect(await messageOf(loadPretrained(at))).to.match(
-        /^loadPretrained: the (cpu|wasm|node) backend has 4\.9 KiB left, got a need of /,
+        /^loadPretrained: the (cpu|wasm|node) backend has 4\.9 KiB left, but .* are needed /,
       );
       disposeModel((await loadPretrained(at, { maxBytes: 1e9 })).model);
     } finally {

@@ -45,7 +45,8 @@ const large = {
   head_dim: 6,
   num_hidden_layers: 3,
 }; // read tile by tile
-const wide = { ...llama, vocab_size: 97, hidden_size: 256, intermediate_size: 688, num_hidden_layers: 2, head_dim: 64 }; // kernels too large to be joined
+// kernels too large to be joined
+const wide = { ...llama, vocab_size: 97, hidden_size: 256, intermediate_size: 688, num_hidden_layers: 2, head_dim: 64 };
 
 /** What a step of variableGrads under ILRec's loss holds at its peak beside the weights, by what the engine counts. */
 function trainingPeak(config: HuggingFaceConfig, request: MemoryRequest): number {
@@ -90,7 +91,8 @@ describe('estimateMemory', () => {
   before(async () => void (await tf.setBackend('cpu')));
 
   it('counts weights, gradients and moments exactly', () => {
-    // embedding and head 13 * 12 each; a block: norms 2 * 12, q and o 12 * 12, k and v 12 * 4, MLP 3 * 12 * 17; final norm 12
+    // embedding and head 13 * 12 each; a block: norms 2 * 12, q and o 12 * 12, k and v 12 * 4, MLP 3 * 12 * 17; final
+    // norm 12
     const numbers = 2 * 156 + 2 * (24 + 288 + 96 + 612) + 12;
     const of = (request: Partial<MemoryRequest>): number[] => {
       const { weights, gradients, optimizer, activations, loss, total } = estimateMemory({
@@ -305,12 +307,14 @@ describe('estimateMemory', () => {
         numNegativeLayers: 2,
         lora: { rank: 2, targets: ['q_proj'] },
       } as const;
-      const streamed = backend === 'tensorflow' ? { ...large, vocab_size: 10 * large.vocab_size } : large; // where ten times as many logits are made at once
+      // where ten times as many logits are made at once
+      const streamed = backend === 'tensorflow' ? { ...large, vocab_size: 10 * large.vocab_size } : large;
       const larger = { ...streamed, vocab_size: 4 * streamed.vocab_size };
       const of = (config: HuggingFaceConfig, change: Partial<MemoryRequest> = {}): MemoryEstimate =>
         estimateMemory({ config, ...request, ...change });
       expect(of(larger).loss).to.equal(of(streamed).loss);
-      expect(of(larger).largestTensor).to.equal(4 * (larger.vocab_size * 24)); // the embedding; logits never exist as a whole
+      // the embedding; logits never exist as a whole
+      expect(of(larger).largestTensor).to.equal(4 * (larger.vocab_size * 24));
       if (backend === 'wasm')
         expect(trainingPeak(larger, request) / trainingPeak(large, request)).to.be.within(0.95, 1.05);
       for (const trained of [{ lora: undefined }, { lora: { ...request.lora, trainModules: ['embed_tokens'] } }]) {
@@ -320,7 +324,8 @@ describe('estimateMemory', () => {
         ];
         expect(more.gradients + more.loss).to.be.above(less.gradients + less.loss);
       }
-      const adapted = { lora: { rank: 2, targets: ['lm_head'] } }; // its logits are made at once, about four times as many
+      // its logits are made at once, about four times as many
+      const adapted = { lora: { rank: 2, targets: ['lm_head'] } };
       expect(of(larger, adapted).loss / of(streamed, adapted).loss).to.be.within(3.99, 4);
       expect(of(streamed, adapted).loss).to.be.above(of(streamed).loss);
     });
@@ -374,7 +379,7 @@ describe('estimateMemory', () => {
     });
     expect(refusal({ model: foreign })).to.throw(
       IlrecError,
-      'estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers table; train a batch and look at tf.profile instead',
+      'estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers table; measure a training step with tf.profile instead',
     );
     const own = causalLM({
       vocabSize: 7,

@@ -98,7 +98,7 @@ describe('refuseAboveMemory', () => {
 
   it('says in one sentence what is needed, for what, and what would fit', () => {
     expect(refusal(training, limit(8192), 'trainRun')).to.match(
-      /^trainRun: the wasm backend has 8\.0 GiB left, got a need of \d+\.\d GiB \(weights 513\.1 MiB, gradients 513\.1 MiB, optimizer 1\.0 GiB, activations \d+\.\d GiB, loss [\d.]+ [MG]iB\); gradient checkpointing would fit$/,
+      /^trainRun: the wasm backend has 8\.0 GiB left, but \d+\.\d GiB are needed \(weights 513\.1 MiB, gradients 513\.1 MiB, optimizer 1\.0 GiB, activations \d+\.\d GiB, loss [\d.]+ [MG]iB\); gradient checkpointing would fit$/,
     );
   });
 

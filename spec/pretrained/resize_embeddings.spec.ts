@@ -189,21 +189,21 @@ describe('resizeTokenEmbeddings', () => {
         'resizeTokenEmbeddings: the model must have a layer of class ILRecTokenEmbedding, got none; build it with causalLM or loadPretrained',
       );
       expect(message(() => resizeTokenEmbeddings(lm, 10))).to.equal(
-        'resizeTokenEmbeddings: vocabSize must be an integer of at least 11, that of embed_tokens, got 10; a vocabulary only grows',
+        'resizeTokenEmbeddings: vocabSize must be an integer of at least 11, that of embed_tokens, got 10; a vocabulary can only grow',
       );
       expect(
         message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(11, 12), embedding: normals(D, 1) })),
       ).to.equal(
-        'resizeTokenEmbeddings: rows of embed_tokens must be 2 of 12 numbers, got 12 numbers in all; make them from the table of this model',
+        'resizeTokenEmbeddings: rows of embed_tokens must be 2 of 12 values, got 12 values in all; make them from the table of this model',
       );
       expect(
         message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(13), embedding: normals(D, 1) })),
-      ).to.equal("resizeTokenEmbeddings: rows must be of tokens in [0, 13), got 13; use the tokenizer's vocabSize");
+      ).to.equal("resizeTokenEmbeddings: rows must belong to tokens in [0, 13), got 13; use the tokenizer's vocabSize");
       expect(
         message(() => resizeTokenEmbeddings(lm, 13, { ids: Int32Array.of(12, 12), embedding: normals(2 * D, 1) })),
-      ).to.equal('resizeTokenEmbeddings: rows must be of distinct tokens, got 1 twice; give one row per token');
+      ).to.equal('resizeTokenEmbeddings: rows must belong to distinct tokens, got 1 twice; give one row per token');
       const carried = (name: string): string =>
-        `resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on ${name}; resize it first and add them then`;
+        `resizeTokenEmbeddings: the model must have no adapters, gradient checkpointing or taps, got some on ${name}; resize it first, then add them`;
       const adapter = addLora(lm, { targets: ['q_proj'], rank: 2 });
       expect(message(() => resizeTokenEmbeddings(lm, 13))).to.equal(carried('causal_lm'));
       adapter.remove();
@@ -211,7 +211,7 @@ describe('resizeTokenEmbeddings', () => {
       lm.compile({ optimizer: 'sgd', loss: method.loss as (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor });
       method.attach(lm);
       expect(message(() => resizeTokenEmbeddings(lm, 13))).to.match(
-        /^resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on /,
+        /^resizeTokenEmbeddings: the model must have no adapters, gradient checkpointing or taps, got some on /,
       );
       method.detach();
       disposeModel(lm);

@@ -152,7 +152,7 @@ describe('savePretrained', () => {
     const message = async (change: object): Promise<string> =>
       await refusal(savePretrained(out, { model, config: { ...config, ...change } }));
     expect(await message({ tie_word_embeddings: true })).to.equal(
-      'savePretrained: config must describe every weight of the model, got none that has "lm_head/weight"; use the config that the model was loaded with',
+      'savePretrained: config must describe every weight of the model, got one without "lm_head/weight"; use the config that the model was loaded with',
     );
     expect(await message({ num_hidden_layers: 3 })).to.equal(
       'savePretrained: the model must have the weights that config describes, got no "layers_2/input_layernorm"; use the config that the model was loaded with',
@@ -214,7 +214,7 @@ describe('savePretrained', () => {
     await mkdir(out);
     await writeFile(join(out, 'thesis.txt'), 'precious');
     expect(await refusal(savePretrained(out, pretrained))).to.equal(
-      `savePretrained: ${out} must be new, empty or an earlier checkpoint, got a folder that holds thesis.txt; choose another one`,
+      `savePretrained: ${out} must be new, empty or an earlier checkpoint, got a folder with thesis.txt; choose another one`,
     );
     expect(await refusal(savePretrained(join(out, 'thesis.txt'), pretrained))).to.equal(
       `savePretrained: ${join(out, 'thesis.txt')} must be a folder, got a file; choose another name`,

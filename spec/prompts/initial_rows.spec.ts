@@ -91,7 +91,8 @@ describe('initialRows', () => {
         Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
       const mean = mix(...table.map((row): [number, number[]] => [1 / table.length, row]));
       const spread = deviationOf(table.flatMap((row) => row.map((value, d) => value - mean[d])));
-      expect(deviationOf(rows.flat().map((value, i) => value - still[i])) / spread).to.be.within(0.235, 0.265); // 1200 draws: a standard deviation of 0.005
+      // 1200 draws: a standard deviation of 0.005
+      expect(deviationOf(rows.flat().map((value, i) => value - still[i])) / spread).to.be.within(0.235, 0.265);
       expect((await rowsOf(many, { noise: 0.25, seed: 3 })).rows).to.deep.equal(rows);
       expect((await rowsOf(many, { noise: 0.25, seed: 4 })).rows).to.not.deep.equal(rows);
     });
@@ -123,10 +124,10 @@ describe('initialRows', () => {
       const untitled = lcRecLanguage({ tokenizer, templates, semanticIds: [['<a_0>']] });
       const table = tf.zeros<tf.Rank.R2>([67, D]);
       expect(await message(initialRows(table, untitled, { strategy: 'level' }))).to.equal(
-        "initialRows: strategy 'level' must have titles, got none; give titles or take 'vocabulary'",
+        "initialRows: strategy 'level' needs titles, got none; give titles or use 'vocabulary'",
       );
       expect(await message(initialRows(table, language))).to.equal(
-        'initialRows: the table must have a row for every token of a title, got 67 rows and token 67; use the model that the tokenizer belongs to',
+        'initialRows: the table must have a row for every token of a title, got 67 rows and token 67; use the model of this tokenizer',
       );
       expect(await message(initialRows(table, language, { noise: -1 }))).to.equal(
         'initialRows: noise must be 0 or more, got -1',

@@ -218,11 +218,14 @@ describe('lcRecLanguage', () => {
     expect(() => language({ semanticIds: [] })).to.throw(
       'lcRecLanguage: there must be at least one item, got none; give one semantic id per item',
     );
+    expect(() => lcRecLanguage(undefined as never)).to.throw(
+      'lcRecLanguage: tokenizer must be a TextTokenizer, got undefined; use a checkpoint with tokenizer.json',
+    );
     expect(() => language({ semanticIds: [['<a_0>'], []] })).to.throw(
-      'lcRecLanguage: an item must have at least one token, none of them empty, got [] for item 1; give it a semantic id',
+      'lcRecLanguage: a semantic id must have at least one token and no empty one, got [] for item 1',
     );
     expect(() => language({ titles: ['Saw'] })).to.throw(
-      'lcRecLanguage: titles must be one per semantic id, got 1 for 4; write null for an item without a title',
+      'lcRecLanguage: titles must have one entry per semantic id, got 1 for 4; use null for an item without a title',
     );
     expect(() => language({ tokenizer: byteTokenizer({ named: false }) })).to.throw(
       'lcRecLanguage: responses must end with a token of the tokenizer, got none; set eosTokenId below 263',
@@ -231,7 +234,7 @@ describe('lcRecLanguage', () => {
       'lcRecLanguage: responses must end with a token of the tokenizer, got 263; set eosTokenId below 263',
     );
     expect(() => language({ bosTokenId: 263 })).to.throw(
-      'lcRecLanguage: bosTokenId must be a token in [0, 263), got 263; null writes none',
+      'lcRecLanguage: bosTokenId must be a token in [0, 263), got 263; use null for none',
     );
     expect(() => language({ rememberedPrompts: 0 })).to.throw(
       'lcRecLanguage: rememberedPrompts must be a positive integer, got 0',
@@ -244,7 +247,7 @@ describe('lcRecLanguage', () => {
       'lcRecLanguage: items must be integers in [0, 4), got 7 at 1 of sequence 1; use item numbers of the catalogue',
     );
     expect(() => language({ titles: undefined }).examples([[0], []])).to.throw(
-      'lcRecLanguage: there must be at least one example, got none; give users with two items or more, or tasks a weight above 0',
+      'lcRecLanguage: there must be at least one example, got none; give users with at least two items, or a task a weight above 0',
     );
     expect(() => language().examples([[0, 1]], { minHistory: -1 })).to.throw(
       'lcRecLanguage: minHistory must be an integer of at least 0, got -1',

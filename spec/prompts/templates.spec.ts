@@ -30,7 +30,7 @@ describe('parsePromptTemplates', () => {
 
   it('says where a file is no JSON', () => {
     expect(() => parsePromptTemplates('{\n  "tasks": ,', 'shop.json')).to.throw(
-      'parsePromptTemplates: shop.json must be JSON, got "," at line 2, column 12; mend it there',
+      'parsePromptTemplates: shop.json must be JSON, got "," at line 2, column 12; fix it there',
     );
   });
 
@@ -52,12 +52,12 @@ describe('parsePromptTemplates', () => {
     } catch (error) {
       message = (error as Error).message;
     }
-    expect(message.split('\n')[0]).to.equal('parsePromptTemplates: shop.json must follow the rules of templates:');
+    expect(message.split('\n')[0]).to.equal('parsePromptTemplates: shop.json must be valid templates:');
     for (const [rule, key] of [
-      ['may show {history:id} or {history:title}, got {titel}', 'tasks.nextItem.templates[0]'],
-      ['must show {history:id} or {history:title}, got "no place"', 'tasks.nextItem.templates[1]'],
-      ['must write a brace that is text twice, got "a { b {history:id}"', 'tasks.nextItem.templates[2]'],
-      ['may show {id}, got {title}', 'tasks.titleOfId.templates[0]'],
+      ['may contain {history:id} or {history:title}, got {titel}', 'tasks.nextItem.templates[0]'],
+      ['must contain {history:id} or {history:title}, got "no place"', 'tasks.nextItem.templates[1]'],
+      ['must double a literal brace, got "a { b {history:id}"', 'tasks.nextItem.templates[2]'],
+      ['may contain {id}, got {title}', 'tasks.titleOfId.templates[0]'],
       ['must hold {prompt} once, got "no place"', 'format'],
     ])
       expect(message).to.include(`✖ ${rule}\n  → at ${key}`);
@@ -72,7 +72,9 @@ describe('parsePromptTemplates', () => {
   });
 
   it('refuses a format that shows an item, and a file without a template for the next item', () => {
-    expect(() => parsePromptTemplates({ format: '{prompt} {title}', tasks })).to.throw('may show nothing, got {title}');
+    expect(() => parsePromptTemplates({ format: '{prompt} {title}', tasks })).to.throw(
+      'may contain nothing, got {title}',
+    );
     expect(() => parsePromptTemplates({ tasks: {} })).to.throw('→ at tasks.nextItem');
   });
 });

@@ -122,16 +122,25 @@ describe('titleLanguage', () => {
       "titleLanguage: each item must have a title, got 1 without: B02; give them titles or set untitled to 'id'",
     );
     expect(() => language(['a'], { itemIds: [] })).to.throw(
-      'titleLanguage: itemIds must be one per title, got 0 for 1; give both in the order of the catalogue',
+      'titleLanguage: itemIds must have one entry per title, got 0 for 1; give both in the order of the catalogue',
+    );
+    expect(() => titleLanguage({ tokenizer: null as never, titles: ['a'] })).to.throw(
+      'titleLanguage: tokenizer must be a TextTokenizer, got null; use a checkpoint with tokenizer.json, or TextTokenizer.fromJSON',
+    );
+    expect(() => titleLanguage({ tokenizer: byteTokenizer(), titles: undefined as never })).to.throw(
+      'titleLanguage: there must be at least one item, got none',
     );
     expect(() => language(['a'], { tokenizer: byteTokenizer({ named: false }) })).to.throw(
       'titleLanguage: responses must end with a token of the tokenizer, got none; set eosTokenId below 259',
     );
     expect(() => language(['a'], { templates: { tasks: { nextItem: { templates: ['{history:id}'] } } } })).to.throw(
-      'titleLanguage: templates must call items by their titles, got {history:id} in a template of nextItem; write {history:title}',
+      'titleLanguage: templates must name items by their titles, got {history:id} in a template of nextItem; write {history:title}',
     );
     expect(() =>
       language(['a'], { templates: { tasks: { ...templates.tasks, idOfTitle: { templates: ['{title}'] } } } }),
-    ).to.throw('titleLanguage: tasks must be about titles alone, got idOfTitle; leave it out');
+    ).to.throw('titleLanguage: tasks must be about titles only, got idOfTitle; leave it out');
+    expect(() => language(['a'], { templates: { tasks: { nextItem: { templates: ['{titel}'] } } } })).to.throw(
+      /^titleLanguage: templates must be valid templates:/,
+    );
   });
 });

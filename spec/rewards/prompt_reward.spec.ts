@@ -56,7 +56,10 @@ function contextOf(rows: readonly PromptRow[], vocabSize: number): RewardContext
   };
 }
 
-/** For each token of a response that is one item, the share of the items behind each token, by loops over all items in float64. */
+/**
+ * For each token of a response that is one item, the share of the items behind each token, by loops over all items in
+ * float64.
+ */
 function reference(
   sequences: readonly (readonly number[])[],
   history: readonly number[] | null,

@@ -120,7 +120,8 @@ function expectReference(sequences: number[][], rows: number[][], vocabSize: num
 describe('trieReward', () => {
   forEachBackend(() => {
     it("gives each token the recommender's mass of the items behind it", () => {
-      // counts + 1: item 0 [2, 4]: 5, item 1 [2, 5]: 1, item 2 [3, 4]: 2. At the root 6/8 and 2/8; after 2: 5/6 and 1/6; after 3 only 4 may follow.
+      // counts + 1: item 0 [2, 4]: 5, item 1 [2, 5]: 1, item 2 [3, 4]: 2. At the root 6/8 and 2/8; after 2: 5/6 and
+      // 1/6; after 3 only 4 may follow.
       const sequences = [
         [2, 4],
         [2, 5],

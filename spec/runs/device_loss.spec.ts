@@ -38,7 +38,7 @@ describe('a WebGPU device that is lost while it trains', () => {
 
   it('ends training with one sentence, and a resumed run has the losses of one that lost nothing, on another device of the process too', async () => {
     const sentence =
-      /^IlrecError: webgpu: reading needs the device, got it lost \(destroyed: .*\) with every tensor on it; useBackend\('webgpu'\) starts another: make the model again and resume training from the last checkpoint$/;
+      /^IlrecError: webgpu: the device was lost \(destroyed: .*\) with every tensor on it; call useBackend\('webgpu'\) to start another, make the model again and resume training from the last checkpoint$/;
     expect(await train('whole')).to.equal('done');
     expect(await train('lost', '5')).to.match(sentence);
     expect(await train('lost')).to.equal('done');

@@ -152,7 +152,7 @@ describe('trainRun over text', () => {
       );
     expect(() => refuse(1e9)).to.not.throw();
     expect(() => refuse(2e7)).to.throw(
-      /^trainRun: the wasm backend has 19\.1 MiB left, got a need of \d+\.\d MiB \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/,
+      /^trainRun: the wasm backend has 19\.1 MiB left, but \d+\.\d MiB are needed \(weights .*, loss .*\); gradient checkpointing and batchSize 16 would fit$/,
     );
     disposeModel(text.model);
   });
@@ -178,7 +178,7 @@ describe('trainRun over text', () => {
     expect(existsSync(join(out, 'prompts.json'))).to.equal(true);
     expect((await evaluateRun({ run: out, users: 3 })).users).to.equal(3);
     expect(await messageOf(run('sft', { ...bigRec, items: { ...bigRec.items, prompts } }, { name: 'other' }))).to.match(
-      /^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; mend it there$/,
+      /^items\.prompts must be JSON, got .* at line 1, column 2 of .*prompts\.json; fix it there$/,
     );
     expect(existsSync(join(folder.path, 'other', 'manifest.json'))).to.equal(false);
   });

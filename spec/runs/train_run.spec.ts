@@ -279,7 +279,7 @@ describe('trainRun', () => {
     );
     expect(
       await messageOf(run('ilrec', { config: { model: { hiddenSize: 8192, numHiddenLayers: 400 } }, callbacks })),
-    ).to.match(/^trainRun: the wasm backend has .* left, got a need of /);
+    ).to.match(/^trainRun: the wasm backend has .* left, but .* are needed /);
     expect(
       await messageOf(run('ilrec', { config: { items: { style: 'bigrec', prompts: 'nowhere' } }, callbacks })),
     ).to.match(/^items.prompts must be a file/);

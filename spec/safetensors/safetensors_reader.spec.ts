@@ -137,8 +137,8 @@ describe('openSafetensors', () => {
         /^openSafetensors: model.safetensors of SRC must be a whole safetensors file, got (.*); use another copy of it$/,
         '$1',
       );
-    expect(await found('{')).to.equal('a header that is no JSON');
-    expect(await found('[1]')).to.equal('a header that is no JSON object');
+    expect(await found('{')).to.equal('a header that is not JSON');
+    expect(await found('[1]')).to.equal('a header that is not a JSON object');
     expect(await found({ w: { dtype: 'F32', shape: [-1], data_offsets: [0, 4] } })).to.equal('a damaged entry for "w"');
     expect(await found({ w: null })).to.equal('a damaged entry for "w"');
     expect(await found({ w: { dtype: 'F32', shape: [1], data_offsets: [0] } })).to.equal('a damaged entry for "w"');
@@ -146,19 +146,19 @@ describe('openSafetensors', () => {
       '8 bytes for "w", which needs 12 as F32 [3]',
     );
     expect(await found({ w: { dtype: 'F32', shape: [2], data_offsets: [4, 12] } })).to.match(
-      /^\d+ bytes where "w" ends at \d+$/,
+      /^\d+ bytes, but "w" ends at \d+$/,
     );
     const endless = fileWith({});
     new DataView(endless.buffer).setBigUint64(0, 2n ** 62n, true);
     expect(await refusal({ 'model.safetensors': endless })).to.contain(
-      'a header of 4611686018427388000 bytes where 100000000 is the most',
+      'a header of 4611686018427388000 bytes, above the limit of 100000000',
     );
   });
 
   it('refuses types that the format does not know, and those it cannot read when they are read', async () => {
     expect(
       await refusal({ 'model.safetensors': fileWith({ w: { dtype: 'F7', shape: [2], data_offsets: [0, 8] } }) }),
-    ).to.match(/must hold types of F64, .*, got F7 for "w"; convert it first$/);
+    ).to.match(/must hold tensors of types F64, .*, got F7 for "w"; convert it first$/);
     const reader = await openSafetensors(
       memorySource(
         { 'model.safetensors': fileWith({ mask: { dtype: 'I64', shape: [1], data_offsets: [0, 8] } }) },
@@ -175,11 +175,11 @@ describe('openSafetensors', () => {
 
   it('refuses what is missing', async () => {
     expect(await refusal({})).to.equal(
-      'openSafetensors: SRC must have model.safetensors or model.safetensors.index.json, got neither; convert other formats with save_pretrained of transformers',
+      "openSafetensors: SRC must have model.safetensors or model.safetensors.index.json, got neither; convert other formats with transformers' save_pretrained",
     );
     const index = { weight_map: { a: 'one.safetensors', b: 'two.safetensors', c: 'three.safetensors' } };
     expect(await refusal({ 'model.safetensors.index.json': index, 'two.safetensors': whole })).to.equal(
-      'openSafetensors: SRC must have the 3 shards that model.safetensors.index.json names, got no one.safetensors, three.safetensors; use a complete copy of the checkpoint',
+      'openSafetensors: SRC must have the 3 shards that model.safetensors.index.json lists, got no one.safetensors, three.safetensors; use a complete copy of the checkpoint',
     );
     expect(
       await refusal({
@@ -201,7 +201,7 @@ describe('openSafetensors', () => {
       'openSafetensors: model.safetensors.index.json of SRC must have a weight_map, got none; use another copy of it',
     );
     expect(await refusal({ 'model.safetensors.index.json': new TextEncoder().encode('<html> not found') })).to.equal(
-      'readJson: model.safetensors.index.json of SRC must be valid JSON, got "<html> not found"; use another copy of it',
+      'openSafetensors: model.safetensors.index.json of SRC must be valid JSON, got "<html> not found"; use another copy of it',
     );
   });
 });

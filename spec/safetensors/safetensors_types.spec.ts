@@ -8,7 +8,8 @@ const read16 = (bytes: Uint8Array): number[] => [...new Uint16Array(Uint8Array.f
 
 describe('decodeValues', () => {
   it('reads float16 as its definition says: (-1)^s 2^(e - 15) (1 + f / 1024)', () => {
-    // 0x3c00: e = 15; 0xc500: e = 17, f = 256: -4 * 1.25; 0x7bff: the greatest; 0x0400: 2^-14, the least normal; 0x0001: 2^-24; 0x03ff: 1023 * 2^-24
+    // 0x3c00: e = 15; 0xc500: e = 17, f = 256: -4 * 1.25; 0x7bff: the greatest; 0x0400: 2^-14, the least normal;
+    // 0x0001: 2^-24; 0x03ff: 1023 * 2^-24
     const values = decodeValues(
       halves(0x3c00, 0xc500, 0x7bff, 0x0400, 0x0001, 0x83ff, 0x7c00, 0xfc00, 0x0000, 0x8000),
       'F16',

@@ -36,7 +36,9 @@ export function forEachDevice(define: (backend: BackendName) => void): void {
   onWebGpu(() => define('webgpu'));
 }
 
-/** Defines the cases for WebGPU alone. A case fails if the device reports an error. Without an adapter they are skipped. */
+/**
+ * Defines the cases for WebGPU alone. A case fails if the device reports an error. Without an adapter they are skipped.
+ */
 export function onWebGpu(define: () => void): void {
   if (!isAsked('webgpu')) return;
   if (webgpu === null) {

@@ -23,8 +23,8 @@ export interface WatchedPage {
 
 export interface Chromium {
   /**
-   * Opens a page with empty storage. The server has this repository's `dist`, its packages and the pages of the specs. The page is closed after the case,
-   * unless it is kept.
+   * Opens a page with empty storage. The server has this repository's `dist`, its packages and the pages of the specs.
+   * The page is closed after the case, unless it is kept.
    */
   open(path: string, options?: { kept?: boolean; prepare?: (page: Page) => Promise<unknown> }): Promise<WatchedPage>;
   /** The server's address. */
@@ -32,8 +32,8 @@ export interface Chromium {
 }
 
 /**
- * Starts Chromium for the cases of a suite, with WebGPU on its software adapter. Without Chromium they are skipped. A case fails if its page reports an
- * error.
+ * Starts Chromium for the cases of a suite, with WebGPU on its software adapter. Without Chromium they are skipped. A
+ * case fails if its page reports an error.
  *
  * @param more returns further folders to serve, by prefix.
  */

@@ -9,8 +9,8 @@ function byteCharacters(): string[] {
 }
 
 /**
- * A tokenizer whose tokens are bytes, then the merges given (each of two tokens there are), then `<pad>`, `<s>`, `</s>` and, on top of what a
- * checkpoint has, `extra` special ones. `addsStart`: whether it puts `<s>` before texts.
+ * A tokenizer whose tokens are bytes, then the merges given (each of two tokens there are), then `<pad>`, `<s>`, `</s>`
+ * and, on top of what a checkpoint has, `extra` special ones. `addsStart`: whether it puts `<s>` before texts.
  */
 export function byteTokenizer({
   merges = [],

@@ -12,8 +12,8 @@ interface FakeState extends DecoderState {
 }
 
 /**
- * A decoder without a network: the hidden state is a hash of the row's whole sequence, so a wrong parent, a lost token or a swapped user shows in every score after it.
- * It counts its work and the states not yet disposed.
+ * A decoder without a network: the hidden state is a hash of the row's whole sequence, so a wrong parent, a lost token
+ * or a swapped user shows in every score after it. It counts its work and the states not yet disposed.
  */
 export class FakeDecoder implements CausalDecoder {
   prefilledTokens = 0;

@@ -12,7 +12,10 @@ export interface HubFaults {
   damaged?: string;
 }
 
-/** A server that answers as the hub does for one model at one commit; large files are named by their SHA-256, as those in LFS are. */
+/**
+ * A server that answers as the hub does for one model at one commit; large files are named by their SHA-256, as those
+ * in LFS are.
+ */
 export class FakeHub {
   readonly requests: string[] = [];
   readonly tokens = new Set<string>();

@@ -18,7 +18,10 @@ export interface GoldenCheckpoint {
     readonly normed: GoldenTensor;
     readonly logits: GoldenTensor;
   }[];
-  /** Of the mean cross-entropy of prompt 0: by parameter, the gradient's norm and its product with cos(0.7), cos(1.4), ... */
+  /**
+   * Of the mean cross-entropy of prompt 0: by parameter, the gradient's norm and its product with cos(0.7), cos(1.4),
+   * ...
+   */
   readonly gradients: {
     readonly loss: number;
     readonly parameters: Readonly<Record<string, readonly [number, number]>>;

@@ -29,6 +29,7 @@ export interface InstalledPackage {
   readonly folder: string;
   /** The installed package. */
   readonly root: string;
+  readonly tarballBytes: number;
   /** Writes a file beside node_modules. */
   write(name: string, text: string): void;
   /** Runs Node there and gives what it printed. @throws when it fails, with what it said. */
@@ -58,6 +59,7 @@ export function installPackage(): InstalledPackage {
   return {
     folder,
     root,
+    tarballBytes: statSync(join(folder, tarball)).size,
     write: (name, text) => writeFileSync(join(folder, name), text),
     node: async (...args) =>
       (await promisify(execFile)(process.execPath, args, { cwd: folder, env: environment })).stdout,
@@ -104,7 +106,7 @@ function npm(folder: string, ...args: string[]): void {
 
 /** Whether `dist` is newer than all it is made of. */
 function isBuilt(): boolean {
-  const made = ['index.js', 'index.cjs', 'cli.js', 'tfjs-ilrec.umd.min.js', 'index.d.cts'].map((name) =>
+  const made = ['index.js', 'evaluation.cjs', 'cli.js', 'tfjs-ilrec.umd.min.js', 'evaluation.d.cts'].map((name) =>
     join(repository, 'dist', name),
   );
   if (!made.every((path) => existsSync(path))) return false;

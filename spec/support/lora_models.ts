@@ -32,7 +32,10 @@ export class GatedBlock extends tfl.layers.Layer {
   }
 }
 
-/** A causal language model in which nothing is of this package: recurrent layers, dense blocks, a block of the user's, a dense head. */
+/**
+ * A causal language model in which nothing is of this package: recurrent layers, dense blocks, a block of the user's, a
+ * dense head.
+ */
 export function foreignModel(vocabSize: number, units = 6): tfl.LayersModel {
   const normal = (seed: number) => tfl.initializers.randomNormal({ stddev: 0.4, seed });
   const input = tfl.input({ shape: [null], dtype: 'int32', name: 'ids' });

@@ -20,7 +20,7 @@ export function memorySource(
   const reads: ReadCall[] = [];
   const get = (file: string): Uint8Array => {
     const content = contents.get(file);
-    if (content === undefined) throw missingFile(name, file);
+    if (content === undefined) throw missingFile('memorySource', name, file);
     return content;
   };
   return {

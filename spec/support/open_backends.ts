@@ -18,7 +18,10 @@ if (tfjsNode !== undefined) {
   process.env.TF_CPP_MIN_LOG_LEVEL ??= '2';
   await importPackage(tfjsNode);
 }
-/** ILREC_SPEC_REQUIRED is a comma-separated list of platforms that must be present: a run without them fails, instead of skipping their specs. */
+/**
+ * ILREC_SPEC_REQUIRED is a comma-separated list of platforms that must be present: a run without them fails, instead of
+ * skipping their specs.
+ */
 const required = process.env.ILREC_SPEC_REQUIRED?.split(',') ?? [];
 const isRequired = (name: string): boolean => required.includes(name) && isAsked(name);
 const opened: OpenedBackends = {
@@ -31,6 +34,7 @@ if (isRequired('tensorflow') && !opened.hasTfjsNode)
 if (isRequired('webgpu') && opened.webgpu === null)
   throw new Error('specs: webgpu is required, and the package webgpu finds no adapter');
 
-// This file runs before mocha and passes the result on in a global. Mocha loads spec files with require(). If one of their modules used a top-level await,
-// mocha would load them with import() instead, and every class that is registered by name would exist twice.
+// This file runs before mocha and passes the result on in a global. Mocha loads spec files with require(). If one of
+// their modules used a top-level await, mocha would load them with import() instead, and every class that is registered
+// by name would exist twice.
 Object.assign(globalThis, { openedBackends: opened });

@@ -3,7 +3,10 @@ import { join } from 'node:path';
 import { demoCatalogue } from '../../src/data/demo_catalogue';
 import { DEPARTMENTS } from '../../src/data/demo_words';
 
-/** Writes orders.csv and items.csv of a shop of 60 users with one item of each kind, whose id is the kind and a number, such as tent-1. */
+/**
+ * Writes orders.csv and items.csv of a shop of 60 users with one item of each kind, whose id is the kind and a number,
+ * such as tent-1.
+ */
 export async function writeOrders(folder: string): Promise<void> {
   const kinds = DEPARTMENTS.flat();
   const { sequences, userIds, titles = [] } = demoCatalogue({ numItems: kinds.length, numUsers: 60 });

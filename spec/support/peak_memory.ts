@@ -3,8 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 type Method = (...args: unknown[]) => unknown;
 
 /**
- * Largest number of bytes that the engine's tensors held at once while `run` ran, above those before it. Tensors that share values count
- * once, which `tf.memory().numBytes` does not do; on TensorFlow, a reshaped tensor shares those of the other, though tfjs takes them for two.
+ * Largest number of bytes that the engine's tensors held at once while `run` ran, above those before it. Tensors that
+ * share values count once, which `tf.memory().numBytes` does not do; on TensorFlow, a reshaped tensor shares those of
+ * the other, though tfjs takes them for two.
  */
 export function peakBytes(run: () => void): number {
   const engine = tf.engine();

@@ -3,7 +3,7 @@ import type { IlrecObjectiveOptions, Penalty, ThresholdReference } from '../../s
 /** A matrix in float64, row by row. */
 export type Rows = number[][];
 
-export type ReferenceOptions = Omit<IlrecObjectiveOptions, 'itemTokens'>;
+export type ReferenceOptions = Omit<IlrecObjectiveOptions, 'distillationTokens' | 'itemTokens'>;
 
 /** ILRec's objective, dense, in float64 and plain loops: what every fast path is held against. */
 export interface ReferenceTerms {
@@ -89,8 +89,9 @@ export function rewardOf(
 /**
  * The whole objective.
  *
- * @param final z^L [P, V]. @param intermediate z^l per layer of S, [S][P, V]. @param frozen logits that negatives, threshold, weights and
- * teacher are taken from (what `stopGradient` means for central differences); the same values as `final` and `intermediate` by default.
+ * @param final z^L [P, V]. @param intermediate z^l per layer of S, [S][P, V]. @param frozen logits that negatives,
+ *   threshold, weights and teacher are taken from (what `stopGradient` means for central differences); the same values
+ *   as `final` and `intermediate` by default.
  */
 export function referenceObjective(
   final: Rows,

@@ -25,7 +25,9 @@ export function weightsOf(model: tfl.LayersModel): Weights {
   );
 }
 
-/** A Llama-style decoder in plain loops on one sequence: residual stream after each block, normed last one, and logits. */
+/**
+ * A Llama-style decoder in plain loops on one sequence: residual stream after each block, normed last one, and logits.
+ */
 export function referenceDecoder(
   weights: Weights,
   sizes: DecoderSizes,

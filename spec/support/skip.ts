@@ -1,5 +1,6 @@
 /**
- * Skips a case and says why, in its title; in a hook, the case or all cases that the hook is for. The summary at the end of a run groups by reason.
+ * Skips a case and says why, in its title; in a hook, the case or all cases that the hook is for. The summary at the
+ * end of a run groups by reason.
  *
  * @param context `this` of the case or hook.
  * @param reason what is absent: 'the package webgpu finds no adapter'.

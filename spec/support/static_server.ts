@@ -21,7 +21,8 @@ export interface StaticServer {
 }
 
 /**
- * Serves folders, each under its prefix (the longest that fits counts); a `.js` that is not there is made of the `.ts` beside it.
+ * Serves folders, each under its prefix (the longest that fits counts); a `.js` that is not there is made of the `.ts`
+ * beside it.
  *
  * @param isolated sends the headers that give a page shared memory, and so threads.
  */

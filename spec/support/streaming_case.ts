@@ -47,6 +47,21 @@ export function streamingCase(
   };
 }
 
+/**
+ * A case whose logits are whole numbers, so that many tokens have exactly the label's: they meet the threshold of phi 1
+ * without passing it. The mean of the two layers is exact too.
+ */
+export function tiedCase(seed: number, vocabSize: number, { P = 5, D = 7 } = {}): StreamingCase {
+  const numbers = (size: number, n: number, offset: number): Float32Array =>
+    Float32Array.from(integers(size, n, seed + offset), (value) => value - Math.floor(n / 2));
+  return {
+    ...streamingCase(seed, vocabSize, { layers: 2, bias: false, P, D }),
+    final: numbers(P * D, 3, 11),
+    intermediate: numbers(2 * P * D, 3, 12).map((value) => 2 * value),
+    weight: numbers(vocabSize * D, 2, 13),
+  };
+}
+
 export type Numbers = Record<Exclude<keyof IlrecTerms, 'klPerLayer'>, number> & { klPerLayer: number[] };
 
 export interface Measured {

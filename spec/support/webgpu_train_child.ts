@@ -1,6 +1,6 @@
 /**
- * Trains on WebGPU in a process of its own, whose device it can lose: `webgpu_train_child.ts DATA OUT [LOSE_AFTER_STEPS [again]]`; prints what it ended with,
- * and with `again` what the rest of the run on another device ended with.
+ * Trains on WebGPU in a process of its own, whose device it can lose: `webgpu_train_child.ts DATA OUT [LOSE_AFTER_STEPS
+ * [again]]`; prints what it ended with, and with `again` what the rest of the run on another device ended with.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { useBackend } from '../../src/backends/use_backend_node';

@@ -45,7 +45,10 @@ function layersOf(model: tfl.LayersModel): tfl.layers.Layer[] {
   );
 }
 
-/** What layers put out while `run` runs; of several outputs the first, of a call that tfjs makes once more for each further output one. */
+/**
+ * What layers put out while `run` runs; of several outputs the first, of a call that tfjs makes once more for each
+ * further output one.
+ */
 function recorded(layers: readonly tfl.layers.Layer[], run: () => void): tf.Tensor[][] {
   const outputs = layers.map((): tf.Tensor[] => []);
   const seen = new Set<tf.Tensor>();

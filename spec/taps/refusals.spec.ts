@@ -111,7 +111,7 @@ describe('ilrec refuses by one sentence', () => {
         'ilrec: the model must give logits at every position, [B, T, V], got an output of shape [B, 19]; let the last recurrent layer return sequences, and give custom layers a computeOutputShape',
       );
       expect(refusal(functional((x) => chain(x, attention('a'), attention('b'), dense('out', V, 'sigmoid'))))).to.equal(
-        "ilrec: \"out\" must make logits or softmax probabilities, got activation 'sigmoid', which is no distribution over tokens; use 'softmax' or none",
+        "ilrec: \"out\" must make logits or softmax probabilities, got activation 'sigmoid', which is not a distribution over tokens; use 'softmax' or none",
       );
       expect(refusal(functional((x) => through(new SecretSoftmax({ name: 'secret' }), blocks(x))))).to.equal(
         'ilrec: the head "secret" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it',
@@ -120,7 +120,7 @@ describe('ilrec refuses by one sentence', () => {
 
     it('models whose blocks cannot be told', () => {
       expect(refusal(stack(recurrent('lstm', 'only'), dense()))).to.equal(
-        'ilrec: the model must have two blocks or more, each a layer of its graph, got one, "only"; the negatives come from the blocks before the last, so add another, or name them with taps.blocks',
+        'ilrec: the model must have two blocks or more, each a layer of its graph, got one, "only"; the layers to tap are the blocks before the last, so add another, or name them with taps.blocks',
       );
       expect(refusal(stack(recurrent('lstm', 'a', 16), recurrent('lstm', 'b', 12), dense()))).to.equal(
         'ilrec: at least two blocks must have outputs of the width that the head reads, got a 16, b 12; give the last blocks one width, or name blocks with taps.blocks',
@@ -128,7 +128,7 @@ describe('ilrec refuses by one sentence', () => {
       expect(
         refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense())),
       ).to.equal(
-        'ilrec: layer "mean" (RunningMean) between the last block and the logits must treat each position alone; say with taps.blocks, taps.norm and taps.head what these are',
+        'ilrec: layer "mean" (RunningMean) between the last block and the logits must treat each position alone; name the blocks, the norm and the head with taps.blocks, taps.norm and taps.head',
       );
       expect(
         refusal(stack(recurrent('lstm', 'a'), recurrent('lstm', 'b'), new RunningMean({ name: 'mean' }), dense()), {

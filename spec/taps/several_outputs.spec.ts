@@ -80,7 +80,8 @@ describe('ilrec on a model with several outputs', () => {
       const evaluated = (whole.evaluate(inputIds(), [wanted(), targets()]) as tf.Scalar[]).map(
         (scalar) => scalar.dataSync()[0],
       );
-      const named = Object.fromEntries(whole.metricsNames.map((name, i) => [name, evaluated[i + 1]])); // tfjs evaluates one value more than it names
+      // tfjs evaluates one value more than it names
+      const named = Object.fromEntries(whole.metricsNames.map((name, i) => [name, evaluated[i + 1]]));
       expect(evaluated[1]).to.be.closeTo(squared + expected, 1e-4);
       expect(named.value_loss).to.be.closeTo(squared, 1e-4);
       expect(named.logits_loss).to.be.closeTo(expected, 1e-5);

@@ -85,7 +85,8 @@ describe('findTaps', () => {
       it(`finds blocks and what is behind them in ${name}`, () => {
         const found = findTaps(build());
         expect(found.blocks.map((block) => block.name)).to.deep.equal(blocks);
-        const isDropout = (layer: tfl.layers.Layer): boolean => layer.getClassName() === 'Dropout'; // does nothing to an early exit
+        // does nothing to an early exit
+        const isDropout = (layer: tfl.layers.Layer): boolean => layer.getClassName() === 'Dropout';
         expect(
           [...found.toHead.parts, ...found.toLogits.parts]
             .map(({ layer }) => layer)
@@ -162,7 +163,7 @@ describe('findTaps', () => {
     it('lists the layers and the option to set where something is missing', () => {
       const flat = tfl.sequential({ layers: [tfl.layers.dense({ name: 'only', units: 3, inputShape: [2] })] });
       expect(() => findTaps(flat)).to.throw(
-        'ilrec: could not find the blocks of this model; set the option taps.blocks. Layers seen: only (Dense)',
+        'could not find the blocks of this model; set the option taps.blocks. Layers seen: only (Dense)',
       );
       expect(() => findTaps(recurrent(), { norm: 'nowhere' })).to.throw(
         /taps\.norm = nowhere matches no layer; set the option taps\.norm\. Layers seen: ids \(Embedding\), first \(LSTM\)/,

@@ -11,7 +11,8 @@ const mergesOf = (json: TokenizerJson): string[] =>
 
 describe('trainByteLevelBpe', () => {
   it('merges the most frequent pair first', () => {
-    // words: "aab" 3 times, "ab" twice, "ba" once: ab 5, aa 3, ba 1; with ab merged: (a, ab) 3 times; then nothing occurs twice
+    // words: "aab" 3 times, "ab" twice, "ba" once: ab 5, aa 3, ba 1; with ab merged: (a, ab) 3 times; then nothing
+    // occurs twice
     const json = trainByteLevelBpe(['aab', 'aab', 'aab', 'ab', 'ab', 'ba'], { vocabSize: 300 });
     expect(mergesOf(json)).to.deep.equal(['a b', 'a ab']);
     expect(Object.keys((json.model as { vocab: object }).vocab)).to.have.length(258);

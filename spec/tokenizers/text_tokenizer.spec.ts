@@ -172,6 +172,12 @@ describe('TextTokenizer', () => {
     expect(message({})).to.equal(
       'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint',
     );
+    expect(message({ ...words, model: { vocab: null } })).to.match(
+      /^TextTokenizer\.fromJSON: tokenizer\.json must have a/,
+    );
+    expect(message({ ...words, added_tokens: 'none' })).to.equal(
+      'TextTokenizer.fromJSON: added_tokens must be a list of objects, got another value; use another copy of tokenizer.json',
+    );
     expect(message({ ...gpt2, normalizer: { type: 'Magic' } })).to.equal(
       'TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "Unknown Normalizer type: Magic"; use the tokenizer.json of the checkpoint',
     );

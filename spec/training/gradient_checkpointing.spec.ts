@@ -137,7 +137,8 @@ describe('gradientCheckpointing', () => {
       gradientCheckpointing(model, { blocks: ['watched', 'other'] });
       gradients(model);
       gradients(model);
-      expect(seen).to.deep.equal([false, true, true, false, true]); // the first pass also looks whether a second run gives the same
+      // the first pass also looks whether a second run gives the same
+      expect(seen).to.deep.equal([false, true, true, false, true]);
       model.dispose();
     });
 
@@ -364,7 +365,7 @@ describe('gradientCheckpointing', () => {
     it('says what to name where no blocks are found, and which layers there are', () => {
       const model = tfl.sequential({ layers: [tfl.layers.dense({ units: 4, inputShape: [3], name: 'only' })] });
       expect(() => gradientCheckpointing(model)).to.throw(
-        /^gradientCheckpointing: the blocks must be found or named, got "ilrec: .*"; name them with the option blocks$/,
+        /^gradientCheckpointing: the blocks must be found or named, got "could not find the blocks .*"; name them with the option blocks$/,
       );
       expect(() => gradientCheckpointing(model, { blocks: ['only', 'other'] })).to.throw(
         'gradientCheckpointing: blocks must name layers of the model, got "other"; layers: only',

@@ -1,16 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { ilrec, type IlrecMethod } from '../../src/ilrec/ilrec';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { AdamW } from '../../src/optimizers/adamw';
 import { createBatches } from '../../src/training/batches';
-import {
-  type StepRecord,
-  trainModel,
-  type TrainingCallback,
-  type TrainModelOptions,
-} from '../../src/training/train_model';
+import { trainModel, type TrainModelOptions } from '../../src/training/train_model';
+import type { StepRecord, TrainingCallback, TrainingMethod } from '../../src/training/training_callback';
 import { integers } from '../support/random';
 import { forEachBackend } from '../support/backends';
 
@@ -34,19 +30,30 @@ describe('trainModel', () => {
     });
 
     it('goes on in the middle of an epoch with the same losses', async () => {
-      const method = (): IlrecMethod => ilrec({ penaltyWeight: (step) => 0.1 * step });
-      const whole = await train({ epochs: 2, method: method() });
-      const first = await train({ epochs: 2, method: method() }, { stopAt: 3 });
+      const whole = await train({ epochs: 2 });
+      const first = await train({ epochs: 2 }, { stopAt: 3 });
       expect(first.events).to.deep.equal(['begin', 'end']); // a cut epoch is no epoch
       const optimizer = newOptimizer();
       await optimizer.setWeights(await first.optimizer.getWeights());
-      const model = newModel(); // whose dropout layers have seen no step
-      model.setWeights(first.model.getWeights());
-      const rest = await train({ epochs: 2, startStep: 3, method: method(), model, optimizer });
+      const rest = await train({ epochs: 2, startStep: 3, model: first.model, optimizer });
       expect([...first.records, ...rest.records].map(({ loss }) => loss)).to.deep.equal(
         whole.records.map(({ loss }) => loss),
       );
       expect(rest.events).to.deep.equal(['begin', 'epoch 0 at 5', 'epoch 1 at 10', 'end']);
+    });
+
+    it('does so with a new model that only has the weights: schedules and dropout masks continue, too', async () => {
+      const coefficient = (step: number): number => step / 10;
+      const method = (): TrainingMethod => ilrec({ penaltyWeight: coefficient, distillationWeight: coefficient });
+      const whole = await train({ epochs: 2, method: method() });
+      const first = await train({ epochs: 2, method: method() }, { stopAt: 3 });
+      const [model, optimizer] = [newModel(), newOptimizer()];
+      model.setWeights(first.model.getWeights());
+      await optimizer.setWeights(await first.optimizer.getWeights());
+      const rest = await train({ epochs: 2, startStep: 3, model, optimizer, method: method() });
+      expect([...first.records, ...rest.records].map(({ loss }) => loss)).to.deep.equal(
+        whole.records.map(({ loss }) => loss),
+      );
     });
 
     it('trains nothing where all steps are done, and says so to the callbacks', async () => {

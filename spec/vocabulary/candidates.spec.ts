@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { CandidateBuffer } from '../../src/vocabulary/candidates';
 
-/** One part as the pass over the vocabulary gives it; z^L is z~ + 100. */
+/** One part as the pass over the vocabulary gives it; a logit is its ranking logit + 100. */
 function part(
   buffer: CandidateBuffer,
   start: number,
@@ -36,9 +36,9 @@ describe('CandidateBuffer', () => {
       [1.5, 0],
     );
     expect([...buffer.of(0).tokens]).to.deep.equal([11, 12]);
-    expect([...buffer.of(0).final]).to.deep.equal([105, 102]);
+    expect([...buffer.of(0).logits]).to.deep.equal([105, 102]);
     expect([...buffer.of(1).tokens]).to.deep.equal([12]);
-    expect([buffer.of(0).complete, buffer.of(1).complete]).to.deep.equal([1.5, 0]);
+    expect([buffer.of(0).completeAbove, buffer.of(1).completeAbove]).to.deep.equal([1.5, 0]);
   });
 
   it('makes room by a cutoff that has risen, and gives a row up that still does not fit', () => {
@@ -46,9 +46,9 @@ describe('CandidateBuffer', () => {
     part(buffer, 0, [[1, 4]], [-Infinity]);
     part(buffer, 2, [[3, 2]], [2]); // 1 is dropped, and 2 is at the cutoff
     expect([...buffer.of(0).tokens]).to.deep.equal([1, 2]);
-    expect(buffer.of(0).complete).to.equal(2);
+    expect(buffer.of(0).completeAbove).to.equal(2);
     part(buffer, 4, [[9]], [2]);
-    expect(buffer.of(0).complete).to.equal(Infinity);
+    expect(buffer.of(0).completeAbove).to.equal(Infinity);
     expect(buffer.raise([3], [100])).to.deep.equal([]);
   });
 
@@ -57,7 +57,7 @@ describe('CandidateBuffer', () => {
     part(buffer, 0, [[1, 4]], [3]);
     part(buffer, 2, [[2, 5]], [0]);
     expect([...buffer.of(0).tokens]).to.deep.equal([1, 3]);
-    expect(buffer.of(0).complete).to.equal(3);
+    expect(buffer.of(0).completeAbove).to.equal(3);
   });
 
   it('remembers the cutoff of a part in which nothing was above it', () => {
@@ -71,7 +71,7 @@ describe('CandidateBuffer', () => {
       ],
       [6, 6],
     );
-    expect(buffer.of(0).complete).to.equal(6);
+    expect(buffer.of(0).completeAbove).to.equal(6);
   });
 
   it('holds every token above the last cutoff, in any order and any parts, or says that it does not', () => {
@@ -90,10 +90,12 @@ describe('CandidateBuffer', () => {
           part(buffer, all.length, [values], [cutoff]);
           all.push(...values);
         }
-        const { tokens, ensemble, final, complete } = buffer.of(0);
-        tokens.forEach((token, i) => expect([ensemble[i], final[i]]).to.deep.equal([all[token], all[token] + 100]));
+        const { tokens, rankingLogits, logits, completeAbove } = buffer.of(0);
+        tokens.forEach((token, i) =>
+          expect([rankingLogits[i], logits[i]]).to.deep.equal([all[token], all[token] + 100]),
+        );
         all.forEach((value, token) => {
-          if (value > complete) expect([...tokens]).to.include(token);
+          if (value > completeAbove) expect([...tokens]).to.include(token);
         });
       }),
     );

@@ -116,6 +116,12 @@ describe('tiedCrossEntropy', () => {
       expect(dHidden[0]).to.be.closeTo(400, 1e-3);
     });
 
+    it('leaves no tensor behind', () => {
+      const before = tf.memory().numTensors;
+      valueAndGradients(normals(6, 1), normals(15, 2), Int32Array.of(4, -100), 3);
+      expect(tf.memory().numTensors).to.equal(before);
+    });
+
     it('is 0 with zero gradients where no position has a label', () => {
       const [value, dHidden, dTable] = valueAndGradients(normals(6, 1), normals(15, 2), Int32Array.of(-100, -100), 3);
       expect(value).to.equal(0);

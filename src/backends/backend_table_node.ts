@@ -1,14 +1,14 @@
-/** A backend a user can ask for. `node` and `node-gpu` are TensorFlow itself; `webgpu` in Node runs on Dawn. */
+/** A backend in Node. `node` and `node-gpu` are TensorFlow itself; `webgpu` runs on Dawn. */
 export type BackendName = 'node-gpu' | 'webgpu' | 'node' | 'wasm' | 'cpu';
 
 export interface BackendEntry {
-  /** The name tfjs knows it by. */
+  /** Its name in tfjs. */
   readonly tfjsName: string;
-  /** Its packages, all needed. */
+  /** The packages that it needs. */
   readonly packages: readonly string[];
-  /** What adds them. */
+  /** The command that installs them. */
   readonly install: string;
-  /** What to do when they are installed and do not work. */
+  /** What to do if they are installed and do not work. */
   readonly repair: string;
 }
 
@@ -47,5 +47,5 @@ export const BACKENDS: Readonly<Record<BackendName, BackendEntry>> = {
   },
 };
 
-/** What `auto` tries, fastest first; webgpu only on a real GPU, as a software adapter is slower than wasm. */
+/** What `auto` tries, fastest first. It takes webgpu only on a real GPU: a software adapter is slower than wasm. */
 export const AUTO_ORDER = Object.keys(BACKENDS) as BackendName[];

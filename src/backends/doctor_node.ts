@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
 import { nodeVersionProblem } from './node_runtime_node';
 import { findPackage } from './optional_package_node';
@@ -18,39 +19,61 @@ export interface Adapter {
   readonly isSoftware: boolean;
 }
 
+/** What `doctorReport` found out about one backend. */
 export interface BackendReport {
   readonly backend: BackendName;
+  /** Whether it started and multiplied correctly. */
   readonly ready: boolean;
-  /** Version of each package, null where it is not installed. */
+  /** The version of each package; null if it is not installed. */
   readonly packages: Readonly<Record<string, string | null>>;
-  /** Speed of a 512³ product, multiply and add counted, where it is ready. */
+  /** Speed of a product of two 512 x 512 matrices, multiplications and additions counted. Only if it is ready. */
   readonly gigaflops?: number;
-  /** What WebGPU runs on, where it is ready. */
+  /** What WebGPU runs on. Only of webgpu, if it is ready. */
   readonly adapter?: Adapter;
-  /** One sentence: what is missing or wrong, and the command or step that mends it. */
+  /** What is missing or wrong, and the command or step that repairs it. Only if it is not ready. */
   readonly problem?: string;
 }
 
+/** What `doctorReport` returns. */
 export interface DoctorReport {
+  /** Node's version, such as v22.1.0. */
   readonly node: string;
+  /** Such as linux x64. */
   readonly platform: string;
   readonly logicalCpus: number;
   readonly tfjsCore: string;
   readonly tfjsLayers: string;
-  /** What `useBackend('auto')` takes; null where nothing is ready or some were not looked at. */
+  /** The backend that `useBackend('auto')` takes; null if none is ready or not all were examined. */
   readonly auto: BackendName | null;
+  /** In the order asked for. */
   readonly backends: readonly BackendReport[];
+  /** Problems of the machine as a whole, such as a Node version that tfjs-node does not support. */
   readonly notes: readonly string[];
 }
 
 const PROBE_TIMEOUT_MS = 60_000;
 
 /**
- * Looks at backends, each in a process of its own, so that this one's backend stays as it is.
+ * Reports which backends work on this machine, how fast they are, and how to repair the others.
  *
- * @param names which; default all, and only then is the automatic choice known.
+ * Each backend is examined in a process of its own, for at most a minute, so the backend of this process does not
+ * change.
+ *
+ * @param names the backends to examine. Default all, fastest first; the automatic choice is known only then.
+ * @returns the report; backends that do not work are part of it.
+ * @throws IlrecError if a name is not one of node-gpu, webgpu, node, wasm and cpu.
+ * @example
+ * ```ts
+ * import { doctorReport } from 'tfjs-ilrec/node';
+ *
+ * const { backends } = await doctorReport(['wasm']);
+ * console.log(backends[0].backend, backends[0].ready); // wasm true
+ * ```
  */
 export async function doctorReport(names: readonly BackendName[] = AUTO_ORDER): Promise<DoctorReport> {
+  const unknown = names.find((name) => !AUTO_ORDER.includes(name));
+  if (unknown !== undefined)
+    throw new IlrecError(`doctorReport: names must be among ${AUTO_ORDER.join(', ')}, got '${String(unknown)}'`);
   const backends: BackendReport[] = [];
   for (const name of names) backends.push(await examine(name));
   const isTaken = (name: BackendName): boolean =>
@@ -69,7 +92,20 @@ export async function doctorReport(names: readonly BackendName[] = AUTO_ORDER): 
   };
 }
 
-/** The report as lines for a terminal. */
+/**
+ * Formats a report of `doctorReport` for a terminal.
+ *
+ * @param report what `doctorReport` returned.
+ * @returns lines of text: the versions, a line for each backend, the automatic choice if all were examined, and the
+ *   notes.
+ * @example
+ * ```ts
+ * import { doctorReport, formatDoctorReport } from 'tfjs-ilrec/node';
+ *
+ * const [versions, wasm] = formatDoctorReport(await doctorReport(['wasm'])).split('\n');
+ * console.log(versions.startsWith('Node '), wasm.includes('GFLOP/s')); // true true
+ * ```
+ */
 export function formatDoctorReport(report: DoctorReport): string {
   const width = Math.max(...report.backends.map(({ backend }) => backend.length));
   const lines = report.backends.map(({ backend, ready, gigaflops, adapter, packages, problem }) => {
@@ -91,7 +127,7 @@ export function formatDoctorReport(report: DoctorReport): string {
   ].join('\n');
 }
 
-/** Why `auto` takes what it takes. */
+/** The reason for the automatic choice. */
 function choiceOf({ auto, backends }: DoctorReport): string {
   const order = AUTO_ORDER.map((name) => (name === 'webgpu' ? 'webgpu on a GPU' : name)).join(', ');
   const hasSoftware = backends.some(({ adapter }) => adapter?.isSoftware === true);

@@ -3,19 +3,19 @@ import { join } from 'node:path';
 import { type Dawn, placeDawn } from './dawn';
 import { findPackage, importPackage } from './optional_package_node';
 
-/** The first Node release without the functions that tfjs-node still calls. */
+/** The first Node release without two functions that tfjs-node calls. */
 const NODE_WITHOUT_OLD_UTIL = 23;
 
-/** What a user of tfjs-node must know on this Node; undefined where nothing is wrong. */
+/** What is wrong with tfjs-node on a version of Node; undefined if nothing is. */
 export function nodeVersionProblem(version: string = process.versions.node): string | undefined {
   if (Number.parseInt(version, 10) < NODE_WITHOUT_OLD_UTIL) return undefined;
   return (
     `Node ${version} has no util.isNullOrUndefined, which @tensorflow/tfjs-node calls in many operations; ` +
-    'useBackend puts it back, but a program that imports tfjs-node by itself needs Node 20 or 22'
+    'useBackend restores it, but a program that imports tfjs-node itself needs Node 20 or 22'
   );
 }
 
-/** Puts back the two functions of `node:util` that Node 23 removed and tfjs-node calls. */
+/** Restores the two functions of `node:util` that tfjs-node calls and Node 23 removed. */
 export function restoreOldUtil(): void {
   const util = createRequire(import.meta.url)('node:util') as Record<string, unknown>;
   util.isNullOrUndefined ??= (value: unknown) => value === null || value === undefined;
@@ -23,9 +23,9 @@ export function restoreOldUtil(): void {
 }
 
 /**
- * Makes the `webgpu` package (Dawn) the process's `navigator.gpu`, as tfjs's backend looks there when it is imported.
+ * Makes the package `webgpu` (Dawn) the process's `navigator.gpu`, where tfjs's backend looks when it is imported.
  *
- * @returns whether it did: not where there is a `navigator.gpu`, or no package.
+ * @returns false if there already is a `navigator.gpu`, or the package is not installed.
  */
 export async function installDawn(): Promise<boolean> {
   if ('gpu' in (globalThis.navigator ?? {})) return false;
@@ -35,12 +35,12 @@ export async function installDawn(): Promise<boolean> {
   return true;
 }
 
-/** Takes away what `installDawn` has put there, where its adapter is not wanted: a process that holds one ends later. */
+/** Undoes `installDawn`. Call it if its adapter is not used: a process that holds an adapter ends later. */
 export function removeDawn(): void {
   delete (globalThis.navigator as { gpu?: object }).gpu;
 }
 
-/** Tells tfjs's wasm backend where its binaries are. */
+/** Tells tfjs's wasm backend the folder of its binaries. */
 export async function locateWasm(): Promise<void> {
   const found = findPackage('@tensorflow/tfjs-backend-wasm');
   if (found === undefined) return;

@@ -2,22 +2,25 @@ import type { BackendName } from './backend_table_node';
 import { placeDawn } from './dawn';
 import type { AdapterFacts } from './webgpu_device';
 
-/** What the probe is told, as JSON in the environment variable ILREC_PROBE. */
+/** The probe's input: JSON in the environment variable ILREC_PROBE. */
 export interface ProbeRequest {
   readonly backend: BackendName;
   readonly tfjsName: string;
-  /** File URL of tfjs-core. */
+  /** The file URL of tfjs-core. */
   readonly core: string;
-  /** File URLs of the backend's packages. */
+  /** The file URLs of the backend's packages. */
   readonly entries: readonly string[];
   readonly wasmFolder: string;
 }
 
-/** What it prints as its last line. */
+/** The probe's output: JSON, as its last line. */
 export type ProbeResult =
   { readonly gigaflops: number; /** Of WebGPU. */ readonly adapter?: AdapterFacts } | { readonly error: string };
 
-/** A program of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the first line of what went wrong. */
+/**
+ * A program for a process of its own: loads one backend, multiplies two 512 x 512 matrices and prints the speed, or the
+ * first line of the error.
+ */
 export const PROBE = `
 const { backend, tfjsName, core, entries, wasmFolder } = JSON.parse(process.env.ILREC_PROBE);
 const placeDawn = ${String(placeDawn)};
@@ -39,7 +42,8 @@ try {
   let adapter;
   if (backend === 'webgpu') {
     const { info = {}, isFallbackAdapter } = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-    const { vendor, architecture, description, isFallbackAdapter: isFallback } = info; // getters of the prototype, which JSON leaves out
+    // copied one by one, as JSON.stringify skips getters of the prototype
+    const { vendor, architecture, description, isFallbackAdapter: isFallback } = info;
     adapter = { info: { vendor, architecture, description, isFallbackAdapter: isFallback }, isFallbackAdapter };
   }
   const size = 512;

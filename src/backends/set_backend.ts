@@ -1,8 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 
+/** Resolves when the last change that was asked for is done. */
 let lastChange: Promise<unknown> = Promise.resolve();
 
-/** Runs a change of the backend after those that were asked for before, as tfjs can make one at a time; where it fails, the backend that was set is set again. */
+/**
+ * Changes the backend when earlier changes are done, as tfjs can make only one at a time. If the change fails, the
+ * backend from before is set again.
+ */
 export async function changeBackend<T>(change: () => Promise<T>): Promise<T> {
   const made = lastChange.then(() => orAsBefore(change));
   lastChange = made.catch(() => undefined);
@@ -14,13 +18,18 @@ async function orAsBefore<T>(change: () => Promise<T>): Promise<T> {
   try {
     return await change();
   } catch (error) {
-    // eslint-disable-next-line no-restricted-syntax -- what the user had asked for
+    // eslint-disable-next-line no-restricted-syntax -- restores the user's choice
     if (before in tf.engine().registry) await tf.setBackend(before);
     throw error;
   }
 }
 
-/** @returns null, or why the backend does not start: tfjs tells only the console, so the factory is listened to. */
+/**
+ * Sets a backend and waits until it is ready.
+ *
+ * @returns null, or the reason why it does not start. tfjs only prints that reason, so it is taken from the backend's
+ *   factory.
+ */
 export async function setBackend(name: string): Promise<string | null> {
   const entry = tf.engine().registryFactory[name] as
     { factory(): tf.KernelBackend | Promise<tf.KernelBackend> } | undefined;
@@ -38,7 +47,7 @@ export async function setBackend(name: string): Promise<string | null> {
     }
   };
   try {
-    // eslint-disable-next-line no-restricted-syntax -- the one place where a user asks for it
+    // eslint-disable-next-line no-restricted-syntax -- only useBackend calls this
     if (!(await tf.setBackend(name))) return firstLineOf(failure);
     await tf.ready();
     return null;
@@ -49,7 +58,7 @@ export async function setBackend(name: string): Promise<string | null> {
   }
 }
 
-/** What an error says first. */
+/** The first line of an error's message. */
 export function firstLineOf(error: unknown): string {
   return String(error instanceof Error ? error.message : error).split('\n')[0];
 }

@@ -1,17 +1,19 @@
 import * as tf from '@tensorflow/tfjs-core';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { changeBackend, setBackend } from './set_backend';
 import { findAdapter, isSoftware, registerWebGpu } from './webgpu_device';
 
-/** A backend that trains in a browser. */
+/** A backend that can train in a browser. */
 export type BrowserBackendName = 'webgpu' | 'wasm' | 'cpu';
 
+/** Options of `useBackend`. */
 export interface UseBackendOptions {
-  /** Told, with `auto`, why a backend whose package is loaded was passed over; by default nobody is. */
+  /** Called by `auto` with the reason for each loaded backend that it skips. Default none. */
   readonly onSkip?: (reason: string) => void;
 }
 
-/** What to do when a backend's package is loaded and does not start, fastest backend first. */
+/** What to do if a backend's package is loaded and does not start. Fastest backend first. */
 const REPAIRS: Readonly<Record<BrowserBackendName, string>> = {
   webgpu: 'turn on hardware acceleration in the browser, or update the driver',
   wasm: "serve the .wasm files of the package's dist folder beside the script, or name their folder with setWasmPaths",
@@ -20,12 +22,22 @@ const REPAIRS: Readonly<Record<BrowserBackendName, string>> = {
 const NAMES = Object.keys(REPAIRS) as BrowserBackendName[];
 
 /**
- * Sets a backend whose package the page or worker has loaded, and waits until it is ready. Calls run one after the other; one that throws leaves the backend
- * that was set.
+ * Sets tfjs's backend and waits until it is ready. The page or worker must have loaded the backend's package.
  *
- * @param backend `auto` takes the first of webgpu, wasm and cpu that is loaded and starts; webgpu on a software adapter only where nothing else is.
- * @returns the backend now in use.
- * @throws IlrecError with the import or the script tag when its package is not loaded, or with the repair when it does not start.
+ * Calls run one after the other. A call that throws leaves the backend as it was.
+ *
+ * @param backend `'webgpu'`, `'wasm'`, `'cpu'`, or `'auto'` (default): the first of these that is loaded and starts.
+ *   `'auto'` uses webgpu on a software adapter only if nothing else works.
+ * @param options see `UseBackendOptions`.
+ * @returns the backend that is now set.
+ * @throws IlrecError if the name is not one of these, if the backend's package is not loaded (the message has the
+ *   import and the script tag), or if it does not start (the message has the repair).
+ * @example
+ * ```ts
+ * import { useBackend } from 'tfjs-ilrec';
+ *
+ * console.log(await useBackend('wasm')); // wasm
+ * ```
  */
 export async function useBackend(
   backend: BrowserBackendName | 'auto' = 'auto',
@@ -56,7 +68,10 @@ async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<Browse
   );
 }
 
-/** Whether the package has registered its kernels; the backend itself is registered only where the browser has what it needs. */
+/**
+ * Whether the package has registered its kernels. It registers the backend itself only if the browser has what it
+ * needs.
+ */
 function isLoaded(name: BrowserBackendName): boolean {
   return tf.getKernel('Identity', name) !== undefined;
 }
@@ -69,17 +84,19 @@ async function onSoftware(): Promise<boolean> {
 async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
   if ((name as string) === 'webgl')
     throw new IlrecError(
-      "useBackend: backend must not be 'webgl', got it: its weights drift in training; use 'webgpu' or 'wasm'",
+      "useBackend: 'webgl' is not supported for training: its weights drift; use 'webgpu' or 'wasm'",
     );
   if (!NAMES.includes(name))
     throw new IlrecError(`useBackend: backend must be one of auto, ${NAMES.join(', ')}, got '${String(name)}'`);
   if (!isLoaded(name))
     throw new IlrecError(
-      `useBackend: backend '${name}' needs @tensorflow/tfjs-backend-${name}, got no such package on this page; add ${additionOf(name)}`,
+      `useBackend: backend '${name}' needs @tensorflow/tfjs-backend-${name}, got no such package on this page; ` +
+        `add ${additionOf(name)}`,
     );
   if (tf.findBackendFactory(name) == null) {
     throw new IlrecError(
-      `useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its package is loaded, got none; open the page over https or localhost, in a browser that has it`,
+      `useBackend: backend '${name}' needs ${name === 'webgpu' ? 'navigator.gpu' : 'its registration'} when its ` +
+        'package is loaded, got none; open the page over https or localhost, in a browser that has it',
     );
   }
   if (name === 'webgpu') await registerWebGpu();
@@ -89,8 +106,9 @@ async function start(name: BrowserBackendName): Promise<BrowserBackendName> {
   return name;
 }
 
-/** What adds a package. */
+/** How to load a backend's package. */
 function additionOf(name: BrowserBackendName): string {
   const found = `@tensorflow/tfjs-backend-${name}`;
-  return `import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}/dist/tf-backend-${name}.min.js"></script>`; // the whole path: wasm looks for its binary beside it
+  // the full path, as wasm looks for its binary beside it
+  return `import '${found}', or <script src="https://cdn.jsdelivr.net/npm/${found}/dist/tf-backend-${name}.min.js"></script>`;
 }

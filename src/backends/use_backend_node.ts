@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { AUTO_ORDER, BACKENDS, type BackendName } from './backend_table_node';
 import { installDawn, locateWasm, removeDawn, restoreOldUtil } from './node_runtime_node';
@@ -6,19 +7,31 @@ import { findPackage, importPackage, type OptionalPackage } from './optional_pac
 import { changeBackend, firstLineOf, setBackend } from './set_backend';
 import { findAdapter, isSoftware, nameOf, registerWebGpu } from './webgpu_device';
 
+/** Options of `useBackend`. */
 export interface UseBackendOptions {
-  /** Told, with `auto`, why a backend that is installed was passed over; by default nobody is. */
+  /** Called by `auto` with the reason for each installed backend that it skips. Default none. */
   readonly onSkip?: (reason: string) => void;
 }
 
 /**
- * Imports a backend's package, sets it as tfjs's backend and waits until it is ready. Calls run one after the other; one that throws leaves the backend that
- * was set.
+ * Imports a backend's package, sets it as tfjs's backend and waits until it is ready.
  *
- * @param backend `auto` takes the first of node-gpu, webgpu on a real GPU, node, wasm and cpu that is installed and works; webgpu on a software adapter only
- *   when asked for by name.
- * @returns the backend now in use.
- * @throws IlrecError with the npm command when its package is not installed, or with the repair when it does not work.
+ * Calls run one after the other. A call that throws leaves the backend as it was.
+ *
+ * @param backend `'node-gpu'`, `'webgpu'`, `'node'`, `'wasm'`, `'cpu'`, or `'auto'` (default): the first of these that
+ *   is installed and works. `'auto'` uses webgpu only on a real GPU; on a software adapter it must be asked for by
+ *   name.
+ * @param options see `UseBackendOptions`.
+ * @returns the backend that is now set.
+ * @throws IlrecError if the name is not one of these, if the backend's package is not installed (the message has the
+ *   npm command), if it does not work (the message has the repair), or if the process has loaded the other one of
+ *   tfjs-node and tfjs-node-gpu.
+ * @example
+ * ```ts
+ * import { useBackend } from 'tfjs-ilrec/node';
+ *
+ * console.log(await useBackend('wasm')); // wasm
+ * ```
  */
 export async function useBackend(
   backend: BackendName | 'auto' = 'auto',
@@ -42,7 +55,7 @@ async function startFastest(onSkip: UseBackendOptions['onSkip']): Promise<Backen
   );
 }
 
-/** The packages of a backend that are not installed. */
+/** Those packages of a backend that are not installed. */
 export function missingPackages(backend: BackendName): string[] {
   return BACKENDS[backend].packages.filter((name) => findPackage(name) === undefined);
 }
@@ -79,7 +92,7 @@ async function load(name: BackendName, takesSoftware: boolean): Promise<void> {
   if (BACKENDS[name].tfjsName === 'tensorflow') {
     if (tf.findBackendFactory('tensorflow') != null) return; // both packages register this one name
     restoreOldUtil();
-    process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // read by TensorFlow when it loads: warnings and errors only
+    process.env.TF_CPP_MIN_LOG_LEVEL ??= '2'; // errors only; TensorFlow reads it when it loads
   }
   if (name === 'webgpu') await openAdapter(takesSoftware);
   for (const found of BACKENDS[name].packages.map(findPackage)) await importPackage(found as OptionalPackage);
@@ -87,13 +100,13 @@ async function load(name: BackendName, takesSoftware: boolean): Promise<void> {
   if (name !== 'webgpu') return;
   if (tf.findBackendFactory('webgpu') == null) {
     throw new IlrecError(
-      "useBackend: backend 'webgpu' must be loaded with Dawn in place, got @tensorflow/tfjs-backend-webgpu imported before; leave that import out, useBackend makes it",
+      "useBackend: backend 'webgpu' needs Dawn before its package is imported, got @tensorflow/tfjs-backend-webgpu imported already; remove that import, as useBackend makes it",
     );
   }
   await registerWebGpu();
 }
 
-/** Puts Dawn in place, and takes it away again where there is no adapter that is wanted. */
+/** Installs Dawn, and removes it again if it has no suitable adapter. */
 async function openAdapter(takesSoftware: boolean): Promise<void> {
   const isOurs = await installDawn();
   const adapter = await findAdapter();
@@ -101,11 +114,15 @@ async function openAdapter(takesSoftware: boolean): Promise<void> {
   if (isOurs) removeDawn();
   if (adapter === null) throw new Error('no adapter');
   throw new IlrecError(
-    `useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower than wasm; install the GPU's driver, or ask for 'webgpu' by name`,
+    `useBackend: backend 'webgpu' must have a GPU, got the software adapter ${nameOf(adapter)}, which is slower ` +
+      "than wasm; install the GPU's driver, or ask for 'webgpu' by name",
   );
 }
 
-/** @throws IlrecError where TensorFlow, which a process loads once, is not the one asked for: tfjs-node-gpu without a GPU does as tfjs-node. */
+/**
+ * @throws IlrecError if the process has loaded another TensorFlow than the one asked for. tfjs-node-gpu without a GPU
+ *   counts as tfjs-node.
+ */
 function refuseOtherTensorFlow(name: BackendName): void {
   const { isGPUPackage, isUsingGpuDevice } = tf.backend() as { isGPUPackage?: boolean; isUsingGpuDevice?: boolean };
   if (name === 'node' && isUsingGpuDevice === true) throw loadedBefore(name, '@tensorflow/tfjs-node-gpu');
@@ -119,6 +136,7 @@ function refuseOtherTensorFlow(name: BackendName): void {
 
 function loadedBefore(name: BackendName, loaded: string): IlrecError {
   return new IlrecError(
-    `useBackend: backend '${name}' needs ${BACKENDS[name].packages[0]}, got ${loaded} loaded before, and a process keeps the first; ask for '${name}' in a new process`,
+    `useBackend: backend '${name}' needs ${BACKENDS[name].packages[0]}, got ${loaded} loaded before, and a ` +
+      `process keeps the first; ask for '${name}' in a new process`,
   );
 }

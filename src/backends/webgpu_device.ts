@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { IlrecError } from '../errors';
 import { shadow } from '../shadow';
 
-/** What an adapter tells of itself. */
+/** What an adapter says about itself. */
 export interface AdapterFacts {
   readonly info?: {
     readonly vendor: string;
@@ -10,7 +10,7 @@ export interface AdapterFacts {
     readonly description?: string;
     readonly isFallbackAdapter?: boolean;
   };
-  /** Where browsers told it before `info` did. */
+  /** In browsers whose `info` does not have it yet. */
   readonly isFallbackAdapter?: boolean;
 }
 
@@ -41,26 +41,30 @@ interface GuardedBackend {
   readSync(dataId: object): unknown;
 }
 
-/** Taken where the adapter has them: the first two for kernels, then tfjs's profiler and its drawing on a canvas. */
+/**
+ * Requested if the adapter has them. The first two are for kernels, the others for tfjs's profiler and for drawing on a
+ * canvas.
+ */
 const FEATURES = ['subgroups', 'shader-f16', 'timestamp-query', 'bgra8unorm-storage'];
-/** Above tfjs's other backends, as its own registration is. */
+/** The same as in tfjs's own registration, above its other backends. */
 const PRIORITY = 3;
-/** The news of a loss may come after the reads that fail of it. */
+/** How long to wait for the news of a lost device, which may come after the reads that fail because of it. */
 const LOSS_WAIT_MS = 200;
 
 type Factory = () => Promise<tf.KernelBackend>;
 
+/** Factories that start tfjs's backend on our device. */
 const ourFactories = new WeakSet<Factory>();
-/** What becomes of each backend's device: resolves when it is lost. */
+/** For each backend, a promise that resolves when its device is lost. */
 const losses = new WeakMap<GuardedBackend, Promise<void>>();
 
-/** The adapter that tfjs would take; null where there is none. */
+/** The adapter that tfjs would use; null if there is none. */
 export async function findAdapter(): Promise<GpuAdapter | null> {
   const lowPower = tf.env().getFlags().WEBGPU_USE_LOW_POWER_GPU === true;
   return (await gpuOf()?.requestAdapter({ powerPreference: lowPower ? 'low-power' : 'high-performance' })) ?? null;
 }
 
-/** Whether an adapter is a program on the CPU, which is slower than wasm. */
+/** Whether an adapter runs on the CPU, which is slower than wasm. */
 export function isSoftware({ info, isFallbackAdapter }: AdapterFacts): boolean {
   return (
     (info?.isFallbackAdapter ?? isFallbackAdapter) === true ||
@@ -68,16 +72,18 @@ export function isSoftware({ info, isFallbackAdapter }: AdapterFacts): boolean {
   );
 }
 
-/** What a person would call the adapter. */
+/** The adapter's name for messages. */
 export function nameOf({ info }: AdapterFacts): string {
   return info?.description || `${info?.vendor ?? ''} ${info?.architecture ?? ''}`.trim() || 'without a name';
 }
 
 /**
- * Has tfjs start its webgpu backend on a device with every limit of the adapter and the optional features that kernels use; call it when the backend's
- * package is loaded and before the backend starts. A device that is lost, or an error that nothing has captured, then rejects the reads that follow with
- * one sentence. A backend that has started keeps its device and is watched from now on; one whose device is lost is removed, and its tensors are gone: tfjs
- * starts another when it is set again.
+ * Makes tfjs start its webgpu backend on a device with all limits of the adapter and the optional features that kernels
+ * use. Call it after the backend's package is loaded and before the backend starts.
+ *
+ * From then on, reads fail with one sentence after the device was lost or reported an uncaptured error. A backend that
+ * has already started keeps its device, and its reads are guarded too. A backend whose device is lost is removed with
+ * its tensors, and tfjs starts a new one when it is set again.
  */
 export async function registerWebGpu(): Promise<void> {
   const registered = tf.findBackendFactory('webgpu') as Factory | null | undefined;
@@ -122,11 +128,14 @@ function everythingOf({ features, limits }: GpuAdapter): {
   requiredLimits: Record<string, number>;
 } {
   const requiredLimits: Record<string, number> = {};
-  for (const name in limits) if (typeof limits[name] === 'number') requiredLimits[name] = limits[name]; // getters of the prototype too
+  for (const name in limits) if (typeof limits[name] === 'number') requiredLimits[name] = limits[name]; // `for in` includes getters of the prototype
   return { requiredFeatures: FEATURES.filter((name) => features.has(name)), requiredLimits };
 }
 
-/** Calls tfjs's factory, which asks for an adapter at once and for a device of it later: it gets ours. */
+/**
+ * Calls tfjs's factory so that it gets our device. The factory asks for an adapter synchronously, and later asks that
+ * adapter for a device.
+ */
 function onDevice(
   stock: Factory,
   { features, limits, info }: GpuAdapter,
@@ -145,25 +154,30 @@ function onDevice(
   }
 }
 
-/** Wraps the backend's reads, so that nothing is read of a device that is lost or has failed. @param software whether reading at once would end the browser's GPU process. */
+/**
+ * Makes the backend's reads throw after its device was lost or has failed.
+ * @param software whether synchronous reads would end the browser's GPU process.
+ */
 function guard(backend: GuardedBackend, software: boolean): void {
   if (losses.has(backend)) return;
   let loss: IlrecError | null = null;
   let failure: IlrecError | null = null;
   const lost = backend.device.lost.then(({ reason, message }) => {
     loss = new IlrecError(
-      `webgpu: reading needs the device, got it lost (${reason}: ${oneLine(message)}) with every tensor on it; useBackend('webgpu') starts another: make the model again and resume training from the last checkpoint`,
+      `webgpu: the device was lost (${reason}: ${oneLine(message)}) with every tensor on it; call ` +
+        "useBackend('webgpu') to start another, make the model again and resume training from the last checkpoint",
     );
   });
   losses.set(backend, lost);
   backend.device.addEventListener('uncapturederror', ({ error }) => {
     failure ??= new IlrecError(
-      `webgpu: every command must succeed, got "${oneLine(error.message)}"; what was computed since is wrong: resume training from the last checkpoint, with smaller batches where memory ran out`,
+      `webgpu: a command failed with "${oneLine(error.message)}", and results since then are wrong; resume ` +
+        'training from the last checkpoint, with smaller batches if memory ran out',
     );
   });
   const refuse = (): void => {
     const found = loss ?? failure;
-    failure = null; // told once; a loss stays
+    failure = null; // reported once; a lost device stays lost
     if (found !== null) throw found;
   };
 
@@ -187,13 +201,14 @@ function guard(backend: GuardedBackend, software: boolean): void {
       );
     if (software && !isReadable)
       throw new IlrecError(
-        'webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end the GPU process',
+        'webgpu: a tensor on a software adapter must be read with await data(), got dataSync(), which would end ' +
+          'the GPU process',
       );
     return readSync(dataId);
   });
 }
 
-/** Drivers write several lines; the first says it. */
+/** The first line of a driver's message, which often has many. */
 function oneLine(message: string): string {
   return message.trim().split('\n')[0];
 }

@@ -1,23 +1,46 @@
 import type { SnapshotStore } from '../checkpoints/snapshot_store';
 import { refuseUnsavable } from '../checkpoints/optimizer_state';
 import { takeSnapshot } from '../checkpoints/training_snapshot';
-import type { TrainingCallback, TrainingState } from '../training/train_model';
+import type { TrainingCallback, TrainingState } from '../training/training_callback';
 import { EARLY_STOPPING_KEY, type EarlyStopping } from './early_stopping';
 
 export interface CheckpointOptions {
+  /** Where checkpoints go: `indexedDbStore()` in a browser, a folder on Node. */
   store: SnapshotStore;
-  /** Seconds between checkpoints inside an epoch; each epoch ends with one anyway. Default 60. */
+  /** Seconds between checkpoints within an epoch; each epoch ends with one anyway. Default 60. */
   everySeconds?: number;
-  /** Its state and best weights go along. */
+  /** Its state and best weights are saved, too. */
   earlyStopping?: EarlyStopping;
-  /** When aborted, the run writes a checkpoint after the step in progress and stops. */
+  /** When aborted, the run finishes the step in progress, writes a checkpoint and stops. */
   signal?: AbortSignal;
 }
 
 /**
- * Writes checkpoints. Give it after early stopping: the checkpoint of a whole epoch then includes that epoch's evaluation, and no other checkpoint stands
- * between an epoch's last step and its evaluation, so that a resumed run evaluates exactly as often. Training throws at its begin where the optimizer's
- * state cannot be saved, as that of `tf.train.adamax`.
+ * Makes a callback for `trainModel` that writes checkpoints, from which `resumeFrom` continues with the same numbers.
+ *
+ * List it after early stopping. The checkpoint at the end of an epoch then includes that epoch's evaluation, and none
+ * is written between an epoch's last step and its evaluation, so a resumed run evaluates exactly as often.
+ * `onTrainBegin` throws an IlrecError if the optimizer's state cannot be saved, as with `tf.train.adamax`.
+ *
+ * @param options see `CheckpointOptions`.
+ * @returns a callback for `trainModel`.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, causalLM, checkpointing, createBatches, sft, trainModel } from 'tfjs-ilrec';
+ * import { CheckpointStore } from 'tfjs-ilrec/node';
+ *
+ * const store = new CheckpointStore('my-run');
+ * await trainModel({
+ *   model: causalLM({ vocabSize: 6, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 }),
+ *   method: sft(),
+ *   optimizer: new AdamW({ learningRate: 0.01 }),
+ *   batches: createBatches({ sequences: [[0, 1, 2], [2, 1]], itemTokens: [[3], [4], [5]], batchSize: 1 }),
+ *   epochs: 2,
+ *   callbacks: [checkpointing({ store })],
+ * });
+ * console.log((await store.loadLatest())?.step); // 4
+ * ```
  */
 export function checkpointing({
   store,

@@ -1,23 +1,24 @@
 import { readWeights, writeWeights } from '../checkpoints/training_snapshot';
 import type { TensorData } from '../safetensors/safetensors';
-import type { TrainingCallback, TrainingState } from '../training/train_model';
+import type { TrainingCallback, TrainingState } from '../training/training_callback';
 
 /** The metrics of one evaluation, by name. */
 export type Evaluation = Readonly<Record<string, number>>;
 
-/** An evaluation and where the run stood. */
+/** An evaluation, and the state of the run at that time. */
 export interface EvaluationRecord {
   readonly step: number;
-  /** Whole epochs done. */
+  /** Number of whole epochs done. */
   readonly epochs: number;
   readonly metrics: Evaluation;
 }
 
-/** What early stopping must remember over a restart, as plain data; the best weights apart. */
+/** What early stopping must remember over a restart, as plain data, except the best weights. */
 export interface EarlyStoppingState {
   evaluations: EvaluationRecord[];
   /** Best value so far; null before the first evaluation. */
   best: number | null;
+  /** Step of the best evaluation. */
   bestStep: number;
   /** Evaluations since the best one. */
   waited: number;
@@ -29,31 +30,55 @@ export const EARLY_STOPPING_KEY = 'earlyStopping';
 export interface EarlyStoppingOptions {
   /** Measures the model on validation data. */
   evaluate: (state: TrainingState) => Promise<Evaluation>;
-  /** The metric that decides, higher is better. Default 'ndcg@10'. */
+  /** The metric that decides; higher is better. Default 'ndcg@10'. */
   metric?: string;
-  /** Evaluations without a new best after which the run ends; Infinity for never. Default 5. */
+  /** The run ends after this many evaluations without a new best; Infinity for never. Default 5. */
   patience?: number;
-  /** Epochs between evaluations; the last epoch is always followed by one. Default 1. */
+  /** Epochs between evaluations; the last epoch is always evaluated. Default 1. */
   every?: number;
+  /** Called after each evaluation. */
   onEvaluation?: (record: EvaluationRecord, isBest: boolean) => void;
 }
 
-/** Evaluates after epochs, ends a run that no longer gets better, and puts the best weights back at its end. */
+/**
+ * Evaluates after epochs, ends a run that no longer improves, and restores the best weights at its end. A callback for
+ * `trainModel`.
+ *
+ * @throws Error in `onEpochEnd` when `evaluate` does not return the metric.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, causalLM, createBatches, EarlyStopping, sft, trainModel } from 'tfjs-ilrec';
+ *
+ * const values = [0.1, 0.3, 0.2, 0.25, 0.9];
+ * const earlyStopping = new EarlyStopping({ patience: 2, evaluate: async () => ({ 'ndcg@10': values.shift() ?? 0 }) });
+ * const { step } = await trainModel({
+ *   model: causalLM({ vocabSize: 6, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 }),
+ *   method: sft(),
+ *   optimizer: new AdamW({ learningRate: 0.01 }),
+ *   batches: createBatches({ sequences: [[0, 1, 2]], itemTokens: [[3], [4], [5]] }),
+ *   epochs: 9,
+ *   callbacks: [earlyStopping],
+ * });
+ * console.log(step, earlyStopping.state.best, earlyStopping.state.bestStep); // 4 0.3 2
+ * ```
+ */
 export class EarlyStopping implements TrainingCallback {
   state: EarlyStoppingState = { evaluations: [], best: null, bestStep: 0, waited: 0 };
-  /** The weights of the best evaluation; null before the first. */
+  /** The weights at the best evaluation; null before the first. */
   bestWeights: readonly TensorData[] | null = null;
   private readonly metric: string;
   private readonly patience: number;
   private readonly every: number;
 
+  /** @param options see `EarlyStoppingOptions`. */
   constructor(private readonly options: EarlyStoppingOptions) {
     this.metric = options.metric ?? 'ndcg@10';
     this.patience = options.patience ?? 5;
     this.every = options.every ?? 1;
   }
 
-  /** Whether the patience is used up. */
+  /** Whether patience has run out. */
   get finished(): boolean {
     return this.state.best !== null && this.state.waited >= this.patience;
   }

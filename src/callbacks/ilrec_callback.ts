@@ -1,31 +1,29 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 
-/** What the callback needs of the method. */
+/** What the callback needs of a method. */
 export interface Attachable {
-  /** @returns whether the taps are the callback's to take away. */
-  attachForFit(model: tfl.LayersModel): boolean;
+  /**
+   * @param model null when tfjs has not told the callback its model.
+   * @returns whether the callback attached the taps, and so must detach them.
+   */
+  attachForFit(model: tfl.LayersModel | null): boolean;
   beginBatch(): void;
   detach(): void;
 }
 
-/** Attaches the taps when training starts, and takes away what it attached when training ends. */
+/** Attaches the taps when training starts, and detaches what it attached when training ends. */
 export class IlrecCallback extends tfl.Callback {
-  private attachedHere = false;
-
-  constructor(private readonly method: Attachable) {
+  constructor(method: Attachable) {
     super();
-  }
-
-  override async onTrainBegin(): Promise<void> {
-    this.attachedHere = this.method.attachForFit(this.model);
-  }
-
-  override async onBatchBegin(): Promise<void> {
-    this.method.beginBatch();
-  }
-
-  override async onTrainEnd(): Promise<void> {
-    if (this.attachedHere) this.method.detach();
-    this.attachedHere = false;
+    let attachedHere = false;
+    // Own functions that do not need `this`: in a list that begins with a plain object, tfjs calls them on a wrapper.
+    this.onTrainBegin = async () => {
+      attachedHere = method.attachForFit(this.model as tfl.LayersModel | null);
+    };
+    this.onBatchBegin = async () => method.beginBatch();
+    this.onTrainEnd = async () => {
+      if (attachedHere) method.detach();
+      attachedHere = false;
+    };
   }
 }

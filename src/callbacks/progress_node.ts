@@ -1,19 +1,41 @@
 import cliProgress from 'cli-progress';
-import type { StepRecord, TrainingCallback, TrainingState } from '../training/train_model';
+import type { StepRecord, TrainingCallback, TrainingState } from '../training/training_callback';
 
 export interface ProgressOptions {
-  /** Shown in front, e.g. the method's name. */
+  /** Shown first, for example the method's name. Default 'train'. */
   label?: string;
-  /** Where it goes. Default process.stderr. */
+  /** Where it is written. Default process.stderr. */
   stream?: NodeJS.WriteStream;
-  /** Seconds between lines where the stream is no terminal. Default 10. */
+  /** Seconds between lines when the stream is not a terminal. Default 10. */
   lineEverySeconds?: number;
 }
 
-/** Share of the newest step in the smoothed speed. */
+/** Weight of the newest step in the smoothed speed. */
 const SMOOTHING = 0.05;
 
-/** Shows step, loss, tokens/s and the time left: a bar on a terminal, now and then a line elsewhere. */
+/**
+ * Makes a callback for `trainModel` that shows step, loss, tokens/s and the time left: a bar on a terminal, a line
+ * every few seconds elsewhere.
+ *
+ * @param options see `ProgressOptions`.
+ * @returns a callback for `trainModel`.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, causalLM, createBatches, sft, trainModel } from 'tfjs-ilrec';
+ * import { progress } from 'tfjs-ilrec/node';
+ *
+ * const { step } = await trainModel({
+ *   model: causalLM({ vocabSize: 6, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 }),
+ *   method: sft(),
+ *   optimizer: new AdamW({ learningRate: 0.01 }),
+ *   batches: createBatches({ sequences: [[0, 1, 2]], itemTokens: [[3], [4], [5]] }),
+ *   epochs: 3,
+ *   callbacks: [progress({ label: 'sft' })], // on stderr
+ * });
+ * console.log(step); // 3
+ * ```
+ */
 export function progress({
   label = 'train',
   stream = process.stderr,
@@ -64,7 +86,8 @@ export function progress({
         lineAt = performance.now();
         const { epoch, epochs, loss, speed, left } = payload(record, state);
         stream.write(
-          `${label}: step ${record.step}/${state.totalSteps}, epoch ${epoch}/${epochs}, loss ${loss}, ${speed} tokens/s, ${left} left\n`,
+          `${label}: step ${record.step}/${state.totalSteps}, epoch ${epoch}/${epochs}, loss ${loss}, ${speed} ` +
+            `tokens/s, ${left} left\n`,
         );
       }
     },
@@ -74,7 +97,7 @@ export function progress({
   };
 }
 
-/** Speed and time left; evaluations and checkpoints count into the time, as they do for who waits. */
+/** Speed and time left. The time includes evaluations and checkpoints. */
 class Meter {
   private tokensPerSecond = NaN;
   private startedAt = 0;

@@ -6,21 +6,46 @@ import { restoreSnapshot } from '../checkpoints/training_snapshot';
 import { setDropoutStep } from '../layers/dropout_state';
 
 export interface ResumeFromOptions {
+  /** Made as in the first run; gets the weights. */
   model: tfl.LayersModel;
-  /** Made as for the first run. */
+  /** Made as in the first run; gets its state. */
   optimizer: tf.Optimizer;
-  /** Its schedules go on. */
+  /** Made as in the first run; gets the step, from which its schedules continue. */
   method?: { step?: number };
-  /** Gets its state and best weights back. */
+  /** Gets its state and best weights. */
   earlyStopping?: EarlyStopping;
 }
 
 /**
- * Puts a run's newest checkpoint back: weights, optimizer state, dropout masks and schedules. `trainModel` goes on with the result as `startStep`; so does
- * plain `fitDataset`, with `batchDataset(batches, { startStep })` and `initialEpoch: Math.floor(startStep / batches.stepsPerEpoch)`.
+ * Restores a run's newest checkpoint: weights, optimizer state, dropout masks and schedules. The resumed run gives the
+ * same numbers as one that never stopped.
  *
- * @returns steps done before; 0 where the store is empty, and then nothing is changed.
- * @throws IlrecError when the checkpoint is of another model.
+ * Pass the result to `trainModel` as `startStep`, or to plain `fitDataset` as `batchDataset(batches, { startStep })`
+ * and `initialEpoch: Math.floor(startStep / batches.stepsPerEpoch)`.
+ *
+ * @param store the store that `checkpointing` wrote to.
+ * @param options see `ResumeFromOptions`.
+ * @returns the number of steps done before; 0 when the store is empty, and then nothing is changed.
+ * @throws IlrecError when the checkpoint belongs to another model.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, causalLM, checkpointing, createBatches, resumeFrom, sft, trainModel } from 'tfjs-ilrec';
+ * import { CheckpointStore } from 'tfjs-ilrec/node';
+ *
+ * const store = new CheckpointStore('my-resumed-run');
+ * const batches = createBatches({ sequences: [[0, 1, 2], [2, 1]], itemTokens: [[3], [4], [5]], batchSize: 1 });
+ * async function train(epochs: number) {
+ *   const model = causalLM({ vocabSize: 6, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 });
+ *   const [optimizer, method] = [new AdamW({ learningRate: 0.01 }), sft()];
+ *   const startStep = await resumeFrom(store, { model, optimizer, method });
+ *   const callbacks = [checkpointing({ store })];
+ *   const { step } = await trainModel({ model, method, optimizer, batches, epochs, startStep, callbacks });
+ *   return [startStep, step];
+ * }
+ * console.log(await train(1)); // [ 0, 2 ]
+ * console.log(await train(3)); // [ 2, 6 ]
+ * ```
  */
 export async function resumeFrom(
   store: SnapshotStore,

@@ -3,8 +3,9 @@ import { outdated, type SnapshotStore } from './snapshot_store';
 import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingSnapshot } from './training_snapshot';
 
+/** Options of `indexedDbStore`. */
 export interface IndexedDbStoreOptions {
-  /** How many checkpoints stay; the newest ones. Default 2. */
+  /** Number of checkpoints to keep, the newest; a positive integer. Default 2. */
   keep?: number;
 }
 
@@ -16,11 +17,20 @@ type Kind = 'step' | 'best';
 type Key = [run: string, kind: Kind, step: number];
 
 /**
- * Keeps the checkpoints of a run in the browser's IndexedDB, for pages and workers of one origin. Each is written in one transaction with the removal of
- * what is older: a page closed meanwhile finds the old ones.
+ * Stores the checkpoints of a run in the browser's IndexedDB, shared by the pages and workers of one origin. One
+ * transaction writes a checkpoint and removes older ones, so that closing the page meanwhile leaves the old ones.
  *
- * @param run the run's name; another name is another run.
- * @throws IlrecError from each method, where there is no IndexedDB or no room.
+ * @param run name of the run; each name has its own checkpoints.
+ * @param options how many checkpoints to keep.
+ * @returns the store; its methods throw an IlrecError when there is no IndexedDB or not enough space.
+ * @throws IlrecError when keep is not a positive integer.
+ * @example
+ * ```ts
+ * import { indexedDbStore } from 'tfjs-ilrec';
+ *
+ * const store = indexedDbStore('shop', { keep: 1 }); // in a browser: callbacks: [checkpointing({ store })]
+ * console.log(Object.keys(store).join(', ')); // save, loadLatest, saveBest, loadBest, clear
+ * ```
  */
 export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions = {}): SnapshotStore {
   if (!Number.isInteger(keep) || keep < 1)
@@ -60,16 +70,18 @@ export function indexedDbStore(run: string, { keep = 2 }: IndexedDbStoreOptions 
         const weights = (await answerOf(checkpoints.get(keyOf('best', step)))) as TensorData[] | undefined;
         if (weights === undefined)
           throw new IlrecError(
-            `loadBest: the best weights of step ${step} of "${run}" must be there, as a checkpoint speaks of them, got none; clear() the run and train again`,
+            `indexedDbStore: the best weights of step ${step} of "${run}" must exist because a checkpoint refers ` +
+              'to them, got none; clear() the run and train again',
           );
         return weights;
       }),
     clear: () =>
-      transact('readwrite', async (checkpoints) => void checkpoints.delete(IDBKeyRange.bound([run], [run, []]))), // an array is behind every string
+      // arrays sort after all numbers and strings
+      transact('readwrite', async (checkpoints) => void checkpoints.delete(IDBKeyRange.bound([run], [run, []]))),
   };
 }
 
-/** Runs one transaction and waits until it is on the disk; one that throws leaves nothing behind. */
+/** Runs one transaction and waits until it is on disk. When `work` throws, nothing is changed. */
 async function transact<T>(mode: IDBTransactionMode, work: (checkpoints: IDBObjectStore) => Promise<T>): Promise<T> {
   const database = await openDatabase();
   try {
@@ -80,7 +92,7 @@ async function transact<T>(mode: IDBTransactionMode, work: (checkpoints: IDBObje
     });
     const [result] = await Promise.all([
       work(transaction.objectStore(CHECKPOINTS)).catch((error: unknown) => {
-        done.catch(() => undefined); // what work says is the reason
+        done.catch(() => undefined); // the error of work is the reason
         if (error instanceof IlrecError) transaction.abort();
         throw error;
       }),
@@ -98,10 +110,11 @@ async function openDatabase(): Promise<IDBDatabase> {
   try {
     if ((globalThis.indexedDB as IDBFactory | null | undefined) == null) {
       throw new IlrecError(
-        'indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window where that forbids it',
+        'indexedDbStore: the page must have IndexedDB, got none; use a browser, and no private window if it ' +
+          'forbids storage',
       );
     }
-    const request = indexedDB.open(DATABASE, VERSION); // throws by itself where the origin is opaque
+    const request = indexedDB.open(DATABASE, VERSION); // throws for a page without an origin of its own
     request.onupgradeneeded = () => void request.result.createObjectStore(CHECKPOINTS);
     return await answerOf(request);
   } catch (error) {
@@ -109,16 +122,16 @@ async function openDatabase(): Promise<IDBDatabase> {
   }
 }
 
-/** What mends an error of the browser's, by its name. */
+/** What to do about an error of the browser, by its name. */
 const REPAIRS: Readonly<Record<string, string>> = {
-  QuotaExceededError: 'free space, or clear() the runs that are done',
-  SecurityError: 'give a sandboxed frame allow-same-origin, or open the page by itself',
+  QuotaExceededError: 'free some space, or clear() finished runs',
+  SecurityError: 'give the sandboxed frame allow-same-origin, or open the page directly',
 };
 
 function refusal(cause: unknown): IlrecError {
   const { name, message } = cause as DOMException;
-  const step = REPAIRS[name] ?? 'check that the site may keep data in this browser';
-  return new IlrecError(`indexedDbStore: the browser must keep the checkpoint, got ${name}: ${message}; ${step}`, {
+  const step = REPAIRS[name] ?? 'allow the site to store data in this browser';
+  return new IlrecError(`indexedDbStore: the browser must store the checkpoint, got ${name}: ${message}; ${step}`, {
     cause,
   });
 }

@@ -4,19 +4,19 @@ import { IlrecError } from '../errors';
 import type { AccumulatedOptimizer } from '../optimizers/gradient_accumulation';
 import type { TensorData } from '../safetensors/safetensors';
 
-/** tfjs-core does not export this type by name. */
+/** tfjs-core does not export this type. */
 type NamedTensor = Awaited<ReturnType<tf.Optimizer['saveIterations']>>;
 
 /**
- * The optimizer's state, its steps first; the caller disposes the first tensor only.
+ * Reads the optimizer's state; the number of its steps comes first. The caller disposes only the first tensor.
  *
- * @throws IlrecError when its class has none to give.
+ * @throws IlrecError when its class cannot save a state.
  */
 export async function optimizerState(optimizer: tf.Optimizer): Promise<NamedTensor[]> {
   return await optimizer.getWeights().catch((error: unknown) => explain(optimizer, error));
 }
 
-/** @throws IlrecError when its class takes no state. */
+/** Writes an optimizer's state. @throws IlrecError when its class cannot load one. */
 export async function restoreOptimizer(
   optimizer: tf.Optimizer,
   model: tfl.LayersModel,
@@ -31,13 +31,13 @@ export async function restoreOptimizer(
   if (isAccumulated(optimizer)) optimizer.trains(model);
 }
 
-/** @throws IlrecError when no checkpoint of the optimizer can be written: better told before training than at the first one. */
+/** Refuses an optimizer without savable state, before training and not at the first checkpoint. @throws IlrecError */
 export async function refuseUnsavable(optimizer: tf.Optimizer): Promise<void> {
   const [iterations] = await optimizerState(isAccumulated(optimizer) ? optimizer.inner : optimizer);
   iterations.tensor.dispose();
 }
 
-/** Not `instanceof`: tfjs's own answers yes for every optimizer. */
+/** Not `instanceof`: tfjs overrides it, so that it is true for every optimizer. */
 function isAccumulated(optimizer: tf.Optimizer): optimizer is AccumulatedOptimizer {
   return 'trains' in optimizer && 'inner' in optimizer;
 }
@@ -47,7 +47,8 @@ function explain(optimizer: tf.Optimizer, cause: unknown): never {
   const { inner } = optimizer as Partial<AccumulatedOptimizer>;
   const name = (inner ?? optimizer).getClassName();
   throw new IlrecError(
-    `checkpointing: the optimizer must be one whose state can be saved, got ${name}; use AdamW, or sgd, momentum, adagrad, adadelta, adam or rmsprop of tf.train`,
+    `checkpointing: the optimizer must have a state that can be saved, got ${name}; use AdamW, or sgd, momentum, ` +
+      'adagrad, adadelta, adam or rmsprop of tf.train',
     { cause },
   );
 }

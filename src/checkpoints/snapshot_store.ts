@@ -1,24 +1,34 @@
 import type { TensorData } from '../safetensors/safetensors';
 import type { TrainingSnapshot } from './training_snapshot';
 
-/** Keeps the checkpoints of one run: in a browser's IndexedDB (`indexedDbStore`), or in a folder (`CheckpointStore` of `tfjs-ilrec/node`). */
+/**
+ * Stores the checkpoints of one run: in the browser's IndexedDB (`indexedDbStore`), or in a folder (`CheckpointStore`
+ * of `tfjs-ilrec/node`).
+ */
 export interface SnapshotStore {
-  /** Writes a checkpoint, whole or not at all; older ones go only after it is there, and with them those of later steps, which a run that was started again has left. */
+  /**
+   * Writes a checkpoint atomically. Then removes older ones, and those of later steps, which a restarted run left
+   * behind.
+   */
   save(snapshot: TrainingSnapshot): Promise<void>;
-  /** The newest checkpoint, or null where there is none. */
+  /** The newest checkpoint, or null when there is none. */
   loadLatest(): Promise<TrainingSnapshot | null>;
-  /** Keeps the weights that did best; written before the first checkpoint that speaks of them. */
+  /** Writes the best weights so far. Called before the first checkpoint that refers to them is saved. */
   saveBest(step: number, weights: readonly TensorData[]): Promise<void>;
-  /** @throws IlrecError when they are not there. */
+  /** The best weights, of the given step. @throws IlrecError when they are missing. */
   loadBest(step: number): Promise<TensorData[]>;
-  /** Removes every checkpoint of the run. */
+  /** Removes all checkpoints of the run. */
   clear(): Promise<void>;
 }
 
 /**
- * What goes when `keep` checkpoints stay: the older ones, and those of later steps than the one just saved, as their run was started again from before them.
+ * The checkpoints to remove after saving one: older ones beyond `keep`, and those of later steps, whose run was
+ * restarted from an earlier step.
  *
- * @param steps @param bests steps of the checkpoints and of the best weights there are. @param saved step of the newest write.
+ * @param steps steps of all checkpoints.
+ * @param bests steps of all best weights.
+ * @param keep number of checkpoints to keep.
+ * @param saved step of the checkpoint just saved.
  */
 export function outdated(
   steps: readonly number[],
@@ -26,9 +36,11 @@ export function outdated(
   keep: number,
   saved: number,
 ): { steps: number[]; bests: number[] } {
-  const upToSaved = (list: readonly number[]): number[] => list.filter((step) => step <= saved).sort((a, b) => b - a); // newest first
+  // newest first
+  const upToSaved = (list: readonly number[]): number[] => list.filter((step) => step <= saved).sort((a, b) => b - a);
   const kept = upToSaved(steps).slice(0, keep);
-  // a kept checkpoint may speak of any best up to its own step: the newest of those, for the oldest kept one, and all after it
+  // a kept checkpoint may refer to any best weights up to its step: keep the newest of those of the oldest kept one,
+  // and all after it
   const oldest = upToSaved(bests).find((step) => step <= kept[kept.length - 1]) ?? -1;
   return {
     steps: steps.filter((step) => !kept.includes(step)),

@@ -4,11 +4,13 @@ import { IlrecError } from '../errors';
 import { optimizerState, restoreOptimizer } from './optimizer_state';
 import type { TensorData, TensorFile } from '../safetensors/safetensors';
 
-/** All that a run needs to go on: tensors in a file's form, and where it stood. */
+/** The state of a training run: everything that is needed to resume it. */
 export interface TrainingSnapshot {
+  /** Training steps done. */
   readonly step: number;
-  /** What the callbacks keep, as plain data, by the callback's name. */
+  /** State of the callbacks as plain data, by the callback's name. */
   readonly callbacks: Readonly<Record<string, unknown>>;
+  /** Weights and optimizer state. */
   readonly file: TensorFile;
 }
 
@@ -16,31 +18,35 @@ const MODEL_PREFIX = 'model.';
 const OPTIMIZER_PREFIX = 'optimizer.';
 const STATE_KEY = 'state';
 
-/** What training can change: the model's weights, or those of the adapters on it, whose base stays. */
+/**
+ * The weights that training changes: all weights of the model, or those of its active adapter, whose base is frozen.
+ */
 export function trainedVariables(model: tfl.LayersModel): tfl.LayerVariable[] {
   const own = new Set(model.weights);
   const trained = model.trainableWeights;
   return trained.every((variable) => own.has(variable)) ? model.weights : trained;
 }
 
-/** Reads what training can change back from the device, in the model's order. */
+/** Reads the weights that training changes, in the model's order. */
 export async function readWeights(model: tfl.LayersModel): Promise<TensorData[]> {
   return await Promise.all(trainedVariables(model).map((variable) => readTensor(variable.read())));
 }
 
-/** @throws IlrecError when the number of weights or a shape differs. */
-export function writeWeights(model: tfl.LayersModel, weights: readonly TensorData[]): void {
+/** Writes what `readWeights` read. @throws IlrecError when the number of weights or a shape differs. */
+export function writeWeights(model: tfl.LayersModel, weights: readonly TensorData[], caller = 'writeWeights'): void {
   const variables = trainedVariables(model);
   const current = variables.map((variable) => variable.read());
   if (current.length !== weights.length) {
     throw new IlrecError(
-      `writeWeights: the model has ${current.length} weights, got ${weights.length}; use the config that the weights were trained with`,
+      `${caller}: the model has ${current.length} weights, got ${weights.length}; use the config that the ` +
+        'weights were trained with',
     );
   }
   weights.forEach(({ shape }, i) => {
     if (!tf.util.arraysEqual(shape as number[], current[i].shape)) {
       throw new IlrecError(
-        `writeWeights: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the config that the weights were trained with`,
+        `${caller}: weight ${i} must be [${current[i].shape.join(', ')}], got [${shape.join(', ')}]; use the ` +
+          'config that the weights were trained with',
       );
     }
   });
@@ -48,9 +54,26 @@ export function writeWeights(model: tfl.LayersModel, weights: readonly TensorDat
 }
 
 /**
- * Takes model, optimizer and callbacks into one snapshot.
+ * Copies the state of model, optimizer and callbacks into a snapshot.
  *
+ * @param model the trained model; with adapters, only the active adapter's weights are copied.
+ * @param optimizer its optimizer.
+ * @param step training steps done.
+ * @param callbacks state of the callbacks as plain data, by name. Default none.
+ * @returns the snapshot, on the CPU.
  * @throws IlrecError when the optimizer's state cannot be saved.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { causalLM, restoreSnapshot, takeSnapshot } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 1 });
+ * const optimizer = tf.train.adam(1e-3);
+ * const snapshot = await takeSnapshot(model, optimizer, 120);
+ * model.weights[0].write(tf.zeros([7, 8])); // something goes wrong
+ * await restoreSnapshot(model, optimizer, snapshot);
+ * console.log(snapshot.step, tf.max(model.weights[0].read()).dataSync()[0] > 0); // 120 true
+ * ```
  */
 export async function takeSnapshot(
   model: tfl.LayersModel,
@@ -68,29 +91,42 @@ export async function takeSnapshot(
 }
 
 /**
- * Puts a snapshot's weights and optimizer state back.
+ * Restores the weights and the optimizer's state from a snapshot.
  *
- * @throws IlrecError when they do not fit.
+ * @param model the model, built with the same config, with the same adapter if any.
+ * @param optimizer an optimizer of the same class.
+ * @param snapshot a snapshot of `takeSnapshot` or of a store.
+ * @throws IlrecError when the number of weights or a shape differs, or the optimizer cannot load a state.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { causalLM, restoreSnapshot, takeSnapshot } from 'tfjs-ilrec';
+ *
+ * const build = (seed: number) => causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 1, seed });
+ * const [model, other] = [build(1), build(2)];
+ * await restoreSnapshot(other, tf.train.adam(1e-3), await takeSnapshot(model, tf.train.adam(1e-3), 0));
+ * console.log(tf.all(tf.equal(model.weights[0].read(), other.weights[0].read())).dataSync()[0]); // 1
+ * ```
  */
 export async function restoreSnapshot(
   model: tfl.LayersModel,
   optimizer: tf.Optimizer,
   { file }: TrainingSnapshot,
 ): Promise<void> {
-  writeWeights(model, listOf(file, MODEL_PREFIX));
+  writeWeights(model, listOf(file, MODEL_PREFIX), 'restoreSnapshot');
   await restoreOptimizer(optimizer, model, listOf(file, OPTIMIZER_PREFIX));
 }
 
-/** @throws IlrecError when the file is no snapshot. */
-export function snapshotOf(file: TensorFile, name: string): TrainingSnapshot {
+/** The snapshot in a file. @throws IlrecError when the file has none. */
+export function snapshotOf(file: TensorFile, name: string, caller = 'snapshotOf'): TrainingSnapshot {
   const text = file.metadata[STATE_KEY];
   if (text === undefined)
-    throw new IlrecError(`snapshotOf: ${name} must hold a training state, got none; use a checkpoint of a run`);
+    throw new IlrecError(`${caller}: ${name} must hold a training state, got none; use a checkpoint of a run`);
   const { step, callbacks } = JSON.parse(text) as Pick<TrainingSnapshot, 'step' | 'callbacks'>;
   return { step, callbacks, file };
 }
 
-/** Tensors as a file, named by their position. */
+/** Weights as a file, named by their position. */
 export function fileOfWeights(weights: readonly TensorData[]): TensorFile {
   return { tensors: new Map(weights.map((weight, i) => [`${MODEL_PREFIX}${i}`, weight])), metadata: {} };
 }
@@ -108,5 +144,5 @@ function listOf({ tensors }: TensorFile, prefix: string): TensorData[] {
 
 async function readTensor(tensor: tf.Tensor): Promise<TensorData> {
   const data = (await tensor.data()) as Float32Array | Int32Array;
-  return { shape: tensor.shape.slice(), data: data.slice() }; // a copy: some backends hand out their own memory
+  return { shape: tensor.shape.slice(), data: data.slice() }; // copied: some backends return their own memory
 }

@@ -34,9 +34,11 @@ export async function main(argv: readonly string[]): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode; // commander has said what is wrong
     if (error instanceof WebAssembly.RuntimeError) {
-      // all that tfjs's wasm backend says when an allocation fails: it aborts, and what is disposed then is out of bounds
+      // all that tfjs's wasm backend says when an allocation fails: it aborts, and what is disposed then is out of
+      // bounds
       process.stderr.write(
-        'ilrec: the wasm backend must have memory for the model and a batch, got none left; lower training.batchSize, evaluation.batchSize or the sizes of the model, or use another --backend\n',
+        'ilrec: the wasm backend must have memory for the model and a batch, got none left; lower ' +
+          'training.batchSize, evaluation.batchSize or the sizes of the model, or use another --backend\n',
       );
       return 1;
     }

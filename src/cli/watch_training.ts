@@ -8,7 +8,8 @@ export const watchTraining = {
   callbacks: (label: string): readonly TrainingCallback[] => [progress({ label })],
   onEvaluation(label: string, { step, epochs, metrics }: EvaluationRecord, isBest: boolean): void {
     remark(
-      `${process.stderr.isTTY ? '\n' : ''}${label}: validation after epoch ${epochs} (step ${step}): NDCG@10 ${metrics['ndcg@10'].toFixed(4)}, HR@10 ${metrics['hr@10'].toFixed(4)}${isBest ? ', the best so far' : ''}`,
+      `${process.stderr.isTTY ? '\n' : ''}${label}: validation after epoch ${epochs} (step ${step}): NDCG@10 ` +
+        `${metrics['ndcg@10'].toFixed(4)}, HR@10 ${metrics['hr@10'].toFixed(4)}${isBest ? ', the best so far' : ''}`,
     );
   },
 };

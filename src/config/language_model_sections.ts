@@ -30,9 +30,15 @@ export const itemsSchema = z.strictObject({
   maxTitleTokens: positive.nullable().default(null),
   /** bigrec: what becomes of items without a title: an error, or their id as the title. */
   untitled: z.enum(['refuse', 'id']).default('refuse'),
-  /** lc-rec: what the rows of new tokens start from: the titles of the items that carry the token, or the mean of those over the level. */
+  /**
+   * lc-rec: what the rows of new tokens start from: the titles of the items that carry the token, or the mean of those
+   * over the level.
+   */
   newRows: z.enum(['titles', 'level']).default('titles'),
-  /** Tokens of the byte-level BPE that is trained on titles and prompts where there is no pretrained backbone; at least 257. */
+  /**
+   * Tokens of the byte-level BPE that is trained on titles and prompts where there is no pretrained backbone; at least
+   * 257.
+   */
   vocabSize: z.number().int().min(257).default(2048),
 });
 
@@ -51,7 +57,10 @@ export const backboneSchema = z.strictObject({
       rsLora: z.boolean().default(false),
       /** Weights by the end of their path. Default every projection of the blocks. */
       targets: z.array(z.string()).min(1).optional(),
-      /** Layers that are trained whole. Default for lc-rec those with rows for new item tokens, the embedding and an untied head; else none. */
+      /**
+       * Layers that are trained whole. Default for lc-rec those with rows for new item tokens, the embedding and an
+       * untied head; else none.
+       */
       trainModules: z.array(z.string()).optional(),
     })
     .nullable()

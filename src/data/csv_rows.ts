@@ -84,7 +84,8 @@ function quoted(
     const quote = text.indexOf('"', at);
     if (quote < 0)
       throw new IlrecError(
-        `${reader}: ${file} line ${line} must close every quote, got one that runs to the end of the file: ${show(text.slice(start, start + 40))}; double each quote inside a quoted field`,
+        `${reader}: ${file} line ${line} must close every quote, got one that runs to the end of the file: ` +
+          `${show(text.slice(start, start + 40))}; double each quote inside a quoted field`,
       );
     value += text.slice(at, quote);
     at = quote + 1;
@@ -95,7 +96,8 @@ function quoted(
     }
     if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') {
       throw new IlrecError(
-        `${reader}: ${file} line ${line + newlinesIn(text, start, at)} must have "${delimiter}" or the line's end after a closing quote, got ${show(text.slice(at, at + 20))}; double each quote inside a quoted field`,
+        `${reader}: ${file} line ${line + newlinesIn(text, start, at)} must have "${delimiter}" or the line's ` +
+          `end after a closing quote, got ${show(text.slice(at, at + 20))}; double each quote inside a quoted field`,
       );
     }
     return { value, end: at };
@@ -130,6 +132,7 @@ export function columnOf(
       ? `must name a column ${names.join(' or ')}`
       : `must name only one column ${names.join(' or ')}`;
   throw new IlrecError(
-    `${reader}: ${file} line 1: the header ${rule}, got ${show(header.join(','))}; rename or ${places.length === 0 ? 'add' : 'remove'} one`,
+    `${reader}: ${file} line 1: the header ${rule}, got ${show(header.join(','))}; rename or ` +
+      `${places.length === 0 ? 'add' : 'remove'} one`,
   );
 }

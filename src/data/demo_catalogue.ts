@@ -16,7 +16,8 @@ export interface DemoCatalogueOptions {
 const MIN_LENGTH = 5;
 const MAX_LENGTH = 15;
 const POPULARITY_EXPONENT = 0.8; // Zipf, within a kind and between departments
-const SUCCESSOR_WEIGHTS = [0.62, 0.2, 0.12, 0.06]; // of the four kinds that may follow; their order depends on the last two
+// of the four kinds that may follow; their order depends on the last two
+const SUCCESSOR_WEIGHTS = [0.62, 0.2, 0.12, 0.06];
 const NOISE = 0.12; // share of the orders that ignore all structure
 const SAME_LINE = 6; // an item of the same line as one of the last two items is this many times likelier
 const FAVOURITE_BRAND = 3;

@@ -31,7 +31,8 @@ export class InteractionTable {
     const value = typeof time === 'number' ? time : typeof time === 'string' && time.trim() !== '' ? Number(time) : NaN;
     if (!Number.isFinite(value)) {
       throw new IlrecError(
-        `${this.reader}: ${this.file} line ${line}: time must be a finite number, got ${show(time)}; write Unix seconds or any number that grows with time`,
+        `${this.reader}: ${this.file} line ${line}: time must be a finite number, got ${show(time)}; write Unix ` +
+          'seconds or any number that grows with time',
       );
     }
     this.times.push(value);
@@ -49,7 +50,8 @@ export class InteractionTable {
   build(name: string, titleOf?: ReadonlyMap<string, string | null>): InteractionData {
     if (this.users.length === 0)
       throw new IlrecError(
-        `${this.reader}: ${this.file} must have at least one interaction, got only a header; write one row per interaction`,
+        `${this.reader}: ${this.file} must have at least one interaction, got only a header; write one row per ` +
+          'interaction',
       );
     const rowsOf: number[][] = Array.from(this.userNumbers, () => []);
     this.users.forEach((user, row) => rowsOf[user].push(row));
@@ -87,7 +89,8 @@ export class InteractionTable {
     const text = typeof value === 'number' && Number.isFinite(value) ? String(value) : value;
     if (typeof text !== 'string' || text.trim() === '') {
       throw new IlrecError(
-        `${this.reader}: ${this.file} line ${line}: ${column} must be an id, got ${show(value)}; write a text or number`,
+        `${this.reader}: ${this.file} line ${line}: ${column} must be an id, got ${show(value)}; write a text or ` +
+          'number',
       );
     }
     const trimmed = text.trim();

@@ -23,7 +23,8 @@ export function kCoreFilter(data: InteractionData, k: number): { data: Interacti
   if (data.cases !== undefined) {
     if (k > 0)
       throw new IlrecError(
-        `prepareInteractions: kCore must be left out for a published split, whose rows need every item, got ${k}; only leave-one-out can be filtered`,
+        'prepareInteractions: kCore must be left out for a published split, whose rows need every item, got ' +
+          `${k}; only leave-one-out can be filtered`,
       );
     return { data, dropped: { users: 0, items: 0, interactions: 0 } };
   }

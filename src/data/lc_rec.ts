@@ -52,20 +52,23 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
   for (const [user, value] of parseJsonObject(READER, inter)) {
     if (!Array.isArray(value))
       throw new IlrecError(
-        `${READER}: ${inter.name} user ${show(user)} must have a list of items, got ${show(value)}; write the items in time order`,
+        `${READER}: ${inter.name} user ${show(user)} must have a list of items, got ${show(value)}; write the ` +
+          'items in time order',
       );
     const sequence = new Int32Array(value.length);
     for (let t = 0; t < value.length; t++) {
       const id = itemIdOf(value[t]);
       if (id === null)
         throw new IlrecError(
-          `${READER}: ${inter.name} user ${show(user)} must list items by number or text, got ${show(value[t])} at place ${t}; write the item's key`,
+          `${READER}: ${inter.name} user ${show(user)} must list items by number or text, got ${show(value[t])} ` +
+            `at place ${t}; write the item's key`,
         );
       if (semanticIdOf === undefined) add(id);
       const number = numberOf.get(id);
       if (number === undefined) {
         throw new IlrecError(
-          `${READER}: ${inter.name} user ${show(user)} must have only items of ${index?.name}, got ${show(id)} at place ${t}; use the index.json made for these interactions`,
+          `${READER}: ${inter.name} user ${show(user)} must have only items of ${index?.name}, got ${show(id)} ` +
+            `at place ${t}; use the index.json made for these interactions`,
         );
       }
       sequence[t] = number;
@@ -108,14 +111,16 @@ export function readSemanticIds(reader: string, file: TextFile): Map<string, str
       !value.every((token) => typeof token === 'string' && token.trim() !== '')
     ) {
       throw new IlrecError(
-        `${reader}: ${file.name} item ${show(item)} must have a list of tokens such as ["<a_1>","<b_7>"], got ${show(value)}; write its semantic id`,
+        `${reader}: ${file.name} item ${show(item)} must have a list of tokens such as ["<a_1>","<b_7>"], got ` +
+          `${show(value)}; write its semantic id`,
       );
     }
     semanticIds.set(item, value as string[]);
   }
   if (semanticIds.size === 0)
     throw new IlrecError(
-      `${reader}: ${file.name} must have at least one item, got an empty object; leave the file out and semantic ids are made`,
+      `${reader}: ${file.name} must have at least one item, got an empty object; leave the file out and semantic ` +
+        'ids are made',
     );
   return semanticIds;
 }
@@ -130,13 +135,15 @@ export function readTitles(reader: string, file: TextFile): Map<string, string |
   for (const [item, value] of parseJsonObject(reader, file)) {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new IlrecError(
-        `${reader}: ${file.name} item ${show(item)} must be an object such as {"title":"..."}, got ${show(value)}; write the item's fields`,
+        `${reader}: ${file.name} item ${show(item)} must be an object such as {"title":"..."}, got ` +
+          `${show(value)}; write the item's fields`,
       );
     }
     const title = (value as Record<string, unknown>)['title'];
     if (title !== undefined && title !== null && typeof title !== 'string') {
       throw new IlrecError(
-        `${reader}: ${file.name} item ${show(item)} must have a text as title, got ${show(title)}; quote it or remove it`,
+        `${reader}: ${file.name} item ${show(item)} must have a text as title, got ${show(title)}; quote it or ` +
+          'remove it',
       );
     }
     titles.set(item, title?.trim() || null);

@@ -29,7 +29,8 @@ export function leaveOneOut(data: Pick<InteractionData, 'userIds' | 'sequences'>
     const sequence = data.sequences[user];
     if (sequence.length < MIN_SEQUENCE_LENGTH) {
       throw new IlrecError(
-        `leaveOneOut: user "${data.userIds[user]}" must have ${MIN_SEQUENCE_LENGTH} interactions or more, got ${sequence.length}; prepareInteractions drops such users`,
+        `leaveOneOut: user "${data.userIds[user]}" must have ${MIN_SEQUENCE_LENGTH} interactions or more, got ` +
+          `${sequence.length}; prepareInteractions drops such users`,
       );
     }
     train.push(sequence.subarray(0, sequence.length - 2));

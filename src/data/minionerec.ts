@@ -96,7 +96,8 @@ export function readMiniOneRec({
       const given = semanticIdOf?.get(target)?.join('');
       if (row.semanticId !== '' && given !== undefined && given !== row.semanticId) {
         throw new IlrecError(
-          `${where}: item_sid must be ${show(given)}, the semantic id of item ${target} in ${source}, got ${show(row.semanticId)}; use the index made for these windows`,
+          `${where}: item_sid must be ${show(given)}, the semantic id of item ${target} in ${source}, got ` +
+            `${show(row.semanticId)}; use the index made for these windows`,
         );
       }
       if (!item && !fromInfo && row.title !== '') titleOf.set(target, row.title);
@@ -112,13 +113,15 @@ export function readMiniOneRec({
   }
   if (windowsOf.size === 0)
     throw new IlrecError(
-      `${READER}: ${windows.map((file) => file.name).join(', ') || 'the dataset'} must have at least one window, got none; write the files again`,
+      `${READER}: ${windows.map((file) => file.name).join(', ') || 'the dataset'} must have at least one window, ` +
+        'got none; write the files again',
     );
 
   const notes: string[] = [];
   if (missing.length > 0)
     notes.push(
-      `The split ${missing.join(', ')} is missing: each sequence starts with the user's first window in ${windows.map((file) => file.name).join(' and ')}.`,
+      `The split ${missing.join(', ')} is missing: each sequence starts with the user's first window in ` +
+        `${windows.map((file) => file.name).join(' and ')}.`,
     );
   const { sequences, cases } = split === 'published' ? published(windowsOf, missing, notes) : chained(windowsOf, notes);
   const itemIds = [...numberOf.keys()];
@@ -210,7 +213,8 @@ function* windowRows(file: TextFile): Generator<WindowRow> {
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
       throw new IlrecError(
-        `${where}: history_item_id must be a Python list such as [12, 7] (${error.message}), got ${show(fields[places.history])}; write the list again`,
+        `${where}: history_item_id must be a Python list such as [12, 7] (${error.message}), got ` +
+          `${show(fields[places.history])}; write the list again`,
       );
     }
     yield {
@@ -233,12 +237,14 @@ function readInfo(file: TextFile): { semanticIds: Map<string, string[]>; titles:
     const item = fields[fields.length - 1].trim();
     if (fields.length < 3 || tokens === null || item === '') {
       throw new IlrecError(
-        `${READER}: ${file.name} line ${number} must be semantic id, title and item id, separated by tabs, got ${show(line)}; write e.g. "<a_1><b_7>	Hammer	12"`,
+        `${READER}: ${file.name} line ${number} must be semantic id, title and item id, separated by tabs, got ` +
+          `${show(line)}; write e.g. "<a_1><b_7>	Hammer	12"`,
       );
     }
     if (semanticIds.has(item))
       throw new IlrecError(
-        `${READER}: ${file.name} line ${number} must not repeat an item, got ${show(item)} again; keep one of the lines`,
+        `${READER}: ${file.name} line ${number} must not repeat an item, got ${show(item)} again; keep one of ` +
+          'the lines',
       );
     semanticIds.set(item, tokens);
     titles.set(item, fields.slice(1, -1).join(' ').trim() || null);

@@ -93,7 +93,8 @@ function* rowsOf(file: TextFile, columns: readonly string[][]): Generator<{ line
         const key = Object.keys(row).find((candidate) => names.includes(candidate.toLowerCase()));
         if (key === undefined)
           throw new IlrecError(
-            `${READER}: ${file.name} line ${number} must have a key ${names.join(' or ')}, got ${show(Object.keys(row).join(','))}; rename or add one`,
+            `${READER}: ${file.name} line ${number} must have a key ${names.join(' or ')}, got ` +
+              `${show(Object.keys(row).join(','))}; rename or add one`,
           );
         return row[key];
       });

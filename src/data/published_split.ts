@@ -33,7 +33,8 @@ export function publishedSplit(
   const targets = out.map(({ target }) => target);
   if (sorted(last) !== sorted(targets)) {
     throw new IlrecError(
-      `readMiniOneRec: the held-out targets must be the last items of user "${user}", got [${targets.join(', ')}] where the chained windows end with [${last.join(', ')}]; use leave-one-out instead`,
+      `readMiniOneRec: the held-out targets must be the last items of user "${user}", got ` +
+        `[${targets.join(', ')}] where the chained windows end with [${last.join(', ')}]; use leave-one-out instead`,
     );
   }
   const casesOf = (split: SplitWindow['split']): PublishedCase[] =>

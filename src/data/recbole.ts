@@ -52,7 +52,8 @@ function readItemTitles(file: TextFile): Map<string, string | null> | undefined 
     const id = fields[idPlace].trim();
     if (titles.has(id))
       throw new IlrecError(
-        `${READER}: ${file.name} line ${line}: item_id must occur only once, got ${show(id)} again; keep one of the lines`,
+        `${READER}: ${file.name} line ${line}: item_id must occur only once, got ${show(id)} again; keep one of ` +
+          'the lines',
       );
     titles.set(id, fields[titlePlace].trim() || null);
   }
@@ -72,7 +73,8 @@ function atomicRows(file: TextFile): AtomicRows {
     const [field, type = ''] = cell.trim().split(':');
     if (!['token', 'float', 'token_seq', 'float_seq'].includes(type)) {
       throw new IlrecError(
-        `${READER}: ${file.name} line 1: each column must be named field:type, with type token, float, token_seq or float_seq, and separated by tabs, got ${show(cell)}; write e.g. "user_id:token"`,
+        `${READER}: ${file.name} line 1: each column must be named field:type, with type token, float, token_seq ` +
+          `or float_seq, and separated by tabs, got ${show(cell)}; write e.g. "user_id:token"`,
       );
     }
     return { field, type };
@@ -82,7 +84,8 @@ function atomicRows(file: TextFile): AtomicRows {
       const fields = line.split('\t');
       if (fields.length !== header.length) {
         throw new IlrecError(
-          `${READER}: ${file.name} line ${number} must have ${header.length} fields like the header, got ${fields.length}; separate them by tabs`,
+          `${READER}: ${file.name} line ${number} must have ${header.length} fields like the header, got ` +
+            `${fields.length}; separate them by tabs`,
         );
       }
       yield { fields, line: number };
@@ -96,7 +99,8 @@ function placeOf(file: string, header: AtomicRows['header'], field: string): num
   if (place < 0) {
     const type = field === 'timestamp' ? 'float' : 'token';
     throw new IlrecError(
-      `${READER}: ${file} line 1: the header must name ${field}:${type}, got ${show(header.map((column) => column.field).join(' '))}; rename or add the column`,
+      `${READER}: ${file} line 1: the header must name ${field}:${type}, got ` +
+        `${show(header.map((column) => column.field).join(' '))}; rename or add the column`,
     );
   }
   return place;

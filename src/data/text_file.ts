@@ -75,7 +75,8 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
     const before = seen.get(key);
     if (before !== undefined)
       throw new IlrecError(
-        `${reader}: ${file.name} line ${line} must not repeat a key, got ${show(key)} again (first on line ${before}); merge the two entries`,
+        `${reader}: ${file.name} line ${line} must not repeat a key, got ${show(key)} again (first on line ` +
+          `${before}); merge the two entries`,
       );
     seen.set(key, line);
   }
@@ -90,7 +91,8 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
     const other = rawOf.get(key);
     if (other !== undefined) {
       throw new IlrecError(
-        `${reader}: ${file.name} must not have keys that differ only by surrounding space, got ${show(other)} and ${show(rawKey)}; merge the two entries`,
+        `${reader}: ${file.name} must not have keys that differ only by surrounding space, got ${show(other)} ` +
+          `and ${show(rawKey)}; merge the two entries`,
       );
     }
     rawOf.set(key, rawKey);

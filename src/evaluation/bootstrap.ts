@@ -79,7 +79,8 @@ function checkBootstrap(
     if (column.length === 0) throw new IlrecError(`${caller}: there must be at least one user, got 0`);
     if (column.length !== columns[0].length)
       throw new IlrecError(
-        `${caller}: columns must have one length, got ${columns[0].length} and ${column.length}; give each the same users`,
+        `${caller}: columns must have one length, got ${columns[0].length} and ${column.length}; give each the ` +
+          'same users',
       );
   }
 }
@@ -89,7 +90,8 @@ function intervalsOf(
   { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions,
 ): Interval[] {
   const numUsers = columns[0]?.length ?? 0;
-  // Users with the same values in all columns are one kind: a table of the few kinds fits the cache, one of all users does not.
+  // Users with the same values in all columns are one kind: a table of the few kinds fits the cache, one of all users
+  // does not.
   const { kindOfUser, kinds } = groupUsers(columns, numUsers);
   const random = createRandom(seed);
   const means = columns.map(() => new Float64Array(resamples));

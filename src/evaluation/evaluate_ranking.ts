@@ -96,7 +96,8 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
     const lists = await options.recommend(batch.map((position) => evaluatedUsers[position]));
     if (lists.length !== batch.length)
       throw new IlrecError(
-        `evaluateRecommender: recommend must return one list per user, got ${lists.length} lists for ${batch.length} users`,
+        `evaluateRecommender: recommend must return one list per user, got ${lists.length} lists for ` +
+          `${batch.length} users`,
       );
     batch.forEach((position, i) => {
       ranks[position] = rankOf(targets[evaluatedUsers[position]], lists[i]);
@@ -220,7 +221,8 @@ function checkOptions({ targets, numItems, ranking }: EvaluateOptions, ks: reado
     throw new IlrecError(`evaluateRecommender: batchSize must be an integer of at least 1, got ${batchSize}`);
   if (ks.length === 0 || ks.some((k) => !Number.isInteger(k) || k < 1 || k > ranking.listLength)) {
     throw new IlrecError(
-      `evaluateRecommender: ks must be integers from 1 to the list length of ${ranking.listLength}, got [${ks.join(', ')}]; raise listLength`,
+      `evaluateRecommender: ks must be integers from 1 to the list length of ${ranking.listLength}, got ` +
+        `[${ks.join(', ')}]; raise listLength`,
     );
   }
   for (let user = 0; user < targets.length; user++) {

@@ -69,7 +69,8 @@ export function pairedDifference(
   for (const ranks of [...a, ...b]) {
     if (ranks.length !== users)
       throw new IlrecError(
-        `pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users; evaluate them with the same users option`,
+        `pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users; evaluate ` +
+          'them with the same users option',
       );
   }
   checkResamples('pairedDifference', resamples);
@@ -89,7 +90,8 @@ export function pairedDifference(
     seedsB: b.length,
     protocol:
       `paired over ${users} users, each user's ${metric}@${k} averaged over seeds (${a.length} and ${b.length}); ` +
-      `95 % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ${permutations} permutations; seed ${seed}`,
+      `95 % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ${permutations} ` +
+      `permutations; seed ${seed}`,
   };
 }
 

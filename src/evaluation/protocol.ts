@@ -73,10 +73,13 @@ export function protocolText(protocol: EvaluationProtocol): string {
     published
       ? `The published rows of the ${split} split, ${counted}.`
       : `Leave-one-out, ${split} split (target: ${target}), ${counted}.`,
-    `Full ranking of ${numItems} items by ${protocol.ranking}${beams}${probabilities}; lists of ${protocol.listLength} items; a target that is not in the list counts as a miss.`,
-    `The model sees ${history}; items of the history ${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
+    `Full ranking of ${numItems} items by ${protocol.ranking}${beams}${probabilities}; lists of ` +
+      `${protocol.listLength} items; a target that is not in the list counts as a miss.`,
+    `The model sees ${history}; items of the history ` +
+      `${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
     `Ties: ${protocol.tieRule}.`,
-    `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ${who}, ${bootstrap.resamples} resamples, seed ${bootstrap.seed}.`,
+    `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ${who}, ${bootstrap.resamples} resamples, ` +
+      `seed ${bootstrap.seed}.`,
   ].join(' ');
 }
 

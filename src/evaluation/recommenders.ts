@@ -186,7 +186,8 @@ export function scorerRecommender({
           const score = scores[row * numItems + item];
           if (Number.isNaN(score))
             throw new IlrecError(
-              `scorerRecommender: scores must be numbers, got NaN from ${scorer.name} for item ${item}; its weights have diverged`,
+              `scorerRecommender: scores must be numbers, got NaN from ${scorer.name} for item ${item}; its ` +
+                'weights have diverged',
             );
           if (best.accepts(score, item) && !seen?.has(item)) best.offer(score, item);
         }

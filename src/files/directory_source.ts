@@ -1,9 +1,22 @@
 import { type FileSource, missingFile } from './file_source';
 
 /**
- * The files of a directory that the user of a browser has picked, through the File System Access API.
+ * Opens a directory that a user picked in the browser (File System Access API) as a source of files.
  *
- * @param directory what `showDirectoryPicker()` or `navigator.storage.getDirectory()` gives.
+ * @param directory the handle from `showDirectoryPicker()` or `navigator.storage.getDirectory()`.
+ * @returns the files directly in the directory. Its methods throw the browser's own error when permission was
+ * withdrawn.
+ * @throws IlrecError from `size` and `read` when there is no such file.
+ * @example
+ * ```ts
+ * import { directorySource } from 'tfjs-ilrec';
+ *
+ * // In a browser: const directory = await showDirectoryPicker();
+ * const getFileHandle = async (name: string) => ({ getFile: async () => new File(['{"vocab_size": 100}'], name) });
+ * const directory = { name: 'checkpoint', getFileHandle } as unknown as FileSystemDirectoryHandle;
+ * const source = directorySource(directory);
+ * console.log(source.name, await source.size('config.json')); // checkpoint 19
+ * ```
  */
 export function directorySource(directory: FileSystemDirectoryHandle): FileSource {
   const find = async (file: string): Promise<File | null> => {
@@ -11,12 +24,12 @@ export function directorySource(directory: FileSystemDirectoryHandle): FileSourc
       return await (await directory.getFileHandle(file)).getFile();
     } catch (error) {
       if (error instanceof Error && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError')) return null;
-      throw error; // a permission that was taken back, and the like
+      throw error; // for example a permission that was withdrawn
     }
   };
   const get = async (file: string): Promise<File> => {
     const found = await find(file);
-    if (found === null) throw missingFile(directory.name, file);
+    if (found === null) throw missingFile('directorySource', directory.name, file);
     return found;
   };
   return {

@@ -2,7 +2,21 @@ import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type FileSource, missingFile } from './file_source';
 
-/** The files of a folder on the disk. */
+/**
+ * Opens a folder on disk as a source of files.
+ *
+ * @param folder path of the folder; the files directly in it are served.
+ * @returns the source; nothing is read until one of its methods is called.
+ * @throws IlrecError from `size` and `read` when there is no such file.
+ * @example
+ * ```ts
+ * import { folderSource } from 'tfjs-ilrec/node';
+ *
+ * const source = folderSource('checkpoint');
+ * console.log(await source.has('config.json')); // true
+ * console.log((await source.read('config.json', 0, 1))[0]); // 123
+ * ```
+ */
 export function folderSource(folder: string): FileSource {
   const sizeOf = async (file: string): Promise<number | null> => {
     const found = await stat(join(folder, file)).catch(() => null);
@@ -10,7 +24,7 @@ export function folderSource(folder: string): FileSource {
   };
   const size = async (file: string): Promise<number> => {
     const bytes = await sizeOf(file);
-    if (bytes === null) throw missingFile(folder, file);
+    if (bytes === null) throw missingFile('folderSource', folder, file);
     return bytes;
   };
   return {
@@ -25,7 +39,7 @@ export function folderSource(folder: string): FileSource {
         let filled = 0;
         while (filled < bytes.length) {
           const { bytesRead } = await handle.read(bytes, filled, bytes.length - filled, start + filled);
-          if (bytesRead === 0) break; // cut off since its size was looked at
+          if (bytesRead === 0) break; // the file shrank after its size was read
           filled += bytesRead;
         }
         return bytes.subarray(0, filled);

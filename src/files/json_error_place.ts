@@ -5,8 +5,9 @@ const TOKEN =
   /[ \t\r\n]*(?:([{}[\],:])|("[ !#-[\]-\uffff]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\uffff]*)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null))/y;
 
 /**
- * Where a text stops being JSON: JavaScript engines name the place only sometimes.
- * @returns line and column, from 1, and what stands there; null where the text is valid JSON.
+ * Finds the place where a text stops being valid JSON; JavaScript engines report it only sometimes.
+ *
+ * @returns line and column, from 1, and the text found there; null when the text is valid JSON.
  */
 export function jsonErrorPlace(text: string): { line: number; column: number; found: string } | null {
   const open: ('{' | '[')[] = [];

@@ -3,10 +3,10 @@ import { jsonErrorPlace } from './json_error_place';
 import { IlrecError } from '../errors';
 
 /**
- * Reads a JSON file that a user may have written.
+ * Reads a JSON file that a user wrote.
  *
- * @param what what errors call it, for example the option that names it.
- * @throws IlrecError when it cannot be read or is no JSON, with the place.
+ * @param what name of the file in error messages, for example the option that it was given with.
+ * @throws IlrecError when it cannot be read, or is not valid JSON; the message gives line and column.
  */
 export async function readJsonFile(path: string, what: string): Promise<unknown> {
   const text = await readFile(path, 'utf8').catch(() => {
@@ -15,7 +15,8 @@ export async function readJsonFile(path: string, what: string): Promise<unknown>
   const wrong = jsonErrorPlace(text);
   if (wrong !== null)
     throw new IlrecError(
-      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ${path}; mend it there`,
+      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ` +
+        `${path}; fix it there`,
     );
   return JSON.parse(text);
 }

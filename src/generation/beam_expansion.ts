@@ -97,7 +97,8 @@ function offerContinuations(
       if (score < bar) continue;
       if (Number.isNaN(score)) {
         throw new IlrecError(
-          `constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${token}; the model's weights have diverged`,
+          `constrainedBeamSearch: log-probabilities must be numbers, got NaN for token ${token}; the model's ` +
+            'weights have diverged',
         );
       }
       const child = edge + 1;

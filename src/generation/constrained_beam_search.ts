@@ -88,7 +88,8 @@ export async function constrainedBeamSearch(
   });
   if (exclude.length !== 0 && exclude.length !== prompts.length) {
     throw new IlrecError(
-      `constrainedBeamSearch: exclude must have one set per prompt, got ${exclude.length} for ${prompts.length} prompts; use null for none`,
+      `constrainedBeamSearch: exclude must have one set per prompt, got ${exclude.length} for ${prompts.length} ` +
+        'prompts; use null for none',
     );
   }
   if (prompts.length === 0) return [];
@@ -158,7 +159,8 @@ function checkArguments(
   const largest = largestToken(trie);
   if (largest >= decoder.vocabSize) {
     throw new IlrecError(
-      `constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ${largest}; build the trie from the tokens that the model was trained on`,
+      `constrainedBeamSearch: item tokens must be below the decoder's vocabSize of ${decoder.vocabSize}, got ` +
+        `${largest}; build the trie from the tokens that the model was trained on`,
     );
   }
   prompts.forEach((prompt, user) => {
@@ -168,7 +170,8 @@ function checkArguments(
       const token = prompt[t];
       if (!(Number.isInteger(token) && token >= 0 && token < decoder.vocabSize)) {
         throw new IlrecError(
-          `constrainedBeamSearch: prompt tokens must be integers in [0, ${decoder.vocabSize}), got ${token} at position ${t} of prompt ${user}`,
+          `constrainedBeamSearch: prompt tokens must be integers in [0, ${decoder.vocabSize}), got ${token} at ` +
+            `position ${t} of prompt ${user}`,
         );
       }
     }

@@ -77,7 +77,8 @@ export async function generate(
   checkArguments(decoder, prompts, settings);
   if (prompts.length === 0) return [];
   const searches = prompts.map(() => (numBeams === 1 ? new GreedySearch(settings) : new BeamSearch(settings)));
-  const tokens = new Int32Array(prompts.length * numBeams); // an unused beam appends token 0 to beam 0 and is never read
+  // an unused beam appends token 0 to beam 0 and is never read
+  const tokens = new Int32Array(prompts.length * numBeams);
   const parents = new Int32Array(prompts.length * numBeams);
   const state = decoder.prefill(prompts, numBeams);
   try {
@@ -204,7 +205,8 @@ function checkArguments({ vocabSize }: CausalDecoder, prompts: readonly ArrayLik
   }
   if (numReturnSequences > numBeams)
     throw new IlrecError(
-      `generate: numReturnSequences must be at most numBeams, got ${numReturnSequences} and ${numBeams}; raise numBeams`,
+      `generate: numReturnSequences must be at most numBeams, got ${numReturnSequences} and ${numBeams}; raise ` +
+        'numBeams',
     );
   if (!Number.isFinite(lengthPenalty))
     throw new IlrecError(`generate: lengthPenalty must be a finite number, got ${lengthPenalty}`);
@@ -218,7 +220,8 @@ function checkArguments({ vocabSize }: CausalDecoder, prompts: readonly ArrayLik
     for (let t = 0; t < prompt.length; t++) {
       if (!isToken(prompt[t]))
         throw new IlrecError(
-          `generate: prompt tokens must be integers in [0, ${vocabSize}), got ${prompt[t]} at position ${t} of prompt ${b}`,
+          `generate: prompt tokens must be integers in [0, ${vocabSize}), got ${prompt[t]} at position ${t} of ` +
+            `prompt ${b}`,
         );
     }
   });

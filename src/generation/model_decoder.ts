@@ -78,7 +78,9 @@ class ModelDecoder implements CausalDecoder {
       throw new IlrecError(`createModelDecoder: batchSize must be an integer of at least 1, got ${batchSize}`);
     if (model.layers.some((layer) => layer.stateful)) {
       throw new IlrecError(
-        `createModelDecoder: the model must not be stateful, got layer "${model.layers.find((layer) => layer.stateful)?.name}", whose state would pass from one beam to another; build it with stateful: false`,
+        'createModelDecoder: the model must not be stateful, got layer ' +
+          `"${model.layers.find((layer) => layer.stateful)?.name}", whose state would pass from one beam to ` +
+          'another; build it with stateful: false',
       );
     }
     this.output = outputOf(model, output);
@@ -133,7 +135,8 @@ class ModelDecoder implements CausalDecoder {
     const longest = sequences.reduce((most, { length }) => Math.max(most, length), 0);
     if (this.fixedLength !== null && longest > this.fixedLength) {
       throw new IlrecError(
-        `createModelDecoder: the model takes ${this.fixedLength} tokens, got ${longest} of a prompt and its continuation; shorten the prompts`,
+        `createModelDecoder: the model takes ${this.fixedLength} tokens, got ${longest} of a prompt and its ` +
+          'continuation; shorten the prompts',
       );
     }
     const length = this.fixedLength ?? longest;
@@ -212,7 +215,8 @@ function inputsByName(model: tfl.LayersModel): NonNullable<ModelDecoderOptions['
       .map(({ shape }, i) => `${names[i]} [${shape.map((size) => size ?? '?').join(', ')}]`)
       .join(', ');
     throw new IlrecError(
-      `createModelDecoder: one input must take the token ids [B, T], and others a mask or positions, got ${seen}; make them with the option inputs`,
+      'createModelDecoder: one input must take the token ids [B, T], and others a mask or positions, got ' +
+        `${seen}; make them with the option inputs`,
     );
   }
   return (ids, mask) => {

@@ -167,7 +167,8 @@ function flatten(sequences: readonly ArrayLike<number>[]): FlatSequences {
   sequences.forEach(({ length }, item) => {
     if (length === 0) {
       throw new IlrecError(
-        `buildPrefixTrie: an item's sequence must have at least one token, got none for item ${item}; give the item a semantic id`,
+        `buildPrefixTrie: an item's sequence must have at least one token, got none for item ${item}; give the ` +
+          'item a semantic id',
       );
     }
     starts[item + 1] = starts[item] + length;

@@ -1,13 +1,15 @@
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import type { Penalty, ThresholdReference } from '../losses';
-import type { TapOptions } from '../taps';
 import type { Reward } from '../losses/reward';
+import type { TapOptions } from '../taps';
+import { warnOnce } from '../warn_once';
+import { refuseUnknown } from './tapped_method';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
 export type Coefficient = number | ((step: number) => number);
 
 export interface IlrecOptions {
-  /** k, number of intermediate layers in S = {L-1, ..., L-k}, clamped to L-1. Default 4. */
+  /** k, number of intermediate layers in S = {L-1, ..., L-k}; at most L-1 count. Default 4. */
   numNegativeLayers?: number;
   /** alpha, weight of the penalty on negatives (CPO), >= 0. Default 0.1. */
   penaltyWeight?: Coefficient;
@@ -19,25 +21,25 @@ export interface IlrecOptions {
   thresholdReference?: ThresholdReference;
   /** lambda, weight of the distillation into intermediate layers (CPD), >= 0. Default 0.1. */
   distillationWeight?: Coefficient;
+  /** Token ids on which CPD compares layers. Default the whole vocabulary. */
+  distillationTokens?: ArrayLike<number>;
   /** mu, weight of the collaborative reward (CRR), >= 0; needs `reward`. Default 0, or 0.1 when `reward` is given. */
   rewardWeight?: Coefficient;
-  /** Mass of each next token by a collaborative-filtering model, for example `trieReward(...)`. */
+  /** Mass of each next token according to a collaborative-filtering model, for example `trieReward(...)`. */
   reward?: Reward;
-  /** Token ids on which CPD compares layers. Default the whole vocabulary. */
-  itemTokens?: ArrayLike<number>;
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;
-  /** Where blocks, norm and head are, when they are not found by themselves. */
+  /** Where blocks, norm and head are, for models in which they cannot be found. */
   taps?: TapOptions;
+  /** @deprecated The old name of `distillationTokens`. */
+  itemTokens?: ArrayLike<number>;
 }
 
-/** The options with their defaults; only these three have none. */
-export type FullIlrecOptions = Required<Omit<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>> &
-  Pick<IlrecOptions, 'reward' | 'itemTokens' | 'taps'>;
+/** The options with their defaults; the optional ones have none. */
+export type FullIlrecOptions = Required<Omit<IlrecOptions, 'reward' | 'distillationTokens' | 'itemTokens' | 'taps'>> &
+  Pick<IlrecOptions, 'reward' | 'distillationTokens' | 'taps'>;
 
-const TAP_OPTIONS: readonly string[] = ['blocks', 'norm', 'head', 'embedding', 'causal'] satisfies (keyof TapOptions)[];
-
-/** @throws IlrecError on an option out of range, or one that is none. */
+/** @throws UnnamedError on an option out of range, or one that does not exist. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   const {
     numNegativeLayers = 4,
@@ -45,28 +47,22 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     penalty = 'scale',
     thresholdScale = 1,
     thresholdReference = 'final',
-  } = options;
-  const {
     distillationWeight = 0.1,
     reward,
     rewardWeight = reward === undefined ? 0 : 0.1,
-    itemTokens,
     ignoreIndex = -100,
     taps,
   } = options;
-  if (!Number.isInteger(numNegativeLayers) || numNegativeLayers < 1) {
-    throw new IlrecError(`ilrec: numNegativeLayers must be a positive integer, got ${numNegativeLayers}`);
-  }
+  if (!Number.isInteger(numNegativeLayers) || numNegativeLayers < 1)
+    throw new UnnamedError(`numNegativeLayers must be a positive integer, got ${numNegativeLayers}`);
   for (const [name, value] of Object.entries({ penaltyWeight, distillationWeight, rewardWeight })) {
-    if (typeof value === 'number' && !(value >= 0))
-      throw new IlrecError(`ilrec: ${name} must be at least 0, got ${value}`);
+    if (typeof value === 'number' && !(value >= 0)) throw new UnnamedError(`${name} must be at least 0, got ${value}`);
   }
-  if (!(thresholdScale > 0)) throw new IlrecError(`ilrec: thresholdScale must be above 0, got ${thresholdScale}`);
+  if (!(thresholdScale > 0)) throw new UnnamedError(`thresholdScale must be above 0, got ${thresholdScale}`);
   if (!['scale', 'paper', 'additive'].includes(penalty))
-    throw new IlrecError(`ilrec: penalty must be 'scale', 'paper' or 'additive', got '${penalty}'`);
-  if (!['final', 'ensemble'].includes(thresholdReference)) {
-    throw new IlrecError(`ilrec: thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
-  }
+    throw new UnnamedError(`penalty must be 'scale', 'paper' or 'additive', got '${penalty}'`);
+  if (!['final', 'ensemble'].includes(thresholdReference))
+    throw new UnnamedError(`thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
   const full = {
     numNegativeLayers,
     penaltyWeight,
@@ -74,21 +70,26 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     thresholdScale,
     thresholdReference,
     distillationWeight,
-    reward,
+    distillationTokens: distillationTokensOf(options),
     rewardWeight,
-    itemTokens,
+    reward,
     ignoreIndex,
     taps,
   };
-  const unknown = Object.keys(options).find((name) => !(name in full));
-  if (unknown !== undefined)
-    throw new IlrecError(`ilrec: options must be among ${Object.keys(full).join(', ')}, got ${unknown}`);
-  const strange = Object.keys(taps ?? {}).find((name) => !TAP_OPTIONS.includes(name));
-  if (strange !== undefined)
-    throw new IlrecError(`ilrec: taps must be among ${TAP_OPTIONS.join(', ')}, got ${strange}`);
+  const { itemTokens: _, ...current } = options;
+  refuseUnknown(current, Object.keys(full));
   if (reward === undefined && rewardWeight !== 0)
-    throw new IlrecError(
-      'ilrec: rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`',
-    );
+    throw new UnnamedError('rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');
   return full;
+}
+
+function distillationTokensOf({
+  distillationTokens,
+  itemTokens,
+}: Pick<IlrecOptions, 'distillationTokens' | 'itemTokens'>): ArrayLike<number> | undefined {
+  if (itemTokens === undefined) return distillationTokens;
+  if (distillationTokens !== undefined)
+    throw new UnnamedError('itemTokens is the old name of distillationTokens, got both; remove itemTokens');
+  warnOnce('ilrec: the option itemTokens is now called distillationTokens; the old name still works');
+  return itemTokens;
 }

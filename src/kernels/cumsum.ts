@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from './kernel';
 
-/** Counts a negative axis from the end; with one, tfjs's cpu kernel gives no values and its wasm kernel writes out of bounds. */
+/**
+ * Takes a negative axis too: given one, tfjs's cpu kernel computes nothing and its wasm kernel writes out of bounds.
+ */
 export const cumsum: KernelReplacement = {
   kernelName: 'Cumsum',
   create: (stock) =>

@@ -1,11 +1,14 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/**
- * A kernel of ours for one backend. `create` is given the backend package's own kernel function, undefined where it has none,
- * and returns undefined to leave things as they are.
- */
+/** A kernel of this package for one backend. */
 export interface KernelReplacement {
   readonly kernelName: string;
+  /**
+   * Makes the kernel function.
+   *
+   * @param stock the backend package's own function; undefined where it has none.
+   * @returns undefined to register nothing.
+   */
   readonly create: (stock: tf.KernelFunc | undefined) => tf.KernelFunc | undefined;
 }
 
@@ -13,14 +16,14 @@ interface Shaped {
   readonly shape: readonly number[];
 }
 
-/** Reads an input that the op always gives. */
+/** An input that the operation always gives. */
 export function input(inputs: { [name: string]: tf.TensorInfo | undefined }, name: string): tf.TensorInfo {
   const info = inputs[name];
-  if (info === undefined) throw new Error(`input: the kernel needs input '${name}', got none`);
+  if (info === undefined) throw new Error(`runKernel: the input '${name}' must be given, got none`);
   return info;
 }
 
-/** The same data under another shape, without a copy and without a reference of its own: never dispose it. */
+/** The same data under another shape. It is neither copied nor counted as a holder, so never dispose the result. */
 export function withShape(info: tf.TensorInfo, shape: number[]): tf.TensorInfo {
   return { dataId: info.dataId, dtype: info.dtype, shape };
 }
@@ -29,13 +32,13 @@ export function sizeOf(shape: readonly number[]): number {
   return shape.reduce((product, n) => product * n, 1);
 }
 
-/** Rows and their length. */
+/** The number of rows and their length. */
 export function rowsOf({ shape }: Shaped): [number, number] {
   const n = shape[shape.length - 1];
   return [n === 0 ? 0 : sizeOf(shape) / n, n];
 }
 
-/** Half of the last size. @param name of the operation, for the error. */
+/** Half of the last size. @param name the operation, for the error. */
 export function halfOf({ shape }: Shaped, name: string): number {
   const n = shape[shape.length - 1];
   if (n % 2 !== 0) throw new Error(`${name}: the last size must be even, got [${shape.join(', ')}]`);

@@ -31,7 +31,10 @@ const replacements: Readonly<Record<string, readonly KernelReplacement[]>> = {
   tensorflow: tensorflowReplacements,
 };
 
-/** Kernels that tfjs does not have; the operations of src/ops that use one compose it of ordinary ones where it is absent. */
+/**
+ * Kernels that tfjs does not have. The operations of src/ops that use them compose ordinary operations where a backend
+ * has none.
+ */
 const fused: Readonly<Record<string, readonly KernelReplacement[]>> = {
   cpu: [],
   wasm: wasmFused,
@@ -39,15 +42,33 @@ const fused: Readonly<Record<string, readonly KernelReplacement[]>> = {
   tensorflow: tensorflowFused,
 };
 
-/** Registered once per backend; it computes nothing, but tfjs runs its set-up each time the backend is set. */
+/**
+ * A kernel that computes nothing: tfjs runs its `setupFunc` each time the backend is set, and we replace kernels there.
+ */
 const hookName = 'ILRecKernels';
-/** Our kernel functions, and what each stands for: undefined where the backend's package has no such kernel. */
-const ours = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
+/** Our kernel functions, each with the kernel it replaced: undefined where the backend's package has none. */
+const replacedBy = new Map<tf.KernelFunc, tf.KernelConfig | undefined>();
+/** Backends on which `unregisterKernels` was called last. */
 const switchedOff = new Set<string>();
 
 /**
- * Gives the cpu, wasm, webgpu and tensorflow backends the kernels they lack or run slowly, whether their packages are imported before, after or never:
- * what is there already is replaced now, what comes later when tfjs sets the backend. Calling it again does nothing.
+ * Registers this package's kernels with tfjs: faster ones in place of tfjs's own, and those that a backend lacks, such
+ * as the gradient of an embedding on wasm. Covers the backends cpu, wasm, webgpu and tensorflow. A backend that is
+ * loaded gets them now; one that is loaded later gets them when tfjs sets it. Importing `tfjs-ilrec` or
+ * `tfjs-ilrec/kernels` calls this; call it yourself only after `unregisterKernels`. Calling it twice changes nothing.
+ *
+ * Results differ from tfjs's by rounding only, except where tfjs is wrong or has no kernel.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { registerKernels, unregisterKernels } from 'tfjs-ilrec';
+ *
+ * unregisterKernels();
+ * const before = tf.getKernel('Softmax', 'wasm').kernelFunc;
+ * registerKernels();
+ * console.log(tf.getKernel('Softmax', 'wasm').kernelFunc === before); // false
+ * ```
  */
 export function registerKernels(): void {
   registerSoftmaxGradient();
@@ -59,7 +80,7 @@ export function registerKernels(): void {
         backendName,
         setupFunc: (backend) => installKernels(backendName, backend as unknown as WasmBackend),
         kernelFunc: () => {
-          throw new Error(`${hookName}: this kernel is a registration hook and computes nothing, got a call`);
+          throw new Error(`${hookName}: this kernel only registers others and computes nothing, got a call`);
         },
       });
     }
@@ -68,14 +89,28 @@ export function registerKernels(): void {
 }
 
 /**
- * Gives the backends' own kernels back, to compare with them; those that a backend lacks and training needs stay. The operations that have a kernel of
- * this package are composed of ordinary ones meanwhile. `registerKernels` switches them on again.
+ * Puts tfjs's own kernels back, for example to compare speed or results. Kernels that a backend lacks and training
+ * needs stay. Operations of this package that have a kernel of their own are composed of tfjs's operations until
+ * `registerKernels` is called. Tensors made before stay valid.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { registerKernels, unregisterKernels } from 'tfjs-ilrec';
+ *
+ * const logits = tf.tensor1d([1, 2, 4]);
+ * const ours = tf.softmax(logits).dataSync();
+ * unregisterKernels();
+ * const stock = tf.softmax(logits).dataSync();
+ * registerKernels();
+ * console.log(ours[2].toFixed(4), stock[2].toFixed(4)); // 0.8438 0.8438
+ * ```
  */
 export function unregisterKernels(): void {
   for (const backendName of Object.keys(replacements)) {
     switchedOff.add(backendName);
     for (const { kernelName, kernelFunc } of tf.getKernelsForBackend(backendName)) {
-      const stock = ours.get(kernelFunc);
+      const stock = replacedBy.get(kernelFunc);
       if (stock === undefined && !fused[backendName].some((own) => own.kernelName === kernelName)) continue;
       tf.unregisterKernel(kernelName, backendName);
       if (stock !== undefined) tf.registerKernel(stock);
@@ -83,9 +118,14 @@ export function unregisterKernels(): void {
   }
 }
 
-/** Replaces what the backend's package has registered so far. */
+/**
+ * Replaces the kernels that the backend's package has registered so far.
+ * @param backend undefined while it has not been started.
+ */
 function installKernels(backendName: string, backend: WasmBackend | undefined): void {
-  if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return; // the backend's package is not there
+  // off, or no such package is loaded
+  if (switchedOff.has(backendName) || tf.getKernel('Identity', backendName) === undefined) return;
+  registerSoftmaxGradient(); // tfjs's own may have been registered since
   if (backendName === 'webgpu' && backend !== undefined) {
     keepCopiesTrue(backend as unknown as WebGpuBackend);
     keepIntegersReadable(backend as unknown as WebGpuBackend, () => !switchedOff.has(backendName));
@@ -93,10 +133,10 @@ function installKernels(backendName: string, backend: WasmBackend | undefined): 
   const lacksSimd = backendName === 'wasm' && (backend === undefined || simdOf(backend) === null);
   for (const { kernelName, create } of [...replacements[backendName], ...(lacksSimd ? [] : fused[backendName])]) {
     const stock = tf.getKernel(kernelName, backendName) as tf.KernelConfig | undefined;
-    if (stock !== undefined && ours.has(stock.kernelFunc)) continue;
+    if (stock !== undefined && replacedBy.has(stock.kernelFunc)) continue;
     const kernelFunc = create(stock?.kernelFunc);
     if (kernelFunc === undefined) continue;
-    ours.set(kernelFunc, stock);
+    replacedBy.set(kernelFunc, stock);
     if (stock !== undefined) tf.unregisterKernel(kernelName, backendName);
     tf.registerKernel({ ...stock, kernelName, backendName, kernelFunc });
   }

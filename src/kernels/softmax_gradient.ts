@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * Makes the gradient of softmax in one pass on backends with a kernel for it; on others tfjs's own. One registry serves all backends.
+ * Computes the gradient of softmax in one pass where the current backend has a kernel for it, and as tfjs does
+ * elsewhere. Gradients are registered once for all backends.
  */
 export function registerSoftmaxGradient(): void {
   const stock = tf.getGradient('Softmax') as tf.GradConfig | undefined;
@@ -18,4 +19,5 @@ export function registerSoftmaxGradient(): void {
   tf.registerGradient({ ...stock, gradFunc });
 }
 
+/** Gradients of ours, which are not wrapped again. */
 const ours = new WeakSet<tf.GradFunc>();

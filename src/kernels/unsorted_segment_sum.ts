@@ -6,7 +6,7 @@ import type { WasmBackend } from './wasm/wasm_backend';
 type Numbers = Float32Array | Int32Array | Uint8Array;
 
 /**
- * Adds row r of `x` to row `ids[r]` of `out`, in one pass; rows whose id is not in [0, S) are left out.
+ * Adds row r of `x` to row `ids[r]` of `out`, in one pass. Rows whose id is not in [0, S) are skipped.
  *
  * @param x [R * inner] row by row.
  * @param ids [R].
@@ -23,7 +23,7 @@ export function addRowsBySegment(x: Numbers, ids: ArrayLike<number>, inner: numb
   }
 }
 
-/** Shape [S, ...] of the sum and the size of one row; `segmentIds` covers the leading axes of `x`. */
+/** The sum's shape [S, ...] and the size of one row. `segmentIds` has the shape of the leading axes of `x`. */
 export function planSegmentSum(
   x: tf.TensorInfo,
   segmentIds: tf.TensorInfo,
@@ -39,7 +39,7 @@ export function planSegmentSum(
   return { shape: [numSegments, ...rest], inner: sizeOf(rest), dtype: x.dtype === 'float32' ? 'float32' : 'int32' };
 }
 
-/** tfjs's wasm backend has no such kernel; it is the gradient of `gather`, so of every embedding. */
+/** The gradient of `gather`, so of every embedding; tfjs's wasm backend has no such kernel. */
 export const wasmUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
   create: (stock) => (stock === undefined ? segmentSumOnHeap : undefined),
@@ -76,7 +76,10 @@ interface CpuBackend {
   makeTensorInfo(shape: number[], dtype: tf.DataType, values: Numbers): tf.TensorInfo;
 }
 
-/** tfjs's cpu kernel makes one pass over `x` per segment. Integers stay integers, as on the other backends (tfjs's gives floats). */
+/**
+ * One pass over `x`, where tfjs's cpu kernel makes one for each segment. Integers stay integers, as on the other
+ * backends; tfjs's kernel returns floats.
+ */
 export const cpuUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
   create:

@@ -10,21 +10,21 @@ export interface BranchDropoutArgs {
   seed?: number;
 }
 
-/** The dropouts of one call of a block; each use takes a mask of its own. */
+/** Dropout in one call of a block; each use draws a new mask. */
 export interface BranchDropout {
-  /** Null where nothing is dropped. */
+  /** Null when nothing is dropped. */
   readonly attention: ((probabilities: tf.Tensor) => tf.Tensor) | null;
   hidden(branch: tf.Tensor): tf.Tensor;
 }
 
-/** @param step number of training calls before this one; null outside training, where nothing is dropped. */
+/** @param step number of earlier training calls; null outside training, where nothing is dropped. */
 export function branchDropout(
   { attentionDropout = 0, hiddenDropout = 0, seed = 0 }: BranchDropoutArgs,
   step: number | null,
 ): BranchDropout {
   if (step === null) return { attention: null, hidden: (x) => x };
   const none = attentionDropout === 0;
-  let site = none ? 1 : 0; // the attention's place, the first, is kept: the masks of the branches do not depend on it
+  let site = none ? 1 : 0; // number 0 belongs to the attention, so that the branches' masks do not depend on it
   return {
     attention: none ? null : (x) => dropout(x, attentionDropout, mixSeeds(seed, step, site++)),
     hidden: (x) => dropout(x, hiddenDropout, mixSeeds(seed, step, site++)),

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { activationName, type ActivationName } from '../ops/activations';
 import { attention, causalMask, paddingMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
@@ -12,6 +13,7 @@ import type { CachedBlock, PositionTables, QueryKeyValue } from './cached_block'
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type Adaptable, project, type ProjectionDelta } from './projection';
 
+/** Arguments of `DecoderBlock`. */
 export interface DecoderBlockArgs extends LayerArgs {
   /** H, query heads. */
   numAttentionHeads: number;
@@ -23,11 +25,11 @@ export interface DecoderBlockArgs extends LayerArgs {
   intermediateSize: number;
   /** Base of the rotary wavelengths. Default 10000. */
   ropeTheta?: number;
-  /** How the rotary wavelengths are stretched. Default not at all. */
+  /** Rescaling of the rotary wavelengths. Default none. */
   ropeScaling?: RopeScaling | null;
-  /** Positions that a query sees, itself included. Default all before it. */
+  /** Number of positions that a query sees, itself included. Default all before it. */
   slidingWindow?: number | null;
-  /** Whether queries and keys of each head are normalised before they are rotated (Qwen3). Default false. */
+  /** Whether queries and keys are normalised per head before the rotary embedding (Qwen3). Default false. */
   qkNorm?: boolean;
   /** Whether queries, keys and values have biases (Qwen2). Default false. */
   qkvBias?: boolean;
@@ -37,13 +39,13 @@ export interface DecoderBlockArgs extends LayerArgs {
   mlpBias?: boolean;
   /** The gate's activation. Default 'silu'. */
   hiddenAct?: ActivationName;
-  /** Default 1e-6. */
+  /** Added to the mean square by the norms. Default 1e-6. */
   rmsNormEps?: number;
-  /** Dropout of the attention probabilities. Default 0. */
+  /** Dropout of the attention probabilities, in [0, 1). Default 0. */
   attentionDropout?: number;
-  /** Dropout of both branches before they are added to the residual stream. Default 0. */
+  /** Dropout of both branches before they are added to the residual stream, in [0, 1). Default 0. */
   hiddenDropout?: number;
-  /** Standard deviation of the initial weights. Default 0.02. */
+  /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
   /** Seed of weights and dropout. Default 0. */
   seed?: number;
@@ -52,7 +54,22 @@ export interface DecoderBlockArgs extends LayerArgs {
 const PROJECTIONS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
 type ProjectionName = (typeof PROJECTIONS)[number];
 
-/** Pre-norm decoder block: x + attention(norm(x)), then x + mlp(norm(x)); Llama's arrangement. Kernels are [in, out]; 0 as `initializerRange` makes them zeros. */
+/**
+ * Computes Llama's pre-norm decoder block, [B, T, D] to [B, T, D]: x + attention(norm(x)), then x + mlp(norm(x)).
+ * Kernels are [in, out].
+ *
+ * @param args see `DecoderBlockArgs`.
+ * @throws IlrecError when numKeyValueHeads does not divide numAttentionHeads, slidingWindow is not a positive integer,
+ * hiddenAct is unknown, or the head size is not an even integer.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { DecoderBlock } from 'tfjs-ilrec';
+ *
+ * const block = new DecoderBlock({ numAttentionHeads: 2, intermediateSize: 16 });
+ * console.log((block.apply(tf.zeros([2, 3, 8])) as tf.Tensor).shape); // [ 2, 3, 8 ]
+ * ```
+ */
 export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adaptable {
   static readonly className = 'ILRecDecoderBlock';
   /** Number of training calls so far; see `setDropoutStep`. */
@@ -75,12 +92,13 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
     super(args);
     const { numAttentionHeads, numKeyValueHeads = numAttentionHeads, slidingWindow = null, hiddenAct } = args;
     if (numAttentionHeads % numKeyValueHeads !== 0) {
-      throw new Error(
-        `ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ${numAttentionHeads}`,
+      throw new IlrecError(
+        `ILRecDecoderBlock: numKeyValueHeads must divide numAttentionHeads, got ${numKeyValueHeads} and ` +
+          `${numAttentionHeads}`,
       );
     }
     if (slidingWindow !== null && !(Number.isInteger(slidingWindow) && slidingWindow >= 1)) {
-      throw new Error(`ILRecDecoderBlock: slidingWindow must be a positive integer or null, got ${slidingWindow}`);
+      throw new IlrecError(`ILRecDecoderBlock: slidingWindow must be a positive integer or null, got ${slidingWindow}`);
     }
     this.args = {
       ...args,
@@ -98,8 +116,10 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
     const { intermediateSize, qkNorm = false, qkvBias = false, outputBias = false, mlpBias = false } = this.args;
     if (this.headSize === 0) this.headSize = hidden / this.numAttentionHeads;
     if (!Number.isInteger(this.headSize) || this.headSize % 2 !== 0) {
-      throw new Error(
-        `ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got ${hidden} / ${this.numAttentionHeads}`,
+      throw new IlrecError(
+        this.args.headDim === undefined
+          ? `ILRecDecoderBlock: hidden size / numAttentionHeads must be an even integer, got ${hidden} / ${this.numAttentionHeads}`
+          : `ILRecDecoderBlock: headDim must be an even integer, got ${this.headSize}`,
       );
     }
     const queries = this.numAttentionHeads * this.headSize;
@@ -183,7 +203,7 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
       initializerRange = 0.02,
       seed = 0,
     } = this.args;
-    const unusual = Object.entries({
+    const optional = Object.entries({
       headDim,
       ropeScaling,
       slidingWindow,
@@ -193,7 +213,7 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
       mlpBias,
       hiddenAct,
     }).filter(([, value]) => value != null);
-    const usual = {
+    const always = {
       numAttentionHeads: this.numAttentionHeads,
       numKeyValueHeads,
       intermediateSize,
@@ -204,7 +224,7 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
       initializerRange,
       seed,
     };
-    return { ...super.getConfig(), ...usual, ...Object.fromEntries(unusual) } as tf.serialization.ConfigDict;
+    return { ...super.getConfig(), ...always, ...Object.fromEntries(optional) } as tf.serialization.ConfigDict;
   }
 
   /** Output projection of the attention's context: [B, H, T, F] to [B, T, D]. */
@@ -232,7 +252,7 @@ export class DecoderBlock extends tfl.layers.Layer implements CachedBlock, Adapt
     return rmsNorm(x, scale.read() as tf.Tensor1D, this.args.rmsNormEps);
   }
 
-  /** Queries and keys side by side, [B, H + K, T, F]. */
+  /** Normalises the concatenated queries and keys [B, H + K, T, F] per head. */
   private normHeads(queriesAndKeys: tf.Tensor): tf.Tensor {
     if (this.queryNorm === undefined || this.keyNorm === undefined) return queriesAndKeys;
     const [query, key] = tf.split(queriesAndKeys, [this.numAttentionHeads, this.numKeyValueHeads], 1);

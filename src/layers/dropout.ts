@@ -1,16 +1,34 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { dropout, mixSeeds } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `Dropout`. */
 export interface DropoutArgs extends LayerArgs {
-  /** Share of values set to zero, in [0, 1). */
+  /** Share of the values set to zero, in [0, 1). */
   rate: number;
   /** Seed of the masks. Default 0. */
   seed?: number;
 }
 
-/** Inverted dropout whose masks depend on the seed and on how many training calls came before, so that a resumed run repeats them. */
+/**
+ * Applies inverted dropout in training. The masks depend only on the seed and the number of training calls so far, so
+ * that a resumed run draws the same ones.
+ *
+ * @param args see `DropoutArgs`.
+ * @throws IlrecError when rate is outside [0, 1).
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { Dropout } from 'tfjs-ilrec';
+ *
+ * const layer = new Dropout({ rate: 0.5, seed: 1 });
+ * console.log((layer.apply(tf.ones([3])) as tf.Tensor).arraySync()); // [ 1, 1, 1 ]
+ * const dropped = layer.apply(tf.ones([100]), { training: true }) as tf.Tensor;
+ * console.log(tf.max(dropped).dataSync()[0]); // 2
+ * ```
+ */
 export class Dropout extends tfl.layers.Layer {
   static readonly className = 'ILRecDropout';
   /** Number of training calls so far; see `setDropoutStep`. */
@@ -20,7 +38,8 @@ export class Dropout extends tfl.layers.Layer {
 
   constructor(args: DropoutArgs) {
     super(args);
-    if (!(args.rate >= 0 && args.rate < 1)) throw new Error(`ILRecDropout: rate must be in [0, 1), got ${args.rate}`);
+    if (!(args?.rate >= 0 && args.rate < 1))
+      throw new IlrecError(`ILRecDropout: rate must be in [0, 1), got ${args?.rate}`);
     this.rate = args.rate;
     this.seed = args.seed ?? 0;
     this.supportsMasking = true;

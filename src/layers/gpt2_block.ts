@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { activationName, type ActivationName, ACTIVATIONS } from '../ops/activations';
 import { attention, causalMask, paddingMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
@@ -9,22 +10,23 @@ import type { CachedBlock, QueryKeyValue } from './cached_block';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type Adaptable, project, type ProjectionDelta } from './projection';
 
+/** Arguments of `GPT2Block`. */
 export interface GPT2BlockArgs extends LayerArgs {
   /** H, heads; divides D. */
   numAttentionHeads: number;
   /** I, width of the MLP. */
   intermediateSize: number;
-  /** Factor of the attention scores. Default 1 / sqrt(F). */
+  /** Factor of the attention scores, null for the default. Default 1 / sqrt(F). */
   attentionScale?: number | null;
-  /** Default 'gelu_new'. */
+  /** The MLP's activation. Default 'gelu_new'. */
   hiddenAct?: ActivationName;
-  /** Default 1e-5. */
+  /** Added to the variance by the norms. Default 1e-5. */
   layerNormEpsilon?: number;
-  /** Dropout of the attention probabilities. Default 0. */
+  /** Dropout of the attention probabilities, in [0, 1). Default 0. */
   attentionDropout?: number;
-  /** Dropout of both branches before they are added to the residual stream. Default 0. */
+  /** Dropout of both branches before they are added to the residual stream, in [0, 1). Default 0. */
   hiddenDropout?: number;
-  /** Standard deviation of the initial weights. Default 0.02. */
+  /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
   /** Seed of weights and dropout. Default 0. */
   seed?: number;
@@ -34,7 +36,21 @@ export interface GPT2BlockArgs extends LayerArgs {
 const PROJECTIONS = ['c_attn', 'c_proj', 'c_fc', 'mlp_c_proj'] as const;
 type ProjectionName = (typeof PROJECTIONS)[number];
 
-/** GPT-2's decoder block: layer norms before attention and MLP, biases everywhere, queries, keys and values in one kernel. Kernels are [in, out]. */
+/**
+ * Computes GPT-2's decoder block, [B, T, D] to [B, T, D]: layer norms before attention and MLP, biases everywhere, one
+ * kernel for queries, keys and values. Kernels are [in, out].
+ *
+ * @param args see `GPT2BlockArgs`.
+ * @throws IlrecError when hiddenAct is unknown, or numAttentionHeads does not divide the hidden size.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { GPT2Block } from 'tfjs-ilrec';
+ *
+ * const block = new GPT2Block({ numAttentionHeads: 2, intermediateSize: 16 });
+ * console.log((block.apply(tf.zeros([2, 3, 8])) as tf.Tensor).shape); // [ 2, 3, 8 ]
+ * ```
+ */
 export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptable {
   static readonly className = 'ILRecGPT2Block';
   /** Number of training calls so far; see `setDropoutStep`. */
@@ -55,7 +71,7 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
     const hidden = inputShape[inputShape.length - 1] as number;
     const { numAttentionHeads, intermediateSize } = this.args;
     if (hidden % numAttentionHeads !== 0)
-      throw new Error(
+      throw new IlrecError(
         `ILRecGPT2Block: numAttentionHeads must divide the hidden size, got ${numAttentionHeads} and ${hidden}`,
       );
     this.addNorm('ln_1', hidden);
@@ -86,7 +102,7 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
     });
   }
 
-  /** Positions are in the embedding. */
+  /** None: the embedding adds the positions. */
   positionTables(): null {
     return null;
   }
@@ -102,7 +118,8 @@ export class GPT2Block extends tfl.layers.Layer implements CachedBlock, Adaptabl
       size,
     ]); // [B, T, 3H, F]
     const [query, key, value] = tf.split(tf.transpose(projected, [0, 2, 1, 3]), 3, 1); // [B, H, T, F] each
-    const scaled = attentionScale === null ? query : tf.mul(query, attentionScale * Math.sqrt(size)); // the attention itself divides by sqrt(F)
+    // attention() divides by sqrt(F)
+    const scaled = attentionScale === null ? query : tf.mul(query, attentionScale * Math.sqrt(size));
     return { query: scaled, key, value } as QueryKeyValue;
   }
 

@@ -3,12 +3,25 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { layerNorm } from '../ops/layer_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `LayerNorm`. */
 export interface LayerNormArgs extends LayerArgs {
   /** Added to the variance. Default 1e-5. */
   epsilon?: number;
 }
 
-/** Layer normalisation over the last axis with learned scale and shift [D], for any number of axes before it. */
+/**
+ * Normalises the last axis to mean 0 and variance 1, with learned scale and shift [D]: [..., D] to [..., D].
+ *
+ * @param args see `LayerNormArgs`.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { LayerNorm } from 'tfjs-ilrec';
+ *
+ * const normed = new LayerNorm().apply(tf.tensor2d([[1, 3]])) as tf.Tensor;
+ * console.log(Array.from(normed.dataSync(), (value) => value.toFixed(3))); // [ '-1.000', '1.000' ]
+ * ```
+ */
 export class LayerNorm extends tfl.layers.Layer {
   static readonly className = 'ILRecLayerNorm';
   private readonly epsilon: number;

@@ -1,6 +1,9 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 
-/** A layer and the layers that it holds, each once: those of a nested model, of a wrapper, of a recurrent cell, or attributes of its own. */
+/**
+ * A layer and all layers inside it, each once: layers of a nested model, a wrapper, a recurrent cell, or in the layer's
+ * attributes.
+ */
 export function layersWithin(layer: tfl.layers.Layer): tfl.layers.Layer[] {
   const found = new Set<tfl.layers.Layer>();
   const visit = (value: unknown, depth: number): void => {

@@ -4,7 +4,9 @@ import { initializerSeed } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
+/** Arguments of `LMHead`. */
 export interface LMHeadArgs extends LayerArgs {
+  /** V, number of token ids. */
   vocabSize: number;
   /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
@@ -12,7 +14,19 @@ export interface LMHeadArgs extends LayerArgs {
   seed?: number;
 }
 
-/** Language-model head with weights of its own [V, D], no bias: hidden states [B, T, D] to logits [B, T, V]. */
+/**
+ * Projects hidden states [B, T, D] to logits [B, T, V] with an untied weight [V, D] and no bias.
+ *
+ * @param args see `LMHeadArgs`.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { LMHead } from 'tfjs-ilrec';
+ *
+ * const head = new LMHead({ vocabSize: 7 });
+ * console.log((head.apply(tf.zeros([2, 3, 8])) as tf.Tensor).shape); // [ 2, 3, 7 ]
+ * ```
+ */
 export class LMHead extends tfl.layers.Layer implements VocabularyHead {
   static readonly className = 'ILRecLMHead';
   readonly projections: readonly string[] = ['weight'];

@@ -4,8 +4,9 @@ import { IlrecError } from '../errors';
 import { mixSeeds } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `PositionEmbedding`. */
 export interface PositionEmbeddingArgs extends LayerArgs {
-  /** Rows of the table: the longest sequence. */
+  /** Rows of the table, the length of the longest sequence. */
   maxPositionEmbeddings: number;
   /** Standard deviation of the initial weights. Default 0.02. */
   initializerRange?: number;
@@ -13,7 +14,20 @@ export interface PositionEmbeddingArgs extends LayerArgs {
   seed?: number;
 }
 
-/** Adds a learned vector of each position to embedded tokens [B, T, D] (GPT-2's `wpe`). */
+/**
+ * Adds a learned vector per position to embedded tokens: [B, T, D] to [B, T, D] (GPT-2's `wpe`).
+ *
+ * @param args see `PositionEmbeddingArgs`.
+ * @throws IlrecError when a sequence is longer than `maxPositionEmbeddings`.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { PositionEmbedding } from 'tfjs-ilrec';
+ *
+ * const layer = new PositionEmbedding({ maxPositionEmbeddings: 16 });
+ * console.log((layer.apply(tf.zeros([2, 3, 8])) as tf.Tensor).shape); // [ 2, 3, 8 ]
+ * ```
+ */
 export class PositionEmbedding extends tfl.layers.Layer {
   static readonly className = 'ILRecPositionEmbedding';
   private readonly maxPositionEmbeddings: number;
@@ -57,7 +71,7 @@ export class PositionEmbedding extends tfl.layers.Layer {
     });
   }
 
-  /** As `call`, at positions of the caller's own: one per row of x [B, 1, D]. */
+  /** Like `call`, for one token per row at the given positions: x [B, 1, D], positions [B]. */
   addAt(x: tf.Tensor, positions: Int32Array): tf.Tensor {
     this.checkLength(1 + positions.reduce((a, b) => Math.max(a, b), 0));
     return tf.tidy(() => tf.add(x, tf.reshape(tf.gather(this.table.read(), tf.tensor1d(positions, 'int32')), x.shape)));
@@ -71,7 +85,8 @@ export class PositionEmbedding extends tfl.layers.Layer {
   private checkLength(length: number): void {
     if (length > this.maxPositionEmbeddings) {
       throw new IlrecError(
-        `ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ${this.maxPositionEmbeddings} tokens, got ${length}; cut prompts shorter`,
+        'ILRecPositionEmbedding: a sequence must have at most maxPositionEmbeddings = ' +
+          `${this.maxPositionEmbeddings} tokens, got ${length}; shorten the prompts`,
       );
     }
   }

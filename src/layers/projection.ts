@@ -3,21 +3,24 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { linear } from '../ops/linear';
 
 /**
- * What an adapter adds to the product of `x` [..., in] with the weight `name`: [..., out], or null for nothing.
+ * The term that an adapter adds to the product of `x` [..., in] with the weight `name`: [..., out], or null for none.
  *
- * @param training whether this is a training pass, in which an adapter may drop out.
+ * @param training whether this is a training pass, in which the adapter applies its dropout.
  */
 export type ProjectionDelta = (name: string, x: tf.Tensor, training: boolean) => tf.Tensor | null;
 
-/** A layer whose products an adapter can add to. */
+/** A layer with products that an adapter can add to. */
 export interface Adaptable {
-  /** Names of the weights that are multiplied with an input, as given to `addWeight`: [in, out], a head's 'weight' [out, in]. */
+  /**
+   * Names of the weights that multiply an input, as given to `addWeight`. They are [in, out]; a head's 'weight' is
+   * [out, in].
+   */
   readonly projections: readonly string[];
   /** Null while no adapter is active. */
   projectionDelta: ProjectionDelta | null;
 }
 
-/** A head, whose weight [V, D] holds one row per token. */
+/** A language-model head; its weight [V, D] has one row per token. */
 export interface VocabularyHead extends Adaptable {
   readonly vocabSize: number;
   /** [V, D]; owned by the layer. */
@@ -31,14 +34,17 @@ export interface Projection {
   readonly bias: tfl.LayerVariable | null;
 }
 
-/** Kernels up to this many numbers are joined into one product: there an op's call costs more than the copy that joining makes. */
-const JOIN_BELOW = 2 ** 18;
+/**
+ * Kernels with at most this many values together are concatenated into one product: below it the call of an op costs
+ * more than the copy.
+ */
+export const MAX_JOINED_VALUES = 2 ** 18;
 
 /**
- * Products of one input with several weights, side by side: [x W1 + b1, x W2 + b2, ...].
+ * Products of one input with several weights, concatenated: [x W1 + b1, x W2 + b2, ...].
  *
  * @param x [..., in].
- * @returns [..., sum of the outs].
+ * @returns [..., sum of the output sizes].
  */
 export function project(
   x: tf.Tensor,
@@ -47,12 +53,12 @@ export function project(
   training: boolean,
 ): tf.Tensor {
   return tf.tidy(() => {
-    const numbers = projections.reduce(
+    const numValues = projections.reduce(
       (sum, { kernel }) => sum + kernel.shape.reduce<number>((size, n) => size * (n as number), 1),
       0,
     );
     const product =
-      numbers <= JOIN_BELOW
+      numValues <= MAX_JOINED_VALUES
         ? joinedProduct(x, projections)
         : joined(projections.map((projection) => joinedProduct(x, [projection])));
     const deltas = delta === null ? [] : projections.map(({ name }) => delta(name, x, training));
@@ -65,11 +71,11 @@ export function project(
 }
 
 /**
- * Logits of hidden states, and what an adapter adds to the head's weight, which it knows as 'weight'.
+ * Logits of hidden states, including the term of an active adapter.
  *
  * @param hidden [..., D].
- * @param tokens the token ids to score; default the whole vocabulary.
- * @returns [..., V], or [..., U] of these tokens.
+ * @param tokens token ids to score, [U]; default the whole vocabulary.
+ * @returns [..., V], or [..., U].
  */
 export function projectOntoVocabulary(
   head: VocabularyHead,
@@ -93,7 +99,7 @@ function joinedProduct(x: tf.Tensor, projections: readonly Projection[]): tf.Ten
   );
 }
 
-/** The tensors side by side along the last axis. */
+/** The tensors concatenated along the last axis. */
 function joined<T extends tf.Tensor>(parts: readonly T[]): T {
   return parts.length === 1 ? parts[0] : tf.concat([...parts], -1);
 }

@@ -10,7 +10,22 @@ import { SASRecBlock } from './sasrec_block';
 import { SASRecEmbedding } from './sasrec_embedding';
 import { TokenEmbedding } from './token_embedding';
 
-/** Makes the layers known to `tf.loadLayersModel` under their class names, each of which starts with `ILRec`. */
+/**
+ * Registers the layers for `tf.loadLayersModel` under their class names, which start with `ILRec`. What builds, loads or
+ * trains a model does that by itself; a bundle that uses nothing of it calls this before it loads a saved model.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import * as tfl from '@tensorflow/tfjs-layers';
+ * import { registerLayers } from 'tfjs-ilrec';
+ *
+ * registerLayers();
+ * const layer = { className: 'ILRecRMSNorm', config: { name: 'norm', batchInputShape: [null, 8] } };
+ * const model = await tfl.models.modelFromJSON({ className: 'Sequential', config: { name: 'saved', layers: [layer] } });
+ * console.log((model.predict(tf.ones([2, 8])) as tf.Tensor).shape); // [ 2, 8 ]
+ * ```
+ */
 export function registerLayers(): void {
   const layers = [
     DecoderBlock,

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { attention, causalMask } from '../ops/attention';
 import { mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
@@ -7,14 +8,15 @@ import { linear } from '../ops/linear';
 import { type BranchDropout, branchDropout } from './branch_dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
+/** Arguments of `SASRecBlock`. */
 export interface SASRecBlockArgs extends LayerArgs {
   /** H, attention heads; divides D. */
   numAttentionHeads: number;
   /** I, width of the feed-forward layer. */
   intermediateSize: number;
-  /** Dropout of the attention probabilities. Default 0. */
+  /** Dropout of the attention probabilities, in [0, 1). Default 0. */
   attentionDropout?: number;
-  /** Dropout of both branches before they are added. Default 0. */
+  /** Dropout of both branches before they are added, in [0, 1). Default 0. */
   hiddenDropout?: number;
   /** Added to the variance. Default 1e-6. */
   layerNormEps?: number;
@@ -38,7 +40,10 @@ type Weight =
   | 'feed_forward_gamma'
   | 'feed_forward_beta';
 
-/** SASRec's block, [B, T, D] to [B, T, D]: norm(x + attention(x)), then norm(x + feedForward(x)); causal. Padding at the right end is never attended to. */
+/**
+ * SASRec's causal block, [B, T, D] to [B, T, D]: norm(x + attention(x)), then norm(x + feedForward(x)). Padding on the
+ * right needs no mask.
+ */
 export class SASRecBlock extends tfl.layers.Layer {
   static readonly className = 'ILRecSASRecBlock';
   /** Number of training calls so far; see `setDropoutStep`. */
@@ -55,7 +60,7 @@ export class SASRecBlock extends tfl.layers.Layer {
     const hidden = inputShape[inputShape.length - 1] as number;
     const { numAttentionHeads, intermediateSize, initializerRange = 0.02, seed = 0 } = this.args;
     if (hidden % numAttentionHeads !== 0) {
-      throw new Error(
+      throw new IlrecError(
         `ILRecSASRecBlock: numAttentionHeads must divide the hidden size, got ${numAttentionHeads} and ${hidden}`,
       );
     }

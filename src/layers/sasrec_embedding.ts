@@ -1,24 +1,29 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { dropout, mixSeeds } from '../ops/dropout';
 import { layerNorm } from '../ops/layer_norm';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
-/** The weight of the repeat bias is kept in tens, so that an optimiser whose steps are of one size for all weights moves it fast enough. */
+/**
+ * The weight of the repeat bias is stored divided by 10: Adam moves all weights by about the same step, and the bias
+ * has to go further than others.
+ */
 const REPEAT_BIAS_UNIT = 10;
 
+/** Arguments of `SASRecEmbedding`. */
 export interface SASRecEmbeddingArgs extends LayerArgs {
   /** N, items of the catalogue. */
   numItems: number;
-  /** Most items of a history that are read; the table of positions has one row more, for the start. */
+  /** Longest history that is read, in items; the table of positions has one more row, for the start. */
   maxHistory: number;
   /** D. */
   hiddenSize: number;
-  /** Whether items are scored with the embeddings that they are read with, instead of a table of their own. Default true. */
+  /** Whether the input embeddings also score the items; otherwise scoring has its own table. Default true. */
   tieItemEmbeddings?: boolean;
-  /** Whether a learned bias is added to the scores of the items that the history holds already. Default true. */
+  /** Whether a learned bias is added to the scores of items already in the history. Default true. */
   useRepeatBias?: boolean;
-  /** Dropout of the embedded items. Default 0. */
+  /** Dropout of the embedded items, in [0, 1). Default 0. */
   hiddenDropout?: number;
   /** Added to the variance. Default 1e-6. */
   layerNormEps?: number;
@@ -29,8 +34,10 @@ export interface SASRecEmbeddingArgs extends LayerArgs {
 }
 
 /**
- * Item plus position embedding, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]; 0 opens a row and pads its right end. The layer also
- * holds what the head needs, which the loss and the scorer apply: the table of items and the repeat bias.
+ * Embeds items and positions, normalised: item numbers + 1 as int32 [B, T] to [B, T, D]. A 0 starts each row and pads
+ * its right end.
+ *
+ * The layer also owns the weights of the head, which the loss and the scorer apply: the item table and the repeat bias.
  */
 export class SASRecEmbedding extends tfl.layers.Layer {
   static readonly className = 'ILRecSASRecEmbedding';
@@ -74,14 +81,19 @@ export class SASRecEmbedding extends tfl.layers.Layer {
     this.built = true;
   }
 
-  /** What a hidden state is multiplied with to score the items, [N, D]; a new tensor, through which gradient flows. */
+  /**
+   * The table that scores the items: hidden states times its transpose, [N, D]. A new tensor; gradients flow through
+   * it.
+   */
   itemTable(): tf.Tensor2D {
     const { numItems, hiddenSize } = this.args;
     if (this.head !== undefined) return tf.clone(this.head.read()) as tf.Tensor2D;
     return tf.slice(this.table.read() as tf.Tensor2D, [1, 0], [numItems, hiddenSize]);
   }
 
-  /** Added to the score of every item that the history holds already, [1]; a new tensor, through which gradient flows. Null where there is none. */
+  /**
+   * The bias of items already in the history, [1], or null when there is none. A new tensor; gradients flow through it.
+   */
   repeatBias(): tf.Tensor1D | null {
     return this.repeat === undefined ? null : tf.mul<tf.Tensor1D>(this.repeat.read(), REPEAT_BIAS_UNIT);
   }
@@ -96,8 +108,9 @@ export class SASRecEmbedding extends tfl.layers.Layer {
       const [batch, length] = ids.shape;
       const { maxHistory, hiddenSize, hiddenDropout = 0, layerNormEps, seed = 0 } = this.args;
       if (length > maxHistory + 1) {
-        throw new Error(
-          `ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut histories to maxHistory`,
+        throw new IlrecError(
+          `ILRecSASRecEmbedding: a row holds the start and at most ${maxHistory} items, got ${length} ids; cut ` +
+            'histories to maxHistory',
         );
       }
       const items = tf.reshape(tf.gather(this.table.read(), tf.reshape(tf.cast(ids, 'int32'), [-1])), [

@@ -3,11 +3,11 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 type Layer = tfl.layers.Layer;
 
 /**
- * The layers that a selector names.
+ * The layers that a selector matches.
  *
- * @param selector a name, several, a pattern on names, or a predicate.
- * @param refuse makes the error for what names no layer.
- * @throws what `refuse` makes.
+ * @param selector a name, a list of names, a pattern on names, or a predicate.
+ * @param refuse makes the error for a name, pattern or predicate without a match.
+ * @throws the error that `refuse` makes.
  */
 export function selectLayers(
   layers: readonly Layer[],

@@ -4,10 +4,13 @@ import { initializerSeed } from '../ops/dropout';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
+/** Arguments of `TokenEmbedding`. */
 export interface TokenEmbeddingArgs extends LayerArgs {
+  /** V, number of token ids. */
   vocabSize: number;
+  /** D. */
   hiddenSize: number;
-  /** Token that is masked out for the layers that follow; none by default. */
+  /** Token that the following layers mask out. Default none. */
   padTokenId?: number | null;
   /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
@@ -16,9 +19,22 @@ export interface TokenEmbeddingArgs extends LayerArgs {
 }
 
 /**
- * Token embedding that is also the tied language-model head: token ids [B, T] are looked up, hidden states [B, T, D] are projected back
- * onto the vocabulary with the same weights, to which an adapter may add. The layer's second call site in a functional model is the tied head, so that saving and
- * loading need nothing special.
+ * Embeds token ids [B, T] as [B, T, D]; called on hidden states [B, T, D], it is the tied language-model head and
+ * returns logits [B, T, V].
+ *
+ * In a functional model the second call of the layer is the tied head. Saving and loading work as for any shared layer.
+ *
+ * @param args see `TokenEmbeddingArgs`.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { TokenEmbedding } from 'tfjs-ilrec';
+ *
+ * const embedding = new TokenEmbedding({ vocabSize: 7, hiddenSize: 8 });
+ * const hidden = embedding.apply(tf.tensor2d([[1, 2, 3]], [1, 3], 'int32')) as tf.Tensor;
+ * console.log(hidden.shape); // [ 1, 3, 8 ]
+ * console.log((embedding.apply(hidden) as tf.Tensor).shape); // [ 1, 3, 7 ]
+ * ```
  */
 export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
   static readonly className = 'ILRecTokenEmbedding';
@@ -62,7 +78,8 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
 
   override computeMask(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
     const ids = onlyInput(inputs, 'ILRecTokenEmbedding');
-    const none = null as unknown as tf.Tensor; // tfjs-layers' own layers return null for "no mask", its types do not say so
+    // tfjs's own layers return null for "no mask" too, though their types do not say so
+    const none = null as unknown as tf.Tensor;
     return this.padTokenId === null || ids.rank !== 2 ? none : tf.notEqual(ids, this.padTokenId);
   }
 

@@ -6,7 +6,7 @@ import { linear } from '../ops/linear';
 import { createRandom } from '../random';
 import { baseValue, type LoraSite } from './lora_sites';
 
-/** What `addLora` was told, with its defaults; a pair may have a rank and an alpha of its own. */
+/** The settings of an adapter, with defaults. Loaded adapters may have pairs with another rank and alpha. */
 export interface LoraConfig {
   readonly rank: number;
   readonly alpha: number;
@@ -15,17 +15,17 @@ export interface LoraConfig {
   readonly seed: number;
 }
 
-/** A pair to make: where, and with which sizes. */
+/** A pair to create: its weight, rank and alpha. */
 export interface PairSpec {
   readonly site: LoraSite;
   readonly rank: number;
   readonly alpha: number;
 }
 
-/** What part of a layer a trained copy stands in for: all reads, or of a tied embedding the lookup or the head alone. */
+/** Which reads of a weight a trained copy replaces: all, or in a tied embedding only the lookup or only the head. */
 export type ModuleUse = 'all' | 'lookup' | 'head';
 
-/** A copy of one of the base's weights that the adapter trains instead of it. */
+/** A base weight and the copy that the adapter trains in its place. */
 export interface TrainedModule {
   readonly layer: tfl.layers.Layer;
   readonly base: tfl.LayerVariable;
@@ -33,14 +33,14 @@ export interface TrainedModule {
   readonly use: ModuleUse;
 }
 
-/** The two factors on one weight: A [in, r] and B [r, out]; the weight [in, out] becomes W + scale A B. */
+/** The factors A [in, r] and B [r, out] of one weight W [in, out], which becomes W + scale A B. */
 export class LoraPair {
   readonly a: tfl.LayerVariable;
   readonly b: tfl.LayerVariable;
   /** alpha / rank, or alpha / sqrt(rank) with rsLoRA (Kalajdzievski, arXiv 2312.03732). */
   readonly scale: number;
 
-  /** @param index place among the adapter's pairs, which the initial values and the dropout masks depend on. */
+  /** @param index position among the adapter's pairs; initial values and dropout masks depend on it. */
   constructor(
     readonly site: LoraSite,
     readonly rank: number,
@@ -49,7 +49,7 @@ export class LoraPair {
     private readonly index: number,
     name: string,
   ) {
-    const bound = 1 / Math.sqrt(site.inputSize); // Kaiming-uniform with a = sqrt(5), as peft draws A
+    const bound = 1 / Math.sqrt(site.inputSize); // Kaiming-uniform with a = sqrt(5), as in peft
     const random = createRandom(mixSeeds(config.seed, index));
     const values = Float32Array.from({ length: site.inputSize * rank }, () => bound * (2 * random.next() - 1));
     this.a = makeVariable(() => tf.tensor2d(values, [site.inputSize, rank]), `${site.path}/lora_A/${name}`);
@@ -58,21 +58,21 @@ export class LoraPair {
   }
 
   /**
-   * scale * dropout(x) A B.
+   * The pair's term: scale * dropout(x) A B.
    *
    * @param x [..., in].
-   * @param step number of the training call, for the mask; null drops nothing.
+   * @param step number of the training call, which selects the mask; null for no dropout.
    * @returns [..., out].
    */
   delta(x: tf.Tensor, step: number | null): tf.Tensor {
     return tf.tidy(() => {
       const input = step === null ? x : dropout(x, this.config.dropout, mixSeeds(this.config.seed, this.index, step));
-      const inner = tf.mul(linear(input, this.a.read() as tf.Tensor2D), this.scale); // [..., r], scaled where it is small
+      const inner = tf.mul(linear(input, this.a.read() as tf.Tensor2D), this.scale); // [..., r]; scaled here, where the tensor is small
       return linear(inner, this.b.read() as tf.Tensor2D);
     });
   }
 
-  /** W + scale A B, in the weight's own layout. */
+  /** W + scale A B, in the layout of the weight. */
   adapted(weight: tf.Tensor): tf.Tensor {
     return tf.tidy(() => {
       const product = tf.mul(tf.matMul(this.a.read() as tf.Tensor2D, this.b.read() as tf.Tensor2D), this.scale); // [in, out]
@@ -81,7 +81,7 @@ export class LoraPair {
   }
 }
 
-/** What an adapter needs of the model that it is on. */
+/** What an adapter needs from its model. */
 export interface AdapterHost {
   isActive(adapter: LoraAdapter): boolean;
   isMerged(adapter: LoraAdapter): boolean;
@@ -90,7 +90,7 @@ export interface AdapterHost {
   remove(adapter: LoraAdapter): void;
 }
 
-/** A low-rank adapter on a model (Hu et al., arXiv 2106.09685); made by `addLora` or `loadAdapter`. */
+/** A low-rank adapter of a model (Hu et al., arXiv 2106.09685), made by `addLora` or `loadAdapter`. */
 export class LoraAdapter {
   readonly pairs: readonly LoraPair[];
   /** Copies of the weights of `trainModules`. */
@@ -99,7 +99,7 @@ export class LoraAdapter {
 
   /** @param trainable whether `fit` trains it while it is active. */
   constructor(
-    /** What it is on. */
+    /** The model that it belongs to. */
     readonly host: AdapterHost,
     readonly name: string,
     readonly config: LoraConfig,
@@ -114,45 +114,57 @@ export class LoraAdapter {
     });
   }
 
-  /** All that it trains and saves: A and B of each pair, then the copies of `trainModules`. */
+  /** What it trains and saves: A and B of each pair, then the copies of `trainModules`. */
   get parameters(): tfl.LayerVariable[] {
     return [...this.pairs.flatMap(({ a, b }) => [a, b]), ...this.modules.map(({ copy }) => copy)];
   }
 
+  /** Number of trained values. */
   get numParameters(): number {
     return this.parameters.reduce((sum, { shape }) => sum + tf.util.sizeFromShape(shape as number[]), 0);
   }
 
-  /** Whether the model computes with it; see `setActiveAdapter`. */
+  /** Whether the model uses it; see `setActiveAdapter`. */
   get active(): boolean {
     return this.host.isActive(this);
   }
 
+  /** Whether `remove` was called. */
   get isRemoved(): boolean {
     return this.removed;
   }
 
+  /** Whether its weights are merged into the base. */
   get merged(): boolean {
     return this.host.isMerged(this);
   }
 
   /**
-   * Writes W + scale A B into the base, and the copies of `trainModules`: the model then computes, and is saved, as a plain one. The base's own values are kept aside for `unmerge`.
+   * Writes W + scale A B and the copies of `trainModules` into the base, so that the model runs and is saved without
+   * adapter. The base's values are kept for `unmerge`.
    *
-   * @throws IlrecError when it is not active, or adds to a tied head, whose weight is the embedding's too.
+   * @throws IlrecError when it is not active, was removed, another adapter is merged, or it adapts a tied head, which
+   * shares the embedding's weight.
    */
   merge(): void {
     this.check('merge');
     this.host.merge(this);
   }
 
-  /** Puts the base's values back, byte for byte. Does nothing when it is not merged. */
+  /**
+   * Restores the base's values, byte for byte. Does nothing when the adapter is not merged.
+   *
+   * @throws IlrecError when it was removed.
+   */
   unmerge(): void {
     this.check('unmerge');
     this.host.unmerge(this);
   }
 
-  /** Takes the adapter off the model and frees it; with the last one the model is as it was before. Does nothing the second time. */
+  /**
+   * Removes the adapter from the model and frees it. Without adapters the model is exactly the original. A second call
+   * does nothing.
+   */
   remove(): void {
     if (this.removed) return;
     this.host.remove(this);
@@ -163,7 +175,7 @@ export class LoraAdapter {
   private check(method: string): void {
     if (this.removed)
       throw new IlrecError(
-        `LoraAdapter.${method}: adapter "${this.name}" must be on a model, got a removed one; add or load it again`,
+        `LoraAdapter.${method}: adapter "${this.name}" must belong to a model, got a removed one; add or load it again`,
       );
   }
 }

@@ -10,41 +10,43 @@ import { baseValue, isAdaptable, isHead, type LoraSite } from './lora_sites';
 type Layer = tfl.layers.Layer;
 type Inputs = tf.Tensor | tf.Tensor[];
 
-/** Layers that have adapters through some model. */
+/** Layers with adapters, of any model. */
 const adaptedLayers = new WeakSet<Layer>();
 
-/** A stock dense layer, as far as its call needs it. */
+/** The parts of tfjs's dense layer that its call needs. */
 interface Dense {
   readonly kernel: tfl.LayerVariable;
   readonly bias: tfl.LayerVariable | null;
   readonly activation: { apply(x: tf.Tensor): tf.Tensor } | null;
 }
 
-/** What is put on the layers of one model so that they compute with the adapter in use. */
+/** The hooks on the layers of one model, through which they compute with the current adapter. */
 export class LoraHooks {
   private readonly sites = new Map<string, LoraSite>();
   private readonly redirected = new Set<tfl.LayerVariable>();
   private readonly scoped = new Set<Layer>();
   private readonly restores: (() => void)[] = [];
   private readonly layers = new Set<Layer>();
-  /** Adapted values of the weights of the layers that are being called. */
+  /** Adapted weights of the layers that are being called now. */
   private readonly effective = new Map<tfl.LayerVariable, tf.Tensor>();
-  /** Tied embeddings that are looking tokens up. */
+  /** Tied embeddings that are looking up tokens now. */
   private readonly lookups = new Set<Layer>();
-  /** Layers that used a dropout mask in the call in progress. */
+  /** Layers that used a dropout mask in the current call. */
   private readonly dropped = new WeakSet<Layer>();
   private pairs = new Map<LoraSite, LoraPair>();
   private copies = new Map<tfl.LayerVariable, TrainedModule[]>();
 
-  /** @param inUse the adapter to compute with; null for the base alone. */
-  constructor(private readonly inUse: () => LoraAdapter | null) {}
+  /** @param currentAdapter the adapter to compute with; null for the base alone. */
+  constructor(private readonly currentAdapter: () => LoraAdapter | null) {}
 
-  install(adapter: LoraAdapter): void {
+  /** @param caller the public function that error messages name. */
+  install(adapter: LoraAdapter, caller: string): void {
     const layers = [...adapter.pairs.flatMap(({ site }) => site.holders), ...adapter.modules.map(({ layer }) => layer)];
     const foreign = layers.find((layer) => adaptedLayers.has(layer) && !this.layers.has(layer));
     if (foreign !== undefined) {
       throw new IlrecError(
-        `addLora: layer "${foreign.name}" must have its adapters through one model, got a second one that holds it; remove() the adapters of the other`,
+        `${caller}: layer "${foreign.name}" must get its adapters through one model, got a second model with ` +
+          'this layer; remove() the adapters of the first',
       );
     }
     for (const layer of layers) {
@@ -57,7 +59,8 @@ export class LoraHooks {
         if (site.mechanism === 'dense') this.hookDense(site);
         if (site.mechanism === 'weight') this.hookWeight(site);
       }
-      if (adapter.config.dropout > 0) this.countCalls(site); // outside of the hook, which may not call what is inside
+      // installed after the hook, to wrap it: the hook may skip the original call
+      if (adapter.config.dropout > 0) this.countCalls(site);
     }
     for (const { layer, base, use } of adapter.modules) {
       this.redirect(base);
@@ -65,9 +68,9 @@ export class LoraHooks {
     }
   }
 
-  /** To be called when the adapter in use changes. */
+  /** Call it when the current adapter changes. */
   refresh(): void {
-    const adapter = this.inUse();
+    const adapter = this.currentAdapter();
     this.pairs = new Map(adapter?.pairs.map((pair) => [pair.site, pair]));
     this.copies = new Map();
     for (const module of adapter?.modules ?? [])
@@ -85,14 +88,15 @@ export class LoraHooks {
       set.clear();
   }
 
-  /** Makes `fit`, `fitDataset` and `trainOnBatch` throw where they would not train the adapter. */
+  /** Makes `fit`, `fitDataset` and `trainOnBatch` throw when they would not train the adapter. */
   guardTraining(model: tfl.LayersModel, problem: () => string | null): () => void {
-    const trainer: { makeTrainFunction: () => (data: tf.Tensor[]) => unknown } = Object(model); // not in tfjs-layers' public types
+    // not in tfjs-layers' public types
+    const trainer: { makeTrainFunction: () => (data: tf.Tensor[]) => unknown } = Object(model);
     return shadow(trainer, 'makeTrainFunction', (original) => () => {
       const train = original();
       return (data) => {
         const found = problem();
-        if (found !== null) throw new IlrecError(`addLora: a training step needs an adapter to train, but ${found}`);
+        if (found !== null) throw new IlrecError(`addLora: a training step needs a trainable adapter, but ${found}`);
         return train(data);
       };
     });
@@ -136,7 +140,7 @@ export class LoraHooks {
     }
   }
 
-  /** Makes the weight's readers see W + scale A B during the calls of the layers that use it. */
+  /** During the calls of the layers that use the weight, reading it returns W + scale A B. */
   private hookWeight(site: LoraSite): void {
     this.redirect(site.variable);
     for (const caller of site.callers) {
@@ -162,7 +166,7 @@ export class LoraHooks {
                 site: { variable },
               } of entered)
                 this.effective.delete(variable);
-              tf.dispose(values); // what a gradient needs of them is kept on the tape
+              tf.dispose(values); // the tape keeps what the gradient needs
             }
           },
           'adapter',
@@ -186,7 +190,7 @@ export class LoraHooks {
     return found?.copy.read() ?? null;
   }
 
-  /** Knows of a tied embedding whether it is looking tokens up. */
+  /** Tracks when a tied embedding looks up tokens. */
   private watchLookups(layer: Layer): void {
     if (this.scoped.has(layer) || !isHead(layer)) return;
     this.scoped.add(layer);
@@ -208,7 +212,7 @@ export class LoraHooks {
     );
   }
 
-  /** Gives a layer without dropout of its own the count of training calls, which `setDropoutStep` sets when a run resumes. */
+  /** Adds a counter of training calls to a layer without dropout; `setDropoutStep` sets it when a run resumes. */
   private countCalls({ holders: [holder] }: LoraSite): void {
     if ('dropoutStep' in holder) return;
     Object.defineProperty(holder, 'dropoutStep', { value: 0, writable: true, configurable: true, enumerable: false });

@@ -9,26 +9,29 @@ import { baseValue, findLoraSites, type LoraSites } from './lora_sites';
 
 const hosts = new WeakMap<tfl.LayersModel, LoraModel>();
 
-/** The adapters of a model; null where it has none. */
+/** The adapters of a model; null when it has none. */
 export function loraModelOf(model: tfl.LayersModel): LoraModel | null {
   return hosts.get(model) ?? hosts.get(trainedModel(model)) ?? null;
 }
 
-/** What an adapter is on. @throws IlrecError for one that was removed. */
-export function loraModelOfAdapter(adapter: LoraAdapter): LoraModel {
+/** The model of an adapter. @throws IlrecError when it was removed. */
+export function loraModelOfAdapter(adapter: LoraAdapter, caller: string): LoraModel {
   if (!(adapter.host instanceof LoraModel) || adapter.isRemoved)
     throw new IlrecError(
-      `saveAdapter: adapter "${adapter.name}" must be on a model, got a removed one; save it before remove()`,
+      `${caller}: adapter "${adapter.name}" must belong to a model, got a removed one; save it before remove()`,
     );
   return adapter.host;
 }
 
-/** The adapters of a model, made where there are none. */
+/** The adapters of a model, created on first use. */
 export function ensureLoraModel(model: tfl.LayersModel): LoraModel {
   return loraModelOf(model) ?? new LoraModel(model);
 }
 
-/** One base and its adapters: which is active, what is frozen meanwhile, and what `compile`, `fit` and `save` see of it. */
+/**
+ * A base model and its adapters: tracks the active one, freezes the base, and decides which weights `compile`, `fit`
+ * and `save` see.
+ */
 export class LoraModel implements AdapterHost {
   readonly sites: LoraSites;
   private readonly adapters = new Map<string, LoraAdapter>();
@@ -36,7 +39,7 @@ export class LoraModel implements AdapterHost {
   private readonly hooks: LoraHooks;
   private current: LoraAdapter | null = null;
   private mergedAdapter: LoraAdapter | null = null;
-  /** The base's values from before a merge. */
+  /** The base's values before a merge. */
   private readonly kept = new Map<tfl.LayerVariable, tf.Tensor>();
 
   constructor(readonly model: tfl.LayersModel) {
@@ -44,8 +47,9 @@ export class LoraModel implements AdapterHost {
     this.hooks = new LoraHooks(() => (this.mergedAdapter === null ? this.current : null));
   }
 
-  /** @throws IlrecError on a name in use, or a layer that has adapters through another model. */
+  /** @throws IlrecError when the name is taken, an adapter is merged, or a layer has adapters through another model. */
   add(
+    caller: string,
     name: string,
     config: LoraConfig,
     specs: readonly PairSpec[],
@@ -54,12 +58,12 @@ export class LoraModel implements AdapterHost {
   ): LoraAdapter {
     if (this.adapters.has(name))
       throw new IlrecError(
-        `addLora: adapters of a model need names of their own, got "${name}" twice; set the option name`,
+        `${caller}: each adapter of a model must have another name, got "${name}" twice; set the option name`,
       );
-    this.checkNotMerged('addLora');
+    this.checkNotMerged(caller);
     const adapter = new LoraAdapter(this, name, config, specs, modules, trainable);
     try {
-      this.hooks.install(adapter);
+      this.hooks.install(adapter, caller);
     } catch (error) {
       for (const parameter of adapter.parameters) parameter.dispose();
       throw error;
@@ -70,12 +74,13 @@ export class LoraModel implements AdapterHost {
     return adapter;
   }
 
-  /** @throws IlrecError on an unknown name, or while an adapter is merged. */
+  /** @throws IlrecError when the name is unknown, or an adapter is merged. */
   setActive(name: string | null): void {
     const adapter = name === null ? null : (this.adapters.get(name) ?? null);
     if (name !== null && adapter === null)
       throw new IlrecError(
-        `setActiveAdapter: must name an adapter of the model, got "${name}"; adapters: ${[...this.adapters.keys()].join(', ')}`,
+        `setActiveAdapter: name must be an adapter of the model, got "${name}"; adapters: ` +
+          `${[...this.adapters.keys()].join(', ')}`,
       );
     this.checkNotMerged('setActiveAdapter');
     this.activate(adapter);
@@ -98,14 +103,16 @@ export class LoraModel implements AdapterHost {
     this.checkNotMerged('LoraAdapter.merge');
     if (this.current !== adapter)
       throw new IlrecError(
-        `LoraAdapter.merge: the adapter must be the active one, got "${adapter.name}"; call setActiveAdapter(model, "${adapter.name}") first`,
+        `LoraAdapter.merge: the adapter must be the active one, got "${adapter.name}"; call ` +
+          `setActiveAdapter(model, "${adapter.name}") first`,
       );
     const tied =
       adapter.pairs.find(({ site }) => site.tied)?.site.path ??
       adapter.modules.find(({ use }) => use !== 'all')?.base.originalName;
     if (tied !== undefined)
       throw new IlrecError(
-        `LoraAdapter.merge: "${tied}" must have a weight of its own, got one tied to the embedding, which the adapter leaves alone; keep the adapter apart with saveAdapter`,
+        `LoraAdapter.merge: "${tied}" must not be tied, got a weight that the embedding shares; save the adapter ` +
+          'separately with saveAdapter',
       );
     for (const pair of adapter.pairs) this.write(pair.site.variable, () => pair.adapted(baseValue(pair.site.variable)));
     for (const { base, copy } of adapter.modules) this.write(base, () => tf.clone(copy.read()));
@@ -141,9 +148,9 @@ export class LoraModel implements AdapterHost {
     this.hooks.refresh();
   }
 
-  private checkNotMerged(method: string): void {
+  private checkNotMerged(caller: string): void {
     if (this.mergedAdapter !== null)
-      throw new IlrecError(`${method}: no adapter may be merged, got "${this.mergedAdapter.name}"; unmerge() it first`);
+      throw new IlrecError(`${caller}: no adapter may be merged, got "${this.mergedAdapter.name}"; unmerge() it first`);
   }
 
   private write(variable: tfl.LayerVariable, value: () => tf.Tensor): void {
@@ -152,12 +159,16 @@ export class LoraModel implements AdapterHost {
     tf.tidy(() => raw.assign(value()));
   }
 
-  /** Shows `compile`, `fit` and hand-written loops the adapter's weights as the trainable ones, and `save` the base's. */
+  /**
+   * Makes the active adapter's weights the trainable ones for `compile`, `fit` and custom loops, and the base's weights
+   * those of `save`.
+   */
   private freezeBase(): void {
     const variables = [...this.model.weights];
     const flags = variables.map((variable) => baseValue(variable).trainable);
     const freeze = (): void => {
-      for (const variable of variables) baseValue(variable).trainable = false; // the tensor's own flag: the layers' stay as the user set them
+      // only the tensor's flag: the layers' flags stay as the user set them
+      for (const variable of variables) baseValue(variable).trainable = false;
     };
     freeze();
     this.restores.push(() => variables.forEach((variable, i) => (baseValue(variable).trainable = flags[i])));
@@ -173,7 +184,7 @@ export class LoraModel implements AdapterHost {
         this.model,
         'build',
         (original) => (shape) => {
-          original(shape); // a sequential model makes a new inner model whenever it is compiled, and sets all flags
+          original(shape); // compiling a sequential model makes a new inner model and sets all flags
           freeze();
           this.show(trainedModel(this.model), base);
         },
@@ -193,7 +204,7 @@ export class LoraModel implements AdapterHost {
     );
   }
 
-  /** Why a training step would not train the active adapter; null where it would. */
+  /** The reason why a training step would not train the active adapter; null when it would. */
   private trainingProblem(model: tfl.LayersModel): string | null {
     if (this.mergedAdapter !== null) return `"${this.mergedAdapter.name}" is merged; unmerge() it first`;
     if (this.current === null)

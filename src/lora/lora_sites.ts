@@ -7,47 +7,52 @@ import type { Adaptable } from '../layers/projection';
 type Layer = tfl.layers.Layer;
 
 /**
- * How an adapter reaches the product with a weight: a layer of this package adds what the adapter says (`projection`), a stock dense layer is
- * computed with it (`dense`), any other layer reads the adapted weight while it is called (`weight`).
+ * How an adapter changes the product with a weight. `projection`: a layer of this package adds the adapter's term.
+ * `dense`: a tfjs dense layer is computed with the term. `weight`: any other layer reads the adapted weight during its
+ * calls.
  */
 export type LoraMechanism = 'projection' | 'dense' | 'weight';
 
-/** A weight that an adapter can be put on. */
+/** A weight that can be adapted. */
 export interface LoraSite {
   /** `layer/weight`, for example "layers_0/q_proj"; a tied head is "lm_head/weight". */
   readonly path: string;
   readonly mechanism: LoraMechanism;
   /** The layers of the model's graph in whose calls the weight is used. */
   readonly holders: readonly Layer[];
-  /** The same and what is inside of them, down to the owner: who projects rows may call those alone. */
+  /**
+   * The holders and the layers inside them, down to the owner. A loss that projects rows may call an inner layer
+   * directly.
+   */
   readonly callers: readonly Layer[];
-  /** The layer that owns the weight: the holder, or what a wrapper or a cell of it holds. */
+  /** The layer that owns the weight: the holder, or a layer inside it, such as a wrapped layer or a cell. */
   readonly owner: Layer;
   readonly variable: tfl.LayerVariable;
-  /** Features of the input. */
+  /** Size of the input. */
   readonly inputSize: number;
-  /** Features of the output. */
+  /** Size of the output. */
   readonly outputSize: number;
-  /** Whether the weight is stored as [out, in], as a head's is. */
+  /** Whether the weight is stored as [out, in], like a head's. */
   readonly transposed: boolean;
-  /** Whether the weight is also the table that tokens are looked up in. */
+  /** Whether the weight is also the embedding table. */
   readonly tied: boolean;
 }
 
+/** All weights of a model that can be adapted. */
 export interface LoraSites {
   readonly sites: readonly LoraSite[];
-  /** Paths of embedding tables, which hold rows to look up and are no products. */
+  /** Paths of embedding tables, which cannot be adapted: their rows are looked up, not multiplied. */
   readonly tables: readonly string[];
 }
 
-/** The layers of a model's graph, those of nested models in place of the model. */
+/** The layers of a model's graph, with the layers of nested models in place of these models. */
 export function graphLayers(model: tfl.LayersModel): Layer[] {
   return [
     ...new Set(model.layers.flatMap((layer) => ('layers' in layer ? graphLayers(layer as tfl.LayersModel) : [layer]))),
   ];
 }
 
-/** Every weight of rank 2, with the way to adapt it. */
+/** Finds every weight of rank 2, and how to adapt it. */
 export function findLoraSites(model: tfl.LayersModel): LoraSites {
   const graph = graphLayers(model);
   const within = new Map(graph.map((layer) => [layer, layersWithin(layer)]));
@@ -64,7 +69,7 @@ export function findLoraSites(model: tfl.LayersModel): LoraSites {
   for (const [variable, { holder, name }] of found) {
     const count = uses.get(name) ?? 0;
     uses.set(name, count + 1);
-    const path = count === 0 ? name : `${name}_${count}`; // a layer that builds several unnamed layers gives them one name
+    const path = count === 0 ? name : `${name}_${count}`; // several unnamed layers built by one layer share a name
     const owner = within.get(holder)?.findLast((layer) => layer.weights.includes(variable)) ?? holder;
     if (/embedding/i.test(owner.getClassName())) {
       tables.push(path);
@@ -96,7 +101,7 @@ export function findLoraSites(model: tfl.LayersModel): LoraSites {
 }
 
 function projectionSite(owner: Layer & Adaptable, variable: tfl.LayerVariable, path: string, tied: boolean): LoraSite {
-  const transposed = 'vocabSize' in owner; // a head holds one row per token
+  const transposed = 'vocabSize' in owner; // a head has one row per token
   const [rows, columns] = variable.shape as number[];
   const [inputSize, outputSize] = transposed ? [columns, rows] : [rows, columns];
   return {
@@ -113,34 +118,40 @@ function projectionSite(owner: Layer & Adaptable, variable: tfl.LayerVariable, p
   };
 }
 
-/** The base's tensor of a weight, whatever an adapter makes its readers see. */
+/** The base's value of a weight, even while reading it returns an adapted value. */
 export function baseValue(variable: tfl.LayerVariable): tf.Variable {
   return tfl.LayerVariable.prototype.read.call(variable) as tf.Variable;
 }
 
-/** Whether it is a layer of this package with projections that an adapter can add to. */
+/** Whether a layer of this package accepts adapters. */
 export function isAdaptable(layer: Layer): layer is Layer & Adaptable {
   return 'projections' in layer && 'projectionDelta' in layer;
 }
 
-/** Whether an embedding is also called on hidden states [B, T, D]. */
+/** Whether an embedding is also a head, that is, called on hidden states [B, T, D]. */
 export function isHead(layer: Layer): boolean {
   return layer.inboundNodes.some(({ inputTensors }) => inputTensors.some(({ rank }) => rank === 3));
 }
 
-/** A dense layer of the graph, alone or for every time step; one that another layer holds may be read by its weights alone. */
+/**
+ * Whether it is a dense layer of the graph, alone or in `timeDistributed`. Inside other layers, its weights may be read
+ * without a call.
+ */
 function isPlainDense(holder: Layer, owner: Layer): boolean {
   if (owner.getClassName() !== 'Dense') return false;
   return owner === holder || (holder.getClassName() === 'TimeDistributed' && Reflect.get(holder, 'layer') === owner);
 }
 
-/** Names weights: an end of the path ("q_proj", "layers_0/q_proj", "lm_head"), several, a pattern, or a predicate on the path. */
+/**
+ * Selects weights by path: the end of a path ('q_proj', 'layers_0/q_proj', 'lm_head'), a list of these, a pattern, or a
+ * predicate.
+ */
 export type LoraTargets = string | readonly string[] | RegExp | ((path: string) => boolean);
 
 /**
- * The sites that the targets name, in the model's order.
+ * The sites that the targets match, in the model's order.
  *
- * @throws IlrecError on a target that names no weight or an embedding table; lists the paths.
+ * @throws IlrecError when a target matches no weight or an embedding table; the message lists the paths.
  */
 export function selectLoraSites({ sites, tables }: LoraSites, targets: LoraTargets): LoraSite[] {
   const tests: [string, (path: string) => boolean][] =
@@ -159,7 +170,8 @@ export function selectLoraSites({ sites, tables }: LoraSites, targets: LoraTarge
     const table = tables.find((path) => test(path));
     if (table !== undefined && !matches.some(({ tied }) => tied)) {
       throw new IlrecError(
-        `addLora: target ${name} must name products with weights, got the embedding table "${table}"; train the whole table with trainModules: '${table.split('/')[0]}'`,
+        `addLora: target ${name} must not match an embedding table, got "${table}"; train the whole table with ` +
+          `trainModules: '${table.split('/')[0]}'`,
       );
     }
     if (matches.length === 0)
@@ -175,7 +187,7 @@ function endsIn(path: string, target: string): boolean {
   return [path, path.replace(/\/(weight|kernel)$/, '')].some((name) => name === target || name.endsWith(`/${target}`));
 }
 
-/** The name behind the last slash. */
+/** The part of a path after the last slash. */
 export function lastPart(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

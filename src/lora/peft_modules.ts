@@ -1,27 +1,12 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
+import { GPT2_MODULES, LLAMA_MODULES } from '../models/block_modules';
 import type { ModuleUse, TrainedModule } from './lora_adapter';
 import { graphLayers, isAdaptable, isHead, lastPart, type LoraSite } from './lora_sites';
 
 type Layer = tfl.layers.Layer;
 
-/** The part of a Hugging Face decoder block that each projection is in. */
-const LLAMA_PARTS: Readonly<Record<string, string>> = {
-  q_proj: 'self_attn',
-  k_proj: 'self_attn',
-  v_proj: 'self_attn',
-  o_proj: 'self_attn',
-  gate_proj: 'mlp',
-  up_proj: 'mlp',
-  down_proj: 'mlp',
-};
-const GPT2_PARTS: Readonly<Record<string, string>> = {
-  c_attn: 'attn.c_attn',
-  c_proj: 'attn.c_proj',
-  c_fc: 'mlp.c_fc',
-  mlp_c_proj: 'mlp.c_proj',
-};
-/** Layers around the blocks, in models of Llama's kind and in GPT-2. */
+/** Module paths of the layers around the blocks, in Llama-like checkpoints and in GPT-2's. */
 const LLAMA_LAYERS: Readonly<Record<string, string>> = {
   embed_tokens: 'model.embed_tokens',
   norm: 'model.norm',
@@ -37,28 +22,32 @@ const GPT2_LAYERS: Readonly<Record<string, string>> = {
 const GPT2_BLOCK = 'ILRecGPT2Block';
 const BLOCKS = ['ILRecDecoderBlock', GPT2_BLOCK];
 
-/** A base weight that a PEFT file can hold whole, and its name there. */
+/** A base weight that a PEFT file can store as a whole, and its name there. */
 export interface SavableWeight extends Omit<TrainedModule, 'copy'> {
-  /** Module path and weight, for example "model.embed_tokens.weight". */
+  /** Path of module and weight, for example "model.embed_tokens.weight". */
   readonly name: string;
 }
 
-/** The module path of a weight in transformers: "layers_0/q_proj" is "model.layers.0.self_attn.q_proj"; of a layer that is none of this package's, its own path. */
+/**
+ * The module path of a weight in transformers: "layers_0/q_proj" is "model.layers.0.self_attn.q_proj". Layers of other
+ * packages keep their path.
+ */
 export function peftModuleOf({ path, owner }: LoraSite): string {
   const [, index, weight] = /_(\d+)\/(\w+)$/.exec(path) ?? [];
   const name = owner.getClassName();
-  if (name === 'ILRecDecoderBlock' && weight in LLAMA_PARTS)
-    return `model.layers.${index}.${LLAMA_PARTS[weight]}.${weight}`;
-  if (name === GPT2_BLOCK && weight in GPT2_PARTS) return `transformer.h.${index}.${GPT2_PARTS[weight]}`;
+  if (name === 'ILRecDecoderBlock' && weight in LLAMA_MODULES)
+    return `model.layers.${index}.${LLAMA_MODULES[weight as keyof typeof LLAMA_MODULES]}`;
+  if (name === GPT2_BLOCK && weight in GPT2_MODULES)
+    return `transformer.h.${index}.${GPT2_MODULES[weight as keyof typeof GPT2_MODULES]}`;
   return path.replace(/\/(weight|kernel)$/, '').replaceAll('/', '.');
 }
 
-/** Whether the model is GPT-2, whose checkpoints hold kernels as [in, out]. */
+/** Whether the model is a GPT-2, whose checkpoints store kernels as [in, out]. */
 export function isGpt2(model: tfl.LayersModel): boolean {
   return graphLayers(model).some((layer) => layer.getClassName() === GPT2_BLOCK);
 }
 
-/** The weights of the layers around the blocks, by their names in a PEFT file; a tied embedding stands there twice. */
+/** The weights of the layers around the blocks, with their names in a PEFT file. A tied embedding appears twice. */
 export function savableWeights(model: tfl.LayersModel): SavableWeight[] {
   const names = isGpt2(model) ? GPT2_LAYERS : LLAMA_LAYERS;
   return graphLayers(model)
@@ -81,17 +70,20 @@ export function savableWeights(model: tfl.LayersModel): SavableWeight[] {
 /**
  * The names of a trained copy in a PEFT file.
  *
- * @throws IlrecError on a weight of a whole block, which PEFT files have no place for.
+ * @param caller the public function that error messages name.
+ * @throws IlrecError for a weight of a whole block, which PEFT files cannot store.
  */
 export function peftNamesOf(
   { base, layer, use }: Pick<TrainedModule, 'base' | 'layer' | 'use'>,
   savable: readonly SavableWeight[],
+  caller: string,
 ): string[] {
   const covers = (other: ModuleUse): boolean => use === 'all' || other === use;
   const names = savable.filter((weight) => weight.base === base && covers(weight.use)).map(({ name }) => name);
   if (names.length === 0)
     throw new IlrecError(
-      `saveAdapter: trainModules must be layers around the blocks, got "${layer.name}"; adapt its projections with targets instead`,
+      `${caller}: trainModules must be layers around the blocks, got "${layer.name}"; adapt its projections with ` +
+        'targets instead',
     );
   return names;
 }

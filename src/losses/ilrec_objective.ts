@@ -2,26 +2,31 @@ import * as tf from '@tensorflow/tfjs-core';
 import { stopGradient } from '../ops/stop_gradient';
 import { collaborativeReward } from './collaborative_reward';
 import { crossEntropy } from './cross_entropy';
-import { crossLayerDistillation } from './cross_layer_distillation';
-import { crossLayerPreference, type Penalty } from './cross_layer_preference';
+import { crossLayerDistillation, distillationTokensOf } from './cross_layer_distillation';
+import { crossLayerPreference } from './cross_layer_preference';
+import type { Penalty } from './penalty';
 import { selfHardNegatives, type ThresholdReference } from './self_hard_negatives';
 
 export interface IlrecObjectiveOptions {
-  /** alpha of CPO, >= 0. */
+  /** alpha, weight of the penalty of CPO, >= 0. */
   penaltyWeight: number;
+  /** s, how a negative's logit is raised. */
   penalty: Penalty;
-  /** phi, > 0. */
+  /** phi, scale of the threshold that makes a token a negative, > 0. */
   thresholdScale: number;
+  /** p_ref, whose probability of the label sets the threshold. */
   thresholdReference: ThresholdReference;
-  /** lambda of CPD, >= 0. */
+  /** lambda, weight of CPD, >= 0. */
   distillationWeight: number;
-  /** mu of CRR, >= 0. */
+  /** mu, weight of CRR, >= 0. */
   rewardWeight: number;
-  /** Slice of the vocabulary for CPD; the whole by default. */
+  /** Token ids on which CPD compares the layers. Default the whole vocabulary. */
+  distillationTokens?: ArrayLike<number>;
+  /** @deprecated The old name of `distillationTokens`. */
   itemTokens?: ArrayLike<number>;
 }
 
-/** What the response positions of a batch give the objective. */
+/** What the objective reads at the response positions of a batch. */
 export interface IlrecObjectiveInputs {
   /** z^L [P, V]. */
   readonly finalLogits: tf.Tensor2D;
@@ -35,14 +40,19 @@ export interface IlrecObjectiveInputs {
   readonly reward: tf.Tensor2D | null;
 }
 
-/** The objective and its parts; all but `total` are off the tape. */
+/** The objective and its terms. Only `total` has a gradient. */
 export interface IlrecTerms {
+  /** L, what is trained. */
   readonly total: tf.Scalar;
+  /** L_CE of the final layer, without any penalty. */
   readonly crossEntropy: tf.Scalar;
+  /** L_CPO; equals `crossEntropy` when alpha is 0 or nothing is a negative. */
   readonly cpo: tf.Scalar;
+  /** L_CPD; 0 when lambda is 0. */
   readonly cpd: tf.Scalar;
+  /** L_CRR; 0 when mu is 0. */
   readonly crr: tf.Scalar;
-  /** Mean |N_t|; 0 where no term uses the negatives. */
+  /** Mean |N_t|; 0 when no term uses the negatives. */
   readonly numNegatives: tf.Scalar;
   /** Mean final-layer probability on N_t. */
   readonly penaltyMass: tf.Scalar;
@@ -51,19 +61,49 @@ export interface IlrecTerms {
 }
 
 /**
- * ILRec's objective on the response rows (arXiv 2602.17410).
+ * Computes ILRec's objective and its terms from logits of the response rows.
  *
  * ```
- * L = L_CPO + lambda * L_CPD + mu * L_CRR
+ * L_CPT = L_CPO + lambda * L_CPD,   L = L_CPT + mu * L_CRR
  * ```
- * alpha = lambda = mu = 0 is exactly response-only cross-entropy. Without an intermediate layer N_t is empty and CPD is 0.
+ * ILRec, arXiv 2602.17410. The terms: `selfHardNegatives` (N_t, w), `crossLayerPreference` (CPO),
+ * `crossLayerDistillation` (CPD), `collaborativeReward` (CRR). alpha = lambda = mu = 0 is exactly response-only
+ * cross-entropy. Without an intermediate layer N_t is empty and CPD is 0. `streamingObjective` computes the same
+ * without logits.
  *
- * @returns scalars; the caller disposes them (or calls inside a tidy).
+ * @param inputs logits, labels and reward of the P response positions; see `IlrecObjectiveInputs`.
+ * @param options coefficients; see `IlrecObjectiveOptions`.
+ * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to final and
+ *   intermediate logits.
+ * @throws IlrecError when penaltyWeight is below 0 or thresholdScale is not above 0.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { ilrecObjective } from 'tfjs-ilrec';
+ *
+ * const finalLogits = tf.tensor2d([[1, 2, -1]]);
+ * const ensembleLogits = tf.tensor2d([[0, 3, 0]]); // token 1 is a negative
+ * const labels = tf.tensor1d([0], 'int32');
+ * const terms = ilrecObjective(
+ *   { finalLogits, ensembleLogits, intermediateLogits: null, labels, reward: null },
+ *   {
+ *     penaltyWeight: 0.5,
+ *     penalty: 'scale',
+ *     thresholdScale: 1,
+ *     thresholdReference: 'final',
+ *     distillationWeight: 0,
+ *     rewardWeight: 0,
+ *   },
+ * );
+ * console.log(terms.crossEntropy.dataSync()[0].toFixed(4)); // 1.3490
+ * console.log(terms.cpo.dataSync()[0].toFixed(4)); // 2.1429
+ * console.log(terms.numNegatives.dataSync()[0]); // 1
+ * ```
  */
 export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
   const { finalLogits, ensembleLogits, intermediateLogits, labels, reward } = inputs;
-  const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens } =
-    options;
+  const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight } = options;
+  const distillationTokens = distillationTokensOf('ilrecObjective', options);
   return tf.tidy(() => {
     const detachedLogits = stopGradient(finalLogits); // [P, V]
     const none = tf.scalar(0);
@@ -71,25 +111,27 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
       ensembleLogits === null
         ? null
         : selfHardNegatives(ensembleLogits, finalLogits, labels, { thresholdScale, thresholdReference });
-    const plain = negatives === null || penaltyWeight === 0; // then L_CPO is cross-entropy
+    const isPlain = negatives === null || penaltyWeight === 0; // then L_CPO is cross-entropy
 
-    const cpo = plain
+    const cpo = isPlain
       ? crossEntropy(finalLogits, labels)
       : crossLayerPreference(finalLogits, labels, negatives.weights, { penaltyWeight, penalty });
-    const kl =
-      intermediateLogits === null ? null : crossLayerDistillation(finalLogits, intermediateLogits, { itemTokens }); // [S]
-    const cpd = kl === null ? none : tf.mean(kl);
+    const klPerLayer =
+      intermediateLogits === null
+        ? null
+        : crossLayerDistillation(finalLogits, intermediateLogits, { distillationTokens }); // [S]
+    const cpd = klPerLayer === null ? none : tf.mean(klPerLayer);
     const crr =
       reward === null
         ? none
         : collaborativeReward(finalLogits, labels, negatives?.mask ?? tf.zerosLike(detachedLogits), reward);
     let total: tf.Tensor = cpo;
-    if (kl !== null && distillationWeight !== 0) total = tf.add(total, tf.mul(cpd, distillationWeight));
+    if (klPerLayer !== null && distillationWeight !== 0) total = tf.add(total, tf.mul(cpd, distillationWeight));
     if (reward !== null && rewardWeight !== 0) total = tf.add(total, tf.mul(crr, rewardWeight));
 
     return {
       total: total as tf.Scalar,
-      crossEntropy: plain ? stopGradient(cpo) : crossEntropy(detachedLogits, labels),
+      crossEntropy: isPlain ? stopGradient(cpo) : crossEntropy(detachedLogits, labels),
       cpo: stopGradient(cpo),
       cpd: stopGradient(cpd as tf.Scalar),
       crr: stopGradient(crr),
@@ -98,7 +140,7 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
         negatives === null
           ? tf.clone(none)
           : tf.mean<tf.Scalar>(tf.sum(tf.mul(tf.softmax(detachedLogits), negatives.mask), 1)),
-      klPerLayer: kl === null ? tf.tensor1d([]) : stopGradient(kl),
+      klPerLayer: klPerLayer === null ? tf.tensor1d([]) : stopGradient(klPerLayer),
     };
   });
 }

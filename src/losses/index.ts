@@ -1,7 +1,24 @@
+/**
+ * ILRec's losses (arXiv 2602.17410), a file per term. All work on the P response positions t of a batch.
+ *
+ * ```
+ * z^l = W norm(h^l)      early-exit logits of layer l; L is the final layer, S the intermediate layers L-1 .. L-k
+ * z~  = mean over S      the ensemble; p~ = softmax(z~)
+ * N_t, tau_t, w_t        self_hard_negatives.ts
+ * s(z)                   penalty.ts
+ * L_CPO                  cross_layer_preference.ts
+ * L_CPD                  cross_layer_distillation.ts
+ * L_CRR                  collaborative_reward.ts; c comes from a `Reward`, reward.ts
+ * L                      ilrec_objective.ts, from logits; streaming_objective.ts, the same without logits
+ * ```
+ * src/losses/streaming holds the parts of the latter: `find` reads the head, `terms` and `gradients` are made of what
+ * it found. Files that begin with `device_` do the same on WebGPU, where nothing can be read back on the way.
+ */
 export { collaborativeReward } from './collaborative_reward';
 export { crossEntropy } from './cross_entropy';
 export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cross_layer_distillation';
-export { crossLayerPreference, type CrossLayerPreferenceOptions, type Penalty } from './cross_layer_preference';
+export { crossLayerPreference, type CrossLayerPreferenceOptions } from './cross_layer_preference';
+export type { Penalty } from './penalty';
 export {
   selfHardNegatives,
   type SelfHardNegatives,

@@ -1,6 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** What a collaborative reward may look at: the token ids and labels of one batch, on the CPU. */
+/** What a collaborative reward is given: the token ids and labels of one batch, on the CPU. */
 export interface RewardContext {
   /** Token ids of the model's input, [B * T] row by row. */
   readonly inputIds: Int32Array;
@@ -13,21 +13,22 @@ export interface RewardContext {
   readonly vocabSize: number;
 }
 
-/** The masses of next tokens, without most of those that are 0; one entry for each pair of response position and token. */
+/** A sparse reward: one entry for each pair of response position and token. Most masses of 0 are left out. */
 export interface RewardEntries {
-  /** Places among the response positions, [K]. */
+  /** Indices into the response positions, each in [0, P), [K]. */
   readonly rows: Int32Array;
+  /** [K] */
   readonly tokens: Int32Array;
-  /** [K]; they may stay on the device, where the loss can use them there. The caller disposes them. */
+  /** [K]; may stay on the device. The caller disposes it. */
   readonly masses: tf.Tensor1D;
 }
 
 /**
- * The mass of each next token, [P, V]: non-negative, each row sums to 1 over the tokens that may follow, or is all zero where nothing may.
- * The caller disposes the result; no gradient flows through it.
+ * Computes c, the mass of each next token, [P, V]. It is non-negative; each row sums to 1 over the tokens that may
+ * follow, or is all zero where none may. The caller disposes the result; no gradient flows through it.
  */
 export interface Reward {
   (context: RewardContext): tf.Tensor2D;
-  /** The same without the zeros, where the reward knows them: large vocabularies are then never held for each position. */
+  /** The same without the zeros, if the reward knows them. It spares a large vocabulary its [P, V]. */
   readonly entries?: (context: RewardContext) => RewardEntries;
 }

@@ -1,47 +1,79 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { IlrecObjectiveOptions, IlrecTerms } from './ilrec_objective';
+import { IlrecError } from '../errors';
 import { staysOnDevice } from '../vocabulary/device_head';
+import { trainedParts } from '../vocabulary/vocabulary_projection';
+import { distillationTokensOf } from './cross_layer_distillation';
+import type { IlrecObjectiveOptions, IlrecTerms } from './ilrec_objective';
 import { findOnDevice } from './streaming/device_find';
 import { gradientsOnDevice } from './streaming/device_gradients';
 import { termsOnDevice } from './streaming/device_terms';
 import { find } from './streaming/find';
 import { gradientsOf } from './streaming/gradients';
 import { termsOf } from './streaming/terms';
-import type { StreamingObjectiveInputs, Trained } from './streaming/types';
+import type { Coefficients, StreamingObjectiveInputs, Trained } from './streaming/types';
 
 export type { StreamingObjectiveInputs } from './streaming/types';
 
 /**
- * `ilrecObjective` for a linear head, without logits [P, V]: the vocabulary is read tile by tile, every term and its gradient are made in that pass, and
- * memory does not grow with V.
+ * Computes `ilrecObjective` for a linear head without making logits [P, V]. The head is read tile by tile; every term
+ * and its gradient are made on the way, and memory does not grow with V.
  *
  * ```
- * E_l = E_{p^l}[W],   dH_l (CPD) = E_l - E_L,   dH_L (CPO) = E_L e^(lse - lse') + sum_N (p' dz'/dz - p e^(lse - lse')) W - W_y
+ * E_l = E_{p^l}[W],   dH_l (CPD) = E_l - E_L
+ * dH_L (CPO) = E_L e^(lse - lse') + sum_N (p' dz'/dz - p e^(lse - lse')) W - W_y
  * ```
- * Tokens that may be negatives are collected in the pass; rows with more of them than the buffer holds are read again. A trained head is read once more for
- * its own gradient, so that its logits need not be kept. On a backend with kernels for it (WebGPU) no value is read back on the way.
+ * Tokens that may be negatives are collected during the reading; rows with more of them than the buffer holds are read
+ * again. A trained head is read once more for its own gradient, so its logits need not be kept. On a backend with
+ * kernels for it (WebGPU) nothing is read back to the CPU.
  *
- * @throws Error on WebGPU without the package's kernels.
- * @returns scalars; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden states, and to the head's weight and bias
- *   unless the head or their variables are frozen.
+ * @param inputs hidden states, head, labels and reward of the P response positions; see `StreamingObjectiveInputs`.
+ * @param options coefficients; see `IlrecObjectiveOptions`.
+ * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden
+ *   states, and to the head's weight and bias unless the head or their variables are frozen.
+ * @throws IlrecError on WebGPU without the package's kernels.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { streamingObjective } from 'tfjs-ilrec';
+ *
+ * const finalHidden = tf.tensor2d([[1, 0]]); // [P, D]
+ * const intermediateHidden = tf.tensor2d([[0, 1]]); // [S * P, D], one layer
+ * const weight = tf.tensor2d([[1, 0], [2, 3], [-1, 0]]); // [V, D]: z^L = (1, 2, -1) and z~ = (0, 3, 0)
+ * const terms = streamingObjective(
+ *   {
+ *     finalHidden,
+ *     intermediateHidden,
+ *     head: { weight, layout: 'rows', bias: null },
+ *     labels: Int32Array.of(0),
+ *     reward: null,
+ *   },
+ *   {
+ *     penaltyWeight: 0.5,
+ *     penalty: 'scale',
+ *     thresholdScale: 1,
+ *     thresholdReference: 'final',
+ *     distillationWeight: 0,
+ *     rewardWeight: 0,
+ *   },
+ * );
+ * console.log(terms.cpo.dataSync()[0].toFixed(4)); // 2.1429
+ * ```
  */
 export function streamingObjective(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
   if (tf.getBackend().startsWith('webgpu') && !staysOnDevice())
-    throw new Error(
-      'streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or use ilrecObjective',
+    throw new IlrecError(
+      'streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or ' +
+        'use ilrecObjective',
     );
+  const coefficients = { ...options, distillationTokens: distillationTokensOf('streamingObjective', options) };
   const { finalHidden, intermediateHidden, head } = inputs;
   const isRecorded = tf.engine().state.gradientDepth > 0;
-  const trainsHead = isRecorded && head.isFrozen !== true;
-  const trains = {
-    hidden: isRecorded,
-    weight: trainsHead && isTrained(head.weight),
-    bias: trainsHead && head.bias !== null && isTrained(head.bias),
-  };
+  const parts = trainedParts(head);
+  const trains = { hidden: isRecorded, weight: isRecorded && parts.weight, bias: isRecorded && parts.bias };
   const compute = staysOnDevice() ? computeOnDevice : computeAndReadBack;
   let terms = null as IlrecTerms | null;
   const operation = (): tf.Tensor[] => {
-    const { gradients, ...found } = compute(inputs, options, trains);
+    const { gradients, ...found } = compute(inputs, coefficients, trains);
     terms = found.terms;
     for (const term of Object.values(terms)) tf.keep(term); // they outlive the operation
     return [tf.clone(terms.total), ...gradients];
@@ -60,16 +92,12 @@ export function streamingObjective(inputs: StreamingObjectiveInputs, options: Il
 
 interface Computed {
   readonly terms: IlrecTerms;
-  /** Of what is trained, in the order of the arguments. */
+  /** Gradients of what is trained, in the order of the operation's arguments. */
   readonly gradients: tf.Tensor[];
 }
 
-/** Thresholds and negatives are found on the CPU. */
-function computeAndReadBack(
-  inputs: StreamingObjectiveInputs,
-  options: IlrecObjectiveOptions,
-  trains: Trained,
-): Computed {
+/** Finds thresholds and negatives on the CPU. */
+function computeAndReadBack(inputs: StreamingObjectiveInputs, options: Coefficients, trains: Trained): Computed {
   const found = find(inputs, options, trains);
   const { klPerLayer, ...terms } = termsOf(inputs, options, found);
   const scalars = Object.fromEntries(Object.entries(terms).map(([name, value]) => [name, tf.scalar(value)])) as Omit<
@@ -83,7 +111,7 @@ function computeAndReadBack(
 }
 
 /** The same on a device from which nothing can be read at once. */
-function computeOnDevice(inputs: StreamingObjectiveInputs, options: IlrecObjectiveOptions, trains: Trained): Computed {
+function computeOnDevice(inputs: StreamingObjectiveInputs, options: Coefficients, trains: Trained): Computed {
   const found = findOnDevice(inputs, options, trains);
   return {
     terms: termsOnDevice(inputs, options, found),
@@ -91,12 +119,7 @@ function computeOnDevice(inputs: StreamingObjectiveInputs, options: IlrecObjecti
   };
 }
 
-/** Whether a gradient can reach the tensor: a variable says so, and of another tensor nobody knows. */
-function isTrained(tensor: tf.Tensor): boolean {
-  return !(tensor instanceof tf.Variable) || tensor.trainable;
-}
-
-/** Kept tensors as the caller's tidy or the caller disposes them. */
+/** The kept tensors as ones that the caller's tidy, or the caller, disposes. */
 function released(terms: IlrecTerms): Omit<IlrecTerms, 'total'> {
   const clones = Object.entries(terms)
     .filter(([name]) => name !== 'total')

@@ -16,7 +16,10 @@ const section = z.strictObject({
   /** Whether the distillation compares layers on item tokens only. */
   distillItemTokens: z.boolean().default(false),
   rewardWeight: weight.default(0.1),
-  /** The method behind the reward, one that scores items; null for no reward. It is trained first, unless `rewardRun` names a finished run. */
+  /**
+   * The method behind the reward, one that scores items; null for no reward. It is trained first, unless `rewardRun`
+   * names a finished run.
+   */
   reward: z.string().nullable().default('sasrec'),
   /** A finished run of the same items to take as the reward; {seed} stands for the seed. */
   rewardRun: z.string().optional(),
@@ -63,14 +66,15 @@ function objective({ section, code, totalSteps, needs }: ObjectiveContext<Sectio
   const scorer = needs.reward === undefined ? null : needs.reward.scorer;
   if (needs.reward !== undefined && scorer === null)
     throw new IlrecError(
-      `trainRun: methods.ilrec.rewardRun must be a run of a method that scores items, got ${rewardRun}; train one with \`ilrec train --method sasrec\``,
+      `trainRun: methods.ilrec.rewardRun must be a run of a method that scores items, got ${rewardRun}; train ` +
+        'one with `ilrec train --method sasrec`',
     );
   const { trie, responseTokens, historyOf } = code;
   return ilrec({
     ...options,
     penaltyWeight: warmed(options.penaltyWeight),
     distillationWeight: warmed(options.distillationWeight),
-    ...(distillItemTokens ? { itemTokens: responseTokens } : {}),
+    ...(distillItemTokens ? { distillationTokens: responseTokens } : {}),
     ...(scorer === null
       ? { rewardWeight: 0 }
       : {

@@ -213,7 +213,8 @@ export interface DiagnosticChart {
 export function defineMethod<const Name extends string, Section>(method: Method<Name, Section>): Method<Name, Section> {
   if (!/^[a-z][a-z0-9-]*$/.test(method.name))
     throw new IlrecError(
-      `defineMethod: name must be lower-case letters, digits and hyphens, and start with a letter, got "${method.name}"`,
+      'defineMethod: name must be lower-case letters, digits and hyphens, and start with a letter, got ' +
+        `"${method.name}"`,
     );
   return method;
 }

@@ -27,7 +27,8 @@ export function refuseLongPrompts(
   if (items.maxPromptTokens !== null && items.maxPromptTokens <= room) return;
   const step = room < 1 ? 'set a smaller items.maxTitleTokens' : `set it to ${room} or less`;
   throw new IlrecError(
-    `trainRun: a prompt and its answer of up to ${answer} tokens must fit into the checkpoint's ${positions} positions, got items.maxPromptTokens ${items.maxPromptTokens}; ${step}`,
+    `trainRun: a prompt and its answer of up to ${answer} tokens must fit into the checkpoint's ${positions} ` +
+      `positions, got items.maxPromptTokens ${items.maxPromptTokens}; ${step}`,
   );
 }
 

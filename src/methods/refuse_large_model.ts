@@ -3,7 +3,10 @@ import { llamaConfigJson } from '../models/llama';
 import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
 import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
 
-/** @throws IlrecError where a decoder from nothing would not fit, before it is built: a backend without memory only aborts. */
+/**
+ * @throws IlrecError where a decoder from nothing would not fit, before it is built: a backend without memory only
+ *   aborts.
+ */
 export function refuseLargeModel(shape: CausalLMConfig): void {
   checkSizes(shape);
   refuseAboveMemory(

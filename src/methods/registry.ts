@@ -36,7 +36,8 @@ export function findMethod(method: string | Method, own: readonly Method[] = [])
   const found = known.find(({ name }) => name === method);
   if (found === undefined)
     throw new IlrecError(
-      `findMethod: method must be one of ${known.map(({ name }) => name).join(', ')}, got ${method}; hand over a method of your own in the option methods`,
+      `findMethod: method must be one of ${known.map(({ name }) => name).join(', ')}, got ${method}; hand over a ` +
+        'method of your own in the option methods',
     );
   return found;
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { ilrec } from '../ilrec/ilrec';
+import { sft } from '../ilrec/sft';
 import { languageModelMethod } from './language_model';
 
 /** Supervised fine-tuning: cross-entropy of the item's tokens and nothing else, the baseline of every other loss. */
@@ -11,5 +11,5 @@ export const sftMethod = languageModelMethod({
   order: 40,
   comparedByDefault: true,
   section: z.strictObject({}),
-  objective: () => ilrec({ penaltyWeight: 0, distillationWeight: 0, rewardWeight: 0 }),
+  objective: () => sft(),
 });

@@ -47,15 +47,18 @@ const MODEL_FOLDER = 'model';
 const ADAPTER_FOLDER = 'adapter';
 const PROMPTS_FILE = 'prompts.json';
 
-/** The templates that the config names, checked. @throws IlrecError when the file cannot be read or breaks the rules. */
+/**
+ * The templates that the config names, checked.
+ * @throws IlrecError when the file cannot be read or breaks the rules.
+ */
 export async function readTemplates({ items: { style, prompts } }: SharedConfig): Promise<PromptTemplates> {
   if (prompts === null) return style === 'bigrec' ? TITLE_TEMPLATES : LC_REC_TEMPLATES;
   return parsePromptTemplates(await readJsonFile(prompts, 'items.prompts'), prompts);
 }
 
 /**
- * The model to train: a pretrained checkpoint, or one from nothing with a tokenizer that is trained on titles and prompts; tokens of semantic ids, adapters
- * and checkpointing as the config asks.
+ * The model to train: a pretrained checkpoint, or one from nothing with a tokenizer that is trained on titles and
+ * prompts; tokens of semantic ids, adapters and checkpointing as the config asks.
  *
  * @throws IlrecError where the checkpoint has no tokenizer, and as the parts do.
  */
@@ -85,7 +88,9 @@ export async function buildTextModel(
   adapter.remove();
   disposeModel(model);
   throw new IlrecError(
-    `trainRun: backbone.lora.targets must leave out a head that is tied to the embedding, since it cannot be merged at the end of the run, got "${tied.site.path}"; put "embed_tokens" into backbone.lora.trainModules instead`,
+    'trainRun: backbone.lora.targets must leave out a head that is tied to the embedding, since it cannot be ' +
+      `merged at the end of the run, got "${tied.site.path}"; put "embed_tokens" into backbone.lora.trainModules ` +
+      'instead',
   );
 }
 
@@ -176,12 +181,15 @@ function rowStrategy({ newRows }: SharedConfig['items'], { titles }: Catalogue):
 function requireTokenizer(tokenizer: TextTokenizer | null, source: string): TextTokenizer {
   if (tokenizer === null)
     throw new IlrecError(
-      `trainRun: the checkpoint at ${source} must have a tokenizer.json, got none; convert its tokenizer with save_pretrained of transformers`,
+      `trainRun: the checkpoint at ${source} must have a tokenizer.json, got none; convert its tokenizer with ` +
+        'save_pretrained of transformers',
     );
   return tokenizer;
 }
 
-/** The layers with rows for item tokens that the checkpoint did not have: frozen, they would stay what they start from. */
+/**
+ * The layers with rows for item tokens that the checkpoint did not have: frozen, they would stay what they start from.
+ */
 function layersOfNewTokens(model: tfl.LayersModel, language: ItemLanguage | LcRecLanguage): string[] {
   const hasNew = 'semanticIdTokens' in language && language.semanticIdTokens.some(({ isNew }) => isNew);
   return hasNew ? vocabularyLayers(model).map(({ name }) => name) : [];

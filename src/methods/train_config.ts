@@ -14,7 +14,10 @@ export type MethodSections = {
 /** A config with every default filled in. */
 export type TrainConfig = SharedConfig & { methods: MethodSections };
 
-/** A config as a file holds it: everything may be left out. Methods of a user's own have their section under `methods` too. */
+/**
+ * A config as a file holds it: everything may be left out. Methods of a user's own have their section under `methods`
+ * too.
+ */
 export type TrainConfigInput = z.input<z.ZodObject<typeof sharedSections>> & {
   methods?: { [Name in MethodName]?: Partial<MethodSections[Name]> } & { readonly [own: string]: unknown };
   /** What `methods.ilrec` was called before 0.2. */
@@ -55,7 +58,8 @@ export function parseTrainConfig(
   const twice = old.find(({ name }) => holds(value, 'methods') && holds(value.methods, name));
   if (twice !== undefined)
     throw new IlrecError(
-      `parseTrainConfig: ${source} must hold the settings of ${twice.name} once, got both methods.${twice.name} and ${twice.oldSectionKey}; keep methods.${twice.name}`,
+      `parseTrainConfig: ${source} must hold the settings of ${twice.name} once, got both methods.${twice.name} ` +
+        `and ${twice.oldSectionKey}; keep methods.${twice.name}`,
     );
   const schema = z.strictObject({
     ...sharedSections,

@@ -1,17 +1,18 @@
 import * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // bundlers skip the import in index.ts
 import { IlrecError } from '../errors';
 import { DecoderBlock, Dropout, LMHead, RMSNorm, TokenEmbedding } from '../layers';
 import type { ActivationName } from '../ops/activations';
 import { mixSeeds } from '../ops/dropout';
 import type { RopeScaling } from '../ops/rotary_frequencies';
 
-/** The decoder's shape, in the field names of Hugging Face's configs. */
+/** Sizes and settings of a decoder, in the field names of Hugging Face's configs. */
 export interface CausalLMConfig {
   /** V, number of token ids. */
   vocabSize: number;
   /** D, width of the residual stream. Default 128. */
   hiddenSize?: number;
-  /** I, width of the gated MLP. Default 8/3 of the hidden size, rounded up to a multiple of 8. */
+  /** I, width of the gated MLP. Default 8 * ceil(D / 3). */
   intermediateSize?: number;
   /** L, number of blocks. Default 4. */
   numHiddenLayers?: number;
@@ -19,15 +20,15 @@ export interface CausalLMConfig {
   numAttentionHeads?: number;
   /** K, key-value heads; divides H. Default H. */
   numKeyValueHeads?: number;
-  /** F, features of a head. Default D / H. */
+  /** F, features of a head, even. Default D / H. */
   headDim?: number;
   /** Base of the rotary wavelengths. Default 10000. */
   ropeTheta?: number;
-  /** How the rotary wavelengths are stretched. Default not at all. */
+  /** Rescaling of the rotary wavelengths. Default none. */
   ropeScaling?: RopeScaling | null;
-  /** Positions that a query sees, itself included, in the layers that `layerTypes` names. Default all. */
+  /** Number of positions that a query sees, itself included, in the layers with a sliding window. Default all. */
   slidingWindow?: number | null;
-  /** Which layers use the sliding window, [L]. Default all of them, where there is one. */
+  /** Whether each layer uses the sliding window, [L]. Default all, if slidingWindow is set. */
   layerTypes?: readonly ('full_attention' | 'sliding_attention')[];
   /** Whether queries and keys are normalised per head. Default false. */
   qkNorm?: boolean;
@@ -39,9 +40,9 @@ export interface CausalLMConfig {
   mlpBias?: boolean;
   /** The gate's activation. Default 'silu'. */
   hiddenAct?: ActivationName;
-  /** Default 1e-6. */
+  /** Added to the mean square by the norms. Default 1e-6. */
   rmsNormEps?: number;
-  /** Whether the head projects with the embedding's weights. Default true. */
+  /** Whether the head shares the embedding's weights. Default true. */
   tieWordEmbeddings?: boolean;
   /** Dropout of the attention probabilities, in [0, 1). Default 0. */
   attentionDropout?: number;
@@ -49,7 +50,7 @@ export interface CausalLMConfig {
   hiddenDropout?: number;
   /** Dropout of the embedded tokens, in [0, 1). Default 0. */
   embeddingDropout?: number;
-  /** Token whose positions no other position attends to. Default none: right padding needs no mask under causal attention. */
+  /** Token that is masked out in attention. Default none: padding on the right needs no mask under causal attention. */
   padTokenId?: number;
   /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
   initializerRange?: number;
@@ -85,15 +86,31 @@ const FIELDS: readonly string[] = [
 ] satisfies (keyof CausalLMConfig)[];
 
 /**
- * A Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T, V].
+ * Builds a Llama-style causal language model as a functional `tf.LayersModel`: token ids int32 [B, T] to logits
+ * [B, T, V].
  *
- * @throws IlrecError on a field that is none, a size that is not a positive integer, or heads that do not divide.
+ * @param config sizes and settings; only `vocabSize` is required.
+ * @returns the model, with random weights.
+ * @throws IlrecError when a field is unknown, a size is not a positive integer, heads do not divide, a dropout is
+ * outside [0, 1), or `layerTypes` does not have one entry per layer.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { causalLM } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 100, hiddenSize: 8, numHiddenLayers: 2 });
+ * const logits = model.predict(tf.tensor2d([[1, 5, 9]], [1, 3], 'int32')) as tf.Tensor;
+ * console.log(logits.shape); // [ 1, 3, 100 ]
+ * ```
  */
 export function causalLM(config: CausalLMConfig): tfl.LayersModel {
-  const strange = Object.keys(config).find((name) => !FIELDS.includes(name));
-  if (strange !== undefined)
-    throw new IlrecError(`causalLM: fields must be among ${FIELDS.join(', ')}, got ${strange}`);
+  if (typeof config !== 'object' || config === null)
+    throw new IlrecError(`causalLM: config must be an object with vocabSize, got ${String(config)}`);
+  const unknown = Object.keys(config).find((name) => !FIELDS.includes(name));
+  if (unknown !== undefined)
+    throw new IlrecError(`causalLM: fields must be among ${FIELDS.join(', ')}, got ${unknown}`);
   checkSizes(config);
+  checkRates(config);
   const { vocabSize, headDim, padTokenId, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);
   const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, ropeScaling, rmsNormEps = 1e-6 } = config;
@@ -101,7 +118,7 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   const { initializerRange = 0.02, seed = 0 } = config;
   if (layerTypes !== undefined && layerTypes.length !== numHiddenLayers) {
     throw new IlrecError(
-      `causalLM: layerTypes must name each of the ${numHiddenLayers} layers, got ${layerTypes.length}; make them as many`,
+      `causalLM: layerTypes must have one entry for each of the ${numHiddenLayers} layers, got ${layerTypes.length}`,
     );
   }
 
@@ -151,7 +168,7 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   return tfl.model({ inputs: inputIds, outputs: logits, name: 'causal_lm' });
 }
 
-/** The sizes of a config, with its defaults filled in. */
+/** The sizes of a config, with defaults. */
 export function defaultSizes(
   config: CausalLMConfig,
 ): Required<
@@ -169,9 +186,9 @@ export function defaultSizes(
   return { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim };
 }
 
-/** @throws IlrecError on a size that is not a positive integer, or heads that do not divide. */
+/** @throws IlrecError when a size is not a positive integer, or heads do not divide. */
 export function checkSizes(config: CausalLMConfig): void {
-  const { headDim: _, ...sizes } = defaultSizes(config);
+  const { headDim, ...sizes } = defaultSizes(config);
   const { hiddenSize, numAttentionHeads, numKeyValueHeads } = sizes;
   for (const [name, value] of Object.entries({ vocabSize: config.vocabSize, ...sizes })) {
     if (!Number.isInteger(value) || value < 1)
@@ -184,7 +201,16 @@ export function checkSizes(config: CausalLMConfig): void {
   }
   if (config.headDim === undefined && hiddenSize % (2 * numAttentionHeads) !== 0) {
     throw new IlrecError(
-      `causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set headDim or change one of them`,
+      `causalLM: hiddenSize / numAttentionHeads must be even, got ${hiddenSize} / ${numAttentionHeads}; set ` +
+        'headDim or change one of them',
     );
+  }
+  if (config.headDim !== undefined && !(Number.isInteger(headDim) && headDim >= 2 && headDim % 2 === 0))
+    throw new IlrecError(`causalLM: headDim must be a positive even integer, got ${headDim}`);
+}
+
+function checkRates({ attentionDropout = 0, hiddenDropout = 0, embeddingDropout = 0 }: CausalLMConfig): void {
+  for (const [name, rate] of Object.entries({ attentionDropout, hiddenDropout, embeddingDropout })) {
+    if (!(rate >= 0 && rate < 1)) throw new IlrecError(`causalLM: ${name} must be in [0, 1), got ${rate}`);
   }
 }

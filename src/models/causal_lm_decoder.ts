@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // bundlers skip the import in index.ts
 import { IlrecError } from '../errors';
 import type { CausalDecoder, DecoderState } from '../generation/decoder';
 import { LayerNorm, LMHead, PositionEmbedding, RMSNorm, TokenEmbedding } from '../layers';
@@ -7,19 +8,19 @@ import { type CachedBlock, isCachedBlock } from '../layers/cached_block';
 import { projectOntoVocabulary } from '../layers/projection';
 import { attention, causalMask, MASKED_SCORE } from '../ops/attention';
 
-/** Keys and values of one block: the prompt's once per user, the generated tokens' once per beam. */
+/** Keys and values of one block: those of the prompt once per user, those of generated tokens once per beam. */
 interface BlockCache {
-  /** [B, K, T, F], T = longest prompt. */
+  /** [B, K, T, F], T the longest prompt. */
   promptKey: tf.Tensor4D;
   promptValue: tf.Tensor4D;
-  /** [B*W, K, S, F], S = tokens generated so far; null before the first. */
+  /** [B*W, K, S, F], S the tokens generated so far; null before the first. */
   beamKey: tf.Tensor4D | null;
   beamValue: tf.Tensor4D | null;
 }
 
 interface State extends DecoderState {
   readonly lengths: Int32Array;
-  /** [B, 1, 1, T], MASKED_SCORE at padding; null where all prompts are as long. */
+  /** [B, 1, 1, T], MASKED_SCORE at padding; null when all prompts have the same length. */
   readonly padding: tf.Tensor4D | null;
   readonly caches: BlockCache[];
   generated: number;
@@ -27,10 +28,23 @@ interface State extends DecoderState {
 }
 
 /**
- * Generation with a key-value cache for a model made by `causalLM` or `loadPretrained` (or one reloaded from it): the prompt's keys and values are held once
- * per user, whatever the beam width.
+ * Makes a decoder with a key-value cache, for models of `causalLM`, `gpt2` and `loadPretrained`, also after saving and
+ * loading. Keys and values of the prompt are stored once per user, for any beam width.
  *
- * @throws IlrecError when the model is not built of this package's layers.
+ * @param model the model; its weights are read at every step, so it may be trained further between calls.
+ * @returns the decoder, for `constrainedBeamSearch` and `generate`. Its `prefill` throws an IlrecError for a prompt
+ * without tokens.
+ * @throws IlrecError when the model is not built from this package's layers.
+ * @example
+ * ```ts
+ * import { buildPrefixTrie, causalLM, constrainedBeamSearch, createCausalDecoder } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 10, hiddenSize: 8, numHiddenLayers: 2 });
+ * const trie = buildPrefixTrie([Int32Array.of(3, 5), Int32Array.of(3, 6), Int32Array.of(4, 5)]); // the items' tokens
+ * const options = { beamWidth: 3, numItems: 3 };
+ * const [{ items }] = await constrainedBeamSearch(createCausalDecoder(model), trie, [[1, 2]], options);
+ * console.log([...items].sort()); // [ 0, 1, 2 ]
+ * ```
  */
 export function createCausalDecoder(model: tfl.LayersModel): CausalDecoder {
   return new CausalLMDecoder(model);
@@ -64,7 +78,9 @@ class CausalLMDecoder implements CausalDecoder {
   prefill(prompts: readonly ArrayLike<number>[], beamWidth: number): DecoderState {
     const empty = prompts.findIndex((prompt) => prompt.length === 0);
     if (prompts.length === 0 || empty >= 0)
-      throw new IlrecError(`prefill: every prompt needs a token, got none at prompt ${Math.max(0, empty)}`);
+      throw new IlrecError(
+        `createCausalDecoder: every prompt must have at least one token, got none at prompt ${Math.max(0, empty)}`,
+      );
     const lengths = Int32Array.from(prompts, (prompt) => prompt.length);
     const length = lengths.reduce((a, b) => Math.max(a, b));
     const batchSize = prompts.length;
@@ -150,7 +166,7 @@ class CausalLMDecoder implements CausalDecoder {
   }
 }
 
-/** Reorders the beams' cached entries to their parents and appends the new token's, [B*W, K, 1, F]. */
+/** Reorders the beams' cached entries to follow their parents, and appends the new token's entry [B*W, K, 1, F]. */
 function extend(cache: BlockCache, side: 'beamKey' | 'beamValue', entry: tf.Tensor4D, continued: tf.Tensor1D): void {
   const before = cache[side];
   const all = before === null ? entry : tf.concat([tf.gather(before, continued), entry], 2); // [B*W, K, S, F]
@@ -158,7 +174,10 @@ function extend(cache: BlockCache, side: 'beamKey' | 'beamValue', entry: tf.Tens
   cache[side] = tf.keep(tf.clone(all));
 }
 
-/** Attention of one query per beam, [B*W, H, 1, F], over the user's prompt and the beam's own tokens, one softmax over both. */
+/**
+ * Attention of one query per beam, [B*W, H, 1, F], over the user's prompt and the beam's own tokens, one softmax over
+ * both.
+ */
 function attendCached(
   query: tf.Tensor4D,
   { promptKey, promptValue, beamKey, beamValue }: BlockCache,
@@ -208,14 +227,17 @@ function masked(scores: tf.Tensor, mask: tf.Tensor | null): tf.Tensor {
   return mask === null ? scores : tf.add(scores, mask);
 }
 
-/** MASKED_SCORE behind the end of each prompt, [B, 1, 1, T]. */
+/** MASKED_SCORE after the end of each prompt, [B, 1, 1, T]. */
 function paddingOf(lengths: Int32Array, length: number): tf.Tensor4D {
   const mask = new Float32Array(lengths.length * length);
   lengths.forEach((count, row) => mask.fill(MASKED_SCORE, row * length + count, (row + 1) * length));
   return tf.tensor4d(mask, [lengths.length, 1, 1, length]);
 }
 
-/** MASKED_SCORE at padding and at prompt tokens that the window of the newest token has left, [B, 1, 1, T]; null where there is neither. */
+/**
+ * MASKED_SCORE at padding and at prompt tokens outside the newest token's window, [B, 1, 1, T]; null without padding
+ * and window.
+ */
 function promptMask(
   { lengths, padding, generated }: Pick<State, 'lengths' | 'padding' | 'generated'>,
   length: number,
@@ -234,7 +256,7 @@ function promptMask(
   return padding === null ? window : (tf.add(padding, window) as tf.Tensor4D);
 }
 
-/** The same of the S generated tokens, the newest last, [S]. */
+/** MASKED_SCORE at generated tokens outside the newest token's window, [S]; null without window. */
 function beamMask(size: number, slidingWindow: number | null): tf.Tensor1D | null {
   if (slidingWindow === null) return null;
   return tf.tensor1d(Float32Array.from({ length: size }, (_, at) => (size - at > slidingWindow ? MASKED_SCORE : 0)));

@@ -1,11 +1,17 @@
 import type * as z from 'zod';
+import { IlrecError } from '../errors';
 import type { CausalLMConfig } from './causal_lm';
 import { type decoderFields, ropeOf } from './hugging_face_config';
 
 type DecoderFields = z.output<z.ZodObject<typeof decoderFields>>;
 
-/** The part of a Llama-like config that means the same in every family; weights start as zeros. */
-export function decoderConfig(fields: DecoderFields, source: string): CausalLMConfig {
+/**
+ * The settings that all Llama-like families share. Weights start as zeros, because the checkpoint overwrites them.
+ *
+ * @throws IlrecError when the sizes of the heads do not fit, or the rotary embedding is not supported.
+ */
+export function decoderConfig(fields: DecoderFields, source: string, caller = 'loadPretrained'): CausalLMConfig {
+  checkHeads(fields, source, caller);
   return {
     vocabSize: fields.vocab_size,
     hiddenSize: fields.hidden_size,
@@ -20,9 +26,26 @@ export function decoderConfig(fields: DecoderFields, source: string): CausalLMCo
     attentionDropout: fields.attention_dropout ?? 0,
     hiddenDropout: fields.hidden_dropout ?? 0,
     embeddingDropout: fields.embedding_dropout ?? 0,
-    ...ropeOf(fields, source),
+    ...ropeOf(fields, source, caller),
     initializerRange: 0,
   };
+}
+
+function checkHeads(
+  { hidden_size: hidden, num_attention_heads: heads, num_key_value_heads: groups, head_dim: size }: DecoderFields,
+  source: string,
+  caller: string,
+): void {
+  if (heads % (groups ?? heads) !== 0)
+    throw new IlrecError(
+      `${caller}: num_key_value_heads in ${source}/config.json must divide num_attention_heads, got ${groups} ` +
+        `and ${heads}; use the checkpoint's own config`,
+    );
+  if (size == null && hidden % (2 * heads) !== 0)
+    throw new IlrecError(
+      `${caller}: hidden_size / num_attention_heads in ${source}/config.json must be even, got ${hidden} / ` +
+        `${heads}; use the checkpoint's own config`,
+    );
 }
 
 interface WindowFields extends DecoderFields {
@@ -32,7 +55,7 @@ interface WindowFields extends DecoderFields {
   layer_types?: ('full_attention' | 'sliding_attention')[] | null;
 }
 
-/** Qwen's sliding window: off unless asked for, and only from layer `max_window_layers` on. */
+/** Qwen's sliding window: off unless `use_sliding_window` is set, and only from layer `max_window_layers` on. */
 export function qwenWindow(fields: WindowFields): Pick<CausalLMConfig, 'slidingWindow' | 'layerTypes'> {
   const slidingWindow = fields.use_sliding_window ? (fields.sliding_window ?? null) : null;
   if (slidingWindow === null) return { slidingWindow };

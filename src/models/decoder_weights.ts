@@ -1,21 +1,11 @@
+import { LLAMA_MODULES } from './block_modules';
 import type { CausalLMConfig } from './causal_lm';
 import type { CheckpointWeight } from './model_family';
 
-/** Where each weight of a decoder block is in a Llama-like checkpoint, below `model.layers.i.`. */
-export const BLOCK_MODULES = {
-  q_proj: 'self_attn.q_proj',
-  k_proj: 'self_attn.k_proj',
-  v_proj: 'self_attn.v_proj',
-  o_proj: 'self_attn.o_proj',
-  gate_proj: 'mlp.gate_proj',
-  up_proj: 'mlp.up_proj',
-  down_proj: 'mlp.down_proj',
-} as const;
-
-/** Rotary frequencies, which some checkpoints store. */
+/** Rotary frequencies, stored by some checkpoints. */
 export const IGNORED_TENSORS = /rotary_emb\.inv_freq$/;
 
-/** The tensors of a Llama-like checkpoint, in the order of its layers. */
+/** The tensors of a Llama-like checkpoint, in the order of the layers. */
 export function decoderWeights(config: CausalLMConfig): CheckpointWeight[] {
   const {
     vocabSize,
@@ -27,7 +17,7 @@ export function decoderWeights(config: CausalLMConfig): CheckpointWeight[] {
     headDim = 0,
   } = config;
   const [queries, keys] = [numAttentionHeads * headDim, numKeyValueHeads * headDim];
-  const outIn: Record<keyof typeof BLOCK_MODULES, readonly [number, number]> = {
+  const outIn: Record<keyof typeof LLAMA_MODULES, readonly [number, number]> = {
     q_proj: [queries, hiddenSize],
     k_proj: [keys, hiddenSize],
     v_proj: [keys, hiddenSize],
@@ -55,8 +45,8 @@ export function decoderWeights(config: CausalLMConfig): CheckpointWeight[] {
     const add = (module: string, weight: string, shape: readonly number[], transposed = false): number =>
       weights.push({ name: `model.layers.${i}.${module}`, layer, weight, shape, transposed });
     add('input_layernorm.weight', 'input_layernorm', [hiddenSize]);
-    for (const [weight, module] of Object.entries(BLOCK_MODULES)) {
-      const shape = outIn[weight as keyof typeof BLOCK_MODULES];
+    for (const [weight, module] of Object.entries(LLAMA_MODULES)) {
+      const shape = outIn[weight as keyof typeof LLAMA_MODULES];
       add(`${module}.weight`, weight, shape, true);
       if (biased.has(weight)) add(`${module}.bias`, `${weight}_bias`, [shape[0]]);
     }

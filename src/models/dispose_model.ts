@@ -1,8 +1,75 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 
-/** Frees all weights of a model; `model.dispose()` alone leaves those of a layer that is used twice, such as a tied embedding. */
+type Layer = tfl.layers.Layer;
+type Node = Layer['inboundNodes'][number];
+
+/**
+ * Frees all weights of a model, also those of nested models, and its optimizer's state where `model.dispose()` does.
+ *
+ * tfjs counts the calls of a layer and `model.dispose()` takes back one of them, so the weights of a layer that is
+ * called twice (a tied embedding, a shared block) stay behind. This function takes back all calls of the model. Weights
+ * of layers that another model also calls stay until that model is disposed. A model that is a layer of another one is
+ * freed with that one.
+ *
+ * @param model any LayersModel. One that was disposed before is fine: what stayed behind is freed.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { causalLM, disposeModel } from 'tfjs-ilrec';
+ *
+ * const before = tf.memory().numTensors;
+ * const model = causalLM({ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 1, numAttentionHeads: 2 }); // the head is the embedding
+ * disposeModel(model);
+ * console.log(tf.memory().numTensors - before); // 0
+ * ```
+ */
 export function disposeModel(model: tfl.LayersModel): void {
-  const weights = model.getWeights();
-  model.dispose();
-  for (const weight of weights) if (!weight.isDisposed) weight.dispose();
+  const isFirst = usesOf(model) > 0;
+  if (isFirst && callsOf(model) > 0) return; // a layer of another model
+  if (isFirst) model.dispose(); // one call of each layer
+  releaseLayers(model, isFirst);
+}
+
+/** @param isFirst whether `model.dispose()` ran just now, and not in an earlier call. */
+function releaseLayers(model: tfl.LayersModel, isFirst: boolean): void {
+  for (const [layer, numCalls] of callsWithin(model)) {
+    if (isModel(layer)) {
+      releaseLayers(layer, isFirst);
+      continue;
+    }
+    const isShared = callsOf(layer) > numCalls; // with another model
+    const callsLeft = !isShared ? Infinity : isFirst ? numCalls - 1 : 0;
+    for (let i = 0; i < callsLeft && usesOf(layer) > 0; i++) layer.dispose();
+  }
+}
+
+function isModel(layer: Layer): layer is tfl.LayersModel {
+  return 'layers' in layer;
+}
+
+/** How often any model calls a layer. A model has one more node, which is its own. */
+function callsOf(layer: Layer): number {
+  return layer.inboundNodes.length - (isModel(layer) ? 1 : 0);
+}
+
+/** tfjs's own count, which is 0 for what is disposed, and null for a layer that was never used. */
+function usesOf(layer: Layer): number {
+  return (Reflect.get(layer, '_refCount') as number | null) ?? 0;
+}
+
+/** How often the model's graph calls each of its layers; input layers, which have no weights, are left out. */
+function callsWithin(model: tfl.LayersModel): Map<Layer, number> {
+  const calls = new Map<Layer, number>();
+  const inputs = new Set(model.inputs);
+  const seen = new Set<Node>();
+  const visit = (tensor: tfl.SymbolicTensor): void => {
+    const node = tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
+    if (inputs.has(tensor) || seen.has(node)) return;
+    seen.add(node);
+    calls.set(node.outboundLayer, (calls.get(node.outboundLayer) ?? 0) + 1);
+    node.inputTensors.forEach(visit);
+  };
+  model.outputs.forEach(visit);
+  return calls;
 }

@@ -1,36 +1,92 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 import * as z from 'zod';
+import '../register'; // bundlers skip the import in index.ts
 import { IlrecError } from '../errors';
 import { Dropout, GPT2Block, LayerNorm, LMHead, PositionEmbedding, TokenEmbedding } from '../layers';
 import type { ActivationName } from '../ops/activations';
 import { mixSeeds } from '../ops/dropout';
+import { GPT2_MODULES } from './block_modules';
 import { activation, type HuggingFaceConfig, parseConfig, rate, size, unquantised } from './hugging_face_config';
 import type { CheckpointWeight, ModelFamily } from './model_family';
-/** Where each weight of a GPT-2 block is in a checkpoint, below `transformer.h.i.`; kernels there are [in, out] as ours are. */
-export const BLOCK_MODULES = {
-  ln_1: 'ln_1',
-  c_attn: 'attn.c_attn',
-  c_proj: 'attn.c_proj',
-  ln_2: 'ln_2',
-  c_fc: 'mlp.c_fc',
-  mlp_c_proj: 'mlp.c_proj',
-} as const;
 
-/** Causal masks, which older checkpoints store. */
-export const IGNORED_TENSORS = /\.attn\.(masked_)?bias$/;
+/** Causal masks, stored by older checkpoints. */
+const IGNORED_TENSORS = /\.attn\.(masked_)?bias$/;
 
-/** GPT-2, and what is built alike: DistilGPT-2, DialoGPT. */
+/** GPT-2, and models of the same architecture: DistilGPT-2, DialoGPT. */
 export const GPT2: ModelFamily = {
   modelType: 'gpt2',
   architecture: 'GPT2LMHeadModel',
-  build: (config, source) => gpt2(gpt2Config(config, source)),
-  weights: (config, source) => gpt2Weights(gpt2Config(config, source)),
+  build: (config, source, caller) => gpt2(gpt2Config(config, source, caller)),
+  weights: (config, source, caller) => gpt2Weights(gpt2Config(config, source, caller)),
   basePrefix: 'transformer.',
   ignored: IGNORED_TENSORS,
 };
 
-/** GPT-2 (Radford et al., 2019) as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T, V]. */
+/** Sizes and settings of a GPT-2, in the field names of `causalLM`. */
+export interface GPT2Config {
+  /** V, number of token ids. */
+  vocabSize: number;
+  /** D, width of the residual stream. */
+  hiddenSize: number;
+  /** I, width of the MLP. */
+  intermediateSize: number;
+  /** L, number of blocks. */
+  numHiddenLayers: number;
+  /** H, attention heads; divides D. */
+  numAttentionHeads: number;
+  /** Length of the longest sequence. */
+  maxPositionEmbeddings: number;
+  /** The MLP's activation. */
+  hiddenAct: ActivationName;
+  /** Added to the variance by the norms. */
+  layerNormEpsilon: number;
+  /** Whether the head shares the embedding's weights. */
+  tieWordEmbeddings: boolean;
+  /** Whether attention scores are divided by sqrt(F). */
+  scaleAttnWeights: boolean;
+  /** Whether attention scores are divided by the number of the layer, counted from 1. */
+  scaleAttnByInverseLayerIdx: boolean;
+  /** Dropout of the attention probabilities, in [0, 1). */
+  attentionDropout: number;
+  /** Dropout of each branch before it is added to the residual stream, in [0, 1). */
+  hiddenDropout: number;
+  /** Dropout of the embedded tokens, in [0, 1). */
+  embeddingDropout: number;
+  /** Standard deviation of the initial weights, 0 for zeros. */
+  initializerRange: number;
+}
+
+/**
+ * Builds GPT-2 (Radford et al., 2019) as a functional `tf.LayersModel`: token ids int32 [B, T] to logits [B, T, V].
+ *
+ * @param config sizes and settings; none has a default.
+ * @param seed seed of weights and dropout. Default 0.
+ * @returns the model, with random weights.
+ * @throws IlrecError when a size is not a positive integer, or numAttentionHeads does not divide hiddenSize.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { gpt2 } from 'tfjs-ilrec';
+ *
+ * const sizes = { vocabSize: 100, hiddenSize: 8, intermediateSize: 16, numHiddenLayers: 2, numAttentionHeads: 2 };
+ * const model = gpt2({
+ *   ...sizes,
+ *   maxPositionEmbeddings: 16,
+ *   hiddenAct: 'gelu_new',
+ *   layerNormEpsilon: 1e-5,
+ *   tieWordEmbeddings: true,
+ *   scaleAttnWeights: true,
+ *   scaleAttnByInverseLayerIdx: false,
+ *   attentionDropout: 0,
+ *   hiddenDropout: 0,
+ *   embeddingDropout: 0,
+ *   initializerRange: 0.02,
+ * });
+ * console.log((model.predict(tf.tensor2d([[1, 5, 9]], [1, 3], 'int32')) as tf.Tensor).shape); // [ 1, 3, 100 ]
+ * ```
+ */
 export function gpt2(config: GPT2Config, seed = 0): tfl.LayersModel {
+  checkSizes(config);
   const {
     vocabSize,
     hiddenSize,
@@ -94,34 +150,6 @@ export function gpt2(config: GPT2Config, seed = 0): tfl.LayersModel {
   return tfl.model({ inputs: inputIds, outputs: logits, name: 'gpt2' });
 }
 
-/** GPT-2's shape. */
-export interface GPT2Config {
-  /** V */
-  vocabSize: number;
-  /** D */
-  hiddenSize: number;
-  /** I */
-  intermediateSize: number;
-  /** L */
-  numHiddenLayers: number;
-  /** H */
-  numAttentionHeads: number;
-  /** Longest sequence. */
-  maxPositionEmbeddings: number;
-  hiddenAct: ActivationName;
-  layerNormEpsilon: number;
-  tieWordEmbeddings: boolean;
-  /** Whether attention scores are divided by sqrt(F). */
-  scaleAttnWeights: boolean;
-  /** Whether attention scores are divided by the layer's number, 1 first. */
-  scaleAttnByInverseLayerIdx: boolean;
-  attentionDropout: number;
-  hiddenDropout: number;
-  embeddingDropout: number;
-  /** Standard deviation of the initial weights, 0 for zeros. */
-  initializerRange: number;
-}
-
 const fields = {
   ...unquantised,
   vocab_size: size,
@@ -141,12 +169,25 @@ const fields = {
   add_cross_attention: z.literal(false, { error: 'cross attention is not supported' }).optional(),
 };
 
-/** @throws IlrecError on a setting that is out of range or not supported. */
-export function gpt2Config(config: HuggingFaceConfig, source: string): GPT2Config {
-  const parsed = parseConfig(fields, config, source);
+function checkSizes(config: GPT2Config): void {
+  const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, maxPositionEmbeddings } =
+    config ?? {};
+  const sizes = { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, maxPositionEmbeddings };
+  for (const [name, value] of Object.entries(sizes)) {
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`gpt2: ${name} must be a positive integer, got ${value}`);
+  }
+  if (hiddenSize % numAttentionHeads !== 0)
+    throw new IlrecError(`gpt2: numAttentionHeads must divide hiddenSize, got ${numAttentionHeads} and ${hiddenSize}`);
+}
+
+/** @throws IlrecError when a setting is out of range or not supported. */
+function gpt2Config(config: HuggingFaceConfig, source: string, caller = 'loadPretrained'): GPT2Config {
+  const parsed = parseConfig(fields, config, source, caller);
   if (parsed.n_embd % parsed.n_head !== 0)
     throw new IlrecError(
-      `loadPretrained: n_head in ${source}/config.json must divide n_embd, got ${parsed.n_head} and ${parsed.n_embd}; use the checkpoint's own config`,
+      `${caller}: n_head in ${source}/config.json must divide n_embd, got ${parsed.n_head} and ${parsed.n_embd}; ` +
+        "use the checkpoint's own config",
     );
   return {
     vocabSize: parsed.vocab_size,
@@ -167,10 +208,10 @@ export function gpt2Config(config: HuggingFaceConfig, source: string): GPT2Confi
   };
 }
 
-/** The tensors of a GPT-2 checkpoint, in the order of its layers. */
-export function gpt2Weights(config: GPT2Config): CheckpointWeight[] {
+/** The tensors of a GPT-2 checkpoint, in the order of the layers. */
+function gpt2Weights(config: GPT2Config): CheckpointWeight[] {
   const { vocabSize, hiddenSize, intermediateSize, numHiddenLayers, maxPositionEmbeddings } = config;
-  const shapes: Record<keyof typeof BLOCK_MODULES, readonly number[]> = {
+  const shapes: Record<keyof typeof GPT2_MODULES, readonly number[]> = {
     ln_1: [hiddenSize],
     c_attn: [hiddenSize, 3 * hiddenSize],
     c_proj: [hiddenSize, hiddenSize],
@@ -184,8 +225,8 @@ export function gpt2Weights(config: GPT2Config): CheckpointWeight[] {
   add('transformer.wte.weight', 'embed_tokens', 'weight', [vocabSize, hiddenSize]);
   add('transformer.wpe.weight', 'embed_positions', 'weight', [maxPositionEmbeddings, hiddenSize]);
   for (let i = 0; i < numHiddenLayers; i++) {
-    for (const [weight, module] of Object.entries(BLOCK_MODULES)) {
-      const shape = shapes[weight as keyof typeof BLOCK_MODULES];
+    for (const [weight, module] of Object.entries(GPT2_MODULES)) {
+      const shape = shapes[weight as keyof typeof GPT2_MODULES];
       add(`transformer.h.${i}.${module}.weight`, `h_${i}`, weight, shape);
       add(`transformer.h.${i}.${module}.bias`, `h_${i}`, `${weight}_bias`, [shape[shape.length - 1]]);
     }

@@ -3,21 +3,21 @@ import { IlrecError } from '../errors';
 import { ACTIVATIONS, type ActivationName } from '../ops/activations';
 import type { RopeScaling } from '../ops/rotary_frequencies';
 
-/** config.json as it was read. */
+/** The content of a checkpoint's config.json. */
 export type HuggingFaceConfig = Readonly<Record<string, unknown>>;
 
 export const size = z.number().int().min(1);
 export const rate = z.number().min(0).lt(1);
 export const activation = z.enum(Object.keys(ACTIVATIONS) as [ActivationName, ...ActivationName[]]);
 
-/** Absent from a config that can be loaded: both say that the tensors are not what their names say. */
+/** Must be absent or null: the tensors of a quantised checkpoint are not plain weights. */
 export const unquantised = {
   quantization_config: z
     .null({ error: 'quantised checkpoints are not supported; use the float32, float16 or bfloat16 one' })
     .optional(),
 };
 
-/** The fields that the Llama-like families share; each adds its own. */
+/** Fields shared by the Llama-like families; each family adds its own. */
 export const decoderFields = {
   ...unquantised,
   vocab_size: size,
@@ -31,15 +31,15 @@ export const decoderFields = {
   rms_norm_eps: z.number().positive().default(1e-6),
   tie_word_embeddings: z.boolean().default(false),
   attention_dropout: rate.nullish(),
-  hidden_dropout: rate.nullish(), // this and the next are fields of this package, for models trained from nothing
+  hidden_dropout: rate.nullish(), // this and the next are this package's own, for models trained from scratch
   embedding_dropout: rate.nullish(),
   rope_theta: z.number().positive().nullish(),
   rope_scaling: z.record(z.string(), z.unknown()).nullish(),
-  rope_parameters: z.record(z.string(), z.unknown()).nullish(), // what newer configs hold instead of the two above
+  rope_parameters: z.record(z.string(), z.unknown()).nullish(), // replaces the two above in newer configs
   max_position_embeddings: size.nullish(),
 };
 
-/** The sliding window of the Qwen families. */
+/** Fields of the Qwen families' sliding window. */
 export const qwenWindowFields = {
   use_sliding_window: z.boolean().default(false),
   sliding_window: size.nullish(),
@@ -48,19 +48,20 @@ export const qwenWindowFields = {
 };
 
 /**
- * Reads the fields that a family uses; others say nothing about the model and are let through.
+ * Reads the fields that a family uses; other fields do not change the model and are ignored.
  *
- * @throws IlrecError that lists everything wrong with them.
+ * @throws IlrecError that lists every invalid field.
  */
 export function parseConfig<S extends z.ZodRawShape>(
   fields: S,
   config: HuggingFaceConfig,
   source: string,
+  caller = 'loadPretrained',
 ): z.output<z.ZodObject<S>> {
   const parsed = z.object(fields).safeParse(config);
   if (!parsed.success)
     throw new IlrecError(
-      `loadPretrained: ${source}/config.json must describe a model that is supported:\n${z.prettifyError(parsed.error)}`,
+      `${caller}: ${source}/config.json must describe a supported model:\n${z.prettifyError(parsed.error)}`,
     );
   return parsed.data;
 }
@@ -94,19 +95,23 @@ interface RopeFields {
 }
 
 /** Base and scaling of the rotary wavelengths, from the fields of older or newer configs. */
-export function ropeOf(config: RopeFields, source: string): { ropeTheta: number; ropeScaling: RopeScaling | null } {
+export function ropeOf(
+  config: RopeFields,
+  source: string,
+  caller: string,
+): { ropeTheta: number; ropeScaling: RopeScaling | null } {
   const given = config.rope_parameters ?? config.rope_scaling ?? {};
   const refuse = (what: string): IlrecError =>
-    new IlrecError(`loadPretrained: ${source}/config.json must use rotary embeddings that are supported, got ${what}`);
+    new IlrecError(`${caller}: ${source}/config.json must use a supported rotary embedding, got ${what}`);
   const type = given.rope_type ?? given.type ?? 'default';
   const theta = given.rope_theta ?? config.rope_theta ?? 10000;
   if (typeof theta !== 'number' || !(theta > 1))
     throw refuse(`rope_theta ${JSON.stringify(theta)}; it must be above 1`);
   const { partial_rotary_factor: partial = 1 } = given;
-  if (partial !== 1) throw refuse(`partial_rotary_factor ${JSON.stringify(partial)}; only whole heads are rotated`);
+  if (partial !== 1) throw refuse(`partial_rotary_factor ${JSON.stringify(partial)}; it must be 1`);
   if (type === 'default') return { ropeTheta: theta, ropeScaling: null };
   if (typeof type !== 'string' || !(type in ropeTypes))
-    throw refuse(`rope_type ${JSON.stringify(type)}; known are default, ${Object.keys(ropeTypes).join(', ')}`);
+    throw refuse(`rope_type ${JSON.stringify(type)}; it must be one of default, ${Object.keys(ropeTypes).join(', ')}`);
   const original = given.original_max_position_embeddings ?? config.max_position_embeddings;
   const parsed = ropeTypes[type as keyof typeof ropeTypes].safeParse({
     ...given,

@@ -3,25 +3,40 @@ import { IlrecError } from '../errors';
 
 /** A frozen recommender that scores the whole catalogue; no gradient flows through it. */
 export interface ItemScorer {
+  /** For tables and logs, such as 'sasrec'. */
   readonly name: string;
-  /** N */
+  /** N, items of the catalogue. */
   readonly numItems: number;
   /**
-   * @param histories item numbers, oldest first, [R] histories; a history may be empty.
-   * @returns log-scores [R, N], higher is better; their softmax is the scorer's p_CF. The caller disposes it.
+   * Scores all items after each history.
+   *
+   * @param histories item numbers, oldest first, [R]; a history may be empty.
+   * @returns log-scores [R, N], higher is better. Their softmax is p_CF. The caller disposes it.
    */
   score(histories: readonly ArrayLike<number>[]): tf.Tensor2D;
-  /** As the function `scorePrefixes`; causal models do it in one pass over each history. */
+  /** Optional faster form of the function `scorePrefixes`: causal models need one pass per history. */
   scorePrefixes?(histories: readonly ArrayLike<number>[], rows: Int32Array, lengths: Int32Array): tf.Tensor2D;
 }
 
 /**
- * Scores beginnings of histories.
+ * Scores prefixes of histories, such as all places of a training sequence at once.
  *
- * @param rows which history each result row is for, [R], each in [0, histories.length).
- * @param lengths how many of its items, from the oldest, are known, [R], each in [0, the history's length].
- * @returns [R, N], as `ItemScorer.score`. The caller disposes it.
- * @throws IlrecError when rows and lengths differ in number or point outside the histories.
+ * @param scorer any scorer.
+ * @param histories item numbers, oldest first.
+ * @param rows index of the history of each result row, [R], in [0, histories.length).
+ * @param lengths number of items of that history that are known, counted from the oldest, [R], in [0, length of the
+ * history].
+ * @returns log-scores [R, N], as of `ItemScorer.score`. The caller disposes it.
+ * @throws IlrecError when rows and lengths differ in length, or an entry is out of range.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { markovScorer, scorePrefixes } from 'tfjs-ilrec';
+ *
+ * const scorer = markovScorer([[0, 1, 2]], 3); // 1 follows 0, 2 follows 1
+ * const scores = scorePrefixes(scorer, [[0, 1]], Int32Array.of(0, 0), Int32Array.of(1, 2));
+ * console.log(tf.argMax(scores, 1).arraySync()); // [ 1, 2 ]
+ * ```
  */
 export function scorePrefixes(
   scorer: ItemScorer,
@@ -31,7 +46,7 @@ export function scorePrefixes(
 ): tf.Tensor2D {
   if (rows.length !== lengths.length) {
     throw new IlrecError(
-      `scorePrefixes: rows and lengths must be of the same length, got ${rows.length} and ${lengths.length}`,
+      `scorePrefixes: rows and lengths must have the same length, got ${rows.length} and ${lengths.length}`,
     );
   }
   rows.forEach((row, r) => {

@@ -6,23 +6,23 @@ import { decoderWeights, IGNORED_TENSORS } from './decoder_weights';
 import { decoderFields, type HuggingFaceConfig, parseConfig } from './hugging_face_config';
 import type { ModelFamily } from './model_family';
 
-/** Llama 2 and 3.x, and what is built alike: SmolLM2, TinyLlama. */
+/** Llama 2 and 3.x, and models of the same architecture: SmolLM2, TinyLlama. */
 export const LLAMA: ModelFamily = {
   modelType: 'llama',
   architecture: 'LlamaForCausalLM',
-  build: (config, source) => causalLM(llamaConfig(config, source)),
-  weights: (config, source) => decoderWeights(llamaConfig(config, source)),
+  build: (config, source, caller) => causalLM(llamaConfig(config, source, caller)),
+  weights: (config, source, caller) => decoderWeights(llamaConfig(config, source, caller)),
   basePrefix: 'model.',
   ignored: IGNORED_TENSORS,
 };
 
 const fields = { ...decoderFields, attention_bias: z.boolean().default(false), mlp_bias: z.boolean().default(false) };
 
-/** @throws IlrecError on a setting that is out of range or not supported. */
-export function llamaConfig(config: HuggingFaceConfig, source: string): CausalLMConfig {
-  const parsed = parseConfig(fields, config, source);
+/** @throws IlrecError when a setting is out of range or not supported. */
+export function llamaConfig(config: HuggingFaceConfig, source: string, caller?: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source, caller);
   return {
-    ...decoderConfig(parsed, source),
+    ...decoderConfig(parsed, source, caller),
     qkvBias: parsed.attention_bias,
     outputBias: parsed.attention_bias,
     mlpBias: parsed.mlp_bias,
@@ -30,10 +30,21 @@ export function llamaConfig(config: HuggingFaceConfig, source: string): CausalLM
 }
 
 /**
- * config.json for a model made by `causalLM`, so that `savePretrained` writes a checkpoint that transformers reads as a Llama.
+ * Makes the config.json of a `causalLM` model, with which `savePretrained` writes a checkpoint that transformers reads
+ * as a Llama.
  *
- * @param tokens special tokens of the tokenizer, where there are any.
- * @throws IlrecError on settings that a Llama does not have.
+ * @param config the config that the model was built with.
+ * @param tokens special tokens of the tokenizer. Default none.
+ * @returns the content of config.json.
+ * @throws IlrecError on settings that a Llama does not have: qkNorm, slidingWindow, ropeScaling, or qkvBias different
+ * from outputBias.
+ * @example
+ * ```ts
+ * import { llamaConfigJson } from 'tfjs-ilrec';
+ *
+ * const config = llamaConfigJson({ vocabSize: 100, hiddenSize: 8 }, { eosTokenId: 2 });
+ * console.log(config.model_type, config.hidden_size, config.eos_token_id); // llama 8 2
+ * ```
  */
 export function llamaConfigJson(
   config: CausalLMConfig,
@@ -49,7 +60,8 @@ export function llamaConfigJson(
   } = config;
   if (qkNorm || slidingWindow !== null || qkvBias !== outputBias || ropeScaling !== null) {
     throw new IlrecError(
-      'llamaConfigJson: a Llama must have neither qkNorm nor slidingWindow, its qkvBias and outputBias must be alike, and ropeScaling is not written, got other settings; write config.json by hand',
+      'llamaConfigJson: a Llama must have no qkNorm, no slidingWindow, no ropeScaling and equal qkvBias and ' +
+        'outputBias, got other settings; write config.json by hand',
     );
   }
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads, headDim } =
@@ -73,7 +85,7 @@ export function llamaConfigJson(
     attention_dropout: config.attentionDropout ?? 0,
     hidden_dropout: config.hiddenDropout ?? 0,
     embedding_dropout: config.embeddingDropout ?? 0,
-    max_position_embeddings: 2048, // nothing here depends on it, transformers wants one
+    max_position_embeddings: 2048, // unused here, but transformers requires it
     bos_token_id: tokens.bosTokenId ?? null,
     eos_token_id: tokens.eosTokenId ?? null,
     pad_token_id: tokens.padTokenId ?? null,

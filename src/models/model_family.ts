@@ -1,13 +1,13 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { HuggingFaceConfig } from './hugging_face_config';
 
-/** Where one tensor of a checkpoint goes. */
+/** A tensor of a checkpoint and the weight it is loaded into. */
 export interface CheckpointWeight {
-  /** The tensor's name in the checkpoint. */
+  /** Name of the tensor in the checkpoint. */
   readonly name: string;
-  /** The name of the layer that owns it. */
+  /** Name of the layer that owns the weight. */
   readonly layer: string;
-  /** The weight's name in the layer. */
+  /** Name of the weight in its layer. */
   readonly weight: string;
   /** Shape in the checkpoint. */
   readonly shape: readonly number[];
@@ -15,23 +15,25 @@ export interface CheckpointWeight {
   readonly transposed: boolean;
 }
 
-/** An architecture that checkpoints can be loaded of. */
+/** An architecture whose checkpoints can be loaded. */
 export interface ModelFamily {
   /** `model_type` of config.json. */
   readonly modelType: string;
   /** The class in `architectures` of config.json. */
   readonly architecture: string;
   /**
-   * The model with zeros as weights: token ids int32 [B, T] to logits [B, T, V].
+   * Builds the model, with zeros as weights: token ids int32 [B, T] to logits [B, T, V].
    *
-   * @param source what errors call the checkpoint.
-   * @throws IlrecError on a setting that is out of range or not supported.
+   * @param config content of config.json.
+   * @param source name of the checkpoint in error messages.
+   * @param caller the function that error messages name. Default 'loadPretrained'.
+   * @throws IlrecError when a setting is out of range or not supported.
    */
-  build(config: HuggingFaceConfig, source: string): tfl.LayersModel;
-  /** Every tensor that the checkpoint must hold. */
-  weights(config: HuggingFaceConfig, source: string): readonly CheckpointWeight[];
-  /** Start of the names of all tensors but the head's; checkpoints saved from the bare backbone (OpenAI's GPT-2) leave it out. */
+  build(config: HuggingFaceConfig, source: string, caller?: string): tfl.LayersModel;
+  /** Lists every tensor of the checkpoint. Parameters and errors as for `build`. */
+  weights(config: HuggingFaceConfig, source: string, caller?: string): readonly CheckpointWeight[];
+  /** Prefix of all tensor names but the head's. Checkpoints of the bare backbone, such as OpenAI's GPT-2, omit it. */
   readonly basePrefix: string;
-  /** Names of tensors that carry nothing that is learned. */
+  /** Names of tensors that hold no learned values. */
   readonly ignored: RegExp;
 }

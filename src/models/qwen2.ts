@@ -9,8 +9,8 @@ import type { ModelFamily } from './model_family';
 export const QWEN2: ModelFamily = {
   modelType: 'qwen2',
   architecture: 'Qwen2ForCausalLM',
-  build: (config, source) => causalLM(qwen2Config(config, source)),
-  weights: (config, source) => decoderWeights(qwen2Config(config, source)),
+  build: (config, source, caller) => causalLM(qwen2Config(config, source, caller)),
+  weights: (config, source, caller) => decoderWeights(qwen2Config(config, source, caller)),
   basePrefix: 'model.',
   ignored: IGNORED_TENSORS,
 };
@@ -22,8 +22,8 @@ const fields = {
   head_dim: z.null({ error: 'Qwen2 has no head_dim; it is hidden_size / num_attention_heads' }).optional(),
 };
 
-/** @throws IlrecError on a setting that is out of range or not supported. */
-export function qwen2Config(config: HuggingFaceConfig, source: string): CausalLMConfig {
-  const parsed = parseConfig(fields, config, source);
-  return { ...decoderConfig(parsed, source), ...qwenWindow(parsed), qkvBias: true };
+/** @throws IlrecError when a setting is out of range or not supported. */
+export function qwen2Config(config: HuggingFaceConfig, source: string, caller?: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source, caller);
+  return { ...decoderConfig(parsed, source, caller), ...qwenWindow(parsed), qkvBias: true };
 }

@@ -9,8 +9,8 @@ import type { ModelFamily } from './model_family';
 export const QWEN3: ModelFamily = {
   modelType: 'qwen3',
   architecture: 'Qwen3ForCausalLM',
-  build: (config, source) => causalLM(qwen3Config(config, source)),
-  weights: (config, source) => decoderWeights(qwen3Config(config, source)),
+  build: (config, source, caller) => causalLM(qwen3Config(config, source, caller)),
+  weights: (config, source, caller) => decoderWeights(qwen3Config(config, source, caller)),
   basePrefix: 'model.',
   ignored: IGNORED_TENSORS,
 };
@@ -23,11 +23,11 @@ const fields = {
   attention_bias: z.boolean().default(false),
 };
 
-/** @throws IlrecError on a setting that is out of range or not supported. */
-export function qwen3Config(config: HuggingFaceConfig, source: string): CausalLMConfig {
-  const parsed = parseConfig(fields, config, source);
+/** @throws IlrecError when a setting is out of range or not supported. */
+export function qwen3Config(config: HuggingFaceConfig, source: string, caller?: string): CausalLMConfig {
+  const parsed = parseConfig(fields, config, source, caller);
   return {
-    ...decoderConfig(parsed, source),
+    ...decoderConfig(parsed, source, caller),
     ...qwenWindow(parsed),
     qkNorm: true,
     qkvBias: parsed.attention_bias,

@@ -1,15 +1,17 @@
 import * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // bundlers skip the import in index.ts
 import { IlrecError } from '../errors';
 import { SASRecBlock } from '../layers/sasrec_block';
 import { SASRecEmbedding } from '../layers/sasrec_embedding';
 import { mixSeeds } from '../ops/dropout';
 
+/** Sizes and settings of SASRec. */
 export interface SASRecConfig {
   /** N, items of the catalogue. */
   numItems: number;
-  /** Most items of a history that the model reads. Default 50. */
+  /** Longest history that the model reads, in items. Default 50. */
   maxHistory?: number;
-  /** D. Default 64. */
+  /** D, width of the hidden states. Default 64. */
   hiddenSize?: number;
   /** L, number of blocks. Default 2. */
   numHiddenLayers?: number;
@@ -17,11 +19,14 @@ export interface SASRecConfig {
   numAttentionHeads?: number;
   /** I, width of the feed-forward layers. Default 4 D. */
   intermediateSize?: number;
-  /** Whether items are scored with the embeddings that they are read with, as in the paper, instead of a table of their own. Default true. */
+  /**
+   * Whether the input embeddings also score the items, as in the paper; otherwise scoring has its own table.
+   * Default true.
+   */
   tieItemEmbeddings?: boolean;
   /**
-   * Whether a learned bias is added to the scores of the items seen already; false is the paper's model. Default true: on data without repeats the
-   * paper's model ranks the item just read first for a third of the users.
+   * Whether a learned bias is added to the scores of items already in the history; false is the paper's model. Default
+   * true: on data without repeats the paper's model ranks the last item first for a third of the users.
    */
   useRepeatBias?: boolean;
   /** Dropout of the embedded items and of each branch, in [0, 1). Default 0.5. */
@@ -37,16 +42,33 @@ export interface SASRecConfig {
 }
 
 /**
- * SASRec (Kang & McAuley, arXiv 1808.09781) as a functional `tf.LayersModel`: rows of `sasrecBatch`, int32 [B, T], to hidden states
- * [B, T, D]. The state at position t has seen t items; its product with the table of items scores the one that comes next, and a learned bias is
- * added to the items seen already: tied embeddings draw a state to what it has just read, which few people buy twice.
+ * Builds SASRec (Kang & McAuley, arXiv 1808.09781) as a functional `tf.LayersModel`: rows of `sasrecBatch`, int32
+ * [B, T], to hidden states [B, T, D].
  *
- * The head is left to the loss and to the scorer, so that scores [B, T, N] are never made in training:
- * `model.compile({ optimizer, loss: sasrecLoss(model) })`, then `sasrecScorer(model)`.
+ * The state at position t has seen t items; its product with the item table scores the next item. A learned bias is
+ * added to items already in the history: tied embeddings pull a state towards the item just read, which few people buy
+ * twice.
  *
- * @throws IlrecError on a size that is not a positive integer, heads that do not divide, or a dropout outside [0, 1).
+ * The loss and the scorer apply the head, so that training never makes scores [B, T, N]: compile with
+ * `sasrecLoss(model)`, recommend with `sasrecScorer(model)`.
+ *
+ * @param config sizes and settings; only `numItems` is required.
+ * @returns the model, with random weights.
+ * @throws IlrecError when a size is not a positive integer, numAttentionHeads does not divide hiddenSize, or a dropout
+ * is outside [0, 1).
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { sasrec, sasrecBatch, sasrecRows } from 'tfjs-ilrec';
+ *
+ * const model = sasrec({ numItems: 10, hiddenSize: 8 });
+ * const { xs } = sasrecBatch(sasrecRows([7, 3, 5], 50));
+ * console.log((model.predict(xs) as tf.Tensor).shape); // [ 1, 3, 8 ]
+ * ```
  */
 export function sasrec(config: SASRecConfig): tfl.LayersModel {
+  if (typeof config !== 'object' || config === null)
+    throw new IlrecError(`sasrec: config must be an object with numItems, got ${String(config)}`);
   const {
     numItems,
     maxHistory = 50,
@@ -97,15 +119,20 @@ export function sasrec(config: SASRecConfig): tfl.LayersModel {
   return tfl.model({ inputs: inputIds, outputs: hidden, name: 'sasrec' });
 }
 
-/** The embedding layer of a model made by `sasrec` or loaded again; it holds the item table, the number of items and the longest history. */
-export function sasrecEmbedding(model: tfl.LayersModel): SASRecEmbedding {
+/**
+ * The embedding layer of a model made by `sasrec`, also after saving and loading. It owns the item table and knows
+ * `numItems` and `maxHistory`.
+ *
+ * @param caller the public function that error messages name.
+ */
+export function sasrecEmbedding(model: tfl.LayersModel, caller: string): SASRecEmbedding {
   const embedding = model.layers.find(
     (layer): layer is SASRecEmbedding => layer.getClassName() === SASRecEmbedding.className,
   );
   if (embedding === undefined) {
     const seen = model.layers.map((layer) => layer.getClassName()).join(', ');
     throw new IlrecError(
-      `sasrecEmbedding: the model must hold an ILRecSASRecEmbedding layer, got ${seen}; make it with sasrec()`,
+      `${caller}: the model must have an ILRecSASRecEmbedding layer, got ${seen}; make it with sasrec()`,
     );
   }
   return embedding;

@@ -4,19 +4,34 @@ import { IlrecError } from '../errors';
 import { tiedCrossEntropy } from '../vocabulary/tied_cross_entropy';
 import { sasrecEmbedding } from './sasrec';
 
-/** A loss as `model.compile` takes it. */
+/** A loss function for `model.compile`. */
 export type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
 
 /**
- * Cross-entropy over all items at every labelled position, the strong form of SASRec's loss. Scores are made for labelled positions only.
+ * Makes SASRec's loss: cross-entropy over all items, the stronger form of the published loss. Only labelled positions
+ * are scored.
  *
- * The items seen before a position are read from the labels before it in the row, as `sasrecRows` lays them out; they carry the repeat bias.
+ * The repeat bias applies to the items before a position, which are read from the earlier labels of its row, as
+ * `sasrecRows` writes them.
  *
- * @param model made by `sasrec`; the loss reads its table of items and its repeat bias, and sends gradient into them.
- * @returns loss of labels int32 [B, T] (item numbers, negative where there is no target) and hidden states [B, T, D]: a scalar, mean over labelled positions, 0 when there are none.
+ * @param model a model made by `sasrec`. Gradients flow into its item table and repeat bias.
+ * @returns the loss of labels int32 [B, T] (item numbers, negative without a target) and hidden states [B, T, D]: a
+ * scalar, the mean over labelled positions, 0 without any.
+ * @throws IlrecError when the model was not made by `sasrec`; the loss throws for a label that is not an item number
+ * below N.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { sasrec, sasrecBatch, sasrecLoss, sasrecRows } from 'tfjs-ilrec';
+ *
+ * const model = sasrec({ numItems: 10, hiddenSize: 8 });
+ * const { xs, ys } = sasrecBatch(sasrecRows([7, 3, 5], 50));
+ * const loss = sasrecLoss(model); // for model.compile({ optimizer, loss })
+ * console.log(loss(ys, model.predict(xs) as tf.Tensor).dataSync()[0].toFixed(1)); // 2.3
+ * ```
  */
 export function sasrecLoss(model: tfl.LayersModel): LossFunction {
-  const embedding = sasrecEmbedding(model);
+  const embedding = sasrecEmbedding(model, 'sasrecLoss');
   return function itemCrossEntropy(labels, predictions) {
     return tf.tidy(() => {
       const hiddenSize = predictions.shape[predictions.rank - 1];
@@ -36,7 +51,7 @@ export function sasrecLoss(model: tfl.LayersModel): LossFunction {
   };
 }
 
-/** Flat positions with a label, [P], and the labels that come before each in its row. */
+/** Flat positions with a label, [P], and the earlier labels in the row of each. */
 function labelledPositions(
   labels: ArrayLike<number>,
   length: number,

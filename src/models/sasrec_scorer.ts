@@ -5,13 +5,25 @@ import type { ItemScorer } from './item_scorer';
 import { sasrecEmbedding } from './sasrec';
 
 /**
- * A trained SASRec as an ItemScorer: the logits over all items after a history, the learned repeat bias on those it holds; an empty history is
- * scored from the start alone.
+ * Makes a scorer of a trained SASRec: the logits of all items after a history, with the repeat bias on its items. An
+ * empty history is scored from the start alone.
  *
- * A history longer than the model reads is cut to its newest items. The model is only read, and may go on training between calls.
+ * A history longer than the model's `maxHistory` is cut to its newest items. The scorer reads the model's current
+ * weights, so that training may continue between calls.
+ *
+ * @param model a model made by `sasrec`.
+ * @returns the scorer.
+ * @throws IlrecError when the model was not made by `sasrec`.
+ * @example
+ * ```ts
+ * import { sasrec, sasrecScorer } from 'tfjs-ilrec';
+ *
+ * const scorer = sasrecScorer(sasrec({ numItems: 10, hiddenSize: 8 }));
+ * console.log(scorer.score([[3, 1], []]).shape); // [ 2, 10 ]
+ * ```
  */
 export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
-  const embedding = sasrecEmbedding(model);
+  const embedding = sasrecEmbedding(model, 'sasrecScorer');
   const { numItems, maxHistory } = embedding;
 
   const scorePrefixes = (
@@ -61,7 +73,7 @@ function seenMask(
 }
 
 interface Layout {
-  /** Input rows, [B * T]: 0, then item numbers + 1, 0 after the end. */
+  /** Input rows, flat [B * T]: 0, then item numbers + 1, then padding 0. */
   readonly ids: Int32Array;
   /** T */
   readonly length: number;
@@ -69,7 +81,7 @@ interface Layout {
   readonly positions: Int32Array;
 }
 
-/** One input row per history for all its prefixes that fit the model; a longer prefix has a window of its own. */
+/** One input row per history covers all its prefixes that fit the model; a longer prefix gets its own row. */
 function layOut(
   histories: readonly ArrayLike<number>[],
   rows: Int32Array,
@@ -77,7 +89,7 @@ function layOut(
   maxHistory: number,
 ): Layout {
   const windows: { row: number; start: number; end: number }[] = [];
-  const shared = new Map<number, number>(); // history -> its window from the oldest item on
+  const shared = new Map<number, number>(); // history -> its window that starts at the oldest item
   const windowOf = Int32Array.from(rows, (row, r) => {
     const end = lengths[r];
     if (end > maxHistory) return windows.push({ row, start: end - maxHistory, end }) - 1;

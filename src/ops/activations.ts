@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Names of the activations, as in a config's `hidden_act` or `activation_function`. */
+/** Names of the activations, as in a Hugging Face config's `hidden_act` or `activation_function`. */
 export type ActivationName = 'silu' | 'gelu' | 'gelu_new' | 'gelu_pytorch_tanh' | 'relu';
 
 export const ACTIVATIONS: Readonly<Record<ActivationName, (x: tf.Tensor) => tf.Tensor>> = {
@@ -12,10 +12,11 @@ export const ACTIVATIONS: Readonly<Record<ActivationName, (x: tf.Tensor) => tf.T
 };
 
 /**
- * The activation that a layer's config names. `loadLayersModel` turns each text of a config into camelCase, so that a saved `gelu_new` comes back as `geluNew`.
+ * The activation that a layer's config names. `loadLayersModel` turns every string of a config into camelCase: a saved
+ * `gelu_new` comes back as `geluNew`.
  *
  * @param layer the layer's class, for the error.
- * @throws Error when there is none of that name.
+ * @throws Error when no activation has that name.
  */
 export function activationName(given: string, layer: string): ActivationName {
   const name = given.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
@@ -24,7 +25,7 @@ export function activationName(given: string, layer: string): ActivationName {
   return name as ActivationName;
 }
 
-/** GELU by its tanh approximation (Hendrycks and Gimpel, arXiv 1606.08415). */
+/** The tanh approximation of GELU (Hendrycks and Gimpel, arXiv 1606.08415). */
 function tanhGelu(x: tf.Tensor): tf.Tensor {
   return tf.tidy(() => {
     const cubic = tf.mul(tf.mul(x, x), x);

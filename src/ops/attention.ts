@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { fusedAttention } from './fused_attention';
 
-/** Added to the score of a key that may not be seen: finite, so that a row without any visible key stays free of NaN. */
+/** Added to the score of a key that may not be seen. It is finite, so that a row without any visible key has no NaN. */
 export const MASKED_SCORE = -1e9;
 
 /**
@@ -19,7 +19,7 @@ export function causalMask(length: number, slidingWindow: number | null = null):
   return tf.tensor2d(mask, [length, length]);
 }
 
-/** Additive padding mask [B, 1, 1, T] from a mask that is true or 1 at tokens to be seen. */
+/** Additive padding mask [B, 1, 1, T] from a mask that is true or 1 at tokens that may be seen. */
 export function paddingMask(mask: tf.Tensor): tf.Tensor4D {
   const [batch, length] = mask.shape;
   return tf.tidy(() =>
@@ -30,13 +30,14 @@ export function paddingMask(mask: tf.Tensor): tf.Tensor4D {
 /**
  * Scaled dot-product attention with grouped key-value heads.
  *
- * The G = H / K query heads of a group are laid side by side along the query axis, so keys and values are never repeated.
+ * The G = H / K query heads of a group are laid side by side along the query axis, so keys and values are never
+ * repeated.
  *
  * @param query [B, H, T, F].
  * @param key [B, K, S, F].
  * @param value [B, K, S, F].
  * @param mask additive, broadcastable to [B, 1, T, S]; it may get no gradient.
- * @param dropout applied to the probabilities [B, K, G * T, S]; null for none, which lets a backend leave them out of its memory.
+ * @param dropout applied to the probabilities [B, K, G * T, S]; null for none, and a backend need not store them.
  * @returns [B, H, T, F].
  */
 export function attention(

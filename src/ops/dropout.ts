@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * Inverted dropout whose mask is a function of `seed` alone, the same on every backend (tfjs's own draws from a generator in JavaScript
- * that costs more than the rest of a small layer, and cannot be continued after a restart).
+ * Inverted dropout whose mask is a function of `seed` alone, the same on every backend. (The dropout of tfjs draws from
+ * a JavaScript generator, which costs more than the rest of a small layer and cannot resume after a restart.)
  *
  * @param rate in [0, 1); 0 returns the input itself.
  * @param seed 32-bit integer.
@@ -39,7 +39,7 @@ function mix(value: number): number {
   return (x ^ (x >>> 16)) >>> 0;
 }
 
-/** The seed as tfjs's initializers take it: for 0 they would draw one. */
+/** A seed for tfjs's initializers, which would draw a random one for 0. */
 export function initializerSeed(seed: number): number {
   return seed === 0 ? mixSeeds(0, 0) : seed;
 }

@@ -1,15 +1,16 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ownKernel } from './own_kernel';
 
-/** Queries below which a kernel that works on tiles of them idles. */
+/** With fewer queries, a kernel that works on tiles of them is mostly idle. */
 const MIN_QUERIES = 8;
-/** Features of a head that the kernel has room for. */
+/** The largest head size that the kernel takes. */
 const MAX_HEAD_SIZE = 128;
 
 /**
- * Attention that keeps two numbers per query instead of its probabilities, and computes those once more for the gradient; the mask gets none.
+ * Attention that stores two numbers per query instead of its probabilities and computes these again for the gradient.
+ * The mask gets no gradient.
  *
- * @returns null where the backend has no kernel for it or not for these sizes.
+ * @returns null where the backend has no kernel for these sizes.
  */
 export function fusedAttention(
   query: tf.Tensor4D,
@@ -44,7 +45,8 @@ function backward([query, key, value, mask, context, rows]: tf.Tensor[], gradien
   const kernel = ownKernel('ILRecAttentionGrad');
   if (kernel === null)
     throw new Error(
-      `attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`,
+      `attention: kernel ILRecAttentionGrad must be on backend "${tf.getBackend()}" that ran the forward pass; ` +
+        'keep the backend during a step',
     );
   return kernel({ query, key, value, mask, context, rows, gradient });
 }

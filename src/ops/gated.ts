@@ -14,7 +14,7 @@ export function gated(joined: tf.Tensor, activation: ActivationName): tf.Tensor 
   return tf.mul(ACTIVATIONS[activation](gate), up);
 }
 
-/** silu(gate) * up, one pass each way. */
+/** silu(gate) * up, in one pass forward and one backward. */
 function fusedGate(joined: tf.Tensor): tf.Tensor {
   const forward = tf.customGrad((x, save) => {
     (save as tf.GradSaveFunc)([x as tf.Tensor]);
@@ -30,7 +30,8 @@ function run(name: 'ILRecGate' | 'ILRecGateGrad', inputs: tf.NamedTensorMap): tf
   const kernel = ownKernel(name);
   if (kernel === null)
     throw new Error(
-      `gated: kernel ${name} must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend during a step`,
+      `gated: kernel ${name} must be on backend "${tf.getBackend()}" that ran the forward pass; keep the backend ` +
+        'during a step',
     );
   return kernel(inputs)[0];
 }

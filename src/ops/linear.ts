@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * `x · weight` over the last axis, through one plain 2-D product (a broadcast batched product has a wrong gradient in tfjs, and is slow).
+ * `x · weight` over the last axis, through one plain 2-D product (a broadcast batched product has a wrong gradient in
+ * tfjs, and is slow).
  *
  * @param x [..., D].
  * @param weight [D, E], or [E, D] with `transposed`.

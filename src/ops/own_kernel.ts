@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Names of this package's own kernels; a backend may have any of them, each with a composite of ordinary operations beside it. */
+/**
+ * Names of this package's own kernels. Each is optional: where a backend lacks one, its caller composes ordinary
+ * operations or takes another way.
+ */
 export type OwnKernel =
   | (
       | 'ILRecRmsNorm'
@@ -18,6 +21,7 @@ export type OwnKernel =
       | 'ILRecReadHead'
       | 'ILRecReadAgain'
       | 'ILRecHeadGradient'
+      | 'ILRecLogProbGradient'
       | 'ILRecTokenLogits'
       | 'ILRecTokenSums'
       | 'ILRecTokenRows'
@@ -25,8 +29,8 @@ export type OwnKernel =
     );
 
 /**
- * A kernel of this package on the current backend, as a function of tensors that gives tensors; null where the backend has none. Nothing is recorded
- * for gradients: call it inside of a `tf.customGrad`.
+ * A kernel of this package on the current backend, as a function from tensors to tensors; null where the backend has
+ * none. Nothing is recorded for gradients: call it inside a `tf.customGrad`.
  */
 export function ownKernel(
   name: OwnKernel,

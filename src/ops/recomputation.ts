@@ -1,6 +1,9 @@
+/** How many recomputations are running, one inside another. */
 let depth = 0;
 
-/** Whether a block's forward pass is being repeated for its gradient: what taps saw the first time must not be taken again. */
+/**
+ * Whether a block's forward pass is being repeated for its gradient. Taps ignore such a pass: they saw the first one.
+ */
 export function isRecomputing(): boolean {
   return depth > 0;
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** The response positions of a batch and what stands there. */
+/** The response positions of a batch and their labels. */
 export interface ResponsePositions {
   /** Flat indices into [B * T], ascending, [P]. */
   readonly positions: Int32Array;
@@ -8,12 +8,12 @@ export interface ResponsePositions {
   readonly allLabels: Int32Array;
   /** Labels of the positions, int32 [P]. */
   readonly labels: tf.Tensor1D;
-  /** The rows of [B, T, D] at the positions, [P, D]; gradient flows. */
+  /** The rows of [B, T, D] at the positions, [P, D]. Gradient flows. */
   rowsOf(states: tf.Tensor3D): tf.Tensor2D;
 }
 
 /**
- * Finds the positions whose label counts. Reads the labels back from the device, so the backend must be able to read synchronously.
+ * Finds the positions whose label counts. The labels are read synchronously; on WebGPU they must come from the CPU.
  *
  * @param labels int32 [B, T].
  * @param ignoreIndex label of a position that does not count.

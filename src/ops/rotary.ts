@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { ownKernel } from './own_kernel';
 import { type RopeScaling, rotaryFrequencies } from './rotary_frequencies';
 
-/** Cosines and sines of the rotary angles, the half-split layout of Llama: feature i and i + F/2 form a pair. */
+/** Cosines and sines of the rotary angles, in the half-split layout of Llama: features i and i + F/2 form a pair. */
 export interface RotaryTables {
   /** [R, F], R = number of positions. */
   readonly cos: Float32Array;
@@ -16,7 +16,7 @@ export interface RotaryTables {
  * @param positions token positions, 0 first.
  * @param headSize F, even.
  * @param theta base of the wavelengths, 10000 in Llama 2.
- * @param scaling how wavelengths are stretched; default not at all.
+ * @param scaling how wavelengths are stretched; null for not at all.
  */
 export function rotaryTables(
   positions: ArrayLike<number>,
@@ -30,7 +30,8 @@ export function rotaryTables(
   const sin = new Float32Array(positions.length * headSize);
   for (let row = 0; row < positions.length; row++) {
     for (let i = 0; i < half; i++) {
-      const angle = Math.fround(positions[row] * frequencies[i]); // as checkpoints are trained: at position 1000 float32 rounds by up to 3e-5
+      // in float32, as checkpoints are trained: at position 1000 it rounds by up to 3e-5
+      const angle = Math.fround(positions[row] * frequencies[i]);
       const at = row * headSize + i;
       cos[at] = cos[at + half] = amplitude * Math.cos(angle);
       sin[at] = sin[at + half] = amplitude * Math.sin(angle);
@@ -55,7 +56,7 @@ export function applyRotary<T extends tf.Tensor>(x: T, cos: tf.Tensor, sin: tf.T
   return rotate(x) as T;
 }
 
-/** By the angles of the tables, or by the opposite ones for a sign of -1. */
+/** Rotates by the angles of the tables, or by the opposite ones for a sign of -1. */
 function rotation(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor, sign: 1 | -1): tf.Tensor {
   const kernel = tablesAreRepeated(x.shape, cos.shape) ? ownKernel('ILRecRotate') : null;
   if (kernel !== null) return kernel({ x, cos, sin }, { sign })[0];
@@ -65,13 +66,16 @@ function rotation(x: tf.Tensor, cos: tf.Tensor, sin: tf.Tensor, sign: 1 | -1): t
   });
 }
 
-/** Whether tables [tables, 1, ..., R, F] serve x [tables, ..., R, F] by each being read several times in a row, as the kernel does. */
+/**
+ * Whether the kernel can broadcast tables [tables, 1, ..., R, F] over x [tables, ..., R, F]: it reads each table
+ * several times in a row.
+ */
 function tablesAreRepeated(shape: readonly number[], tables: readonly number[]): boolean {
   const padded = [...new Array<number>(Math.max(0, shape.length - tables.length)).fill(1), ...tables];
   if (padded.length !== shape.length) return false;
   const rank = shape.length;
   const own = padded.slice(0, -2);
-  const repeatedFrom = own.findLastIndex((n) => n !== 1) + 1; // before it, each has its own
+  const repeatedFrom = own.findLastIndex((n) => n !== 1) + 1; // the axes before it have tables of their own
   return (
     padded[rank - 1] === shape[rank - 1] &&
     padded[rank - 2] === shape[rank - 2] &&

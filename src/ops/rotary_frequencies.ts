@@ -1,6 +1,9 @@
 import { IlrecError } from '../errors';
 
-/** How rotary wavelengths are stretched beyond the context of pretraining; the fields of a Hugging Face config's `rope_scaling`, in camelCase. */
+/**
+ * How rotary wavelengths are stretched beyond the context of pretraining: the fields of a Hugging Face config's
+ * `rope_scaling`, in camelCase.
+ */
 export type RopeScaling =
   | { readonly ropeType: 'linear'; readonly factor: number }
   | {
@@ -14,13 +17,13 @@ export type RopeScaling =
       readonly ropeType: 'yarn';
       readonly factor: number;
       readonly originalMaxPositionEmbeddings: number;
-      /** Rotations within the original context from which on a pair keeps its wavelength. Default 32. */
+      /** A pair with at least this many rotations within the original context keeps its wavelength. Default 32. */
       readonly betaFast?: number;
-      /** Rotations below which a pair is stretched by the whole factor. Default 1. */
+      /** A pair with fewer rotations is stretched by the whole factor. Default 1. */
       readonly betaSlow?: number;
       /** Scale of cosines and sines. Default 0.1 ln(factor) + 1. */
       readonly attentionFactor?: number;
-      /** Whether the bounds between both are rounded to whole pairs. Default true. */
+      /** Whether the bounds of the blend are rounded to whole pairs. Default true. */
       readonly truncate?: boolean;
     };
 
@@ -34,10 +37,12 @@ export interface RotaryFrequencies {
 /**
  * Angular frequencies of the rotary pairs: theta^(-2i / F), rescaled.
  *
- * `linear`: position interpolation (Chen et al., arXiv 2306.15595). `llama3`: long wavelengths by the factor, short ones kept, a linear blend in
- * between (Llama 3.1). `yarn`: the same blend over pairs, with a scale of the attention (Peng et al., arXiv 2309.00071).
+ * `linear`: position interpolation (Chen et al., arXiv 2306.15595). `llama3`: long wavelengths by the factor, short
+ * ones kept, a linear blend in between (Llama 3.1). `yarn`: the same blend over pairs, with a scale of the attention
+ * (Peng et al., arXiv 2309.00071).
  *
- * Each step is rounded to float32, as where the models were trained: at position 1000 exact frequencies would move the logits by 1e-4 of their size.
+ * Each step is rounded to float32, as when the models were trained. Exact frequencies would move the logits at position
+ * 1000 by 1e-4 of their size.
  *
  * @param headSize F, even.
  * @param theta base of the wavelengths.
@@ -64,12 +69,13 @@ export function rotaryFrequencies(
   return { frequencies, amplitude };
 }
 
-/** Share of each pair's own frequency in the blend: 1 keeps it, 0 divides it by the factor. */
+/** How much of its own frequency each pair keeps: 1 all of it, 0 none, the frequency is divided by the factor. */
 function llama3Share(base: Float64Array, scaling: Extract<RopeScaling, { ropeType: 'llama3' }>): Float64Array {
   const { lowFreqFactor, highFreqFactor, originalMaxPositionEmbeddings } = scaling;
   if (highFreqFactor <= lowFreqFactor) {
     throw new IlrecError(
-      `rotaryFrequencies: highFreqFactor must be above lowFreqFactor, got ${highFreqFactor} and ${lowFreqFactor}; use the config of the checkpoint`,
+      `rotaryFrequencies: highFreqFactor must be above lowFreqFactor, got ${highFreqFactor} and ` +
+        `${lowFreqFactor}; use the config of the checkpoint`,
     );
   }
   return base.map((frequency) => {
@@ -80,7 +86,7 @@ function llama3Share(base: Float64Array, scaling: Extract<RopeScaling, { ropeTyp
 
 function yarnShare(headSize: number, theta: number, scaling: Extract<RopeScaling, { ropeType: 'yarn' }>): Float64Array {
   const { originalMaxPositionEmbeddings, betaFast = 32, betaSlow = 1, truncate = true } = scaling;
-  /** The pair, as a fraction, that turns this often within the original context. */
+  /** The index, as a fraction, of the pair that rotates this often within the original context. */
   const pairOf = (rotations: number): number =>
     (headSize * Math.log(originalMaxPositionEmbeddings / (rotations * 2 * Math.PI))) / (2 * Math.log(theta));
   const [low, high] = [pairOf(betaFast), pairOf(betaSlow)];

@@ -1,10 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * The same values off the tape: no gradient flows back, and operations without a gradient may follow.
+ * The same values off the tape: no gradient flows back, so operations without a gradient may follow.
  *
- * Runs the backend's Identity kernel directly, so that nothing is recorded and no zeros are ever made or added (a `tf.customGrad` that
- * returns zeros would still put every operation after it on the path from loss to weights).
+ * Runs the backend's Identity kernel directly, so that nothing is recorded and no zeros are ever made or added (a
+ * `tf.customGrad` that returns zeros would still put every operation after it on the path from loss to weights).
  */
 export function stopGradient<T extends tf.Tensor>(x: T): T {
   const kernel = tf.getKernel('Identity', tf.getBackend());

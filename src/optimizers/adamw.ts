@@ -7,19 +7,22 @@ import { createSchedule, type Schedule, type ScheduleOptions } from './schedules
 type NamedTensor = Awaited<ReturnType<tf.Optimizer['saveIterations']>>;
 
 export interface AdamWOptions {
-  /** A number, a schedule as data, or any function of the step (0 is the first). */
+  /** A number, a schedule as data, or any function of the step (0 is the first). 0 or more. */
   learningRate: number | ScheduleOptions | Schedule;
   /** Decay of the mean of gradients, in [0, 1). Default 0.9. */
   beta1?: number;
   /** Decay of the mean of squared gradients, in [0, 1). Default 0.999. */
   beta2?: number;
-  /** Added to the root of the second moment. Default 1e-8. */
+  /** Added to the root of the second moment, above 0. Default 1e-8. */
   epsilon?: number;
-  /** Decoupled decay: each step takes learningRate * weightDecay of the weight itself. Default 0.01. */
+  /** Decoupled decay: each step takes learningRate * weightDecay of the weight itself. 0 or more. Default 0.01. */
   weightDecay?: number;
-  /** Gradients are scaled so that their global norm is at most this; 0 for no clipping. Default 0. */
+  /** Gradients are scaled down so that their global norm is at most this; 0 for no clipping. Default 0. */
   clipNorm?: number;
-  /** Which weights decay. Default those of rank 2 or more: no norm scales, no biases; embedding tables do, as in Hugging Face's trainer. */
+  /**
+   * Which weights decay. Default those of rank 2 or more: not norm scales and biases, but embedding tables, as in
+   * Hugging Face's trainer.
+   */
   decays?: (variable: tf.Variable) => boolean;
 }
 
@@ -30,21 +33,36 @@ export interface AdamWOptions {
  * m = beta1 m + (1 - beta1) g        v = beta2 v + (1 - beta2) g^2
  * x = x - lr ( m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon) + weightDecay x )
  * ```
- * The state is the step count and the moments, in the order in which the weights are trained: `getWeights` and `setWeights` resume a run bit for bit.
+ * The state is the step count and the moments, in the order in which the weights are trained. `getWeights` and
+ * `setWeights` resume a run bit for bit.
+ *
+ * @example
+ * ```ts
+ * import { AdamW } from 'tfjs-ilrec';
+ *
+ * const constant = new AdamW({ learningRate: 1e-3, clipNorm: 1 });
+ * constant.learningRate = 5e-4; // between epochs, for example
+ * const warmed = new AdamW({ learningRate: { learningRate: 1e-3, warmupSteps: 4, totalSteps: 100 } });
+ * console.log(constant.learningRate, warmed.learningRate); // 0.0005 0.00025
+ * ```
  */
 export class AdamW extends tf.Optimizer {
   static readonly className = 'ILRecAdamW';
   private readonly options: Required<Omit<AdamWOptions, 'learningRate'>>;
-  private readonly givenRate: AdamWOptions['learningRate'];
-  private readonly rateOf: Schedule;
+  private givenRate: AdamWOptions['learningRate'];
+  private readonly schedule: Schedule | null;
   private firstMoments: tf.Variable[] = [];
   private secondMoments: tf.Variable[] = [];
 
+  /**
+   * @param options see `AdamWOptions`; `learningRate` has no default.
+   * @throws IlrecError on an option out of range.
+   */
   constructor(options: AdamWOptions) {
     super();
     if (options?.learningRate === undefined)
       throw new IlrecError(
-        'AdamW: learningRate must be given, got none; 1e-3 is usual for a model from nothing, 1e-4 for an adapter',
+        'AdamW: learningRate must be given, got none; 1e-3 is usual for a new model, 1e-4 for an adapter',
       );
     const {
       learningRate,
@@ -58,24 +76,32 @@ export class AdamW extends tf.Optimizer {
     for (const [name, value] of Object.entries({ beta1, beta2 })) {
       if (!(value >= 0 && value < 1)) throw new IlrecError(`AdamW: ${name} must be in [0, 1), got ${value}`);
     }
-    if (typeof learningRate === 'number' && !(learningRate >= 0))
-      throw new IlrecError(`AdamW: learningRate must be 0 or more, got ${learningRate}`);
+    if (typeof learningRate === 'number') checkRate(learningRate);
     for (const [name, value] of Object.entries({ weightDecay, clipNorm })) {
       if (!(value >= 0)) throw new IlrecError(`AdamW: ${name} must be 0 or more, got ${value}`);
     }
     this.options = { beta1, beta2, epsilon, weightDecay, clipNorm, decays };
     this.givenRate = learningRate;
-    this.rateOf =
-      typeof learningRate === 'number'
-        ? () => learningRate
-        : typeof learningRate === 'function'
-          ? learningRate
-          : createSchedule(learningRate);
+    this.schedule = scheduleOf(learningRate);
   }
 
-  /** The learning rate of the next step. */
+  /**
+   * The learning rate of the next step. A constant one can be assigned, a schedule cannot: assigning throws an
+   * IlrecError.
+   */
   get learningRate(): number {
-    return this.rateOf(this.iterations);
+    return this.schedule === null ? (this.givenRate as number) : this.schedule(this.iterations);
+  }
+
+  set learningRate(value: number) {
+    if (this.schedule !== null) {
+      throw new IlrecError(
+        `AdamW: learningRate must be a number to be assigned, got a schedule and ${value}; change the schedule ` +
+          'that the optimizer was made with',
+      );
+    }
+    checkRate(value);
+    this.givenRate = value;
   }
 
   override applyGradients(gradients: tf.NamedTensorMap | NamedTensor[]): void {
@@ -84,7 +110,7 @@ export class AdamW extends tf.Optimizer {
       : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
     const step = this.iterations + 1;
     const { beta1, beta2, epsilon, weightDecay, clipNorm, decays } = this.options;
-    const rate = this.rateOf(step - 1);
+    const rate = this.learningRate;
     const update = {
       beta1,
       beta2,
@@ -122,13 +148,17 @@ export class AdamW extends tf.Optimizer {
     this.secondMoments = [];
   }
 
-  /** [steps, first moments ..., second moments ...]; the moments are the optimizer's own, the caller disposes the first tensor only. */
+  /**
+   * [steps, first moments ..., second moments ...]. The caller disposes only the first tensor; the moments stay the
+   * optimizer's.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
     const named = (variables: tf.Variable[], kind: string): NamedTensor[] =>
       variables.map((tensor, i) => ({ name: `${i}/${kind}`, tensor }));
     return [await this.saveIterations(), ...named(this.firstMoments, 'm'), ...named(this.secondMoments, 'v')];
   }
 
+  /** @throws IlrecError when the state is not that of an AdamW. */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const moments = await this.extractIterations(weights);
     if (moments.length % 2 !== 0)
@@ -163,7 +193,9 @@ export class AdamW extends tf.Optimizer {
     const first = this.firstMoments[i];
     if (!tf.util.arraysEqual(first.shape, variable.shape)) {
       throw new IlrecError(
-        `AdamW: the restored state of weight ${i} must have the shape of ${variable.name}, [${variable.shape.join(', ')}], got [${first.shape.join(', ')}]; resume with the model the state came from`,
+        `AdamW: the restored state of weight ${i} must have the shape of ${variable.name}, ` +
+          `[${variable.shape.join(', ')}], got [${first.shape.join(', ')}]; resume with the model the state came ` +
+          'from',
       );
     }
     return [first, this.secondMoments[i]];
@@ -180,7 +212,10 @@ interface Update {
   readonly secondScale: number;
 }
 
-/** A weight and its moments after a step. @param keep what decay leaves of the weight, 1 - lr * weightDecay. */
+/**
+ * A weight and its moments after a step.
+ * @param keep the factor by which decay shrinks the weight, 1 - lr * weightDecay.
+ */
 function updated(
   weight: tf.Tensor,
   first: tf.Tensor,
@@ -195,6 +230,16 @@ function updated(
   return [tf.sub(keep === 1 ? weight : tf.mul(weight, keep), tf.div(tf.mul(m, stepSize), denominator)), m, v];
 }
 
+function checkRate(learningRate: number): void {
+  if (!(learningRate >= 0)) throw new IlrecError(`AdamW: learningRate must be 0 or more, got ${learningRate}`);
+}
+
+/** null for a constant rate. */
+function scheduleOf(learningRate: AdamWOptions['learningRate']): Schedule | null {
+  if (typeof learningRate === 'number') return null;
+  return typeof learningRate === 'function' ? learningRate : createSchedule(learningRate);
+}
+
 function hasRankTwo(variable: tf.Variable): boolean {
   return variable.rank >= 2;
 }
@@ -203,7 +248,7 @@ function hasRankTwo(variable: tf.Variable): boolean {
 function clipByGlobalNorm(gradients: tf.Tensor[], clipNorm: number): tf.Tensor[] {
   const present = gradients.filter((gradient) => gradient != null);
   if (present.length === 0) return gradients;
-  const norm = tf.sqrt(tf.sum(tf.stack(present.map((gradient) => tf.sum(tf.square(gradient)))))); // scalar; tfjs's addN of many tensors fails on webgpu
+  const norm = tf.sqrt(tf.sum(tf.stack(present.map((gradient) => tf.sum(tf.square(gradient)))))); // scalar; tfjs's addN of many tensors fails on WebGPU
   const scale = tf.minimum(1, tf.div(clipNorm, tf.add(norm, 1e-6)));
   return gradients.map((gradient) => (gradient == null ? gradient : tf.mul(gradient, scale)));
 }

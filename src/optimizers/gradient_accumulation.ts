@@ -9,22 +9,41 @@ export interface GradientAccumulationOptions {
   /** Batches whose gradients make one step of the optimizer, a positive integer. */
   steps: number;
   /**
-   * What the last batch counts, at least 0; called once after its gradients are made. Default 1 for each batch. A loss that is a mean over
-   * response positions is equal to that of the large batch with their number: `() => method.numResponsePositions`.
+   * Weight of the last batch, at least 0; called once after its gradients are made. Default 1 for each batch. For a
+   * loss that is a mean over response positions, `() => method.numResponsePositions` gives exactly the step of the
+   * large batch.
    */
   weight?: () => number;
 }
 
 /**
- * Makes one step of `optimizer` from the gradients of several batches: the same step as on one batch of all their rows, with the memory of one.
+ * Makes one step of `optimizer` from the gradients of several batches: the step of one large batch, with the memory of
+ * a small one.
  *
  * ```
  * g = sum_i w_i g_i / sum_i w_i
  * ```
- * Clipping, decay and schedule are the inner optimizer's, on the accumulated gradient; a schedule counts its steps, not batches. Goes to
- * `compile` as any optimizer does. Call `flush()` where the batches of an epoch are no multiple of `steps` and the rest should not wait for the next.
+ * Clipping, decay and schedule are those of the inner optimizer, on the accumulated gradient; a schedule counts steps,
+ * not batches. Call `flush()` at the end of an epoch whose number of batches is not a multiple of `steps`, if the rest
+ * should not wait for the next epoch.
  *
+ * @param optimizer any tfjs optimizer.
+ * @param options see `GradientAccumulationOptions`.
+ * @returns an optimizer for `model.compile`.
  * @throws IlrecError when `steps` is not a positive integer.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { accumulateGradients } from 'tfjs-ilrec';
+ *
+ * const x = tf.variable(tf.scalar(1));
+ * const optimizer = accumulateGradients(tf.train.sgd(0.5), { steps: 2 });
+ * optimizer.minimize(() => tf.mul(x, 3)); // gradient 3
+ * console.log(x.dataSync()[0], optimizer.pending); // 1 1
+ * optimizer.minimize(() => tf.mul(x, 1)); // gradient 1, mean 2
+ * console.log(x.dataSync()[0], optimizer.pending); // 0 0
+ * ```
  */
 export function accumulateGradients(
   optimizer: tf.Optimizer,
@@ -33,18 +52,22 @@ export function accumulateGradients(
   return new AccumulatedOptimizer({ optimizer, ...options });
 }
 
-/** See `accumulateGradients`. The state is the inner optimizer's and what is accumulated so far, so that a run resumes between two steps. */
+/**
+ * See `accumulateGradients`. The state is the inner optimizer's and the gradients accumulated so far, so that a run can
+ * resume between two steps.
+ */
 export class AccumulatedOptimizer extends tf.Optimizer {
   static readonly className = 'ILRecAccumulatedOptimizer';
+  /** Makes the steps. */
   readonly inner: tf.Optimizer;
-  /** See the option; a function is not saved with a model: set it after loading. */
+  /** The option. A function is not saved with a model: set it after loading. */
   weight: () => number;
   private readonly steps: number;
   private sums: (tf.Variable | null)[] = [];
   private names: string[] = [];
   private batches = 0;
   private totalWeight = 0;
-  /** [batches, total weight, number of the inner optimizer's weights]; made when the state is asked for. */
+  /** [batches, total weight, number of the inner optimizer's weights]; made by `getWeights`. */
   private progress: tf.Variable | null = null;
   /** Stands in the state for a weight without a gradient, [0]. */
   private none: tf.Variable | null = null;
@@ -58,12 +81,16 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     this.weight = weight;
   }
 
-  /** The inner optimizer's learning rate, for the logs; NaN where it has none. */
+  /** The inner optimizer's learning rate; NaN if it has none. Assigning sets the inner optimizer's. */
   get learningRate(): number {
     return (this.inner as { learningRate?: number }).learningRate ?? NaN;
   }
 
-  /** Steps of the inner optimizer. */
+  set learningRate(value: number) {
+    (this.inner as { learningRate?: number }).learningRate = value;
+  }
+
+  /** Steps that the inner optimizer has made. */
   override get iterations(): number {
     return this.inner.iterations;
   }
@@ -90,15 +117,17 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   }
 
   /**
-   * Makes a step from what is accumulated; does nothing where nothing is.
+   * Makes a step from the gradients accumulated so far; does nothing when there are none.
    *
-   * @throws IlrecError when the gradients come from a state, and neither `trains` nor a batch has said yet whose they are.
+   * @throws IlrecError when the gradients were restored from a state, and neither `trains` nor a batch has said which
+   *   weights they belong to.
    */
   flush(): void {
     if (this.batches === 0) return;
     if (this.names.length !== this.sums.length) {
       throw new IlrecError(
-        `AccumulatedOptimizer.flush: the weights of the ${this.sums.length} restored gradients must be known, got none; resume with the model the state came from, and call trains(model) after setWeights`,
+        `AccumulatedOptimizer.flush: the weights of the ${this.sums.length} restored gradients must be known, ` +
+          'got none; resume with the model the state came from, and call trains(model) after setWeights',
       );
     }
     const scale = this.totalWeight > 0 ? 1 / this.totalWeight : 1;
@@ -106,7 +135,7 @@ export class AccumulatedOptimizer extends tf.Optimizer {
       const sum = this.sums[i];
       return { name, tensor: sum === null ? null : tf.mul(sum, scale) };
     });
-    this.inner.applyGradients(mean as NamedTensor[]); // null is "no gradient", as `minimize` hands it on
+    this.inner.applyGradients(mean as NamedTensor[]); // null is "no gradient", as in `minimize`
     tf.dispose(mean.map(({ tensor }) => tensor ?? []));
     this.forget();
   }
@@ -118,7 +147,10 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     this.inner.dispose();
   }
 
-  /** [the inner optimizer's steps, progress, the inner optimizer's other weights ..., sums ...]; the caller disposes the first tensor only. */
+  /**
+   * [the inner optimizer's steps, progress, the inner optimizer's other weights ..., sums ...]. The caller disposes
+   * only the first tensor.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
     const [iterations, ...others] = await this.inner.getWeights();
     this.progress?.dispose();
@@ -130,13 +162,15 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     return [iterations, { name: 'accumulated', tensor: this.progress }, ...others, ...sums];
   }
 
+  /** @throws IlrecError when the state is not that of an accumulated optimizer. */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const [iterations, progress, ...rest] = weights;
     const found = progress === undefined ? [] : [...(await progress.tensor.data())];
     const [batches, totalWeight, numInner] = found;
     if (found.length !== 3 || rest.length < numInner) {
       throw new IlrecError(
-        `AccumulatedOptimizer.setWeights: needs the state of an accumulated optimizer, got ${weights.length} tensors; resume with the optimizer that the state came from`,
+        `AccumulatedOptimizer.setWeights: needs the state of an accumulated optimizer, got ${weights.length} ` +
+          'tensors; resume with the optimizer that the state came from',
       );
     }
     await this.inner.setWeights([iterations, ...rest.slice(0, numInner)]);
@@ -149,8 +183,9 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   }
 
   /**
-   * Says after `setWeights` which model the accumulated gradients are of, as a state knows weights by their order alone; `resumeFrom` and
-   * `restoreSnapshot` do. Where the model trains another number of weights, the next batch says it.
+   * Says after `setWeights` to which model's weights the accumulated gradients belong, because a state knows weights
+   * only by their order. `resumeFrom` and `restoreSnapshot` call it. If the model trains another number of weights,
+   * this does nothing, and the next batch decides.
    */
   trains(model: tfl.LayersModel): void {
     const names = model.trainableWeights.map((variable) => (variable.read() as tf.Variable).name);
@@ -189,7 +224,8 @@ export class AccumulatedOptimizer extends tf.Optimizer {
       (named.length !== this.names.length || named.some(({ name }, i) => name !== this.names[i]))
     ) {
       throw new IlrecError(
-        'accumulateGradients: the batches of one step must train the same weights, got others; flush() before the trained weights change',
+        'accumulateGradients: the batches of one step must train the same weights, got others; flush() before ' +
+          'the trained weights change',
       );
     }
     this.names = named.map(({ name }) => name);
@@ -204,7 +240,8 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     }
     if (!tf.util.arraysEqual(sum.shape, gradient.shape)) {
       throw new IlrecError(
-        `accumulateGradients: the accumulated gradient ${i} must be [${gradient.shape.join(', ')}], got [${sum.shape.join(', ')}]; resume with the model the state came from`,
+        `accumulateGradients: the accumulated gradient ${i} must be [${gradient.shape.join(', ')}], got ` +
+          `[${sum.shape.join(', ')}]; resume with the model the state came from`,
       );
     }
     tf.tidy(() => sum.assign(tf.add(sum, tf.mul(gradient, weight))));

@@ -3,7 +3,7 @@ import { IlrecError } from '../errors';
 /** The learning rate of a step; step 0 is the first. */
 export type Schedule = (step: number) => number;
 
-/** A schedule as plain data, so that a config or a checkpoint can hold it. */
+/** A schedule as plain data, which a config or a checkpoint can hold. */
 export interface ScheduleOptions {
   /** Shape after the warm-up. Default 'cosine'. */
   kind?: 'constant' | 'linear' | 'cosine';
@@ -13,15 +13,27 @@ export interface ScheduleOptions {
   warmupSteps?: number;
   /** Steps of the whole run, warm-up included. */
   totalSteps: number;
-  /** Share of the highest rate that is left at the end of 'linear' and 'cosine', in [0, 1]. Default 0. */
+  /** Share of the highest rate that remains at the end of 'linear' and 'cosine', in [0, 1]. Default 0. */
   floor?: number;
 }
 
 /**
- * Linear warm-up, then a constant, a straight line or half a cosine down to `floor`.
+ * Makes a learning-rate schedule: linear warm-up, then a constant, a straight line or half a cosine down to `floor`.
  *
- * Step s of the warm-up has rate learningRate * (s + 1) / warmupSteps, so that the first step already learns; steps beyond `totalSteps` keep the last rate.
- * @throws IlrecError when a number is out of its range.
+ * Step s of the warm-up has the rate learningRate * (s + 1) / warmupSteps, so the first step already learns. Steps
+ * beyond `totalSteps` keep the last rate.
+ *
+ * @param options see `ScheduleOptions`.
+ * @returns the rate as a function of the step, from 0.
+ * @throws IlrecError when a number is out of range.
+ *
+ * @example
+ * ```ts
+ * import { createSchedule } from 'tfjs-ilrec';
+ *
+ * const rate = createSchedule({ kind: 'linear', learningRate: 0.4, warmupSteps: 2, totalSteps: 6 });
+ * console.log([0, 1, 2, 4, 6].map(rate)); // [ 0.2, 0.4, 0.4, 0.2, 0 ]
+ * ```
  */
 export function createSchedule(options: ScheduleOptions): Schedule {
   const { kind = 'cosine', learningRate, warmupSteps = 0, totalSteps, floor = 0 } = options;

@@ -26,7 +26,8 @@ export function formatPrepareReport(name: string, report: PrepareReport): string
   ];
   if (report.cases !== undefined)
     lines.push(
-      `  published rows to evaluate: ${count(report.cases.valid)} of validation, ${count(report.cases.test)} of test; the interactions above are for training`,
+      `  published rows to evaluate: ${count(report.cases.valid)} of validation, ${count(report.cases.test)} of ` +
+        'test; the interactions above are for training',
     );
   if (report.itemsWithoutInteractions > 0)
     lines.push(`  ${count(report.itemsWithoutInteractions)} items have no interaction; they stay in the catalogue`);
@@ -45,7 +46,8 @@ export function formatPrepareReport(name: string, report: PrepareReport): string
         ? ' (collapsed: few codes hold most items)'
         : '';
     lines.push(
-      `    level ${level + 1}: ${used}${ofCodebook} codes used, perplexity ${ids.perplexity[level].toFixed(1)}${collapsed}${residual}`,
+      `    level ${level + 1}: ${used}${ofCodebook} codes used, perplexity ` +
+        `${ids.perplexity[level].toFixed(1)}${collapsed}${residual}`,
     );
   });
   if (ids.collisionsBeforeLastLevel)

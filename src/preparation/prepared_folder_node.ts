@@ -101,7 +101,8 @@ export async function writeFolder(caller: string, data: PreparedData, out: strin
     });
   } catch (error) {
     throw new IlrecError(
-      `${caller}: the folder ${out} must be writable, got ${error instanceof Error ? error.message : String(error)}; choose another folder`,
+      `${caller}: the folder ${out} must be writable, got ` +
+        `${error instanceof Error ? error.message : String(error)}; choose another folder`,
     );
   }
   return { ...data, checksum };
@@ -139,7 +140,8 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
   if (!parsed.success) {
     const { path, message } = parsed.error.issues[0];
     throw new IlrecError(
-      `loadPrepared: ${dir}/${DATASET_FILE} must have the fields that this release writes, got at "${path.join('.')}": ${message}; run \`ilrec prepare\` again`,
+      `loadPrepared: ${dir}/${DATASET_FILE} must have the fields that this release writes, got at ` +
+        `"${path.join('.')}": ${message}; run \`ilrec prepare\` again`,
     );
   }
   const { name, checksum, report } = parsed.data;
@@ -182,7 +184,8 @@ export async function checkFolder(caller: string, out: string): Promise<void> {
   const strange = names.find((name) => ![DATASET_FILE, ITEMS_FILE, INTERACTIONS_FILE, CASES_FILE].includes(name));
   if (strange !== undefined || !dataset.includes(`"kind": "${KIND}"`)) {
     throw new IlrecError(
-      `${caller}: out must be a new, empty or prepared folder, got ${out}, which holds ${strange ?? names[0]}; choose another folder`,
+      `${caller}: out must be a new, empty or prepared folder, got ${out}, which holds ${strange ?? names[0]}; ` +
+        'choose another folder',
     );
   }
 }

@@ -72,7 +72,8 @@ export async function readDataset({
     );
   if (split !== 'leave-one-out' && format !== 'minionerec')
     throw new IlrecError(
-      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec has a published split`,
+      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec has a ` +
+        'published split',
     );
   if (!(await isFolder(input))) await openText(CALLER, input, 'give the path of the dataset');
   if (format === 'lc-rec') return await readLcRecFolder(input);
@@ -186,6 +187,7 @@ function oneOf(folder: string, names: string[], what: string): string {
   if (names.length === 0)
     throw new IlrecError(`${CALLER}: ${folder} must have a file ${what}, got none; give the dataset's folder as input`);
   throw new IlrecError(
-    `${CALLER}: ${basename(folder)} must have only one ${what}, got ${names.join(', ')}; give the file itself as input or move the others away`,
+    `${CALLER}: ${basename(folder)} must have only one ${what}, got ${names.join(', ')}; give the file itself as ` +
+      'input or move the others away',
   );
 }

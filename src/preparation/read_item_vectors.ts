@@ -25,12 +25,14 @@ export function readItemVectors(caller: string, file: TextFile): Map<string, Flo
       !vector.every((x) => typeof x === 'number' && Number.isFinite(x))
     ) {
       throw new IlrecError(
-        `${where} must have a list of finite numbers as "vector", got ${show(vector)}; write {"id": ..., "vector": [...]}`,
+        `${where} must have a list of finite numbers as "vector", got ${show(vector)}; write {"id": ..., ` +
+          '"vector": [...]}',
       );
     }
     if (dim >= 0 && vector.length !== dim)
       throw new IlrecError(
-        `${where} must have a vector of ${dim} numbers like the lines before, got ${vector.length}; use one encoder for all items`,
+        `${where} must have a vector of ${dim} numbers like the lines before, got ${vector.length}; use one ` +
+          'encoder for all items',
       );
     const key = String(id).trim();
     if (vectors.has(key))

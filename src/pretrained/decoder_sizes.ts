@@ -3,17 +3,17 @@ import { IlrecError } from '../errors';
 import { familyOf } from '../models/families';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 
-/** A weight of a model as its size counts. */
+/** Shape and size of one weight of a model. */
 export interface WeightSize {
   /** `layer/weight`. */
   readonly path: string;
-  /** As the layer holds it. */
+  /** Shape in the layer. */
   readonly shape: readonly number[];
-  /** Numbers in it. */
+  /** Number of values. */
   readonly size: number;
 }
 
-/** What the memory of a decoder depends on. */
+/** The sizes that determine a decoder's memory. */
 export interface DecoderSizes {
   readonly weights: readonly WeightSize[];
   /** V */
@@ -30,26 +30,28 @@ export interface DecoderSizes {
   readonly keys: number;
   /** I */
   readonly intermediateSize: number;
-  /** Whether the blocks are GPT-2's; else Llama's. */
+  /** Whether the blocks are GPT-2's, otherwise Llama's. */
   readonly isGpt2: boolean;
-  /** Whether the head projects with the embedding's weights. */
+  /** Whether the head shares the embedding's weights. */
   readonly isTied: boolean;
   /** Whether queries and keys are normalised per head. */
   readonly normsHeads: boolean;
+  /** Whether any dropout is above 0. */
   readonly hasDropout: boolean;
 }
 
 const BLOCK = /^(layers|h)_\d+$/;
 
 /**
- * Sizes of a checkpoint, from its config alone.
+ * Sizes of a checkpoint, from its config.json alone.
  *
- * @throws IlrecError when the family is not known or a setting is not supported.
+ * @param caller the public function that error messages name.
+ * @throws IlrecError when the family is unknown or a setting is not supported.
  */
-export function sizesOfConfig(config: HuggingFaceConfig): DecoderSizes {
+export function sizesOfConfig(config: HuggingFaceConfig, caller: string): DecoderSizes {
   const source = 'the checkpoint';
-  const weights = familyOf(config, source)
-    .weights(config, source)
+  const weights = familyOf(config, source, caller)
+    .weights(config, source, caller)
     .map(({ layer, weight, shape, transposed }) =>
       weightSize(`${layer}/${weight}`, transposed ? [...shape].reverse() : shape),
     );
@@ -62,15 +64,17 @@ export function sizesOfConfig(config: HuggingFaceConfig): DecoderSizes {
 }
 
 /**
- * Sizes of a model that `causalLM` or `loadPretrained` built.
+ * Sizes of a model built by `causalLM`, `gpt2` or `loadPretrained`.
  *
- * @throws IlrecError when its blocks are of other classes.
+ * @param caller the public function that error messages name.
+ * @throws IlrecError when its blocks have other classes.
  */
-export function sizesOfModel(model: tfl.LayersModel): DecoderSizes {
+export function sizesOfModel(model: tfl.LayersModel, caller: string): DecoderSizes {
   const block = model.layers.find(({ name }) => BLOCK.test(name))?.getConfig();
   if (block === undefined || typeof block.numAttentionHeads !== 'number') {
     throw new IlrecError(
-      `estimateMemory: the model must have blocks of causalLM or loadPretrained, got layers ${model.layers.map(({ name }) => name).join(', ')}; train a batch and look at tf.profile instead`,
+      `${caller}: the model must have blocks of causalLM or loadPretrained, got layers ` +
+        `${model.layers.map(({ name }) => name).join(', ')}; measure a training step with tf.profile instead`,
     );
   }
   const weights = model.layers.flatMap((layer) =>

@@ -8,16 +8,20 @@ import type { ReadableStream } from 'node:stream/web';
 import { downloadFile, fileDownloadInfo } from '@huggingface/hub';
 import { IlrecError } from '../errors';
 
+/** Options of `hubSource`, also taken by `loadPretrained`. */
 export interface HubOptions {
   /** Branch, tag or commit. Default 'main'. */
   readonly revision?: string;
-  /** Access token, `hf_...`, for gated and private checkpoints. Default the environment's HF_TOKEN. */
+  /** Access token, `hf_...`, for gated and private models. Default the environment variable HF_TOKEN. */
   readonly token?: string;
-  /** The cache that Hugging Face's own tools use too. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or ~/.cache/huggingface/hub. */
+  /**
+   * Cache folder, shared with Hugging Face's own tools. Default as theirs: HF_HUB_CACHE, HF_HOME/hub or
+   * ~/.cache/huggingface/hub.
+   */
   readonly cacheDir?: string;
-  /** Address of the hub. Default the environment's HF_ENDPOINT, else https://huggingface.co. */
+  /** Address of the hub. Default the environment variable HF_ENDPOINT, else https://huggingface.co. */
   readonly endpoint?: string;
-  /** Told while a file is downloaded. Default nobody. */
+  /** Called during a download, after each chunk. Default none. */
   readonly onDownload?: (progress: {
     readonly file: string;
     readonly receivedBytes: number;
@@ -26,6 +30,7 @@ export interface HubOptions {
 }
 
 export interface DownloadRequest {
+  /** `owner/name`. */
   readonly id: string;
   readonly file: string;
   readonly commit: string;
@@ -34,13 +39,16 @@ export interface DownloadRequest {
   readonly accessToken?: string;
   readonly hubUrl?: string;
   readonly onDownload?: HubOptions['onDownload'];
+  /** The public function that error messages name. */
+  readonly caller: string;
 }
 
 /**
- * Downloads one file into the hub's cache: the content under `blobs`, named by its checksum, and a link to it in the commit's snapshot, as Hugging
- * Face's own tools lay it out. What an interrupted download left is gone on with. (The hub client's own function for this prints.)
+ * Downloads one file into the hub's cache, in the layout of Hugging Face's own tools: the content under `blobs`, named
+ * by its checksum, and a link to it in the commit's snapshot. Interrupted downloads resume. (The hub client has a
+ * function for this, but it prints.)
  *
- * @throws IlrecError when what arrived is not what the hub announced.
+ * @throws IlrecError when the file has another size or checksum than the hub announced.
  */
 export async function downloadToCache({
   id,
@@ -50,17 +58,18 @@ export async function downloadToCache({
   accessToken,
   hubUrl,
   onDownload,
+  caller,
 }: DownloadRequest): Promise<void> {
   const pointer = join(storage, 'snapshots', commit, file);
   if ((await sizeOf(pointer)) !== null) return;
   const request = { repo: id, path: file, revision: commit, accessToken, hubUrl };
   const info = await fileDownloadInfo(request);
   if (info === null)
-    throw new IlrecError(`loadPretrained: ${id} must have ${file}, got none at commit ${commit}; run it again`);
+    throw new IlrecError(`${caller}: ${id} must have ${file}, got none at commit ${commit}; run it again`);
   const etag = info.etag.replace(/^W\//, '').replaceAll('"', '');
   if (!/^[\w.-]+$/.test(etag))
     throw new IlrecError(
-      `loadPretrained: the hub must give a checksum for ${file} of ${id}, got "${info.etag}"; check the endpoint`,
+      `${caller}: the hub must give a checksum for ${file} of ${id}, got "${info.etag}"; check the endpoint`,
     );
 
   const blob = join(storage, 'blobs', etag);
@@ -69,7 +78,7 @@ export async function downloadToCache({
     const partial = `${blob}.incomplete`;
     const content = await downloadFile({ ...request, downloadInfo: info });
     if (content === null)
-      throw new IlrecError(`loadPretrained: ${id} must have ${file}, got none at commit ${commit}; run it again`);
+      throw new IlrecError(`${caller}: ${id} must have ${file}, got none at commit ${commit}; run it again`);
     const found = (await sizeOf(partial)) ?? 0;
     const start = found <= info.size ? found : 0;
     let receivedBytes = start;
@@ -87,20 +96,24 @@ export async function downloadToCache({
         createWriteStream(partial, { flags: start > 0 ? 'a' : 'w' }),
       );
     }
-    await check(partial, etag, info.size, `${file} of ${id}`);
+    await check(partial, etag, info.size, `${caller}: ${file} of ${id}`);
     await rename(partial, blob);
   }
   await mkdir(dirname(pointer), { recursive: true });
-  await rm(pointer, { force: true }); // a link whose target is gone
-  await symlink(relative(dirname(pointer), blob), pointer).catch(async () => await copyFile(blob, pointer)); // Windows without the right to make links
+  await rm(pointer, { force: true }); // a link whose target no longer exists
+  // Windows without permission to create links
+  await symlink(relative(dirname(pointer), blob), pointer).catch(async () => await copyFile(blob, pointer));
 }
 
-/** Checks size and, where the hub names large files by it, SHA-256; what is wrong is removed. */
+/**
+ * Checks the size, and the SHA-256 where the hub names a file by it; removes a wrong file. `what` starts the error
+ * message.
+ */
 async function check(path: string, etag: string, size: number, what: string): Promise<void> {
   const found = await sizeOf(path);
   const refuse = async (rule: string, got: string): Promise<never> => {
     await rm(path, { force: true });
-    throw new IlrecError(`loadPretrained: ${what} must ${rule}, got ${got}; run it again`);
+    throw new IlrecError(`${what} must ${rule}, got ${got}; run it again`);
   };
   if (found !== size) await refuse(`have ${size} bytes`, String(found));
   if (!/^[0-9a-f]{64}$/.test(etag)) return;

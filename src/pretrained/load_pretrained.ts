@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // bundlers skip the import in index.ts
 import { type FileSource, readJson, readOptionalJson } from '../files/file_source';
 import { type CheckpointReader, openSafetensors } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';
@@ -13,67 +14,87 @@ import { memoryLimit } from './memory_limit';
 import { refuseAboveMemory } from './refuse_above_memory';
 import { weightVariable } from './weight_variable';
 
-/** A checkpoint, ready to use. */
+/** A loaded checkpoint. */
 export interface Pretrained {
   /** Token ids int32 [B, T] to logits [B, T, V]; all weights float32 and trainable. */
   readonly model: tfl.LayersModel;
-  /** Null where the checkpoint has no tokenizer.json. Its ids may go beyond the model's embedding where tokens were added and no row was. */
+  /**
+   * Null when the checkpoint has no tokenizer.json. It may have more tokens than the embedding has rows: see
+   * `resizeTokenEmbeddings`.
+   */
   readonly tokenizer: TextTokenizer | null;
-  /** config.json; `tie_word_embeddings` says what the model does, see `loadPretrainedFrom`. */
+  /** Content of config.json; `tie_word_embeddings` describes the loaded model, see `loadPretrainedFrom`. */
   readonly config: HuggingFaceConfig;
-  /** generation_config.json, for the user to read: nothing here ever does. Null where there is none. */
+  /** Content of generation_config.json, null when there is none. This package does not use it. */
   readonly generationConfig: Readonly<Record<string, unknown>> | null;
 }
 
+/** Options of `loadPretrainedFrom`. */
 export interface LoadPretrainedFromOptions {
-  /** Bytes that the model may take; more is refused before a weight is read. Default what the backend has left, where that is known. */
+  /**
+   * Most bytes of the model; a larger one is refused before a weight is read. Default the backend's free memory, if
+   * known.
+   */
   readonly maxBytes?: number;
 }
 
 /**
- * Loads a checkpoint in Hugging Face's layout: config.json, safetensors in one file or in shards, and, where there, tokenizer.json with
- * tokenizer_config.json, and generation_config.json. Tensors are read one at a time, so that the peak is the weights and one tensor.
+ * Loads a checkpoint in Hugging Face's layout: config.json, safetensors in one file or in shards, and if present
+ * tokenizer.json, tokenizer_config.json and generation_config.json. Tensors are read one at a time: the peak is the
+ * weights plus one tensor.
  *
- * A config that ties the head to the embedding, beside a head that differs from it, gives an untied model, as in transformers 5.
+ * When the config ties head and embedding but the checkpoint has a different head, the model gets an untied head, as in
+ * transformers 5.
  *
- * @param source `fetchSource(url)` or `directorySource(handle)` in a browser; in Node use `loadPretrained`.
- * @throws IlrecError when the architecture is not supported, a file is missing or damaged, tensors are missing, unexpected or of another shape, or memory does not suffice.
+ * @param source `fetchSource(url)` or `directorySource(handle)` in a browser; in Node prefer `loadPretrained`.
+ * @param options the memory limit.
+ * @param caller the function that error messages name. Default 'loadPretrainedFrom'.
+ * @returns model, tokenizer and configs.
+ * @throws IlrecError when the architecture is not supported, a file is missing or damaged, a tensor is missing,
+ * unexpected or of another shape, or memory does not suffice.
+ * @example
+ * ```ts
+ * import { loadPretrainedFrom } from 'tfjs-ilrec';
+ * import { folderSource } from 'tfjs-ilrec/node';
+ *
+ * const source = folderSource('checkpoint'); // in a browser: fetchSource(url)
+ * const { model, tokenizer, config } = await loadPretrainedFrom(source);
+ * console.log(config.model_type, model.outputs[0].shape.length, tokenizer !== null); // llama 3 true
+ * ```
  */
 export async function loadPretrainedFrom(
   source: FileSource,
   { maxBytes }: LoadPretrainedFromOptions = {},
+  caller = 'loadPretrainedFrom',
 ): Promise<Pretrained> {
-  await tf.ready(); // a backend that starts asynchronously, such as wasm, may not have been waited for
-  const given = await readConfig(source);
-  const family = familyOf(given, source.name);
-  family.weights(given, source.name); // settings are refused before a large file is opened
-  const reader = await openSafetensors(source);
+  await tf.ready(); // a backend such as wasm starts asynchronously
+  const given = await readConfig(source, caller);
+  const family = familyOf(given, source.name, caller);
+  family.weights(given, source.name, caller); // refuses unsupported settings before a large file is opened
+  const reader = await openSafetensors(source, caller);
   const limit = memoryLimit();
-  const { config, matches } = await matchWeights(family, given, reader, source.name);
-  refuseAboveMemory(
-    { config, mode: 'inference' },
-    { limit: { ...limit, bytes: maxBytes ?? limit.bytes }, caller: 'loadPretrained' },
-  );
+  const { config, matches } = await matchWeights(family, given, reader, source.name, caller);
+  refuseAboveMemory({ config, mode: 'inference' }, { limit: { ...limit, bytes: maxBytes ?? limit.bytes }, caller });
 
-  const tokenizer = await readTokenizer(source);
-  const generationConfig = await readOptionalJson(source, 'generation_config.json');
-  const model = await buildWithWeights(family, config, matches, reader, source.name);
+  const tokenizer = await readTokenizer(source, caller);
+  const generationConfig = await readOptionalJson(source, 'generation_config.json', caller);
+  const model = await buildWithWeights(family, config, matches, reader, source.name, caller);
   return { model, tokenizer, config, generationConfig };
 }
 
-async function readConfig(source: FileSource): Promise<HuggingFaceConfig> {
-  if (await source.has('config.json')) return await readJson(source, 'config.json');
+async function readConfig(source: FileSource, caller: string): Promise<HuggingFaceConfig> {
+  if (await source.has('config.json')) return await readJson(source, 'config.json', caller);
   const step = (await source.has('adapter_config.json'))
-    ? 'it is an adapter: load the model that it was trained on, then the adapter'
+    ? 'it is an adapter: load its base model first, then the adapter with loadAdapter'
     : "give the folder, URL or id of a checkpoint in Hugging Face's layout";
-  throw new IlrecError(`loadPretrained: ${source.name} must have config.json, got no such file; ${step}`);
+  throw new IlrecError(`${caller}: ${source.name} must have config.json, got no such file; ${step}`);
 }
 
-async function readTokenizer(source: FileSource): Promise<TextTokenizer | null> {
-  const json = await readOptionalJson(source, 'tokenizer.json');
+async function readTokenizer(source: FileSource, caller: string): Promise<TextTokenizer | null> {
+  const json = await readOptionalJson(source, 'tokenizer.json', caller);
   return json === null
     ? null
-    : TextTokenizer.fromJSON(json, (await readOptionalJson(source, 'tokenizer_config.json')) ?? {});
+    : TextTokenizer.fromJSON(json, (await readOptionalJson(source, 'tokenizer_config.json', caller)) ?? {});
 }
 
 async function buildWithWeights(
@@ -82,8 +103,9 @@ async function buildWithWeights(
   matches: readonly WeightMatch[],
   reader: CheckpointReader,
   source: string,
+  caller: string,
 ): Promise<tfl.LayersModel> {
-  const model = family.build(config, source);
+  const model = family.build(config, source, caller);
   try {
     for (const { tensor, target } of matches) {
       const values = await reader.read(tensor, { transposed: target.transposed });

@@ -3,32 +3,34 @@ import { IlrecError } from '../errors';
 import type { CheckpointWeight, ModelFamily } from '../models/model_family';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 
-/** A tensor of the checkpoint and the weight it becomes. */
+/** A tensor of the checkpoint and the weight it is loaded into. */
 export interface WeightMatch {
-  /** The tensor's name in the files. */
+  /** Name of the tensor in the files. */
   readonly tensor: string;
   readonly target: CheckpointWeight;
 }
 
 const HEAD = 'lm_head.weight';
-/** Names listed in an error. */
+/** Most names in an error message. */
 const LISTED = 5;
 
 /**
- * Finds the tensor of each weight, and sees to it that nothing is missing, left over or of another shape. Files of the bare backbone, whose
- * names lack the family's prefix, are known too.
+ * Finds the tensor of each weight, and checks that none is missing, left over or of another shape. Also accepts files
+ * of the bare backbone, whose names lack the family's prefix.
  *
- * The head of a model that ties it to the embedding may be in the files: equal, it is passed over; different, the config is changed to an untied
- * head; alone, it is the embedding. That is what transformers 5 does.
+ * When the config ties head and embedding, the files may still have a head. An equal head is ignored; a different one
+ * makes the config untied; a head without an embedding is used as the embedding. transformers 5 does the same.
  *
- * @returns the config that the model is to be built with, and the weights in their order.
- * @throws IlrecError with names and both shapes.
+ * @param caller the public function that error messages name.
+ * @returns the config to build the model with, and the weights in order.
+ * @throws IlrecError with the names and both shapes.
  */
 export async function matchWeights(
   family: ModelFamily,
   given: HuggingFaceConfig,
   reader: CheckpointReader,
   source: string,
+  caller: string,
 ): Promise<{ config: HuggingFaceConfig; matches: WeightMatch[] }> {
   const { entries } = reader;
   const isBare = ![...entries.keys()].some((name) => name.startsWith(family.basePrefix));
@@ -36,24 +38,25 @@ export async function matchWeights(
     isBare && name.startsWith(family.basePrefix) ? name.slice(family.basePrefix.length) : name;
 
   const embedding = family
-    .weights(given, source)
+    .weights(given, source, caller)
     .find(({ layer, weight }) => layer === 'embed_tokens' && weight === 'weight') as CheckpointWeight;
   const embeddingTensor = nameOf(embedding.name);
-  const isTied = !family.weights(given, source).some(({ name }) => name === HEAD);
+  const isTied = !family.weights(given, source, caller).some(({ name }) => name === HEAD);
   let config = given;
   if (isTied && entries.has(HEAD) && entries.has(embeddingTensor) && !(await areEqual(reader, HEAD, embeddingTensor))) {
     config = { ...given, tie_word_embeddings: false };
   }
   const headIsEmbedding = isTied && entries.has(HEAD) && !entries.has(embeddingTensor);
 
-  const matches = family.weights(config, source).map((target) => ({
+  const matches = family.weights(config, source, caller).map((target) => ({
     tensor: headIsEmbedding && target.name === embedding.name ? HEAD : nameOf(target.name),
     target,
   }));
   const missing = matches.filter(({ tensor }) => !entries.has(tensor)).map(({ tensor }) => tensor);
   if (missing.length > 0) {
     throw new IlrecError(
-      `loadPretrained: ${source} must hold every tensor of ${family.architecture}, got none of ${listed(missing)}; use a complete copy of the checkpoint and its own config.json`,
+      `${caller}: ${source} must hold every tensor of ${family.architecture}, got none of ${listed(missing)}; ` +
+        'use a complete copy of the checkpoint and its own config.json',
     );
   }
   const expected = new Set(matches.map(({ tensor }) => tensor));
@@ -62,14 +65,16 @@ export async function matchWeights(
   );
   if (left.length > 0) {
     throw new IlrecError(
-      `loadPretrained: ${source} must hold tensors that ${family.architecture} with this config.json has, got ${listed(left)} as well; use the config.json of the same checkpoint`,
+      `${caller}: ${source} must hold only the tensors of ${family.architecture} with this config.json, got ` +
+        `${listed(left)} as well; use the config.json of the same checkpoint`,
     );
   }
   for (const { tensor, target } of matches) {
     const { shape, file } = entries.get(tensor) as { shape: readonly number[]; file: string };
     if (shape.length !== target.shape.length || shape.some((n, i) => n !== target.shape[i])) {
       throw new IlrecError(
-        `loadPretrained: config.json of ${source} says that "${tensor}" is [${target.shape.join(', ')}], got [${shape.join(', ')}] in ${file}; use the config.json of the same checkpoint`,
+        `${caller}: config.json of ${source} says that "${tensor}" is [${target.shape.join(', ')}], got ` +
+          `[${shape.join(', ')}] in ${file}; use the config.json of the same checkpoint`,
       );
     }
   }

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ownKernel } from '../ops/own_kernel';
 
-/** Numbers held per value of [B, T, D], of queries [B, T, H * F], of keys [B, T, K * F], of the MLP [B, T, I], of scores [B, H, T, T] and of the mask [T, T]. */
+/**
+ * Values in memory per value of: hidden states [B, T, D], queries [B, T, H * F], keys [B, T, K * F], the MLP [B, T, I],
+ * scores [B, H, T, T] and the mask [T, T].
+ */
 export interface BlockCoefficients {
   readonly hidden: number;
   readonly queries: number;
@@ -9,41 +12,47 @@ export interface BlockCoefficients {
   readonly inner: number;
   readonly scores: number;
   readonly mask: number;
-  /** Per number of the kernels that are joined into one product, see src/layers/projection.ts. */
+  /** Per value of kernels that are concatenated into one product, see src/layers/projection.ts. */
   readonly joined: number;
-  /** Per value of the products of kernels that are too large to be joined. */
+  /** Per value of the products of kernels too large to be concatenated. */
   readonly separate: number;
-  /** Per number of all kernels. */
+  /** Per value of all kernels. */
   readonly kernels: number;
 }
 
-/** Values of [P, V]: of plain cross-entropy, of ILRec's terms, and for each layer of S. */
+/** Values in memory per logit of [P, V]: for plain cross-entropy, for ILRec's terms, and for each layer of S. */
 export interface LogitCoefficients {
   readonly crossEntropy: number;
   readonly ilrec: number;
   readonly perLayer: number;
 }
 
-/** Values of [P, tile] and of the head's part in it, [tile, D], in each pass over a vocabulary that is read tile by tile. */
+/**
+ * Values in memory per value of [P, tile], and of the head's tile [tile, D], in each pass over a vocabulary that is
+ * read in tiles.
+ */
 export interface TileCoefficients {
   readonly read: LogitCoefficients & { readonly head: number };
-  /** Of rows with many negatives, once more. */
+  /** The second pass, over rows with many negatives. */
   readonly again: { readonly perLogit: number; readonly head: number };
-  /** Where the gradient of a trained head is made. */
+  /** The pass that makes the gradient of a trained head. */
   readonly gradient: LogitCoefficients & { readonly head: number };
 }
 
-/** What a step holds at its peak. */
+/** Memory of a step at its peak. */
 export interface MemoryCoefficients {
-  /** A forward pass, in which only one block's values exist: at its attention, and at its MLP. */
+  /** A forward pass, in which the values of only one block exist: in its attention, and in its MLP. */
   readonly inference: Readonly<Record<'llama' | 'gpt2', readonly BlockCoefficients[]>>;
   readonly llama: BlockCoefficients;
   readonly gpt2: BlockCoefficients;
-  /** Added where queries and keys are normalised per head. */
+  /** Added when queries and keys are normalised per head. */
   readonly headNorms: Pick<BlockCoefficients, 'queries' | 'keys'>;
-  /** Share of what blocks hold at the peak that is there when the loss is made. */
+  /** Share of the blocks' peak that is in memory while the loss is computed. */
   readonly forwardShare: number;
-  /** Values that an adapter adds: of [B, T, in], of [B, T, r], of [B, T, out], of its product with those beside it, and on the head of [(1 + S) P, V]. */
+  /**
+   * Values added by an adapter, per value of: [B, T, in], [B, T, r], [B, T, out], its product concatenated with its
+   * neighbours, and on the head [(1 + S) P, V].
+   */
   readonly lora: {
     readonly inputs: number;
     readonly rank: number;
@@ -51,11 +60,11 @@ export interface MemoryCoefficients {
     readonly joined: number;
     readonly logits: number;
   };
-  /** Of a loss that makes all logits at once. */
+  /** A loss that makes all logits at once. */
   readonly logits: LogitCoefficients;
-  /** Of a loss that reads the vocabulary tile by tile. */
+  /** A loss that reads the vocabulary in tiles. */
   readonly tiles: TileCoefficients;
-  /** Copies of the head's gradient [V, D] beside the gradient itself; a tied embedding adds two of them up. */
+  /** Copies of the head's gradient [V, D] beside the gradient itself; a tied embedding sums two of them. */
   readonly headCopies: Readonly<
     Record<'crossEntropy' | 'ilrec' | 'streamed', { readonly tied: number; readonly untied: number }>
   >;
@@ -64,10 +73,12 @@ export interface MemoryCoefficients {
 /** Added by dropout. */
 export const DROPOUT: Pick<BlockCoefficients, 'hidden' | 'scores'> = { hidden: 6, scores: 3 };
 
-/** Of a loss that makes all logits at once, while it does: what counts where they outweigh the rest of the step, as on TensorFlow, where they may be many. */
+/**
+ * A loss that makes all logits at once, while it makes them. It is the peak when logits outweigh the rest of the step.
+ */
 export const LOGITS_WHILE_MADE: LogitCoefficients = { crossEntropy: 7, ilrec: 27.5, perLayer: 3 };
 
-/** Values of [B, T, D] that a checkpointed block keeps: its input and that input's gradient. */
+/** Values of [B, T, D] kept per checkpointed block: its input and the gradient of its input. */
 export const CHECKPOINTED = 2;
 
 const NOTHING: BlockCoefficients = {
@@ -82,7 +93,7 @@ const NOTHING: BlockCoefficients = {
   kernels: 0,
 };
 
-/** A prediction at its attention, and GPT-2's at both: the same on all backends. */
+/** Inference in the attention, and in both halves of GPT-2's block; the same on all backends. */
 const ATTENTION: BlockCoefficients = { ...NOTHING, hidden: 1.8, queries: 7.4, keys: 7.9, scores: 3, mask: 1.1 };
 const GPT2_PREDICTION: readonly BlockCoefficients[] = [
   { ...NOTHING, hidden: 14, scores: 3, mask: 1 },
@@ -94,8 +105,10 @@ const PREDICTION: MemoryCoefficients['inference'] = {
 };
 
 /**
- * Fitted by `bench/memory_coefficients.ts`, as all of these, to what the engine holds over shapes of every kind: tfjs keeps the inputs of most ops, as
- * clones, and every gradient until the step ends. Where a clone shares its values, on most backends:
+ * Backends where a clone shares its values, which are most.
+ *
+ * `bench/memory_coefficients.ts` fits these and the following coefficients to the measured peak of many shapes. tfjs
+ * keeps clones of most ops' inputs, and all gradients, until the step ends.
  */
 const SHARED_CLONES: MemoryCoefficients = {
   inference: PREDICTION,
@@ -123,7 +136,7 @@ const SHARED_CLONES: MemoryCoefficients = {
   headCopies: { crossEntropy: { tied: 2, untied: 1 }, ilrec: { tied: 3, untied: 2 }, streamed: { tied: 3, untied: 2 } },
 };
 
-/** Where a clone is a copy, as the stock wasm backend makes it: of each kernel too. */
+/** The stock wasm backend, where a clone is a copy, also of each kernel. */
 const COPIED_CLONES: MemoryCoefficients = {
   inference: PREDICTION,
   llama: {
@@ -150,7 +163,10 @@ const COPIED_CLONES: MemoryCoefficients = {
   headCopies: { crossEntropy: { tied: 4, untied: 3 }, ilrec: { tied: 6, untied: 5 }, streamed: { tied: 4, untied: 3 } },
 };
 
-/** Where clones share their values, and norms, rotations, gates and the loss's tiles have kernels of this package, as on wasm with SIMD. */
+/**
+ * wasm with SIMD: clones share their values, and this package has kernels for norms, rotary embeddings, gates and the
+ * loss's tiles.
+ */
 const FUSED_KERNELS: MemoryCoefficients = {
   inference: {
     llama: [ATTENTION, { ...NOTHING, hidden: 7, queries: 7.6, keys: 7.6, inner: 3, mask: 1.3 }],
@@ -180,14 +196,17 @@ const FUSED_KERNELS: MemoryCoefficients = {
   headCopies: { crossEntropy: { tied: 2, untied: 0 }, ilrec: { tied: 3, untied: 1 }, streamed: { tied: 3, untied: 1 } },
 };
 
-/** The same kernels on TensorFlow, where tfjs's own tiles are cut and an untied head's gradient is held twice. */
+/**
+ * TensorFlow with this package's kernels: tiles are made by tfjs's ops, and an untied head's gradient is in memory
+ * twice.
+ */
 const TENSORFLOW_KERNELS: MemoryCoefficients = {
   ...FUSED_KERNELS,
   tiles: SHARED_CLONES.tiles,
   headCopies: SHARED_CLONES.headCopies,
 };
 
-/** The coefficients of the backend in use; of one that shares clones where none has started. */
+/** The coefficients of the current backend; without a backend, those of one that shares clones. */
 export function memoryCoefficients(): MemoryCoefficients {
   if (!tf.getBackend()) return SHARED_CLONES;
   if (ownKernel('ILRecGate') !== null)

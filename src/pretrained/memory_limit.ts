@@ -1,30 +1,43 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** What a backend can still take. */
+/** Free memory of a backend. */
 export interface MemoryLimit {
-  /** What errors call it. */
+  /** Name in error messages, such as 'the wasm backend'. */
   readonly name: string;
-  /** Bytes left; Infinity where nobody can tell. */
+  /** Free bytes; Infinity when unknown. */
   readonly bytes: number;
-  /** Bytes of the largest tensor; Infinity where there is no such limit. */
+  /** Most bytes of one tensor; Infinity without such a limit. */
   readonly tensorBytes: number;
 }
 
+/** Options of `memoryLimit`. */
 export interface MemoryLimitOptions {
-  /** Bytes that the machine has left, where the caller knows; `nodeMemoryLimit` does. Default Infinity. */
+  /** Free memory of the machine in bytes; `nodeMemoryLimit` passes it. Default Infinity. */
   readonly availableBytes?: number;
-  /** Limits of the WebGPU adapter. Default those of the device that the backend runs on. */
+  /** Limits of the WebGPU adapter. Default those of the backend's device. */
   readonly adapterLimits?: { readonly maxBufferSize: number; readonly maxStorageBufferBindingSize: number };
 }
 
-/** Where the heap of tfjs's WebAssembly module ends: 4,032 MiB, its pages being counted in 32 bits. */
+/** Largest heap of tfjs's WebAssembly module, 4,032 MiB: its addresses have 32 bits. */
 const WASM_HEAP_BYTES = 4032 * 2 ** 20;
 
 /**
- * What a backend has left for tensors. On wasm the heap's end less the tensors there are; on webgpu a tensor is bound as a whole, and above the
- * adapter's limit it reads as zeros; elsewhere the machine's memory.
+ * Returns the memory that a backend has left for tensors.
  *
- * @param backend a name as tfjs knows it. Default the one in use.
+ * - wasm: the largest heap less the existing tensors.
+ * - webgpu: the size of a tensor is limited (a larger one reads as zeros); the free memory is unknown.
+ * - other backends: the free memory of the machine.
+ *
+ * @param backend name of a tfjs backend. Default the current one.
+ * @param options free memory of the machine, and limits of a WebGPU adapter.
+ * @returns free bytes and the largest tensor.
+ * @example
+ * ```ts
+ * import { memoryLimit } from 'tfjs-ilrec';
+ *
+ * const { name, bytes, tensorBytes } = memoryLimit('wasm');
+ * console.log(name, bytes <= 4032 * 2 ** 20, tensorBytes); // the wasm backend true Infinity
+ * ```
  */
 export function memoryLimit(
   backend = tf.getBackend(),
@@ -41,7 +54,7 @@ export function memoryLimit(
         ?.device?.limits;
     const tensorBytes =
       limits === undefined ? Infinity : Math.min(limits.maxBufferSize, limits.maxStorageBufferBindingSize);
-    return { name: 'the webgpu backend', bytes: Infinity, tensorBytes }; // WebGPU does not tell how much memory a device has
+    return { name: 'the webgpu backend', bytes: Infinity, tensorBytes }; // WebGPU does not report a device's memory
   }
   return {
     name: `the ${backend === 'tensorflow' ? 'node' : backend} backend`,

@@ -2,8 +2,22 @@ import { freemem } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import { type MemoryLimit, memoryLimit } from './memory_limit';
 
-/** `memoryLimit` with what the machine, or the container that the process runs in, has left. A GPU's own memory is not looked at. */
+/**
+ * Returns the memory that a backend has left for tensors, within the free memory of the machine or the container. The
+ * memory of a GPU is not measured.
+ *
+ * @param backend name of a tfjs backend. Default the current one.
+ * @returns free bytes and the largest tensor, as `memoryLimit`.
+ * @example
+ * ```ts
+ * import { nodeMemoryLimit } from 'tfjs-ilrec/node';
+ *
+ * const { name, bytes } = nodeMemoryLimit('tensorflow');
+ * console.log(name, bytes > 0, Number.isFinite(bytes)); // the node backend true true
+ * ```
+ */
 export function nodeMemoryLimit(backend = tf.getBackend()): MemoryLimit {
-  const { availableMemory } = process as { availableMemory?: () => number }; // Node 20.13 and later; knows of containers
+  // Node 20.13 and later; respects the limit of a container
+  const { availableMemory } = process as { availableMemory?: () => number };
   return memoryLimit(backend, { availableBytes: availableMemory?.() ?? freemem() });
 }

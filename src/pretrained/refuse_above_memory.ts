@@ -2,39 +2,53 @@ import { IlrecError } from '../errors';
 import { estimateMemory, type MemoryEstimate, type MemoryRequest } from './memory_estimate';
 import { type MemoryLimit, memoryLimit } from './memory_limit';
 
+/** Options of `refuseAboveMemory`. */
 export interface RefuseAboveMemoryOptions {
-  /** What is left now. Default that of the backend in use; `nodeMemoryLimit()` knows of the machine's memory too. */
+  /** Free memory. Default `memoryLimit()`; in Node, `nodeMemoryLimit()` also includes the machine's. */
   readonly limit?: MemoryLimit;
-  /** The function that the error speaks for. Default 'refuseAboveMemory'. */
+  /** The function that error messages name. Default 'refuseAboveMemory'. */
   readonly caller?: string;
 }
 
-/** Rank and targets that are tried where all weights train: what most recipes start with. */
+/** Rank and targets to suggest when all weights train: where most recipes start. */
 const USUAL_LORA = { rank: 8, gpt2: ['c_attn'], llama: ['q_proj', 'v_proj'] };
 
 /**
- * Throws, before anything is allocated, where a model or a training would not fit; the error names the smallest change that would. A `model` in the request
- * is in memory already: its weights take none of what is left.
+ * Throws when a model or its training would not fit into memory, before anything is allocated. The error names the
+ * smallest change that would fit.
  *
- * @returns the estimate, where it fits.
- * @throws IlrecError with the bytes of each part and what would fit: checkpointing, a smaller batch, shorter sequences, adapters, a smaller rank.
+ * A `model` in the request is already in memory, so its weights are not counted again.
+ *
+ * @param request model or config, and the sizes of a step.
+ * @param options the free memory.
+ * @returns the estimate, if it fits.
+ * @throws IlrecError with the bytes of each part, and the first of these changes that fits: gradient checkpointing, a
+ * smaller batch, adapters or a smaller rank, shorter sequences. Also on a request that `estimateMemory` refuses.
+ * @example
+ * ```ts
+ * import { causalLM, refuseAboveMemory } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 100, hiddenSize: 8, numHiddenLayers: 2 });
+ * const { total } = refuseAboveMemory({ model, mode: 'training', batchSize: 4, sequenceLength: 16 });
+ * console.log(total < 10 * 2 ** 20); // true
+ * ```
  */
 export function refuseAboveMemory(
   request: MemoryRequest,
-  { limit: left = memoryLimit(), caller = 'refuseAboveMemory' }: RefuseAboveMemoryOptions = {},
+  { limit: free = memoryLimit(), caller = 'refuseAboveMemory' }: RefuseAboveMemoryOptions = {},
 ): MemoryEstimate {
-  const estimate = estimateMemory(request);
+  const estimate = estimateMemory(request, caller);
   const loaded = request.model === undefined ? 0 : estimateMemory({ model: request.model, mode: 'inference' }).weights;
-  const limit = { ...left, bytes: left.bytes + loaded };
+  const limit = { ...free, bytes: free.bytes + loaded };
   if (fits(estimate, limit)) return estimate;
   const needed =
     estimate.total > limit.bytes
-      ? `${limit.name} has ${readable(limit.bytes)} left, got a need of ${readable(estimate.total)} (${partsOf(estimate)})`
+      ? `${limit.name} has ${readable(limit.bytes)} left, but ${readable(estimate.total)} are needed (${partsOf(estimate)})`
       : `${limit.name} takes tensors of up to ${readable(limit.tensorBytes)}, got one of ${readable(estimate.largestTensor)}`;
   throw new IlrecError(`${caller}: ${needed}; ${wayOut(request, limit)}`);
 }
 
-/** The first change that fits, from those that cost nothing but time to those that change what is learned. */
+/** The first change that fits, from changes that cost only time to changes of what is learned. */
 function wayOut(request: MemoryRequest, limit: MemoryLimit): string {
   const found = changes(request).find((change) => fits(estimateMemory(scaled(request, change)), limit));
   if (found !== undefined) return `${wordsOf(request, found).join(' and ')} would fit`;
@@ -43,7 +57,10 @@ function wayOut(request: MemoryRequest, limit: MemoryLimit): string {
   return `${least}use a smaller checkpoint or a backend with more memory`;
 }
 
-/** Checkpointing, smaller batches, adapters or a smaller rank, and shorter sequences, each with what comes before it. */
+/**
+ * Checkpointing, smaller batches, adapters or a smaller rank, and shorter sequences, each together with those before
+ * it.
+ */
 function changes(request: MemoryRequest): Partial<MemoryRequest>[] {
   const bases = request.mode === 'inference' ? [{}] : trainingBases(request);
   const batches = halvings(request.batchSize).map((batchSize) => ({ batchSize }));
@@ -84,7 +101,7 @@ function wordsOf(
   ];
 }
 
-/** Fewer tokens bring fewer response positions. */
+/** The request with a change; response positions shrink in proportion to the tokens. */
 function scaled(request: MemoryRequest, change: Partial<MemoryRequest>): MemoryRequest {
   const tokens = (request.batchSize ?? 0) * (request.sequenceLength ?? 0);
   const changed = { ...request, ...change };

@@ -1,33 +1,47 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // bundlers skip the import in index.ts
 import { IlrecError } from '../errors';
 import { LMHead, TokenEmbedding } from '../layers';
 import { layersWithin } from '../layers/layers_within';
 import type { Adaptable } from '../layers/projection';
 import { meanRow } from './table_statistics';
 
-/** The layers whose weight has a row per token, by class name. */
+/** Class names of the layers whose weight has a row per token. */
 const VOCABULARY_LAYERS: readonly string[] = [TokenEmbedding.className, LMHead.className];
 
-/** Rows for some tokens: row r is that of token `ids[r]`. */
+/** New rows of embedding and head; row r belongs to token `ids[r]`. */
 export interface VocabularyRows {
-  /** Token ids, ascending or not, each once, [R]. */
+  /** Distinct token ids, in any order, [R]. */
   readonly ids: Int32Array;
-  /** Rows of the embedding, [R * D]. */
+  /** Rows of the embedding, flat [R * D]. */
   readonly embedding: Float32Array;
-  /** Rows of an untied head, [R * D]; default those of the embedding. */
+  /** Rows of an untied head, flat [R * D]. Default those of the embedding. */
   readonly head?: Float32Array;
 }
 
 /**
- * Gives a model of ILRec's layers a larger vocabulary. Rows that are not given are the mean of the old ones: zeros would have a logit of 0, which
- * may be above all others.
+ * Enlarges the vocabulary of a model of this package. New rows that are not given are the mean of the old rows: rows of
+ * zeros would have a logit of 0, which may exceed all others.
  *
- * Where the vocabulary is already as large, the rows are written into the model, and it is returned. Else a new model with the same layer names
- * takes over the weights and the old one is disposed; compile it again. At no time is there a second copy of more than the vocabulary's tables.
+ * With an unchanged size, the rows are written into the model, which is returned. Otherwise a new model with the same
+ * layer names takes over the weights, and the old model is disposed; compile the new one. Only the vocabulary's tables
+ * are ever in memory twice.
  *
- * @param vocabSize V of the new model, at least that of the old.
- * @throws IlrecError when the model has no such layer or would shrink, carries an adapter, checkpointing or taps, or rows do not fit.
+ * @param model a model of `causalLM`, `gpt2` or `loadPretrained`.
+ * @param vocabSize V of the new model, at least that of the old one.
+ * @param rows rows of some tokens, new or old. Default none.
+ * @returns the model to use from now on.
+ * @throws IlrecError when the model has no token embedding, would shrink, or has adapters, gradient checkpointing or
+ * taps, or when rows do not fit.
+ * @example
+ * ```ts
+ * import { causalLM, resizeTokenEmbeddings } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 10, hiddenSize: 8, numHiddenLayers: 1 });
+ * const larger = resizeTokenEmbeddings(model, 12);
+ * console.log(larger.outputs[0].shape); // [ null, null, 12 ]
+ * ```
  */
 export function resizeTokenEmbeddings(
   model: tfl.LayersModel,
@@ -58,13 +72,14 @@ export function resizeTokenEmbeddings(
   });
   const old = model.getWeights();
   model.dispose();
-  for (const weight of old) if (!weight.isDisposed) weight.dispose(); // a layer that is used twice keeps its own
+  // model.dispose() leaves the weights of a layer that is used twice
+  for (const weight of old) if (!weight.isDisposed) weight.dispose();
   return renewed;
 }
 
 export type VocabularyLayer = TokenEmbedding | LMHead;
 
-/** The token embedding and the head, if it has weights of its own; also those inside nested models. */
+/** The token embedding and an untied head, also inside nested models. */
 export function vocabularyLayers(model: tfl.LayersModel): VocabularyLayer[] {
   return allLayers(model).filter((layer) => layer instanceof TokenEmbedding || layer instanceof LMHead);
 }
@@ -73,7 +88,7 @@ function allLayers(model: tfl.LayersModel): tfl.layers.Layer[] {
   return [...new Set(model.layers.flatMap(layersWithin))];
 }
 
-/** What adapters, checkpointing and taps put on a model would be lost in a new one. */
+/** Refuses models with adapters, checkpointing or taps, which a new model would not have. */
 function checkBare(model: tfl.LayersModel): void {
   const changed = allLayers(model).find(
     (layer) => Object.hasOwn(layer, 'call') || ((layer as Partial<Adaptable>).projectionDelta ?? null) !== null,
@@ -81,7 +96,8 @@ function checkBare(model: tfl.LayersModel): void {
   const name = Object.hasOwn(model, 'trainableWeights') ? model.name : changed?.name;
   if (name !== undefined) {
     throw new IlrecError(
-      `resizeTokenEmbeddings: the model must carry no adapter, checkpointing or taps, got some on ${name}; resize it first and add them then`,
+      'resizeTokenEmbeddings: the model must have no adapters, gradient checkpointing or taps, got some on ' +
+        `${name}; resize it first, then add them`,
     );
   }
 }
@@ -89,20 +105,23 @@ function checkBare(model: tfl.LayersModel): void {
 function check(layers: readonly VocabularyLayer[], vocabSize: number, rows: VocabularyRows | undefined): void {
   if (!layers.some((layer) => layer instanceof TokenEmbedding)) {
     throw new IlrecError(
-      `resizeTokenEmbeddings: the model must have a layer of class ${TokenEmbedding.className}, got none; build it with causalLM or loadPretrained`,
+      `resizeTokenEmbeddings: the model must have a layer of class ${TokenEmbedding.className}, got none; build ` +
+        'it with causalLM or loadPretrained',
     );
   }
   for (const layer of layers) {
     if (!(Number.isInteger(vocabSize) && vocabSize >= layer.vocabSize)) {
       throw new IlrecError(
-        `resizeTokenEmbeddings: vocabSize must be an integer of at least ${layer.vocabSize}, that of ${layer.name}, got ${vocabSize}; a vocabulary only grows`,
+        `resizeTokenEmbeddings: vocabSize must be an integer of at least ${layer.vocabSize}, that of ` +
+          `${layer.name}, got ${vocabSize}; a vocabulary can only grow`,
       );
     }
     const given = layer instanceof LMHead ? (rows?.head ?? rows?.embedding) : rows?.embedding;
     const wanted = (rows?.ids.length ?? 0) * layer.weight.shape[1];
     if (given !== undefined && given.length !== wanted) {
       throw new IlrecError(
-        `resizeTokenEmbeddings: rows of ${layer.name} must be ${rows?.ids.length} of ${layer.weight.shape[1]} numbers, got ${given.length} numbers in all; make them from the table of this model`,
+        `resizeTokenEmbeddings: rows of ${layer.name} must be ${rows?.ids.length} of ${layer.weight.shape[1]} ` +
+          `values, got ${given.length} values in all; make them from the table of this model`,
       );
     }
   }
@@ -110,15 +129,17 @@ function check(layers: readonly VocabularyLayer[], vocabSize: number, rows: Voca
   const wrong = ids.find((id) => !(id >= 0 && id < vocabSize));
   if (wrong !== undefined)
     throw new IlrecError(
-      `resizeTokenEmbeddings: rows must be of tokens in [0, ${vocabSize}), got ${wrong}; use the tokenizer's vocabSize`,
+      `resizeTokenEmbeddings: rows must belong to tokens in [0, ${vocabSize}), got ${wrong}; use the tokenizer's ` +
+        'vocabSize',
     );
   if (new Set(ids).size !== ids.length)
     throw new IlrecError(
-      `resizeTokenEmbeddings: rows must be of distinct tokens, got ${ids.length - new Set(ids).size} twice; give one row per token`,
+      `resizeTokenEmbeddings: rows must belong to distinct tokens, got ${ids.length - new Set(ids).size} twice; ` +
+        'give one row per token',
     );
 }
 
-/** The table with its new rows, put together from runs of old and of fresh ones, [V, D]. */
+/** The table with its new rows, concatenated from runs of old and new rows, [V, D]. */
 function resizedTable(
   table: tf.Tensor2D,
   vocabSize: number,
@@ -148,13 +169,13 @@ function resizedTable(
   });
 }
 
-/** Hands a tensor over to a variable. */
+/** Writes a tensor into a variable and disposes the tensor. */
 function write(variable: tfl.LayerVariable, value: tf.Tensor): void {
   variable.write(value);
   value.dispose();
 }
 
-/** What tfjs's layers call to make a weight; its types keep it to subclasses. */
+/** `Layer.addWeight`, which is protected in tfjs's types. */
 type AddWeight = (
   this: tfl.layers.Layer,
   name: string,
@@ -164,19 +185,21 @@ type AddWeight = (
   ...rest: unknown[]
 ) => tfl.LayerVariable;
 
-/** The model anew with the vocabulary's layers enlarged; the weights of all others are at once those of the old model, under other variables. */
+/** A new model with enlarged vocabulary layers. Its other weights share their memory with the old model's. */
 function rebuild(model: tfl.LayersModel, vocabSize: number): tfl.LayersModel {
   const config = JSON.parse(JSON.stringify(model.getConfig())) as tf.serialization.ConfigDict;
   enlarge(config, vocabSize);
   const Model = model.constructor as tf.serialization.SerializableConstructor<tfl.LayersModel>;
   const weightOf = new Map(model.weights.map((weight) => [weight.originalName, weight]));
-  // tfjs initialises every weight when it builds a layer: handing out the old ones keeps a large model from being in memory twice.
+  // tfjs initialises every weight when it builds a layer; reusing the old values keeps a large model from being in
+  // memory twice.
   const prototype = tfl.layers.Layer.prototype as unknown as { addWeight: AddWeight };
   const { addWeight } = prototype;
   prototype.addWeight = function (name, shape, dtype, _initializer, ...rest) {
     const apply = (): tf.Tensor => {
       const old = weightOf.get(`${this.name}/${name}`)?.read();
-      return old !== undefined && old.shape.join() === shape.join() ? tf.reshape(old, shape) : tf.zeros(shape, dtype); // a reshaped tensor shares its memory, a clone does not on wasm
+      // a reshaped tensor shares its memory, a clone does not on wasm
+      return old !== undefined && old.shape.join() === shape.join() ? tf.reshape(old, shape) : tf.zeros(shape, dtype);
     };
     return addWeight.call(this, name, shape, dtype, { apply }, ...rest);
   };
@@ -187,7 +210,7 @@ function rebuild(model: tfl.LayersModel, vocabSize: number): tfl.LayersModel {
   }
 }
 
-/** Sets the vocabulary's size wherever one of its layers is described. */
+/** Sets `vocabSize` in the config of every vocabulary layer. */
 function enlarge(config: unknown, vocabSize: number): void {
   if (typeof config !== 'object' || config === null) return;
   const { className, config: inner } = config as { className?: unknown; config?: { vocabSize?: number } };

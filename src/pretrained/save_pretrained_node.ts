@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { writeJsonAtomically } from '../files/atomic_file_node';
+import { unwritable, writeJsonAtomically } from '../files/atomic_file_node';
 import { replaceFolder } from '../files/replace_folder_node';
 import { MAX_FLOAT16, type WrittenType } from '../safetensors/safetensors_types';
 import { writeSafetensors } from '../safetensors/safetensors_writer_node';
@@ -13,50 +13,66 @@ import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import type { TextTokenizer } from '../tokenizers/text_tokenizer';
 import { weightVariable } from './weight_variable';
 
+/** Options of `savePretrained`. */
 export interface SavePretrainedOptions {
+  /** A model of `loadPretrained`, `causalLM` or `gpt2`; adapters must be merged. */
   readonly model: tfl.LayersModel;
-  /** The config that the model was loaded with; `vocab_size` is taken from the model. */
+  /**
+   * The config that the model was loaded with, or `llamaConfigJson(config)` for a model of `causalLM`. `vocab_size` is
+   * taken from the model.
+   */
   readonly config: HuggingFaceConfig;
-  /** Default none. */
+  /** Written as tokenizer.json and tokenizer_config.json. Default none. */
   readonly tokenizer?: TextTokenizer | null;
-  /** Default none. */
+  /** Written as generation_config.json. Default none. */
   readonly generationConfig?: Readonly<Record<string, unknown>> | null;
-  /** Type of the written weights. F16 and BF16 round to the nearest. Default 'F32'. */
+  /** Type of the weights in the file. F16 and BF16 round to the nearest. Default 'F32'. */
   readonly dtype?: WrittenType;
-  /** Bytes of weights in one file. Default 5e9. */
+  /** Most bytes of weights in one file, above 0. Default 5e9. */
   readonly maxShardBytes?: number;
 }
 
 const DTYPE_NAMES: Readonly<Record<WrittenType, string>> = { F32: 'float32', F16: 'float16', BF16: 'bfloat16' };
-/** Names that an earlier checkpoint in the folder may have. */
+/** File names of an earlier checkpoint. */
 const OWN_FILE =
   /^(config|generation_config|tokenizer|tokenizer_config|model\.safetensors\.index)\.json$|^model(-\d+-of-\d+)?\.safetensors$/;
 
 /**
- * Writes a checkpoint that transformers loads with equal logits: config.json, safetensors, and tokenizer and generation config where given. The folder
- * is written aside and renamed. Adapters must be merged before.
+ * Writes a checkpoint that transformers loads with equal logits: config.json, safetensors, and if given tokenizer and
+ * generation config. It writes a temporary folder and renames it, so that an interrupted call leaves the old one.
  *
- * @param folder a new or empty folder, or one that holds an earlier checkpoint and nothing else.
- * @throws IlrecError when the config describes another model, an adapter is not merged, a value is beyond float16's range, or the folder holds other files.
+ * @param folder a new or empty folder, or one with an earlier checkpoint and nothing else.
+ * @param options the model, its config, and what else to write.
+ * @throws IlrecError when the config describes another model, an adapter is not merged, a value exceeds float16's
+ * range, an option is out of range, or the folder has other files or is not writable.
+ * @example
+ * ```ts
+ * import { causalLM, llamaConfigJson } from 'tfjs-ilrec';
+ * import { loadPretrained, savePretrained } from 'tfjs-ilrec/node';
+ *
+ * const config = { vocabSize: 100, hiddenSize: 8, numHiddenLayers: 1 };
+ * await savePretrained('my-checkpoint', { model: causalLM(config), config: llamaConfigJson(config) });
+ * console.log((await loadPretrained('my-checkpoint')).config.hidden_size); // 8
+ * ```
  */
-export async function savePretrained(
-  folder: string,
-  {
+export async function savePretrained(folder: string, options: SavePretrainedOptions): Promise<void> {
+  const {
     model,
     config,
     tokenizer = null,
     generationConfig = null,
     dtype = 'F32',
     maxShardBytes = 5e9,
-  }: SavePretrainedOptions,
-): Promise<void> {
+  } = options ?? {};
+  if (model == null || config == null)
+    throw new IlrecError('savePretrained: model and config must be given, got none; use those of loadPretrained');
   if (!(dtype in DTYPE_NAMES))
     throw new IlrecError(
       `savePretrained: dtype must be one of ${Object.keys(DTYPE_NAMES).join(', ')}, got ${String(dtype)}`,
     );
   if (!(maxShardBytes > 0)) throw new IlrecError(`savePretrained: maxShardBytes must be above 0, got ${maxShardBytes}`);
   await refuseOtherFiles(folder);
-  const family = familyOf(config, folder);
+  const family = familyOf(config, folder, 'savePretrained');
   const embedding = model.layers.find(({ name }) => name === 'embed_tokens')?.weights[0]?.shape;
   const written = {
     ...config,
@@ -64,34 +80,40 @@ export async function savePretrained(
     architectures: [family.architecture],
     ['dtype' in config ? 'dtype' : 'torch_dtype']: DTYPE_NAMES[dtype],
   };
-  const targets = family.weights(written, folder);
+  const targets = family.weights(written, folder, 'savePretrained');
   refuseOtherModel(model, targets);
 
-  await replaceFolder(folder, async (aside) => {
+  const write = async (temporary: string): Promise<void> => {
     const tensors = targets.map((target) => ({
       name: target.name,
       shape: target.shape,
       read: () => valuesOf(model, target, dtype),
     }));
-    await writeSafetensors(aside, tensors, { dtype, maxShardBytes });
-    await writeJsonAtomically(join(aside, 'config.json'), written);
-    if (generationConfig !== null) await writeJsonAtomically(join(aside, 'generation_config.json'), generationConfig);
+    await writeSafetensors(temporary, tensors, { dtype, maxShardBytes });
+    const writeJson = async (name: string, value: unknown): Promise<void> =>
+      await writeJsonAtomically(join(temporary, name), value, 'savePretrained');
+    await writeJson('config.json', written);
+    if (generationConfig !== null) await writeJson('generation_config.json', generationConfig);
     if (tokenizer !== null) {
       const json = tokenizer.toJSON();
-      await writeJsonAtomically(join(aside, 'tokenizer.json'), json.tokenizer);
-      await writeJsonAtomically(join(aside, 'tokenizer_config.json'), json.config);
+      await writeJson('tokenizer.json', json.tokenizer);
+      await writeJson('tokenizer_config.json', json.config);
     }
+  };
+  await replaceFolder(folder, write).catch((error: unknown) => {
+    throw unwritable(folder, error, 'savePretrained');
   });
 }
 
-/** Values of a weight as the checkpoint lays them out. */
+/** Values of a weight in the layout of the checkpoint. */
 async function valuesOf(model: tfl.LayersModel, target: CheckpointWeight, dtype: WrittenType): Promise<Float32Array> {
   const data = (await weightVariable(model, target).read().data()) as Float32Array;
   if (dtype === 'F16') {
     const beyond = data.find((value) => Number.isFinite(value) && Math.abs(value) > MAX_FLOAT16);
     if (beyond !== undefined)
       throw new IlrecError(
-        `savePretrained: float16 holds values up to ${MAX_FLOAT16}, got ${beyond} in "${target.name}"; use dtype 'BF16' or 'F32'`,
+        `savePretrained: float16 holds values up to ${MAX_FLOAT16}, got ${beyond} in "${target.name}"; use dtype ` +
+          "'BF16' or 'F32'",
       );
   }
   if (!target.transposed) return data;
@@ -109,23 +131,27 @@ function refuseOtherModel(model: tfl.LayersModel, targets: readonly CheckpointWe
   const adapted = model.layers.find((layer) => 'projectionDelta' in layer && layer.projectionDelta !== null);
   if (adapted !== undefined)
     throw new IlrecError(
-      `savePretrained: adapters must be merged into the weights or removed, got an active one on "${adapted.name}"; call its merge(), or write it alone with saveAdapter`,
+      'savePretrained: adapters must be merged into the weights or removed, got an active one on ' +
+        `"${adapted.name}"; call its merge(), or write it alone with saveAdapter`,
     );
   const extra = [...found.keys()].find((path) => !expected.has(path));
   if (extra !== undefined)
     throw new IlrecError(
-      `savePretrained: config must describe every weight of the model, got none that has "${extra}"; use the config that the model was loaded with`,
+      `savePretrained: config must describe every weight of the model, got one without "${extra}"; use the ` +
+        'config that the model was loaded with',
     );
   for (const [path, { shape, transposed }] of expected) {
     const own = found.get(path);
     const wanted = transposed ? [...shape].reverse() : shape;
     if (own === undefined)
       throw new IlrecError(
-        `savePretrained: the model must have the weights that config describes, got no "${path}"; use the config that the model was loaded with`,
+        `savePretrained: the model must have the weights that config describes, got no "${path}"; use the config ` +
+          'that the model was loaded with',
       );
     if (own.join() !== wanted.join())
       throw new IlrecError(
-        `savePretrained: config says that "${path}" is [${wanted.join(', ')}], got [${own.join(', ')}] in the model; use the config that the model was loaded with`,
+        `savePretrained: config says that "${path}" is [${wanted.join(', ')}], got [${own.join(', ')}] in the ` +
+          'model; use the config that the model was loaded with',
       );
   }
 }
@@ -139,6 +165,7 @@ async function refuseOtherFiles(folder: string): Promise<void> {
   const other = names.find((name) => !OWN_FILE.test(name));
   if (other !== undefined)
     throw new IlrecError(
-      `savePretrained: ${folder} must be new, empty or an earlier checkpoint, got a folder that holds ${other}; choose another one`,
+      `savePretrained: ${folder} must be new, empty or an earlier checkpoint, got a folder with ${other}; choose ` +
+        'another one',
     );
 }

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Rows looked at together: a table of a large vocabulary is never copied as a whole. */
+/** Rows per step, so that the table of a large vocabulary is never copied as a whole. */
 const ROWS_AT_ONCE = 4096;
 
 /** The mean row of a table [V, D], [1, D]. The caller disposes it. */
@@ -13,7 +13,7 @@ export function meanRow(table: tf.Tensor2D): tf.Tensor2D {
   );
 }
 
-/** The standard deviation of a table's numbers about its mean row, a scalar. The caller disposes it. */
+/** The standard deviation of a table's values around its mean row, a scalar. The caller disposes it. */
 export function deviation(table: tf.Tensor2D, mean: tf.Tensor2D): tf.Scalar {
   return tf.tidy(
     () => tf.sqrt(tf.div(tf.sum(sumOfRows(table, (rows) => tf.square(tf.sub(rows, mean)))), table.size)) as tf.Scalar,

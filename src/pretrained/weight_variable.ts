@@ -1,7 +1,7 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { CheckpointWeight } from '../models/model_family';
 
-/** The variable of a model that a tensor of a checkpoint goes to; the layer's name and the weight's name within it make it out. */
+/** The variable of a weight, found by the names of its layer and of the weight in the layer. */
 export function weightVariable(
   model: tfl.LayersModel,
   { layer, weight }: Pick<CheckpointWeight, 'layer' | 'weight'>,
@@ -12,7 +12,8 @@ export function weightVariable(
     ?.weights.find(({ originalName }) => originalName === path);
   if (variable === undefined)
     throw new Error(
-      `weightVariable: the model must have ${path}, got ${model.weights.map(({ originalName }) => originalName).join(', ')}`,
+      `weightVariable: the model must have ${path}, got ` +
+        `${model.weights.map(({ originalName }) => originalName).join(', ')}`,
     );
   return variable;
 }

@@ -5,11 +5,26 @@ import { initialRows, type InitialRowsOptions } from './initial_rows';
 import type { LcRecLanguage } from './lc_rec_language';
 
 /**
- * Gives a pretrained model the rows for a catalogue's semantic-id tokens, in the embedding and in an untied head.
+ * Adds rows for a catalogue's semantic-id tokens to a pretrained model, in the embedding and in an untied head. See
+ * `initialRows` for their values.
  *
- * @param model of ILRec's layers, not yet compiled; disposed where its vocabulary has to grow.
- * @returns the model to use from here on. Its config's vocab_size is the larger of the old one and the language's.
- * @throws IlrecError as `initialRows` and `resizeTokenEmbeddings` do.
+ * @param model a model of `loadPretrained`, `causalLM` or `gpt2`, not yet compiled. It is disposed when its vocabulary
+ * grows.
+ * @param language the catalogue's language; its tokenizer has the new tokens.
+ * @param options how the rows start.
+ * @returns the model to use from now on; V is the larger of the old V and the language's.
+ * @throws IlrecError when the model has no token embedding, or has adapters, gradient checkpointing or taps, or when
+ * titles are required and missing.
+ * @example
+ * ```ts
+ * import { addItemTokens, causalLM, lcRecLanguage, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 257, specialTokens: ['<eos>'] });
+ * const tokenizer = TextTokenizer.fromJSON(json, { eos_token: '<eos>' });
+ * const language = lcRecLanguage({ tokenizer, semanticIds: [['<a_0>', '<b_0>'], ['<a_0>', '<b_1>']] });
+ * const model = await addItemTokens(causalLM({ vocabSize: 257, hiddenSize: 8, numHiddenLayers: 2 }), language);
+ * console.log(model.outputs[0].shape); // [ null, null, 260 ]
+ * ```
  */
 export async function addItemTokens(
   model: tfl.LayersModel,
@@ -20,7 +35,7 @@ export async function addItemTokens(
   const embedding = layers.find((layer) => layer instanceof TokenEmbedding);
   const head = layers.find((layer) => layer instanceof LMHead);
   const vocabSize = Math.max(language.vocabSize, ...layers.map((layer) => layer.vocabSize));
-  if (embedding === undefined) return resizeTokenEmbeddings(model, vocabSize); // which says what is missing
+  if (embedding === undefined) return resizeTokenEmbeddings(model, vocabSize); // throws: there is no embedding
   const rows = await initialRows(embedding.weight, language, options);
   const headRows = head === undefined ? undefined : await initialRows(head.weight, language, options);
   return resizeTokenEmbeddings(model, vocabSize, { ids: rows.ids, embedding: rows.values, head: headRows?.values });

@@ -1,9 +1,21 @@
 import { type PromptTemplates, parsePromptTemplates } from './templates';
 
-/** The templates of configs/prompts/lc_rec.json. */
+/**
+ * The default templates of `lcRecLanguage`: LC-Rec's five tasks, in text and semantic ids. Equal to
+ * configs/prompts/lc_rec.json.
+ *
+ * @example
+ * ```ts
+ * import { LC_REC_TEMPLATES } from 'tfjs-ilrec';
+ *
+ * const { history, tasks } = LC_REC_TEMPLATES;
+ * console.log(history.empty, Object.keys(tasks).length); // (nothing yet) 5
+ * ```
+ */
 export const LC_REC_TEMPLATES: PromptTemplates = parsePromptTemplates({
   description:
-    'Prompts of text and semantic ids, for the five tasks of LC-Rec. The first template of nextItem asks for recommendations.',
+    'Prompts of text and semantic ids, for the five tasks of LC-Rec. The first template of nextItem asks for ' +
+    'recommendations.',
   format: '{prompt}\nAnswer:\n',
   history: { separator: '\n', empty: '(nothing yet)' },
   tasks: {
@@ -41,10 +53,20 @@ export const LC_REC_TEMPLATES: PromptTemplates = parsePromptTemplates({
   },
 });
 
-/** The templates of configs/prompts/bigrec.json. */
+/**
+ * The default templates of `titleLanguage`: the next item's title, as in BIGRec. Equal to configs/prompts/bigrec.json.
+ *
+ * @example
+ * ```ts
+ * import { TITLE_TEMPLATES } from 'tfjs-ilrec';
+ *
+ * console.log(TITLE_TEMPLATES.tasks.nextItem.templates.length); // 1
+ * ```
+ */
 export const TITLE_TEMPLATES: PromptTemplates = parsePromptTemplates({
   description:
-    'Prompts of titles alone, as in BIGRec: the answer is the title of the next item. A title stands after a line break, where byte-level tokenizers cut it as they would by itself.',
+    'Prompts of titles alone, as in BIGRec: the answer is the title of the next item. A title stands after a ' +
+    'line break, where byte-level tokenizers cut it as they would by itself.',
   format: '{prompt}\nNext:\n',
   history: { separator: '\n', empty: '(nothing yet)' },
   tasks: {

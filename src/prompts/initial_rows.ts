@@ -4,36 +4,57 @@ import { deviation, meanRow } from '../pretrained/table_statistics';
 import { createRandom } from '../random';
 import type { LcRecLanguage } from './lc_rec_language';
 
-/** What a new token's row is the mean of: see `initialRows`. */
+/** Which mean a new token's row starts from; see `initialRows`. */
 export type InitialRowStrategy = 'titles' | 'level' | 'vocabulary';
 
+/** Options of `initialRows` and `addItemTokens`. */
 export interface InitialRowsOptions {
-  /** Default 'titles' where any item has a title, else 'vocabulary'. */
+  /** Default 'titles' if any item has a title, else 'vocabulary'. */
   strategy?: InitialRowStrategy;
-  /** Standard deviation of the noise added, as a share of the standard deviation of the rows' numbers, at least 0: it sets equal means apart. Default 0.1. */
+  /**
+   * Standard deviation of the added noise, as a share of that of the table's values, at least 0. It separates equal
+   * means. Default 0.1.
+   */
   noise?: number;
-  /** Seed of the noise; default 0. */
+  /** Seed of the noise. Default 0. */
   seed?: number;
 }
 
-/** Rows for tokens: row r of `values` is that of token `ids[r]`. */
+/** Rows of an embedding table; row r of `values` belongs to token `ids[r]`. */
 export interface TokenRows {
-  /** [R] */
+  /** Token ids, [R]. */
   readonly ids: Int32Array;
-  /** [R * D] row by row. */
+  /** The rows, flat [R * D]. */
   readonly values: Float32Array;
 }
 
 /**
- * First rows for the semantic-id tokens that a tokenizer did not have, from what the table already knows.
+ * Computes initial rows for the semantic-id tokens that a tokenizer did not have, from the rows of the existing tokens.
  *
- * - `titles`: over the items whose id holds the token, the mean of the items' means of the rows of their titles' tokens; a token of untitled items takes its level's mean.
- * - `level`: the mean of these over the tokens of the same level.
+ * - `titles`: average the rows of each title's tokens, then these means over the items whose semantic id contains the
+ *   token. Tokens of untitled items get the mean of their level.
+ * - `level`: the mean of the `titles` rows over all tokens of a level.
  * - `vocabulary`: the mean of all rows of the table.
  *
- * A mean keeps a new token's logit among the others'; noise lets tokens with equal means part.
- * @param table [V, D] of the tokenizer before the tokens were added: the embedding, or an untied head.
- * @throws IlrecError when titles are wanted and no item has one, or a title holds a token that the table has no row for.
+ * A mean keeps the logit of a new token within the range of the others. Noise separates tokens with equal means.
+ *
+ * @param table embedding or untied head before the tokens were added, [V, D].
+ * @param language the catalogue's language, which has titles and semantic ids.
+ * @param options strategy, noise and seed.
+ * @returns the new tokens and their rows.
+ * @throws IlrecError when noise is below 0, the strategy needs titles and no item has one, or a title has a token
+ * without a row in the table.
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { initialRows, lcRecLanguage, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 257, specialTokens: ['<eos>'] });
+ * const tokenizer = TextTokenizer.fromJSON(json, { eos_token: '<eos>' });
+ * const language = lcRecLanguage({ tokenizer, semanticIds: [['<a_0>']], titles: ['red'] });
+ * const { ids, values } = await initialRows(tf.ones([257, 4]), language, { noise: 0 });
+ * console.log(ids, values); // Int32Array(1) [ 257 ] Float32Array(4) [ 1, 1, 1, 1 ]
+ * ```
  */
 export async function initialRows(
   table: tf.Tensor2D,
@@ -46,9 +67,7 @@ export async function initialRows(
   const titled = titleTokens.some((tokens) => tokens !== null);
   const chosen = strategy ?? (titled ? 'titles' : 'vocabulary');
   if (chosen !== 'vocabulary' && !titled)
-    throw new IlrecError(
-      `initialRows: strategy '${chosen}' must have titles, got none; give titles or take 'vocabulary'`,
-    );
+    throw new IlrecError(`initialRows: strategy '${chosen}' needs titles, got none; give titles or use 'vocabulary'`);
   const added = semanticIdTokens.filter(({ isNew }) => isNew);
   const hiddenSize = table.shape[1];
   const values = new Float32Array(added.length * hiddenSize);
@@ -67,7 +86,7 @@ export async function initialRows(
   return { ids: Int32Array.from(added, ({ id }) => id), values };
 }
 
-/** Mean row [D] and the standard deviation of the table's numbers about it. */
+/** Mean row [D] and the standard deviation of the table's values around it. */
 async function statisticsOf(table: tf.Tensor2D): Promise<{ mean: Float32Array; spread: number }> {
   const mean = meanRow(table);
   const scalar = deviation(table, mean);
@@ -75,7 +94,10 @@ async function statisticsOf(table: tf.Tensor2D): Promise<{ mean: Float32Array; s
   return { mean: row as Float32Array, spread };
 }
 
-/** For each semantic-id token, and each level, the mean row of the titles behind it; absent where no such item has a title. */
+/**
+ * For each semantic-id token and each level, the mean row of its items' titles; absent when none of the items has a
+ * title.
+ */
 async function titleMeans(
   table: tf.Tensor2D,
   language: LcRecLanguage,
@@ -87,9 +109,10 @@ async function titleMeans(
   const highest = [...rowOf.keys()].reduce((a, b) => Math.max(a, b), 0);
   if (highest >= vocabSize)
     throw new IlrecError(
-      `initialRows: the table must have a row for every token of a title, got ${vocabSize} rows and token ${highest}; use the model that the tokenizer belongs to`,
+      `initialRows: the table must have a row for every token of a title, got ${vocabSize} rows and token ` +
+        `${highest}; use the model of this tokenizer`,
     );
-  const gathered = tf.gather(table, Int32Array.from(rowOf.keys())); // [distinct, D]: far fewer than V
+  const gathered = tf.gather(table, Int32Array.from(rowOf.keys())); // [distinct, D], far fewer rows than V
   const rows = await gathered.data().finally(() => gathered.dispose());
 
   const sums = new Map<number, { sum: Float64Array; count: number }>();

@@ -11,64 +11,80 @@ export interface PromptExample {
   readonly response: Int32Array;
 }
 
-/** The examples of one epoch, written when asked for. */
+/** The examples of one epoch; each is written when it is read. */
 export interface PromptExamples {
+  /** Number of examples. */
   readonly length: number;
-  /** Tokens of an example's prompt and response together. */
+  /** Number of tokens of prompt and response together. */
   lengthOf(index: number): number;
+  /** The example, index in [0, length). */
   at(index: number): PromptExample;
 }
 
+/** Options of `ItemLanguage.examples`. */
 export interface ExampleOptions {
-  /** Newest items of a history that are shown; default the language's. */
+  /** Most items of a history that a prompt shows, the newest. Default the language's. */
   maxHistory?: number;
-  /** Share of each task's examples that an epoch draws, in place of the templates' weights; tasks left out keep theirs. */
+  /** Share of each task's examples that an epoch draws. Default the weights in the templates. */
   tasks?: Readonly<Partial<Record<TaskName, number>>>;
-  /** Items that a target must have before it; default 1. */
+  /** Least number of items before a target. Default 1. */
   minHistory?: number;
-  /** Together with the epoch decides which examples and templates are drawn. Default 0. */
+  /** Seed of the drawn examples and templates, together with the epoch. Default 0. */
   seed?: number;
-  /** From 0; default 0. */
+  /** Number of the epoch, from 0. Default 0. */
   epoch?: number;
 }
 
-/** How a language model reads and writes items. */
+/** How a language model reads and writes the items of a catalogue. */
 export interface ItemLanguage {
   /** The tokenizer to save with the model. */
   readonly tokenizer: TextTokenizer;
-  /** 1 + the highest token id. */
+  /** V, 1 + the highest token id of the tokenizer. */
   readonly vocabSize: number;
-  /** Padding at the right, which no token before it sees. */
+  /** Token for padding on the right. */
   readonly padTokenId: number;
-  /** The end of a response. */
+  /** Token that ends a response. */
   readonly eosTokenId: number;
-  /** What the model writes for each item, [N]: the sequences of the item trie. Items may share one. */
+  /** Tokens that the model writes for each item, [N]; the input of `buildPrefixTrie`. Items may share a sequence. */
   readonly itemTokens: readonly Int32Array[];
-  /** The distinct tokens of `itemTokens`, ascending: the slice that ILRec's distillation may be confined to. */
+  /** The distinct tokens of `itemTokens`, ascending. ILRec's distillation can be restricted to them. */
   readonly responseTokens: readonly number[];
-  /** Tokens that ask for the item after a history (oldest first, may be empty); `historyOf` remembers it. */
+  /**
+   * Tokens of the prompt for the next item after a history (oldest first, may be empty). `historyOf` remembers the
+   * history.
+   */
   readonly prompt: (history: ArrayLike<number>) => Int32Array;
-  /** The history that a prompt for an item shows, where it was made lately by `prompt` or an example; else null. */
+  /** The history shown by a recent prompt of `prompt` or of an example; null when it is not remembered. */
   readonly historyOf: (prompt: Int32Array) => readonly number[] | null;
-  /** @throws IlrecError when there is no example, or an item is not in the catalogue. */
+  /**
+   * The training examples of an epoch.
+   *
+   * @throws IlrecError when there is none, an item is not in the catalogue, or an option is out of range.
+   */
   readonly examples: (sequences: readonly ArrayLike<number>[], options?: ExampleOptions) => PromptExamples;
 }
 
-/** Options that both languages share. */
+/** Options of both languages. */
 export interface LanguageOptions {
-  /** The checkpoint's own. */
+  /** The checkpoint's tokenizer. */
   tokenizer: TextTokenizer;
-  /** Newest items of a history that a prompt shows; default 20. */
+  /** Most items of a history that a prompt shows, the newest. Default 20. */
   maxHistory?: number;
-  /** Most tokens of a prompt; a history loses its oldest items until it fits. The model's window must hold the response too. Default no limit. */
+  /**
+   * Most tokens of a prompt; the oldest items of a history are dropped until it fits. Leave room for the response in
+   * the model's window. Default no limit.
+   */
   maxPromptTokens?: number;
-  /** Tokens of a title; what comes after is cut off. Default no limit. */
+  /** Most tokens of a title; longer titles are cut. Default no limit. */
   maxTitleTokens?: number;
-  /** The end of a response; default the tokenizer's end-of-sequence token. */
+  /** Token that ends a response. Default the tokenizer's end-of-sequence token. */
   eosTokenId?: number;
-  /** Written before every prompt; default the start token if the tokenizer puts it before texts. null: none. */
+  /**
+   * Token before every prompt, null for none. Default the tokenizer's begin-of-sequence token, if the tokenizer adds
+   * one to texts.
+   */
   bosTokenId?: number | null;
-  /** Prompts that `historyOf` knows; the oldest are forgotten. Default 65,536. */
+  /** Number of prompts whose histories `historyOf` remembers. Default 65,536. */
   rememberedPrompts?: number;
 }
 
@@ -80,7 +96,7 @@ interface LanguageParts extends LanguageOptions {
   eosTokenId: number;
 }
 
-/** The language of given names; `lcRecLanguage` and `titleLanguage` decide what these are. */
+/** Makes a language from the names of the items, which `lcRecLanguage` and `titleLanguage` choose. */
 export function createLanguage(parts: LanguageParts): ItemLanguage {
   const {
     caller,
@@ -150,7 +166,8 @@ export function createLanguage(parts: LanguageParts): ItemLanguage {
       });
       if (drawn.length === 0)
         throw new IlrecError(
-          `${caller}: there must be at least one example, got none; give users with two items or more, or tasks a weight above 0`,
+          `${caller}: there must be at least one example, got none; give users with at least two items, or a ` +
+            'task a weight above 0',
         );
       const subjectOf = (index: number): { history: readonly number[]; item: number; response: Int32Array } => {
         const { task, sequence, at, template } = drawn[index];
@@ -180,7 +197,17 @@ export function createLanguage(parts: LanguageParts): ItemLanguage {
   };
 }
 
-/** The tokenizer's own end of a sequence unless another is given. @throws IlrecError when there is none. */
+/** @throws IlrecError when there is no tokenizer. */
+export function checkTokenizer(caller: string, options: Partial<LanguageOptions> | undefined): void {
+  const tokenizer: unknown = options?.tokenizer;
+  if (typeof tokenizer !== 'object' || tokenizer === null || !('encode' in tokenizer))
+    throw new IlrecError(
+      `${caller}: tokenizer must be a TextTokenizer, got ${tokenizer === null ? 'null' : typeof tokenizer}; use ` +
+        'a checkpoint with tokenizer.json, or TextTokenizer.fromJSON',
+    );
+}
+
+/** The end token: the given one, or the tokenizer's. @throws IlrecError when there is none. */
 export function endToken(
   caller: string,
   { tokenizer, eosTokenId = tokenizer.eosTokenId ?? undefined }: LanguageOptions,
@@ -190,7 +217,8 @@ export function endToken(
     !(Number.isInteger(eosTokenId) && eosTokenId >= 0 && eosTokenId < tokenizer.vocabSize)
   ) {
     throw new IlrecError(
-      `${caller}: responses must end with a token of the tokenizer, got ${eosTokenId === undefined ? 'none' : eosTokenId}; set eosTokenId below ${tokenizer.vocabSize}`,
+      `${caller}: responses must end with a token of the tokenizer, got ` +
+        `${eosTokenId === undefined ? 'none' : eosTokenId}; set eosTokenId below ${tokenizer.vocabSize}`,
     );
   }
   return eosTokenId;
@@ -201,7 +229,7 @@ function startTokens(caller: string, { tokenizer, bosTokenId }: LanguageOptions)
   if (bosTokenId !== undefined) {
     if (!(Number.isInteger(bosTokenId) && bosTokenId >= 0 && bosTokenId < tokenizer.vocabSize)) {
       throw new IlrecError(
-        `${caller}: bosTokenId must be a token in [0, ${tokenizer.vocabSize}), got ${bosTokenId}; null writes none`,
+        `${caller}: bosTokenId must be a token in [0, ${tokenizer.vocabSize}), got ${bosTokenId}; use null for none`,
       );
     }
     return Int32Array.of(bosTokenId);
@@ -215,7 +243,8 @@ function checkItems(caller: string, sequences: readonly ArrayLike<number>[], num
     for (let i = 0; i < items.length; i++) {
       if (!(Number.isInteger(items[i]) && items[i] >= 0 && items[i] < numItems)) {
         throw new IlrecError(
-          `${caller}: items must be integers in [0, ${numItems}), got ${items[i]} at ${i} of sequence ${sequence}; use item numbers of the catalogue`,
+          `${caller}: items must be integers in [0, ${numItems}), got ${items[i]} at ${i} of sequence ` +
+            `${sequence}; use item numbers of the catalogue`,
         );
       }
     }

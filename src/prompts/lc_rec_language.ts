@@ -2,52 +2,75 @@ import { IlrecError } from '../errors';
 import type { TextTokenizer } from '../tokenizers/text_tokenizer';
 import { encodeTitles } from '../tokenizers/item_titles';
 import { LC_REC_TEMPLATES } from './default_templates';
-import { createLanguage, endToken, type ItemLanguage, type LanguageOptions } from './item_language';
+import { checkTokenizer, createLanguage, endToken, type ItemLanguage, type LanguageOptions } from './item_language';
 import { type PromptTemplates, type PromptTemplatesInput, parsePromptTemplates } from './templates';
 
 /** A token of a semantic id. */
 export interface SemanticIdToken {
   readonly token: string;
   readonly id: number;
-  /** The first level that it is seen at, from 0. */
+  /** Lowest level at which it occurs, from 0. */
   readonly level: number;
-  /** Whether the tokenizer did not have it, so that the embedding table needs a row for it. */
+  /** Whether it is new to the tokenizer, so that the embedding needs a row for it. */
   readonly isNew: boolean;
 }
 
+/** A language of semantic ids in text. */
 export interface LcRecLanguage extends ItemLanguage {
-  /** The tokens of all semantic ids, by level in the order of the items. */
+  /** The tokens of all semantic ids, ordered by level, then by first occurrence in the catalogue. */
   readonly semanticIdTokens: readonly SemanticIdToken[];
-  /** Tokens of each item's title, null where it has none, [N]. */
+  /** Tokens of each item's title, null for an item without one, [N]. */
   readonly titleTokens: readonly (Int32Array | null)[];
-  /** The semantic id of each item as token ids, without an end, [N]. */
+  /** Token ids of each item's semantic id, without end token, [N]. */
   readonly semanticIds: readonly Int32Array[];
 }
 
+/** Options of `lcRecLanguage`. */
 export interface LcRecLanguageOptions extends LanguageOptions {
-  /** Per item its tokens, coarse to fine, such as ['<a_3>', '<b_7>']; items may share one. */
+  /** Tokens of each item, coarse to fine, such as ['<a_3>', '<b_7>'], [N]. Items may share an id. */
   semanticIds: readonly (readonly string[])[];
-  /** Per item its title; without one an item takes no part in tasks about titles, and its id stands in histories of titles. Default none at all. */
+  /**
+   * Title of each item, [N]. An item without one has no examples about titles, and appears as its id in histories of
+   * titles. Default none.
+   */
   titles?: readonly (string | null | undefined)[];
-  /** Checked templates, or what a file of templates holds. Default `LC_REC_TEMPLATES`. */
+  /** Templates of `parsePromptTemplates`, or the content of a templates file. Default `LC_REC_TEMPLATES`. */
   templates?: PromptTemplates | PromptTemplatesInput;
 }
 
 /**
- * Items named by the tokens of their semantic ids, which are added to a text tokenizer, in prompts of text and ids
- * (LC-Rec, Zheng et al., arXiv 2311.09049). `addItemTokens` gives the model the rows for them.
+ * Makes a language that names items by semantic ids inside text (LC-Rec, Zheng et al., arXiv 2311.09049). The tokens of
+ * the ids are added to the tokenizer; `addItemTokens` adds their rows to the model.
  *
- * An id ends where its tokens end; only where one id begins another do all end with the end token, so that the model can choose the shorter.
- * A training response always ends with it.
- * @throws IlrecError when an item has no id or titles differ from them in number, when there is no end token, or templates break their rules.
+ * If one id is a prefix of another, every item's tokens end with the end token, so that the model can choose the
+ * shorter id. Training responses always end with it.
+ *
+ * @param options tokenizer, semantic ids, titles and templates.
+ * @returns the language: tokenizer, item tokens, prompts and training examples.
+ * @throws IlrecError when there is no tokenizer or end token, an item has no semantic id, the number of titles differs,
+ * the templates are not valid, or an option is out of range.
+ * @example
+ * ```ts
+ * import { lcRecLanguage, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 257, specialTokens: ['<eos>'] });
+ * const tokenizer = TextTokenizer.fromJSON(json, { eos_token: '<eos>' });
+ * const semanticIds = [['<a_0>', '<b_0>'], ['<a_0>', '<b_1>']];
+ * const language = lcRecLanguage({ tokenizer, semanticIds });
+ * console.log(language.itemTokens); // [ Int32Array(2) [ 257, 258 ], Int32Array(2) [ 257, 259 ] ]
+ * console.log(language.tokenizer.decode(language.prompt([1])).includes('<a_0><b_1>')); // true
+ * ```
  */
 export function lcRecLanguage(options: LcRecLanguageOptions): LcRecLanguage {
   const caller = 'lcRecLanguage';
-  const { semanticIds, titles = semanticIds.map(() => null), maxTitleTokens, templates = LC_REC_TEMPLATES } = options;
+  checkTokenizer(caller, options);
+  const { semanticIds = [], titles = semanticIds.map(() => null) } = options;
+  const { maxTitleTokens, templates = LC_REC_TEMPLATES } = options;
   const levelOf = levelsOf(semanticIds);
   if (titles.length !== semanticIds.length) {
     throw new IlrecError(
-      `${caller}: titles must be one per semantic id, got ${titles.length} for ${semanticIds.length}; write null for an item without a title`,
+      `${caller}: titles must have one entry per semantic id, got ${titles.length} for ${semanticIds.length}; ` +
+        'use null for an item without a title',
     );
   }
   const tokenizer = options.tokenizer.addTokens([...levelOf.keys()]);
@@ -60,7 +83,7 @@ export function lcRecLanguage(options: LcRecLanguageOptions): LcRecLanguage {
     caller,
     tokenizer,
     eosTokenId,
-    templates: parsePromptTemplates(templates),
+    templates: parsePromptTemplates(templates, 'templates', caller),
     names: { id: ids, title: titleTokens },
     itemTokens: hasPrefix(semanticIds) ? ids.map((tokens) => Int32Array.of(...tokens, eosTokenId)) : ids,
   });
@@ -81,14 +104,15 @@ function isKnown(tokenizer: TextTokenizer, token: string): boolean {
   return (tokenizer.tokenToId(token) ?? null) !== null;
 }
 
-/** The first level of each token, by level in the order of the items. */
+/** The lowest level of each token, ordered by level, then by first occurrence. */
 function levelsOf(semanticIds: readonly (readonly string[])[]): Map<string, number> {
   if (semanticIds.length === 0)
     throw new IlrecError('lcRecLanguage: there must be at least one item, got none; give one semantic id per item');
   semanticIds.forEach((tokens, item) => {
     if (tokens.length === 0 || tokens.includes(''))
       throw new IlrecError(
-        `lcRecLanguage: an item must have at least one token, none of them empty, got ${JSON.stringify(tokens)} for item ${item}; give it a semantic id`,
+        'lcRecLanguage: a semantic id must have at least one token and no empty one, got ' +
+          `${JSON.stringify(tokens)} for item ${item}`,
       );
   });
   const levels = new Map<string, number>();
@@ -100,7 +124,7 @@ function levelsOf(semanticIds: readonly (readonly string[])[]): Map<string, numb
   return levels;
 }
 
-/** Whether an id is the beginning of another one. */
+/** Whether an id is a prefix of another. */
 function hasPrefix(semanticIds: readonly (readonly string[])[]): boolean {
   const whole = new Set(semanticIds.map((tokens) => JSON.stringify(tokens)));
   return semanticIds.some((tokens) =>

@@ -2,41 +2,42 @@ import { IlrecError } from '../errors';
 import type { TextTokenizer } from '../tokenizers/text_tokenizer';
 import { type PromptTemplates, type TaskName, TASK_NAMES, TASKS, templateParts } from './templates';
 
-/** What prompts call each item. */
+/** The names of the items in prompts. */
 export interface ItemNames {
-  /** Tokens of the items' ids, [N]; null where the language has none. */
+  /** Tokens of the items' ids, [N]; null when the language has no ids. */
   readonly id: readonly Int32Array[] | null;
-  /** Tokens of the items' titles, without an end, [N]; null for an item without one. */
+  /** Tokens of the items' titles, without end token, [N]; null for an item without title. */
   readonly title: readonly (Int32Array | null)[];
 }
 
 export interface PromptWriterOptions {
-  /** The function that users called, for errors. */
+  /** The public function that error messages name. */
   caller: string;
   tokenizer: TextTokenizer;
   templates: PromptTemplates;
   names: ItemNames;
   /** Tokens before every prompt. */
   startTokens: Int32Array;
-  /** Newest items of a history that are shown. */
+  /** Most items of a history that are shown, the newest. */
   maxHistory: number;
-  /** Tokens of a prompt; a history loses its oldest items until it fits. */
+  /** Most tokens of a prompt; the oldest items of a history are dropped until it fits. */
   maxPromptTokens: number;
 }
 
-/** What a prompt is about. */
+/** The subject of a prompt. */
 export interface PromptSubject {
-  /** Items shown, oldest first; none for prompts about an item. */
+  /** Items shown, oldest first; empty for prompts about one item. */
   readonly history: readonly number[];
-  /** The item in question; -1 where there is none. */
+  /** The item of a prompt about one item; else -1. */
   readonly item: number;
 }
 
 type Part = Int32Array | 'history:id' | 'history:title' | 'id' | 'title';
 
 /**
- * Puts token pieces together: a template's text and each name are encoded apart and once, so that a name has the same tokens everywhere
- * and a prompt costs a copy. A tokenizer that puts a space before every text (Llama 2) puts one before every piece.
+ * Writes prompts by concatenating token sequences. The texts of the templates and the names are each encoded once and
+ * alone, so that a name has the same tokens everywhere and writing a prompt is a copy. A tokenizer that adds a space
+ * before every text (Llama 2) adds one before every piece.
  */
 export class PromptWriter {
   private readonly parts: Readonly<Record<TaskName, readonly (readonly Part[])[]>>;
@@ -58,13 +59,14 @@ export class PromptWriter {
     const compile = (task: TaskName): Part[][] => {
       const { templates: texts = [] } = templates.tasks[task] ?? {};
       if (names.id === null && TASKS[task].of === 'item' && texts.length > 0)
-        throw new IlrecError(`${caller}: tasks must be about titles alone, got ${task}; leave it out`);
+        throw new IlrecError(`${caller}: tasks must be about titles only, got ${task}; leave it out`);
       return texts.map((template) =>
         templateParts(template, templates.format).map((part) => {
           if ('text' in part) return tokenizer.encode(part.text);
           if (names.id === null && part.placeholder === 'history:id') {
             throw new IlrecError(
-              `${caller}: templates must call items by their titles, got {history:id} in a template of ${task}; write {history:title}`,
+              `${caller}: templates must name items by their titles, got {history:id} in a template of ${task}; ` +
+                'write {history:title}',
             );
           }
           return part.placeholder;
@@ -75,12 +77,12 @@ export class PromptWriter {
     this.checkLongestNames();
   }
 
-  /** How many templates a task has. */
+  /** Number of templates of a task. */
   numTemplates(task: TaskName): number {
     return this.parts[task].length;
   }
 
-  /** The newest items that a prompt shows: at most `maxHistory`, fewer where their names would make the prompt too long. */
+  /** The newest items that a prompt shows: at most `maxHistory`, fewer if the prompt would be too long. */
   shownHistory(task: TaskName, template: number, history: ArrayLike<number>, maxHistory = Infinity): number[] {
     const { maxPromptTokens } = this.options;
     const shown = Array.prototype.slice.call(
@@ -92,14 +94,18 @@ export class PromptWriter {
     return shown;
   }
 
-  /** Tokens of the prompt that `write` would make. */
+  /** Number of tokens of the prompt that `write` would return. */
   length(task: TaskName, template: number, subject: PromptSubject): number {
     let length = 0;
     this.visit(task, template, subject, (piece) => (length += piece.length));
     return length;
   }
 
-  /** @throws IlrecError when the prompt is empty or longer than `maxPromptTokens`; the constructor has tried the longest names. */
+  /**
+   * The tokens of a prompt.
+   *
+   * @throws IlrecError when it is empty or longer than `maxPromptTokens`; the constructor has tried the longest names.
+   */
   write(task: TaskName, template: number, subject: PromptSubject): Int32Array {
     const { caller, maxPromptTokens } = this.options;
     const length = this.length(task, template, subject);
@@ -118,7 +124,9 @@ export class PromptWriter {
     return prompt;
   }
 
-  /** Writes the prompts of the longest names alone, so that a limit too low is told before training and not in the middle of it. */
+  /**
+   * Writes prompts with only the longest name, so that a limit that is too low fails before training and not during it.
+   */
   private checkLongestNames(): void {
     const { id, title } = this.options.names;
     const longest = (names: readonly (Int32Array | null)[]): number =>
@@ -152,13 +160,14 @@ export class PromptWriter {
     }
   }
 
-  /** An item's title, or its id where it has none or ids are asked for. */
+  /** Tokens of an item's title or id; the id when a title is missing. */
   private nameOf(item: number, kind: 'id' | 'title'): Int32Array {
     const { id, title } = this.options.names;
     const name = (kind === 'title' ? title[item] : null) ?? id?.[item];
     if (name === undefined)
       throw new IlrecError(
-        `${this.options.caller}: items must be integers in [0, ${title.length}), got ${item}; use item numbers of the catalogue`,
+        `${this.options.caller}: items must be integers in [0, ${title.length}), got ${item}; use item numbers ` +
+          'of the catalogue',
       );
     return name;
   }

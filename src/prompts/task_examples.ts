@@ -2,32 +2,33 @@ import { mixSeeds } from '../ops/dropout';
 import { createRandom } from '../random';
 import { type TaskName, TASKS } from './templates';
 
-/** One thing to learn: a task, what it is about, and the template that asks. */
+/** One training example: a task, its subject, and the template of the prompt. */
 export interface TaskExample {
   readonly task: TaskName;
-  /** Of a sequence task which sequence it is, of an item task -1. */
+  /** Index of the sequence in a sequence task, -1 in an item task. */
   readonly sequence: number;
-  /** Of a sequence task the place of the target in it, of an item task the item. */
+  /** Position of the target in the sequence, or the item of an item task. */
   readonly at: number;
+  /** Index of the template. */
   readonly template: number;
 }
 
 export interface DrawOptions {
   sequences: readonly ArrayLike<number>[];
-  /** Whether an item has a title: tasks that show or ask for one need it, [N]. */
+  /** Whether each item has a title, which tasks about titles need, [N]. */
   hasTitle: readonly boolean[];
-  /** Examples of each task that an epoch draws, as a share of all there are, at least 0. */
+  /** Share of each task's examples that an epoch draws, at least 0; above 1 some are drawn more than once. */
   weights: Readonly<Partial<Record<TaskName, number>>>;
   numTemplates(task: TaskName): number;
-  /** Items a target must have before it. */
+  /** Least number of items before a target. */
   minHistory: number;
   seed: number;
   epoch: number;
 }
 
 /**
- * Draws the examples of an epoch, the same number in each. Examples are dealt out in a shuffled order that runs on from epoch to epoch, so that
- * no example comes a second time before all have come once; a weight of 2 deals each twice.
+ * Draws the examples of an epoch; every epoch has the same number. The shuffled order continues from epoch to epoch, so
+ * that no example repeats before all were drawn. A weight of 2 draws each example twice.
  */
 export function drawExamples({
   sequences,
@@ -48,12 +49,12 @@ export function drawExamples({
     let pass = -1;
     let order = new Int32Array(0);
     for (let i = 0; i < count; i++) {
-      const dealt = epoch * count + i; // over all epochs
-      if (Math.floor(dealt / numPlaces) !== pass) {
-        pass = Math.floor(dealt / numPlaces);
+      const drawn = epoch * count + i; // over all epochs
+      if (Math.floor(drawn / numPlaces) !== pass) {
+        pass = Math.floor(drawn / numPlaces);
         order = createRandom(mixSeeds(seed, t, pass)).shuffle(Int32Array.from(all.at.keys()));
       }
-      const place = order[dealt % numPlaces];
+      const place = order[drawn % numPlaces];
       examples.push({
         task,
         sequence: all.sequence[place],
@@ -65,7 +66,7 @@ export function drawExamples({
   return examples;
 }
 
-/** All examples that there are of a task. */
+/** All examples of a task. */
 function placesOf(
   task: TaskName,
   sequences: readonly ArrayLike<number>[],

@@ -2,22 +2,26 @@ import * as z from 'zod';
 import { jsonErrorPlace } from '../files/json_error_place';
 import { IlrecError } from '../errors';
 
-/** What a prompt may show in the place of a name in braces. */
+/** Names in braces that a template may contain; a prompt shows their values. */
 export const PLACEHOLDERS = ['history:id', 'history:title', 'id', 'title'] as const;
 export type Placeholder = (typeof PLACEHOLDERS)[number];
 
-/** What a prompt asks for. `name` is what the language calls an item: its semantic id, or its title where there are no ids. */
+/**
+ * What the response is: `name`, the language's name of an item (its semantic id, or its title in a language without
+ * ids), or `title`.
+ */
 export type ResponseKind = 'name' | 'title';
 
+/** A kind of training example. */
 export interface Task {
-  /** Whether an example is a place in a user's sequence or an item of the catalogue. */
+  /** Whether an example is a position in a user's sequence or an item of the catalogue. */
   readonly of: 'sequence' | 'item';
-  /** What its templates may show; at least one must be there. */
+  /** Placeholders of its templates, which contain at least one. */
   readonly shows: readonly Placeholder[];
   readonly response: ResponseKind;
 }
 
-/** LC-Rec's kinds of training example (Zheng et al., arXiv 2311.09049): the next item, an item's title and id each from the other, and both at once. */
+/** The kinds of training examples of LC-Rec (Zheng et al., arXiv 2311.09049). */
 export const TASKS = {
   nextItem: { of: 'sequence', shows: ['history:id', 'history:title'], response: 'name' },
   nextItemFromTitles: { of: 'sequence', shows: ['history:title'], response: 'name' },
@@ -25,10 +29,11 @@ export const TASKS = {
   idOfTitle: { of: 'item', shows: ['title'], response: 'name' },
   titleOfId: { of: 'item', shows: ['id'], response: 'title' },
 } as const satisfies Record<string, Task>;
+/** Name of a kind of training example. */
 export type TaskName = keyof typeof TASKS;
 export const TASK_NAMES = Object.keys(TASKS) as TaskName[];
 
-/** A piece of a template: text to write as it is, or the name of what comes in its place. */
+/** A piece of a template: literal text, or a placeholder. */
 export type TemplatePart = { readonly text: string } | { readonly placeholder: Placeholder };
 
 const format = z
@@ -49,29 +54,34 @@ function taskSchema(
     if (shown?.length === 0)
       context.addIssue({
         code: 'custom',
-        message: `must show ${shows.map((place) => `{${place}}`).join(' or ')}, got ${JSON.stringify(text)}`,
+        message: `must contain ${shows.map((place) => `{${place}}`).join(' or ')}, got ${JSON.stringify(text)}`,
       });
   });
   return z.strictObject({ weight: z.number().min(0).default(1), templates: z.array(template).min(1) });
 }
 
 const promptTemplatesSchema = z.strictObject({
-  /** Free text: what the file is for. */
+  /** Free text about the file. */
   description: z.string().optional(),
-  /** What stands around every prompt, such as the marks of a chat; the response follows it. */
+  /** Text around every prompt, such as the markers of a chat format; the response follows it. */
   format,
-  /** How the items of a history are strung together. */
+  /** How the items of a history are joined. */
   history: z
     .strictObject({
-      /** Before and after each item. */
+      /** Text before each item. */
       before: z.string().default(''),
+      /** Text after each item. */
       after: z.string().default(''),
+      /** Text between items. */
       separator: z.string().default(', '),
-      /** Written where there is no history. */
+      /** Text for an empty history. */
       empty: z.string().default(''),
     })
     .prefault({}),
-  /** Per task how many of its examples an epoch draws, as a share of all there are, and the templates drawn from. `nextItem`'s first one asks for recommendations. */
+  /**
+   * For each task the share of its examples that an epoch draws, and its templates. The first of `nextItem` asks for
+   * recommendations.
+   */
   tasks: z.strictObject({
     nextItem: taskSchema('nextItem'),
     nextItemFromTitles: taskSchema('nextItemFromTitles').optional(),
@@ -81,28 +91,40 @@ const promptTemplatesSchema = z.strictObject({
   }),
 });
 
-/** Templates as a file holds them. */
+/** The content of a templates file. */
 export type PromptTemplatesInput = z.input<typeof promptTemplatesSchema>;
-/** Templates with every default filled in. */
+/** Checked templates, with defaults. */
 export type PromptTemplates = z.output<typeof promptTemplatesSchema>;
 
 /**
- * Checks templates and fills in the defaults; unknown keys and unknown names in braces are refused. `{{` and `}}` stand for braces.
+ * Checks prompt templates and adds defaults. `{{` and `}}` stand for literal braces.
  *
- * @param value the text of a JSON file, or what it holds.
- * @param source the file's name, for errors.
- * @throws IlrecError that lists everything wrong with it, each by its key.
+ * @param value text of a JSON file, or its parsed content.
+ * @param source name of the file in error messages. Default 'templates'.
+ * @param caller the function that error messages name. Default 'parsePromptTemplates'.
+ * @returns the checked templates.
+ * @throws IlrecError that lists every problem with its key: unknown keys, unknown names in braces, missing
+ * placeholders.
+ * @example
+ * ```ts
+ * import { parsePromptTemplates } from 'tfjs-ilrec';
+ *
+ * const templates = parsePromptTemplates({ tasks: { nextItem: { templates: ['Bought: {history:title}. Next?'] } } });
+ * console.log(templates.tasks.nextItem.weight, templates.format); // 1 {prompt}
+ * ```
  */
-export function parsePromptTemplates(value: unknown, source = 'templates'): PromptTemplates {
-  const parsed = promptTemplatesSchema.safeParse(typeof value === 'string' ? parseJson(value, source) : value);
+export function parsePromptTemplates(
+  value: unknown,
+  source = 'templates',
+  caller = 'parsePromptTemplates',
+): PromptTemplates {
+  const parsed = promptTemplatesSchema.safeParse(typeof value === 'string' ? parseJson(value, source, caller) : value);
   if (!parsed.success)
-    throw new IlrecError(
-      `parsePromptTemplates: ${source} must follow the rules of templates:\n${z.prettifyError(parsed.error)}`,
-    );
+    throw new IlrecError(`${caller}: ${source} must be valid templates:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
 }
 
-/** The parts of a template that has been checked, put into its format. */
+/** The parts of a checked template, inside its format. */
 export function templateParts(template: string, templateFormat: string): TemplatePart[] {
   const [before, after] = templateFormat.split('{prompt}');
   const parts: TemplatePart[] = [];
@@ -119,7 +141,7 @@ export function templateParts(template: string, templateFormat: string): Templat
   return parts;
 }
 
-/** Reports what is wrong with a template's braces; the names in them, or null where something is. */
+/** Reports problems with a template's braces. Returns the names in them, or null when there was a problem. */
 function check(template: string, allowed: readonly Placeholder[], context: z.RefinementCtx): Placeholder[] | null {
   const shown: Placeholder[] = [];
   let wrong = false;
@@ -128,25 +150,25 @@ function check(template: string, allowed: readonly Placeholder[], context: z.Ref
     wrong = true;
   };
   for (const [token, place] of tokensOf(template)) {
-    if (token === '{' || token === '}')
-      report(`must write a brace that is text twice, got ${JSON.stringify(template)}`);
+    if (token === '{' || token === '}') report(`must double a literal brace, got ${JSON.stringify(template)}`);
     else if (place !== undefined && !(allowed as readonly string[]).includes(place)) {
-      report(`may show ${allowed.map((name) => `{${name}}`).join(' or ') || 'nothing'}, got {${place}}`);
+      report(`may contain ${allowed.map((name) => `{${name}}`).join(' or ') || 'nothing'}, got {${place}}`);
     } else if (place !== undefined) shown.push(place as Placeholder);
   }
   return wrong ? null : shown;
 }
 
-/** Doubled braces, names in braces (with the name), single braces and what is between. */
+/** Splits a template into doubled braces, names in braces (with the name), single braces and other text. */
 function* tokensOf(template: string): Generator<readonly [string, string | undefined]> {
   for (const [token, place] of template.matchAll(/\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+/gu)) yield [token, place];
 }
 
-function parseJson(text: string, source: string): unknown {
+function parseJson(text: string, source: string, caller: string): unknown {
   const place = jsonErrorPlace(text);
   if (place !== null) {
     throw new IlrecError(
-      `parsePromptTemplates: ${source} must be JSON, got ${JSON.stringify(place.found)} at line ${place.line}, column ${place.column}; mend it there`,
+      `${caller}: ${source} must be JSON, got ${JSON.stringify(place.found)} at line ${place.line}, column ` +
+        `${place.column}; fix it there`,
     );
   }
   return JSON.parse(text);

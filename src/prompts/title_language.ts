@@ -1,45 +1,70 @@
 import { IlrecError } from '../errors';
 import { encodeTitles, normalizeTitle } from '../tokenizers/item_titles';
 import { TITLE_TEMPLATES } from './default_templates';
-import { createLanguage, endToken, type ItemLanguage, type LanguageOptions } from './item_language';
+import { checkTokenizer, createLanguage, endToken, type ItemLanguage, type LanguageOptions } from './item_language';
 import { type PromptTemplates, type PromptTemplatesInput, parsePromptTemplates } from './templates';
 
+/** A language of titles. */
 export interface TitleLanguage extends ItemLanguage {
-  /** Each item's title as it is written, [N]. */
+  /** Normalized title of each item, [N]. */
   readonly titles: readonly string[];
-  /** Items that the model cannot tell from an earlier one, because their titles have the same tokens. */
+  /** Number of items whose title has the same tokens as that of an earlier item. */
   readonly sharedTitles: number;
 }
 
+/** Options of `titleLanguage`. */
 export interface TitleLanguageOptions extends LanguageOptions {
-  /** Per item its title, in any script; items may share one. */
+  /** Title of each item, in any script, [N]. Items may share a title. */
   titles: readonly (string | null | undefined)[];
-  /** What becomes of items without a title: `refuse` (default) names them in an error, `id` writes "item" and their id. */
+  /**
+   * Items without a title: 'refuse' throws and lists them, 'id' uses "item" and their id as title. Default 'refuse'.
+   */
   untitled?: 'refuse' | 'id';
-  /** Ids for `untitled: 'id'`, [N]; default the item numbers. */
+  /** Ids for `untitled: 'id'`, [N]. Default the item numbers. */
   itemIds?: readonly string[];
-  /** Checked templates, or what a file of templates holds; without {id} and {history:id}. Default `TITLE_TEMPLATES`. */
+  /**
+   * Templates of `parsePromptTemplates`, or the content of a templates file, without {id} and {history:id}. Default
+   * `TITLE_TEMPLATES`.
+   */
   templates?: PromptTemplates | PromptTemplatesInput;
 }
 
-/** Items named in an error. */
+/** Most items listed in an error message. */
 const MOST_NAMED = 5;
 
 /**
- * Items named by their titles: the model writes the title and then the end token, so that no title is the beginning of another
- * (BIGRec, Bao et al., arXiv 2308.08434, with the decoding confined to the catalogue and the loss to the response).
- * Titles are put into one form by `normalizeTitle`; those with equal tokens share a leaf of the trie and are ranked by its tie rule.
+ * Makes a language that names items by their titles (BIGRec, Bao et al., arXiv 2308.08434). Unlike the paper, decoding
+ * is restricted to the catalogue, and the loss to the response.
  *
- * @throws IlrecError naming the items without a title, when there is no end token, or templates break their rules.
+ * The model writes the title and then the end token, so that no item's tokens are a prefix of another's.
+ * `normalizeTitle` normalizes titles. Items with equal tokens share a leaf of the trie and are ranked by its tie rule.
+ *
+ * @param options tokenizer, titles and templates.
+ * @returns the language: item tokens, prompts and training examples.
+ * @throws IlrecError when there is no tokenizer or end token, there is no item, items have no title (the message lists
+ * them), the number of item ids differs, the templates are not valid, or an option is out of range.
+ * @example
+ * ```ts
+ * import { TextTokenizer, titleLanguage, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 257, specialTokens: ['<eos>'] });
+ * const tokenizer = TextTokenizer.fromJSON(json, { eos_token: '<eos>' });
+ * const language = titleLanguage({ tokenizer, titles: ['red lipstick', 'nail polish'] });
+ * console.log(tokenizer.decode(language.itemTokens[1])); // nail polish<eos>
+ * const { prompt, response } = language.examples([[0, 1]]).at(0);
+ * console.log(tokenizer.decode(prompt).includes('red lipstick'), tokenizer.decode(response)); // true nail polish<eos>
+ * ```
  */
 export function titleLanguage(options: TitleLanguageOptions): TitleLanguage {
   const caller = 'titleLanguage';
-  const { tokenizer, titles, untitled = 'refuse', itemIds, maxTitleTokens, templates = TITLE_TEMPLATES } = options;
+  checkTokenizer(caller, options);
+  const { tokenizer, titles = [], untitled = 'refuse', itemIds, maxTitleTokens, templates = TITLE_TEMPLATES } = options;
   if (titles.length === 0)
     throw new IlrecError(`${caller}: there must be at least one item, got none; give one title per item`);
   if (itemIds !== undefined && itemIds.length !== titles.length) {
     throw new IlrecError(
-      `${caller}: itemIds must be one per title, got ${itemIds.length} for ${titles.length}; give both in the order of the catalogue`,
+      `${caller}: itemIds must have one entry per title, got ${itemIds.length} for ${titles.length}; give both ` +
+        'in the order of the catalogue',
     );
   }
   const eosTokenId = endToken(caller, options);
@@ -52,7 +77,8 @@ export function titleLanguage(options: TitleLanguageOptions): TitleLanguage {
         .map((item) => itemIds?.[item] ?? item)
         .join(', ') + (missing.length > MOST_NAMED ? ', ...' : '');
     throw new IlrecError(
-      `${caller}: each item must have a title, got ${missing.length} without: ${named}; give them titles or set untitled to 'id'`,
+      `${caller}: each item must have a title, got ${missing.length} without: ${named}; give them titles or set ` +
+        "untitled to 'id'",
     );
   }
   for (const item of missing) written[item] = normalizeTitle(`item ${itemIds?.[item] ?? item}`);
@@ -63,7 +89,7 @@ export function titleLanguage(options: TitleLanguageOptions): TitleLanguage {
     ...options,
     caller,
     eosTokenId,
-    templates: parsePromptTemplates(templates),
+    templates: parsePromptTemplates(templates, 'templates', caller),
     names: { id: null, title: names },
     itemTokens,
   });

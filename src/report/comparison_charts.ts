@@ -37,7 +37,9 @@ export function lossChart({ methods }: Comparison): Chart {
   const title = 'Training cross-entropy per token';
   return {
     title,
-    note: 'The same quantity for all language models, without the terms of their methods. Nats, mean over response positions.',
+    note:
+      'The same quantity for all language models, without the terms of their methods. Nats, mean over response ' +
+      'positions.',
     svg: lineChart({ title, yLabel: 'cross-entropy', series }),
   };
 }

@@ -6,7 +6,9 @@ import { methodColors } from './method_style';
 const TEXT_COLORS = `svg { --ink-soft: #5c6370; }
 @media (prefers-color-scheme: dark) { svg { --ink-soft: #a0a6b1; } }`;
 
-/** The validation curve as an SVG file that stands alone, for a README; it follows the reader's light or dark scheme. */
+/**
+ * The validation curve as an SVG file that stands alone, for a README; it follows the reader's light or dark scheme.
+ */
 export function curveSvg(comparison: Comparison): string {
   const style = `<style>\n${TEXT_COLORS}\n${methodColors(comparison.methods, 'svg')}\n</style>`;
   return ndcgChart(comparison).svg.replace(/^(<svg[^>]*>)/, `$1${style}`) + '\n';

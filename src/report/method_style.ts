@@ -11,7 +11,9 @@ export function colorOf(name: string): string {
   return `var(--method-${name})`;
 }
 
-/** The colour of a line of a method's own chart: the first in the method's colour, the others in those of the report. */
+/**
+ * The colour of a line of a method's own chart: the first in the method's colour, the others in those of the report.
+ */
 export function lineColor(name: string, line: number): string {
   return line === 0 ? colorOf(name) : `var(--line-${Math.min(line, 3)})`;
 }

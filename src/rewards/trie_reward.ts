@@ -74,7 +74,8 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
     throw new IlrecError(`trieReward: temperature must be above 0, got ${temperature}; 1 is the default`);
   if (scorer.numItems !== trie.numItems) {
     throw new IlrecError(
-      `trieReward: scorer and trie must have the same catalogue, got ${scorer.numItems} items in "${scorer.name}" and ${trie.numItems} in the trie`,
+      `trieReward: scorer and trie must have the same catalogue, got ${scorer.numItems} items in ` +
+        `"${scorer.name}" and ${trie.numItems} in the trie`,
     );
   }
   const maxToken = trie.childToken.reduce((max, token) => Math.max(max, token), 0);
@@ -84,7 +85,8 @@ export function trieReward({ scorer, trie, temperature = 1, separators = [], his
   const planOf = (context: RewardContext): { plan: SumPlan; masses: () => tf.Tensor1D } => {
     if (maxToken >= context.vocabSize)
       throw new IlrecError(
-        `trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}; build trie and model from the same tokenizer`,
+        `trieReward: the trie's tokens must be below the vocabulary size ${context.vocabSize}, got ${maxToken}; ` +
+          'build trie and model from the same tokenizer',
       );
     const walk = walkTrie(trie, context, separatorSet, historyOf);
     const plan = planSums(trie, walk);

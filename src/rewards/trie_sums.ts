@@ -45,7 +45,8 @@ export function planSums(trie: PrefixTrie, { rows, lengths, nodes }: TrieWalk): 
     if (numChildren(node) === 1) certain.push(p);
     else if (node === 0) atRoot.push(p);
     else {
-      const width = 2 ** Math.ceil(Math.log2(itemHigh[node] - terminalHigh[node] + 1)); // one more than the range, for its total
+      // one more than the range, for its total
+      const width = 2 ** Math.ceil(Math.log2(itemHigh[node] - terminalHigh[node] + 1));
       const positions = byWidth.get(width);
       if (positions === undefined) byWidth.set(width, [p]);
       else positions.push(p);

@@ -8,12 +8,15 @@ import { findMethod } from '../methods/registry';
 import { sectionOf, type TrainConfig } from '../methods/train_config';
 import { readRunConfig, type RunManifest } from './run_directory';
 
-/** Refuses to resume on another backend: backends differ in the last digits, so the losses would be those of neither. */
+/**
+ * Refuses to resume on another backend: backends differ in the last digits, so the losses would be those of neither.
+ */
 export function checkSameBackend(out: string, { backend }: RunManifest): void {
   if (backend === tf.getBackend()) return;
   const names = Object.entries(BACKENDS).flatMap(([name, { tfjsName }]) => (tfjsName === backend ? name : []));
   throw new IlrecError(
-    `trainRun: --resume needs the backend that the run at ${out} was started on, ${backend}, got ${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
+    `trainRun: --resume needs the backend that the run at ${out} was started on, ${backend}, got ` +
+      `${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
   );
 }
 
@@ -33,7 +36,8 @@ export async function checkSameRun(
     );
   if (earlier.data.checksum !== prepared.checksum)
     throw new IlrecError(
-      `trainRun: --resume needs the dataset that the run at ${out} was started with, got one with another checksum; choose another --out`,
+      `trainRun: --resume needs the dataset that the run at ${out} was started with, got one with another ` +
+        'checksum; choose another --out',
     );
   const begun = bySection(await readRunConfig(out, methods));
   const asked = bySection(config);
@@ -41,7 +45,8 @@ export async function checkSameRun(
   const differing = used.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
   if (differing.length > 0)
     throw new IlrecError(
-      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in ${differing.join(', ')}; use its config.json, or choose another --out`,
+      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in ` +
+        `${differing.join(', ')}; use its config.json, or choose another --out`,
     );
 }
 

@@ -39,7 +39,8 @@ export interface CompareOptions extends Pick<
  *
  * @param options the methods, the dataset and the folder of the runs.
  * @returns means, intervals and paired tests, in the order of the tables.
- * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown or the config is wrong.
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown or the config is
+ *   wrong.
  * @example
  * ```ts
  * import { compareMethods } from 'tfjs-ilrec/node';

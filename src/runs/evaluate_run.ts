@@ -80,14 +80,16 @@ export async function evaluateLoadedRun(
   const prepared = await loadPrepared(data ?? manifest.data.folder);
   if (prepared.checksum !== manifest.data.checksum) {
     throw new IlrecError(
-      `evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ${data ?? manifest.data.folder}; name the right one with --data`,
+      `evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ` +
+        `${data ?? manifest.data.folder}; name the right one with --data`,
     );
   }
   const { holdOut, [split]: cases } = splitData(prepared);
   const { histories, targets } = cases;
   if (targets.length === 0)
     throw new IlrecError(
-      `evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got none; evaluate the other split`,
+      `evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got ` +
+        'none; evaluate the other split',
     );
   const recommender = await run.recommender(histories, { beamWidth, excludeSeen });
   const result = await evaluateRecommender({

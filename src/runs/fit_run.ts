@@ -92,7 +92,8 @@ export async function fitRun({
       callbacks: watchers,
     });
     if (step < totalSteps && !early.finished) return outcome('interrupted', step);
-    if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush(); // a last step of fewer batches; best weights are already in the model
+    // a last step of fewer batches; best weights are already in the model
+    if (early.bestWeights === null && 'flush' in optimizer) optimizer.flush();
     await save();
     return outcome('done', step);
   } finally {

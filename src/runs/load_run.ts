@@ -58,7 +58,9 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
   const manifest = await readManifest(folder);
   if (manifest.status !== 'done') {
     throw new IlrecError(
-      `loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; resume it with \`ilrec train --resume --method ${manifest.method} --data ${manifest.data.folder} --config ${runPaths(folder).config} --out ${folder}\``,
+      `loadRun: ${folder} must be a finished run, got one that is ${manifest.status}; resume it with \`ilrec ` +
+        `train --resume --method ${manifest.method} --data ${manifest.data.folder} --config ` +
+        `${runPaths(folder).config} --out ${folder}\``,
     );
   }
   const method = findMethod(manifest.method, methods);

@@ -82,19 +82,24 @@ export async function writeManifest(folder: string, manifest: RunManifest): Prom
 export async function readManifest(folder: string): Promise<RunManifest> {
   const text = await readFile(runPaths(folder).manifest, 'utf8').catch(() => {
     throw new IlrecError(
-      `readManifest: ${folder} must be a run directory, got no manifest.json there; make one with \`ilrec train --out ${folder}\``,
+      `readManifest: ${folder} must be a run directory, got no manifest.json there; make one with \`ilrec train ` +
+        `--out ${folder}\``,
     );
   });
   const manifest = parseJson(text, runPaths(folder).manifest) as RunManifest;
   if (manifest.kind !== 'tfjs-ilrec run' || manifest.version !== 1) {
     throw new IlrecError(
-      `readManifest: ${folder} must be a run of version 1, got "${String(manifest.kind)}" version ${String(manifest.version)}; train it again with this release`,
+      `readManifest: ${folder} must be a run of version 1, got "${String(manifest.kind)}" version ` +
+        `${String(manifest.version)}; train it again with this release`,
     );
   }
   return manifest;
 }
 
-/** @param methods the user's own, whose sections the config may hold. @throws IlrecError when it is missing or wrong. */
+/**
+ * @param methods the user's own, whose sections the config may hold.
+ * @throws IlrecError when it is missing or wrong.
+ */
 export async function readRunConfig(folder: string, methods: readonly Method[] = []): Promise<TrainConfig> {
   const path = runPaths(folder).config;
   return parseTrainConfig(await readRunJson(path), path, { methods });

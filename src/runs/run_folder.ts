@@ -26,7 +26,8 @@ export async function claimRunFolder(out: string, config: TrainConfig, methods: 
     await mkdir(out, { recursive: true });
   } catch (error) {
     throw new IlrecError(
-      `trainRun: --out must be a folder that can be written, got ${out}: ${error instanceof Error ? error.message : String(error)}; choose another one`,
+      `trainRun: --out must be a folder that can be written, got ${out}: ` +
+        `${error instanceof Error ? error.message : String(error)}; choose another one`,
     );
   }
   const names = await readdir(out);
@@ -37,7 +38,8 @@ export async function claimRunFolder(out: string, config: TrainConfig, methods: 
   );
   if (strange !== undefined)
     throw new IlrecError(
-      `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose another --out`,
+      `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose ` +
+        'another --out',
     );
 }
 

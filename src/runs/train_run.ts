@@ -65,7 +65,7 @@ export interface TrainRunResult {
  * ```ts
  * import { trainRun } from 'tfjs-ilrec/node';
  *
- * const config = { training: { epochs: 1, validationUsers: 0 }, model: { hiddenSize: 8, numHiddenLayers: 1 } };
+ * const config = { training: { epochs: 1, validationUsers: 0 }, model: { hiddenSize: 8, numHiddenLayers: 2 } };
  * const { manifest } = await trainRun({ data: 'data', out: 'runs/new', method: 'sft', config });
  * console.log(manifest.status); // done
  * ```

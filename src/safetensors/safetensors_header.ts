@@ -1,12 +1,12 @@
 import { IlrecError } from '../errors';
-import type { FileSource } from '../files/file_source';
+import { type FileSource, missingFile } from '../files/file_source';
 import { BYTES_PER_VALUE, type SafetensorsType } from './safetensors_types';
 
 /** Where a tensor lies in its file. */
 export interface HeaderEntry {
   readonly dtype: SafetensorsType;
   readonly shape: readonly number[];
-  /** First byte and the one after the last, from the start of the file. */
+  /** Position of the first byte in the file, and of the byte after the last. */
   readonly range: readonly [number, number];
 }
 
@@ -16,15 +16,21 @@ const METADATA_KEY = '__metadata__';
 const MAX_HEADER_BYTES = 100_000_000;
 
 /**
- * Reads and checks the header of a safetensors file: nothing that it says points outside the file.
+ * Reads the header of a safetensors file and checks that every tensor lies inside the file.
  *
+ * @param caller the public function that error messages name.
  * @returns tensors by name, in the header's order.
- * @throws IlrecError when the file is missing, cut off or damaged, or has a type that the format does not know.
+ * @throws IlrecError when the file is missing, truncated or damaged, or names a type that the format does not have.
  */
-export async function readSafetensorsHeader(source: FileSource, file: string): Promise<Map<string, HeaderEntry>> {
+export async function readSafetensorsHeader(
+  source: FileSource,
+  file: string,
+  caller: string,
+): Promise<Map<string, HeaderEntry>> {
+  if (!(await source.has(file))) throw missingFile(caller, source.name, file);
   const damaged = (found: string): IlrecError =>
     new IlrecError(
-      `openSafetensors: ${file} of ${source.name} must be a whole safetensors file, got ${found}; use another copy of it`,
+      `${caller}: ${file} of ${source.name} must be a whole safetensors file, got ${found}; use another copy of it`,
     );
   const size = await source.size(file);
   if (size < HEADER_LENGTH_BYTES) throw damaged(`${size} bytes`);
@@ -33,17 +39,17 @@ export async function readSafetensorsHeader(source: FileSource, file: string): P
     new DataView(lengthBytes.buffer, lengthBytes.byteOffset, HEADER_LENGTH_BYTES).getBigUint64(0, true),
   );
   if (headerLength > MAX_HEADER_BYTES)
-    throw damaged(`a header of ${headerLength} bytes where ${MAX_HEADER_BYTES} is the most`);
+    throw damaged(`a header of ${headerLength} bytes, above the limit of ${MAX_HEADER_BYTES}`);
   const start = HEADER_LENGTH_BYTES + headerLength;
-  if (start > size) throw damaged(`${size} bytes where the header ends at ${start}`);
+  if (start > size) throw damaged(`${size} bytes, but its header ends at ${start}`);
   let header: unknown;
   try {
     header = JSON.parse(new TextDecoder().decode(await source.read(file, HEADER_LENGTH_BYTES, start)));
   } catch {
-    throw damaged('a header that is no JSON');
+    throw damaged('a header that is not JSON');
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header))
-    throw damaged('a header that is no JSON object');
+    throw damaged('a header that is not a JSON object');
 
   const entries = new Map<string, HeaderEntry>();
   for (const [name, value] of Object.entries(header)) {
@@ -53,14 +59,15 @@ export async function readSafetensorsHeader(source: FileSource, file: string): P
       throw damaged(`a damaged entry for "${name}"`);
     if (!(dtype in BYTES_PER_VALUE)) {
       throw new IlrecError(
-        `openSafetensors: ${file} of ${source.name} must hold types of ${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,
+        `${caller}: ${file} of ${source.name} must hold tensors of types ` +
+          `${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,
       );
     }
     const [low, high] = data_offsets;
     const bytes = shape.reduce((product, n) => product * n, BYTES_PER_VALUE[dtype as SafetensorsType]);
     if (high - low !== bytes)
       throw damaged(`${high - low} bytes for "${name}", which needs ${bytes} as ${dtype} [${shape.join(', ')}]`);
-    if (start + high > size) throw damaged(`${size} bytes where "${name}" ends at ${start + high}`);
+    if (start + high > size) throw damaged(`${size} bytes, but "${name}" ends at ${start + high}`);
     entries.set(name, { dtype: dtype as SafetensorsType, shape, range: [start + low, start + high] });
   }
   return entries;

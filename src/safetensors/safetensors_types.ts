@@ -1,4 +1,4 @@
-/** Bytes of one value of each type that the safetensors format knows. */
+/** Bytes of one value, for each type of the safetensors format. */
 export const BYTES_PER_VALUE = {
   F64: 8,
   F32: 4,
@@ -17,23 +17,25 @@ export const BYTES_PER_VALUE = {
   U8: 1,
   BOOL: 1,
 } as const;
+/** A type of the safetensors format. */
 export type SafetensorsType = keyof typeof BYTES_PER_VALUE;
 
-/** Types that are read as float32. */
+/** Types that can be read; all become float32. */
 export const READABLE_TYPES: readonly SafetensorsType[] = ['F32', 'F16', 'BF16', 'I32'];
 
-/** Types that float32 values are written as. */
+/** Types that float32 values can be written as. */
 export type WrittenType = 'F32' | 'F16' | 'BF16';
 
-/** Greatest finite value of float16. */
+/** Largest finite value of float16. */
 export const MAX_FLOAT16 = 65504;
 
 let float16Bits: Uint32Array | null = null;
 
 /**
- * Converts little-endian values to float32: float16 and bfloat16 exactly, NaN payloads included; int32 rounded to the nearest.
+ * Converts little-endian values to float32: float16 and bfloat16 exactly, NaN payloads included; int32 rounded to the
+ * nearest.
  *
- * @param bytes a whole number of values; need not be aligned.
+ * @param bytes a whole number of values; no alignment needed.
  */
 export function decodeValues(bytes: Uint8Array, type: SafetensorsType): Float32Array {
   const length = bytes.length / BYTES_PER_VALUE[type];
@@ -51,7 +53,10 @@ export function decodeValues(bytes: Uint8Array, type: SafetensorsType): Float32A
   return new Float32Array(bits.buffer);
 }
 
-/** Converts float32 values to little-endian bytes; the narrow types round to the nearest, ties to even. Beyond float16's range is infinity. */
+/**
+ * Converts float32 values to little-endian bytes. F16 and BF16 round to the nearest, ties to even; values beyond
+ * float16's range become infinity.
+ */
 export function encodeValues(values: Float32Array, type: WrittenType): Uint8Array {
   if (type === 'F32') return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -61,20 +66,21 @@ export function encodeValues(values: Float32Array, type: WrittenType): Uint8Arra
   return new Uint8Array(narrow.buffer);
 }
 
-/** float32's bits of a float16's. */
+/** The bits of a float32 with the value of a float16. */
 function bitsOfFloat16(half: number): number {
   const sign = (half & 0x8000) << 16;
   const exponent = (half >> 10) & 0x1f;
   const fraction = half & 0x3ff;
   if (exponent === 0x1f) return sign | 0x7f800000 | (fraction << 13);
-  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13); // 112: difference of the exponents' biases, 127 - 15
+  // 112: difference of the exponents' biases, 127 - 15
+  if (exponent > 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
   if (fraction === 0) return sign;
   const shift = Math.clz32(fraction) - 21; // a subnormal: its highest bit becomes the implicit one
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 0x3ff) << 13);
 }
 
 function bfloat16Of(bits: number): number {
-  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // NaN stays one
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 0x40; // NaN stays NaN
   return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
 

@@ -5,7 +5,7 @@ import { SAFETENSORS_FILE, SAFETENSORS_INDEX } from './safetensors_reader';
 import { BYTES_PER_VALUE, encodeValues, type WrittenType } from './safetensors_types';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 
-/** A tensor that is read when its turn to be written comes. */
+/** A tensor whose values are read just before they are written. */
 export interface TensorToWrite {
   readonly name: string;
   readonly shape: readonly number[];
@@ -14,17 +14,18 @@ export interface TensorToWrite {
 
 export interface WriteSafetensorsOptions {
   readonly dtype: WrittenType;
-  /** Bytes of tensors in one file; a single tensor may be larger. */
+  /** Most bytes of tensors in one file; a file with a single tensor may be larger. */
   readonly maxShardBytes: number;
 }
 
-/** Says that the tensors were laid out as PyTorch's; transformers insists on it. */
+/** Says that tensors have PyTorch's layout; transformers requires the entry. */
 const METADATA = { format: 'pt' };
 
 /**
- * Writes tensors as `model.safetensors`, or, where they do not fit into one file, as shards with an index, holding one of them at a time.
+ * Writes tensors as `model.safetensors`, or as shards with an index when they exceed `maxShardBytes`. One tensor is in
+ * memory at a time.
  *
- * @returns the names of the files.
+ * @returns names of the written files.
  */
 export async function writeSafetensors(
   folder: string,

@@ -1,11 +1,12 @@
-/** Columns and rows of a block: its two sides together stay in the first-level cache. */
+/** Rows and columns of a block; source and target of a block fit together into the first-level cache. */
 const BLOCK = 32;
 
 /**
- * Writes rows `first`, `first + 1`, ... of a matrix [rows, width] into its transpose [width, rows]; in blocks, as long strides miss every cache.
+ * Writes rows `first`, `first + 1`, ... of a matrix [rows, width] into its transpose [width, rows]. Works in blocks,
+ * because long strides miss every cache.
  *
- * @param part the rows, one after the other.
- * @param transposed receives them as columns.
+ * @param part the rows, one after another.
+ * @param transposed gets them as columns.
  */
 export function transposeRows(
   part: Float32Array,

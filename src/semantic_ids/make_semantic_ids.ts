@@ -81,7 +81,8 @@ function gatherVectors(vectors: ReadonlyMap<string, ArrayLike<number>>, itemIds:
   const missing = itemIds.filter((id) => !vectors.has(id));
   if (missing.length > 0) {
     throw new IlrecError(
-      `makeSemanticIds: vectors must have an entry for every item of the catalogue, got none for ${missing.length} of ${itemIds.length}, such as "${missing[0]}"; add them or leave vectors out`,
+      'makeSemanticIds: vectors must have an entry for every item of the catalogue, got none for ' +
+        `${missing.length} of ${itemIds.length}, such as "${missing[0]}"; add them or leave vectors out`,
     );
   }
   const dim = (vectors.get(itemIds[0]) as ArrayLike<number>).length;
@@ -90,7 +91,8 @@ function gatherVectors(vectors: ReadonlyMap<string, ArrayLike<number>>, itemIds:
     const vector = vectors.get(id) as ArrayLike<number>;
     if (vector.length !== dim || dim === 0)
       throw new IlrecError(
-        `makeSemanticIds: vectors must all have the same length, 1 or more, got ${vector.length} for item "${id}" and ${dim} for "${itemIds[0]}"; use one encoder for all items`,
+        `makeSemanticIds: vectors must all have the same length, 1 or more, got ${vector.length} for item ` +
+          `"${id}" and ${dim} for "${itemIds[0]}"; use one encoder for all items`,
       );
     for (let j = 0; j < dim; j++) {
       if (!Number.isFinite(vector[j]))

@@ -31,7 +31,8 @@ export function residualKMeans(
   const numItems = vectors.length / dim;
   if (!Number.isInteger(codebookSize) || codebookSize < 1 || codebookSize > numItems) {
     throw new IlrecError(
-      `makeSemanticIds: codebookSize must be an integer from 1 to the number of items (${numItems}), got ${codebookSize}; ${defaultCodebookSize(numItems)} is the default`,
+      `makeSemanticIds: codebookSize must be an integer from 1 to the number of items (${numItems}), got ` +
+        `${codebookSize}; ${defaultCodebookSize(numItems)} is the default`,
     );
   }
   const left = vectors.slice();

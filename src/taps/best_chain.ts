@@ -1,4 +1,4 @@
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import { type Cut, cutChain } from './cut_chain';
 import { findBlocks } from './find_blocks';
 import { findHead, type FoundHead, shapeOf } from './find_head';
@@ -6,11 +6,11 @@ import { kindOf } from './layer_kinds';
 import { missing, type SelectedLayers } from './layer_selector';
 import { classOf, type Layer, type PartGraph, sameSource, type Site, type Source, widthOf } from './model_graph';
 
-/** Where token ids [B, T] enter: an input of a call. */
+/** The input of a call at which the token ids [B, T] enter. */
 export interface InputIds {
   readonly site: Site;
   readonly input: number;
-  /** The model's tensors that this layer looks up, more than one where it is shared. */
+  /** The tensors that this layer looks up; several if the layer is shared. */
   readonly sources: readonly Source[];
 }
 
@@ -27,9 +27,10 @@ export interface FoundChain extends FoundHead {
 }
 
 /**
- * The way from the token embedding to the logits: of all places where hidden states may begin, the one with the most blocks behind it.
+ * The way from the token embedding to the logits. Of all places where hidden states may begin, the one followed by the
+ * most blocks is taken.
  *
- * @throws IlrecError where there is none.
+ * @throws UnnamedError where there is none.
  */
 export function bestChain(
   graph: PartGraph,
@@ -41,8 +42,9 @@ export function bestChain(
   if (output.tensor.rank !== 3 || last === null) {
     if (last === null || !graph.parts.some((part) => part.outputs[0].tensor.rank === 3))
       throw missing('blocks', layers);
-    throw new IlrecError(
-      `ilrec: the model must give logits at every position, [B, T, V], got an output of shape ${shapeOf(output)}; let the last recurrent layer return sequences, and give custom layers a computeOutputShape`,
+    throw new UnnamedError(
+      `the model must give logits at every position, [B, T, V], got an output of shape ${shapeOf(output)}; let ` +
+        'the last recurrent layer return sequences, and give custom layers a computeOutputShape',
     );
   }
   let failure: unknown = null;
@@ -52,7 +54,7 @@ export function bestChain(
     const chain = cutChain(graph, start.source, last);
     try {
       const head = findHead(chain, output, selected.head, graph, layers);
-      const body = chain.slice(0, head.at);
+      const body = chain.slice(0, head.headIndex);
       const count =
         selected.blocks === null
           ? findBlocks(body, graph).length
@@ -68,7 +70,7 @@ export function bestChain(
     : { ...best, start: { ...best.start, inputIds: lookupBy(selected.embedding, graph) } };
 }
 
-/** Layers that make [B, T, D] of [B, T], the likeliest token embedding first; then inputs [B, T, D]. */
+/** Layers that turn [B, T] into [B, T, D], the likeliest token embedding first; then inputs [B, T, D]. */
 function startsOf(graph: PartGraph, last: Site, embedding: Layer | null, vocabSize: number | null): Start[] {
   const needed = graph.ancestors(last);
   const parts = graph.parts.filter((part) => needed.has(part));

@@ -1,4 +1,4 @@
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import type { Cut } from './cut_chain';
 import { findBlocks } from './find_blocks';
 import { isCustom, kindOf } from './layer_kinds';
@@ -10,9 +10,9 @@ import { type RowPath, rowPath } from './row_path';
 /**
  * The parts whose outputs are the blocks' hidden states, first to last.
  *
- * @param body the chain up to the head.
+ * @param body the chain before the head.
  * @param named the layers that the user named; null to find them.
- * @throws IlrecError when there are fewer than two, or their outputs differ in width.
+ * @throws UnnamedError when there are fewer than two, or their outputs differ in width.
  */
 export function blocksOf(
   body: readonly Cut[],
@@ -33,33 +33,36 @@ export function blocksOf(
   if (first === 0) return blocks;
   const ofEach = blocks.map(({ layer }, i) => `${layer.name} ${widths[i]}`).join(', ');
   if (named !== null || blocks.length - first < 2) {
-    throw new IlrecError(
-      `ilrec: at least two blocks must have outputs of the width that the head reads, got ${ofEach}; give the last blocks one width, or name blocks with taps.blocks`,
+    throw new UnnamedError(
+      `at least two blocks must have outputs of the width that the head reads, got ${ofEach}; give the last ` +
+        'blocks one width, or name blocks with taps.blocks',
     );
   }
-  return blocks.slice(first); // a narrower block has no logits through the head
+  return blocks.slice(first); // the head cannot read a block of another width
 }
 
-function tooFew(body: readonly Cut[], blocks: readonly Site[], layers: readonly Layer[]): IlrecError {
+function tooFew(body: readonly Cut[], blocks: readonly Site[], layers: readonly Layer[]): UnnamedError {
   const mixers =
     blocks.length > 0
       ? blocks
       : body.flatMap(({ members }) => members).filter(({ layer }) => kindOf(layer) === 'mixer');
   if (mixers.length !== 1) return missing('blocks', layers);
-  return new IlrecError(
-    `ilrec: the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the negatives come from the blocks before the last, so add another, or name them with taps.blocks`,
+  return new UnnamedError(
+    `the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the ` +
+      'layers to tap are the blocks before the last, so add another, or name them with taps.blocks',
   );
 }
 
-/** The output of a block that goes on to the head: the first [B, T, D] that another layer reads. */
+/** The output of a block that leads to the head: the first [B, T, D] that another layer reads. */
 export function hiddenStateOf(block: Site, graph: PartGraph): Source {
   const states = block.outputs.filter(({ tensor }) => tensor.rank === 3);
   const isRead = (output: Source): boolean =>
     graph.parts.some((part) => part.inputs.some((input) => sameSource(input, output)));
   const state = states.find(isRead) ?? states[0];
   if (state === undefined)
-    throw new IlrecError(
-      `ilrec: block "${block.layer.name}" must return hidden states [B, T, D], got ${JSON.stringify(block.outputs.map(({ tensor }) => tensor.shape))}; name other layers with taps.blocks`,
+    throw new UnnamedError(
+      `block "${block.layer.name}" must return hidden states [B, T, D], got ` +
+        `${JSON.stringify(block.outputs.map(({ tensor }) => tensor.shape))}; name other layers with taps.blocks`,
     );
   return state;
 }
@@ -71,15 +74,15 @@ interface Exit {
   readonly blocks: readonly Site[];
   /** Whether the user named the blocks. */
   readonly named: boolean;
-  /** undefined: whatever stands between the last block and the head. */
+  /** undefined: take what stands between the last block and the head. */
   readonly norm: Layer | null | undefined;
 }
 
 /**
- * What a block's output goes through to reach the head. Where blocks are named and others follow them, that is what stands behind the last
- * layer that mixes positions.
+ * The layers between a block's output and the head. Where the user named the blocks and others follow them, these are
+ * the layers behind the last one that mixes positions.
  *
- * @throws IlrecError where it would mix positions.
+ * @throws UnnamedError where one of them mixes positions.
  */
 export function wayToHead({ body, graph, headInput, blocks, named, norm }: Exit): RowPath {
   if (norm === null) return rowPath(graph, headInput, headInput);
@@ -95,38 +98,40 @@ export function wayToHead({ body, graph, headInput, blocks, named, norm }: Exit)
       ? undefined
       : graph.parts.findLast((each) => each.layer === norm && graph.ancestors(maker).has(each));
   if (part === undefined) {
-    throw new IlrecError(
-      `ilrec: taps.norm = ${norm.name} must be between the blocks and the head, got a layer that the head does not depend on; name another, or null where there is none`,
+    throw new UnnamedError(
+      `taps.norm = ${norm.name} must be between the blocks and the head, got a layer that the head does not ` +
+        'depend on; name another, or null where there is none',
     );
   }
   return refuseMixing(rowPath(graph, part.inputs[0], headInput));
 }
 
-/** The last tensor before the head that comes out of the last named block, or out of a layer that mixes positions. */
+/** The last tensor before the head that the last named block, or a layer that mixes positions, has made. */
 function behindLastMixer(body: readonly Cut[], headInput: Source, lastBlock: Site, graph: PartGraph): Source {
   const mixes = (part: Site): boolean => kindOf(part.layer) === 'mixer' && !(isCustom(part.layer) && isPointwise(part));
-  const at = body.findLastIndex(({ members }) => members.includes(lastBlock) || members.some(mixes));
+  const lastMixer = body.findLastIndex(({ members }) => members.includes(lastBlock) || members.some(mixes));
   const readers = [
     ...body
-      .slice(at + 1)
+      .slice(lastMixer + 1)
       .flatMap(({ members }) => members)
       .flatMap(({ inputs }) => inputs),
     headInput,
   ];
   return (
-    body[at].part.outputs.find((output) => readers.some((input) => sameSource(input, output))) ??
+    body[lastMixer].part.outputs.find((output) => readers.some((input) => sameSource(input, output))) ??
     hiddenStateOf(lastBlock, graph)
   );
 }
 
-/** The path itself. @throws IlrecError when a layer of it mixes positions. */
+/** @returns the path. @throws UnnamedError when a layer of it mixes positions. */
 export function refuseMixing(path: RowPath): RowPath {
   const mixer = path.parts.find(
     (part) => kindOf(part.layer) === 'mixer' && !(isCustom(part.layer) && isPointwise(part)),
   );
   if (mixer !== undefined) {
-    throw new IlrecError(
-      `ilrec: layer "${mixer.layer.name}" (${classOf(mixer.layer)}) between the last block and the logits must treat each position alone; say with taps.blocks, taps.norm and taps.head what these are`,
+    throw new UnnamedError(
+      `layer "${mixer.layer.name}" (${classOf(mixer.layer)}) between the last block and the logits must treat ` +
+        'each position alone; name the blocks, the norm and the head with taps.blocks, taps.norm and taps.head',
     );
   }
   return path;

@@ -4,9 +4,9 @@ import type { PartGraph, Site } from './model_graph';
 
 /** A stretch of the chain that may be a block, or a part of one. */
 interface Stretch {
-  /** The cut that ends it, by its place in the chain. */
-  readonly at: number;
-  /** What its layers are, in order of sort. */
+  /** Index in the chain of the cut that ends it. */
+  readonly index: number;
+  /** What its layers are, sorted. */
   readonly sort: string;
   readonly mixes: boolean;
   readonly isNorm: boolean;
@@ -16,21 +16,24 @@ interface Stretch {
 interface Repetition {
   /** The last stretch of each repetition, first to last. */
   readonly ends: readonly Stretch[];
-  /** Stretches that let positions see each other, within the repetitions and after them. */
+  /** Numbers of stretches that let positions see each other, in the repetitions and after them. */
   readonly mixers: number;
   readonly mixersAfter: number;
-  /** False where the last block's norm is rather the final one. */
+  /** False where the last block's norm is probably the model's final one. */
   readonly likely: boolean;
 }
 
 /**
- * The blocks of a chain: the sequence of layer classes that is repeated most often, with as few layers that mix positions left behind it as
- * can be. Dropout does not count. The first repetition may lack its beginning (layers between blocks instead of before each).
+ * The blocks of a chain: the sequence of layer classes that is repeated most often, with as few position-mixing layers
+ * after it as possible. Dropout does not count. The first repetition may lack its beginning, where layers stand between
+ * blocks instead of before each.
  *
- * @returns places of the cuts at which the blocks end, first to last; fewer than 2 when nothing is repeated.
+ * @returns indices of the cuts that end the blocks, first to last; fewer than 2 when nothing is repeated.
  */
 export function findBlocks(chain: readonly Cut[], graph: PartGraph): number[] {
-  const stretches = chain.map(({ members }, at) => stretchOf(members, at, graph)).filter(({ sort }) => sort !== '');
+  const stretches = chain
+    .map(({ members }, index) => stretchOf(members, index, graph))
+    .filter(({ sort }) => sort !== '');
   let best: Repetition | null = null;
   for (let end = stretches.length; end > 0; end--) {
     for (let period = 1; period <= end; period++) {
@@ -38,15 +41,15 @@ export function findBlocks(chain: readonly Cut[], graph: PartGraph): number[] {
       if (found !== null && (best === null || better(found, best))) best = found;
     }
   }
-  return best === null ? [] : best.ends.map(({ at }) => at);
+  return best === null ? [] : best.ends.map(({ index }) => index);
 }
 
-function stretchOf(members: readonly Site[], at: number, graph: PartGraph): Stretch {
+function stretchOf(members: readonly Site[], index: number, graph: PartGraph): Stretch {
   const kinds = members.map(({ layer }) => kindOf(layer));
   const counted = members.filter((_, i) => kinds[i] !== 'idle');
   const partsWithin = (site: Site): Site[] => graph.graph.sites.filter(({ within }) => within === site);
   return {
-    at,
+    index,
     sort: counted
       .map((site) => sortOf(site, partsWithin))
       .sort()
@@ -68,7 +71,7 @@ function repetition(stretches: readonly Stretch[], end: number, period: number):
 
   const firstMixer = unit.findIndex(({ mixes }) => mixes);
   for (let rest = period - 1; rest >= period - firstMixer && firstMixer > 0; rest--) {
-    // a shortened block has all of the mixers
+    // a shortened block still has all of its mixers
     if (start >= rest && unit.slice(period - rest).every(({ sort }, i) => stretches[start - rest + i].sort === sort)) {
       count++;
       break;
@@ -85,9 +88,9 @@ function repetition(stretches: readonly Stretch[], end: number, period: number):
 }
 
 /**
- * Whether the last norm of [block, norm] x L is rather the model's final one: a norm before the first block allows the reading
- * [norm, block] x L, norm as well. With an addition around each block a norm between blocks is the block's own; otherwise the names tell,
- * and where they do not, norms come first.
+ * Whether the last norm of [block, norm] x L is the model's final one instead. With a norm before the first block, the
+ * chain can also be read as [norm, block] x L, norm. With an addition around each block, a norm between blocks belongs
+ * to the block. Otherwise the names decide, and if they do not, norms come first.
  */
 function endsWithFinalNorm(stretches: readonly Stretch[], start: number, end: number, period: number): boolean {
   const [leading, inner, last] = [stretches[start - 1], stretches[end - 1 - period], stretches[end - 1]];
@@ -105,5 +108,5 @@ function better(a: Repetition, b: Repetition): boolean {
     Number(a.likely) - Number(b.likely),
     a.ends.length - b.ends.length,
   ];
-  return (order.find((difference) => difference !== 0) ?? 0) > 0; // of equals the first looked at, which ends later
+  return (order.find((difference) => difference !== 0) ?? 0) > 0; // of equals the first one stays, which ends later
 }

@@ -1,4 +1,5 @@
-export type { LayerSelector, TapOptions } from './layer_selector';
-export { type Capture, ModelTaps, type RowsOf } from './model_taps';
+export { type Capture, disposeCapture } from './capture';
+export { checkTapOptions, type LayerSelector, type TapOptions } from './layer_selector';
+export { ModelTaps, type RowsOf } from './model_taps';
 export { compiledFunctions, trainedModel } from './pass_hooks';
 export { findTaps, requireModel, type TapLocations } from './tap_locations';

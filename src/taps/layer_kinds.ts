@@ -1,8 +1,8 @@
 import { classOf, isModel, type Layer, type Site } from './model_graph';
 
 /**
- * What a layer does to a sequence [B, T, D]: `mixer` lets positions see each other, or is a custom layer of which that is not known;
- * `pointwise` treats each position alone; `norm` normalises; `idle` does nothing outside of training.
+ * What a layer does to a sequence [B, T, D]. `mixer`: positions see each other, or it is a custom layer that may do so;
+ * `pointwise`: each position alone; `norm`: normalises each position; `idle`: does nothing outside of training.
  */
 export type LayerKind = 'mixer' | 'pointwise' | 'norm' | 'idle';
 
@@ -54,7 +54,7 @@ export function kindOf(layer: Layer): LayerKind {
   return 'mixer';
 }
 
-/** Whether the layer is neither tfjs's nor this package's, so that its kind is only what its name says. */
+/** Whether the layer is neither tfjs's nor this package's, so that its kind is guessed from its name. */
 export function isCustom(layer: Layer): boolean {
   const name = classOf(layer);
   return (
@@ -64,7 +64,10 @@ export function isCustom(layer: Layer): boolean {
   );
 }
 
-/** What a layer counts as when repeated layers are looked for: recurrent layers are of one sort, nested models are of one sort when their layers are. */
+/**
+ * What a layer counts as in the search for repeated layers: recurrent layers are of one sort, nested models are of one
+ * sort when their layers are.
+ */
 export function sortOf(site: Site, partsOf: (site: Site) => readonly Site[]): string {
   if (isModel(site.layer))
     return `model(${partsOf(site)
@@ -74,7 +77,7 @@ export function sortOf(site: Site, partsOf: (site: Site) => readonly Site[]): st
   return RECURRENT.has(name) ? 'recurrent' : name;
 }
 
-/** Why the layer shows a position what comes after it; null where that is not known of it. */
+/** Why the layer shows a position what comes after it; null when nothing is known. */
 export function looksAhead(layer: Layer): string | null {
   const name = classOf(layer);
   if (name === 'Bidirectional') return 'it reads the sequence from both ends';
@@ -94,7 +97,7 @@ function kernelSize(layer: Layer): number {
   return Number(Array.isArray(size) ? size[0] : size);
 }
 
-/** Name of the layer's activation: 'softmax', 'linear', ...; null where it has none that is known. */
+/** Name of the layer's activation ('softmax', 'linear', ...); null when it has none or an unknown one. */
 export function activationOf(layer: Layer): string | null {
   if (classOf(layer) === 'Softmax') return 'softmax';
   const activation: unknown = Reflect.get(activated(layer), 'activation');
@@ -102,7 +105,7 @@ export function activationOf(layer: Layer): string | null {
   return String((activation as { getClassName(): string }).getClassName());
 }
 
-/** The layer that holds the activation: of a TimeDistributed, the layer inside. */
+/** The layer that holds the activation: for a TimeDistributed, the layer inside it. */
 export function activated(layer: Layer): Layer {
   const inner: unknown = classOf(layer) === 'TimeDistributed' ? Reflect.get(layer, 'layer') : undefined;
   return (inner as Layer | undefined) ?? layer;

@@ -1,36 +1,44 @@
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import { classOf, type Layer } from './model_graph';
 
-/** Names a layer or layers: a name, a list of names, a pattern on names, or a predicate. */
+/** Names layers: a name, a list of names, a pattern on names, or a predicate. */
 export type LayerSelector = string | readonly string[] | RegExp | ((layer: Layer) => boolean);
 
-/** Where to tap a model; what is left out is found from the model's graph. */
+/** Where to tap a model. What is left out is found in the model's graph. */
 export interface TapOptions {
-  /** The decoder blocks, first to last; of each the first output [B, T, D] counts. */
+  /** The decoder blocks, first to last. The first output [B, T, D] of each counts. */
   blocks?: LayerSelector;
-  /** The final norm between the last block and the head; null says that the head reads the blocks' outputs as they are. */
+  /** The final norm between the last block and the head; null when the head reads the blocks' outputs directly. */
   norm?: LayerSelector | null;
   /** The language-model head. */
   head?: LayerSelector;
-  /** The layer that looks the token ids up; only a collaborative reward needs it. */
+  /** The layer that looks up the token ids; only a loss that reads them (a collaborative reward) needs it. */
   embedding?: LayerSelector;
   /**
-   * true: the response positions see no later token, though the model looks as if they did, as one that reads a prompt in both directions does.
-   * Default false: a model that is not causal is refused.
+   * Set true if no response position sees a later token although the model is not causal, for example because it reads
+   * the prompt in both directions. Default false: a model that is not causal is refused.
    */
   causal?: boolean;
 }
 
-/** What the user named. */
+const TAP_OPTIONS: readonly string[] = ['blocks', 'norm', 'head', 'embedding', 'causal'] satisfies (keyof TapOptions)[];
+
+/** @throws UnnamedError on an option that does not exist. */
+export function checkTapOptions(taps: TapOptions = {}): void {
+  const unknown = Object.keys(taps).find((option) => !TAP_OPTIONS.includes(option));
+  if (unknown !== undefined) throw new UnnamedError(`taps must be among ${TAP_OPTIONS.join(', ')}, got ${unknown}`);
+}
+
+/** The layers that the user named. */
 export interface SelectedLayers {
   readonly blocks: readonly Layer[] | null;
-  /** undefined: to be found; null: there is none. */
+  /** undefined: find it; null: there is none. */
   readonly norm: Layer | null | undefined;
   readonly head: Layer | null;
   readonly embedding: Layer | null;
 }
 
-/** @throws IlrecError when nothing matches. */
+/** @throws UnnamedError when nothing matches. */
 export function select(layers: readonly Layer[], selector: LayerSelector, option: string): Layer[] {
   const matches = typeof selector === 'function' ? selector : (layer: Layer) => nameMatches(layer.name, selector);
   const found = layers.filter(matches);
@@ -42,20 +50,21 @@ export function select(layers: readonly Layer[], selector: LayerSelector, option
   return found;
 }
 
-/** @throws IlrecError unless one layer matches. */
+/** @throws UnnamedError unless one layer matches. */
 export function selectOne(layers: readonly Layer[], selector: LayerSelector, option: string): Layer {
   const found = select(layers, selector, option);
   if (found.length !== 1)
-    throw new IlrecError(`ilrec: taps.${option} must name one layer, got ${found.length} of ${describe(layers)}`);
+    throw new UnnamedError(`taps.${option} must name one layer, got ${found.length} of ${describe(layers)}`);
   return found[0];
 }
 
-export function missing(option: string, layers: readonly Layer[], selector?: string): IlrecError {
+/** The error for a part that was not found, or for a selector that matches no layer. */
+export function missing(option: string, layers: readonly Layer[], selector?: string): UnnamedError {
   const what =
     selector === undefined
       ? `could not find the ${option} of this model`
       : `taps.${option} = ${selector} matches no layer`;
-  return new IlrecError(`ilrec: ${what}; set the option taps.${option}. Layers seen: ${describe(layers)}`);
+  return new UnnamedError(`${what}; set the option taps.${option}. Layers seen: ${describe(layers)}`);
 }
 
 function nameMatches(name: string, selector: string | readonly string[] | RegExp): boolean {

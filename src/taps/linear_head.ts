@@ -8,11 +8,12 @@ import { activated, activationOf } from './layer_kinds';
 import { classOf, type Layer, type Site } from './model_graph';
 
 /**
- * The head as one matrix, where the way to the logits is nothing else: this package's heads, tfjs's dense layers with or without bias and softmax, alone or in
- * TimeDistributed. Weights are read anew at each call.
+ * The head as one matrix. That is possible for this package's heads and tfjs's dense layers, with or without bias and
+ * softmax, alone or in TimeDistributed. Weights are read at each call.
  *
  * @param parts from what the head reads to the logits.
- * @returns null where there is more to it: a layer behind it, an activation, an adapter, a layer of the user's own.
+ * @returns null where the head is more than one matrix: another layer behind it, an activation, an adapter, or a custom
+ *   layer.
  */
 export function linearHead(parts: readonly Site[]): VocabularyProjection | null {
   if (parts.length === 0 || parts.length > 2) return null;

@@ -3,11 +3,11 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 export type Layer = tfl.layers.Layer;
 type Node = Layer['inboundNodes'][number];
 
-/** Where a tensor of the graph comes from: an output of a call, or an input of the model. */
+/** A tensor of the graph by its origin: an output of a call, or an input of the model. */
 export interface Source {
   /** The call; null for an input of the model. */
   readonly site: Site | null;
-  /** Which of the call's outputs, or of the model's inputs. */
+  /** Index among the call's outputs, or the model's inputs. */
   readonly index: number;
   readonly tensor: tfl.SymbolicTensor;
 }
@@ -18,27 +18,27 @@ export interface Site {
   readonly id: number;
   readonly layer: Layer;
   readonly inputs: readonly Source[];
-  /** What comes out; of a nested model, what its own layers make. */
+  /** The call's outputs; for a nested model, what its own layers make. */
   readonly outputs: readonly Source[];
-  /** The call of the nested model that this call is part of. */
+  /** The call of the nested model that contains this call. */
   readonly within: Site | null;
 }
 
 export interface ModelGraph {
-  /** All calls, those in nested models too; each comes after what it reads, and a nested model after its parts. */
+  /** All calls, also those in nested models; each comes after what it reads, and a nested model after its parts. */
   readonly sites: readonly Site[];
-  /** The calls as tfjs makes them: once more for each further output that is used. */
+  /** The calls in tfjs's order, which repeats a call for each further output that is used. */
   readonly order: readonly Site[];
-  /** Of the model. */
+  /** The model's outputs. */
   readonly outputs: readonly Source[];
 }
 
-/** Whether a layer is a model: also one that another copy of tfjs-layers made. */
+/** Whether a layer is a model, also when another copy of tfjs-layers made it. */
 export function isModel(layer: object): layer is tfl.LayersModel {
   return ['layers', 'inputs', 'outputs'].every((name) => Array.isArray(Reflect.get(layer, name)));
 }
 
-/** The layer's class name; a class that is not registered may have none of tfjs's. */
+/** The layer's class name; an unregistered class may have no `className`. */
 export function classOf(layer: Layer): string {
   return (layer.getClassName() as string | undefined) ?? layer.constructor.name;
 }
@@ -53,7 +53,7 @@ export function traceModel(model: tfl.LayersModel): ModelGraph {
   return { sites: [...new Set(order)], order, outputs };
 }
 
-/** @param order gets the calls. */
+/** @param order the calls are added to it. */
 function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: Site | null, order: Site[]): Source[] {
   const fed = new Map(model.inputs.map((tensor, i) => [tensor.id, inputs[i]]));
   const calls = new Map<Node, { readonly site: Site; readonly made: readonly Site[] }>();
@@ -69,7 +69,7 @@ function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: 
     [...node.inputTensors].reverse().forEach(compute); // tfjs puts them on a stack
     const before = calls.get(node);
     if (before !== undefined) {
-      order.push(...before.made); // for a further output of the same call
+      order.push(...before.made); // a further output of the same call
       return;
     }
     const { outboundLayer: layer } = node;
@@ -86,13 +86,11 @@ function traceWithin(model: tfl.LayersModel, inputs: readonly Source[], within: 
   return model.outputs.map(sourceOf);
 }
 
-/**
- * The same graph in coarser parts: some nested models count as one part each, the others as the parts that they are made of.
- */
+/** The same graph in coarser parts: some nested models count as one part each, the others as their own layers. */
 export class PartGraph {
   /** The parts, each after what it reads. */
   readonly parts: readonly Site[];
-  private readonly place: ReadonlyMap<Site, number>;
+  private readonly indices: ReadonlyMap<Site, number>;
 
   /** @param whole the calls of nested models that count as one part. */
   constructor(
@@ -100,10 +98,10 @@ export class PartGraph {
     private readonly whole: ReadonlySet<Site>,
   ) {
     this.parts = graph.sites.filter((site) => this.partOf(site) === site && (whole.has(site) || !isModel(site.layer)));
-    this.place = new Map(this.parts.map((part, at) => [part, at]));
+    this.indices = new Map(this.parts.map((part, index) => [part, index]));
   }
 
-  /** The part that a call belongs to. */
+  /** The part that contains a call. */
   partOf(site: Site): Site {
     let part = site;
     for (let outer = site.within; outer !== null; outer = outer.within) if (this.whole.has(outer)) part = outer;
@@ -115,7 +113,7 @@ export class PartGraph {
     return source.site === null ? null : this.partOf(source.site);
   }
 
-  /** The parts on all ways from a tensor to a part, the last one included, in order; empty when there is no way. */
+  /** The parts on all ways from a tensor to a part, including that part, in order; empty when there is no way. */
   between(from: Source, to: Site): Site[] {
     const needed = this.ancestors(to);
     const reached = new Set<Site>();
@@ -131,17 +129,18 @@ export class PartGraph {
     return reached.has(to) ? [...reached] : [];
   }
 
-  /** A part and all that it is computed from. */
+  /** A part and everything that it is computed from. */
   ancestors(part: Site): Set<Site> {
     const found = new Set([part]);
     for (const each of found)
-      for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site)); // a Set's loop sees what is added
+      // the loop over a Set also visits what is added
+      for (const input of each.inputs) if (input.site !== null) found.add(this.partOf(input.site));
     return found;
   }
 
-  /** Position in `parts`; a higher one never feeds a lower one. */
+  /** Index in `parts`; a later part never feeds an earlier one. */
   orderOf(part: Site): number {
-    return this.place.get(part) ?? -1;
+    return this.indices.get(part) ?? -1;
   }
 }
 
@@ -149,7 +148,7 @@ export function sameSource(a: Source, b: Source): boolean {
   return a.site === b.site && a.index === b.index;
 }
 
-/** Size of the last axis; null where it is not known. */
+/** Size of the last axis; null when unknown. */
 export function widthOf(source: Source): number | null {
   return source.tensor.shape[source.tensor.rank - 1] ?? null;
 }

@@ -2,33 +2,22 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { CallArgs } from '../layers/layer_types';
 import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
+import { type Capture, PassRecorder, sideOf } from './capture';
 import { linearHead } from './linear_head';
 import { type Layer, sameSource, type Source } from './model_graph';
-import { compiledFunctions, hookPasses, openTargetCheck, trainedModel } from './pass_hooks';
+import { compiledFunctions, hookPasses, openTargetCheck, type PassKind, trainedModel } from './pass_hooks';
 import { refuseProbabilities, refuseSeeingAhead } from './probe_model';
 import type { RowPath } from './row_path';
 import { SiteCalls } from './site_calls';
 import type { TapLocations } from './tap_locations';
-
-/** What one forward pass left for the loss. */
-export interface Capture {
-  /** Outputs of the tapped blocks, first to last, [B, T, D] each. */
-  readonly hiddenStates: readonly tf.Tensor3D[];
-  /** What the head read, [B, T, D]. */
-  readonly headInput: tf.Tensor3D;
-  /** Other tensors that the layers behind the last block read, [B, T, ...] each. */
-  readonly sides: readonly (readonly [Source, tf.Tensor])[];
-  /** Token ids [B, T]; null where they were not asked for. */
-  readonly inputIds: tf.Tensor | null;
-  /** Whether the pass was a training pass (an evaluation otherwise). */
-  readonly training: boolean;
-}
 
 /** Takes the rows [R, ...] of the response positions out of a tensor [B, T, ...]. */
 export type RowsOf = (tensor: tf.Tensor) => tf.Tensor;
 
 /** What a method needs of its taps. */
 export interface TapRequest {
+  /** The public function that made the method; errors start with it. */
+  readonly name: string;
   /** How many blocks before the last to tap. */
   readonly numBlocks: number;
   readonly keepInputIds: boolean;
@@ -39,34 +28,35 @@ export interface TapRequest {
   readonly onCompiled: () => void;
 }
 
-/** Of each head the taps on it: a model has one method at a time. */
+/** The taps on each head: a model has one method at a time. */
 const owners = new WeakMap<Layer, ModelTaps>();
 
 /**
- * Taps on one model: while attached, in training and in evaluation (never in predict), the outputs of the blocks asked for are kept for
- * the loss, and the head passes its input through, unless something else needs its logits.
+ * Taps on one model. While attached, in training and in evaluation (never in predict), the outputs of the requested
+ * blocks are kept for the loss, and the head passes its input through unless something else needs its logits.
  *
- * Each tapped layer's `call` is shadowed on the instance; `detach` takes the shadows away. tfjs tells no one when training throws: a model
- * that is left attached still predicts, evaluates, saves and trains as it should, because every pass says itself whether it is training
- * (`kwargs.training`) or evaluating (the model's test function is wrapped).
+ * Each tapped layer's `call` is shadowed on the instance; `detach` removes the shadows. tfjs does not say when training
+ * throws. A model that is left attached still predicts, evaluates, saves and trains correctly, because each pass says
+ * whether it is training (`kwargs.training`) or evaluating (the model's test function is wrapped).
  */
 export class ModelTaps {
   private readonly calls: SiteCalls;
   private readonly restores: (() => void)[] = [];
-  private readonly kept = new Map<string, tf.Tensor>();
-  private readonly hiddenStates: readonly Source[];
-  private pass: 'call' | 'train' | 'evaluate' | null = null;
+  private readonly recorder: PassRecorder;
+  private pass: PassKind | null = null;
   private projecting = false;
   private seenUntrained = false;
   private live = true;
 
+  /** @throws UnnamedError when the head makes probabilities, or the model sees later tokens. */
   constructor(
     readonly model: tfl.LayersModel,
     readonly locations: TapLocations,
     private readonly request: TapRequest,
   ) {
-    const { hiddenStates, head, outputIndex } = locations;
-    this.hiddenStates = hiddenStates.slice(Math.max(0, hiddenStates.length - 1 - request.numBlocks), -1);
+    const { hiddenStates, head, outputIndex, toHead, toLogits } = locations;
+    const tapped = hiddenStates.slice(Math.max(0, hiddenStates.length - 1 - request.numBlocks), -1);
+    this.recorder = new PassRecorder(tapped, [...toHead.sides, ...toLogits.sides]);
     this.calls = new SiteCalls(locations.graph.graph, (kwargs) => !this.projecting && this.isTapped(kwargs));
     this.restores.push(() => this.calls.restore());
     try {
@@ -76,48 +66,38 @@ export class ModelTaps {
       refuseProbabilities(locations);
       refuseSeeingAhead(trainedModel(model), locations, (ids) => this.headInputOf(ids));
       this.restores.push(openTargetCheck(trainedModel(model), outputIndex));
-      this.restores.push(hookPasses(model, this));
+      this.restores.push(hookPasses(model, request.name, this));
     } catch (error) {
       this.detach();
       throw error;
     }
   }
 
-  /** Whether the taps are still on the model: another method's taps on the same head take their place. */
+  /** Whether the taps are still on the model: they are removed when another method taps the same head. */
   get attached(): boolean {
     return this.live;
   }
 
-  /** Whether the last pass was neither training nor an evaluation, as `model.apply` is without `{ training: true }`. */
+  /**
+   * Whether the last pass was neither training nor an evaluation, such as `model.apply` without `{ training: true }`.
+   */
   get passWasUntrained(): boolean {
     return this.seenUntrained;
   }
 
-  /** Hands over what the last pass kept; the caller disposes it. Null when no pass came before. */
+  /** Hands over what the last pass left; the caller disposes it. Null when there was no pass. */
   take(): Capture | null {
-    const headInput = this.kept.get('headInput');
-    const hiddenStates = this.hiddenStates.map((source) => this.kept.get(keyOf(source)));
-    if (headInput === undefined || hiddenStates.includes(undefined)) return null;
-    const sides = this.sides.map((source) => [source, this.kept.get(keyOf(source)) as tf.Tensor] as const);
-    const inputIds = this.kept.get('inputIds') ?? null;
-    const training = this.pass !== 'evaluate';
-    this.kept.clear();
-    this.calls.reset();
-    return {
-      hiddenStates: hiddenStates as tf.Tensor3D[],
-      headInput: headInput as tf.Tensor3D,
-      sides,
-      inputIds,
-      training,
-    };
+    const capture = this.recorder.take(this.pass !== 'evaluate');
+    if (capture !== null) this.calls.reset();
+    return capture;
   }
 
-  /** The head as one matrix, if it is no more than that; null otherwise. */
+  /** The head as one matrix; null when it is more than that. */
   get projection(): VocabularyProjection | null {
     return linearHead(this.locations.toLogits.parts);
   }
 
-  /** What the head reads of blocks' outputs, by way of the final norm: [S * P, D] both, layer after layer. */
+  /** What the head reads of blocks' outputs, after the final norm: [S * P, D] to [S * P, D], layer after layer. */
   headInputs(rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
     return this.run(this.locations.toHead, rows, capture, rowsOf, capture.hiddenStates.length, {});
   }
@@ -129,7 +109,7 @@ export class ModelTaps {
     });
   }
 
-  /** Logits [S * P, V] of blocks' outputs [S * P, D], layer after layer, by way of the final norm. */
+  /** Logits [S * P, V] of blocks' outputs [S * P, D], layer after layer, through the final norm and the head. */
   earlyExitLogits(rows: tf.Tensor2D, capture: Capture, rowsOf: RowsOf): tf.Tensor2D {
     return this.run(
       this.locations.toLogits,
@@ -141,6 +121,7 @@ export class ModelTaps {
     );
   }
 
+  /** Removes the taps; does nothing the second time. */
   detach(): void {
     if (!this.live) return;
     this.live = false;
@@ -150,7 +131,7 @@ export class ModelTaps {
     this.forget();
   }
 
-  onPassBegin(kind: 'call' | 'train' | 'evaluate'): void {
+  onPassBegin(kind: PassKind): void {
     this.forget();
     this.pass = kind;
   }
@@ -164,45 +145,38 @@ export class ModelTaps {
     this.request.onCompiled();
   }
 
-  /** Disposes what a pass left that nobody took: one that threw, say. */
-  forget(): void {
-    for (const tensor of this.kept.values()) tensor.dispose();
-    this.kept.clear();
+  private forget(): void {
+    this.recorder.dispose();
     this.calls.reset();
   }
 
-  /** What the head reads, of a pass in which nothing is trained; the caller disposes it. */
+  /** What the head reads in a pass that trains nothing; the caller disposes it. */
   private headInputOf(ids: tf.Tensor2D): tf.Tensor3D | null {
     this.onPassBegin('evaluate');
     try {
       trainedModel(this.model).apply(ids);
-      return tf.clone(this.kept.get('headInput') as tf.Tensor3D);
+      return tf.clone(this.recorder.get('headInput') as tf.Tensor3D);
     } finally {
       this.onPassEnd();
     }
   }
 
-  private get sides(): Source[] {
-    const { toHead, toLogits } = this.locations;
-    return [...toHead.sides, ...toLogits.sides];
-  }
-
   private watch(): void {
     const { graph, toHead, toLogits, inputIds } = this.locations;
-    for (const source of this.hiddenStates) {
+    for (const source of this.recorder.hiddenStates) {
       const block = graph.maker(source);
       if (block === null) continue;
       const output = block.outputs.findIndex((each) => sameSource(each, source));
       this.calls.on(block, (_inputs, run, again) => {
         const outputs = run();
-        if (!again) this.keep(keyOf(source), Array.isArray(outputs) ? outputs[output] : outputs);
+        if (!again) this.recorder.keep(source, Array.isArray(outputs) ? outputs[output] : outputs);
         return outputs;
       });
     }
-    toLogits.parts.forEach((part, at) => {
+    toLogits.parts.forEach((part, index) => {
       const main = toLogits.mainInput(part);
       this.calls.on(part, (inputs, run) => {
-        if (at === 0) this.keep('headInput', inputs[main]);
+        if (index === 0) this.recorder.keep('headInput', inputs[main]);
         return this.isDeferred() ? tf.clone(inputs[main]) : run();
       });
     });
@@ -210,28 +184,21 @@ export class ModelTaps {
       // around the head's handlers, which may not run the layer
       for (const part of path.parts) {
         const sides = part.inputs.flatMap((input, i) =>
-          path.sides.some((side) => sameSource(side, input)) ? [[keyOf(input), i] as const] : [],
+          path.sides.some((side) => sameSource(side, input)) ? [[input, i] as const] : [],
         );
         if (sides.length === 0) continue;
         this.calls.on(part, (inputs, run) => {
-          for (const [key, i] of sides) this.keep(key, inputs[i]);
+          for (const [side, i] of sides) this.recorder.keep(side, inputs[i]);
           return run();
         });
       }
     }
     if (this.request.keepInputIds && inputIds !== null) {
       this.calls.on(inputIds.site, (inputs, run) => {
-        const ids = inputs[inputIds.input];
-        tf.tidy(() => this.keep('inputIds', tf.getBackend().startsWith('webgpu') ? ownCopy(ids) : ids));
+        this.recorder.keepInputIds(inputs[inputIds.input]);
         return run();
       });
     }
-  }
-
-  /** A clone stays on the tape and outlives a nested model's tidy and an evaluation's freeing of what it has used. */
-  private keep(key: string, tensor: tf.Tensor): void {
-    this.kept.get(key)?.dispose();
-    this.kept.set(key, tf.keep(tf.clone(tensor)));
   }
 
   private isTapped(kwargs: CallArgs | undefined): boolean {
@@ -240,10 +207,7 @@ export class ModelTaps {
     return tapped;
   }
 
-  /**
-   * Whether nothing but the loss reads the logits in this pass, so that they need not be made: no other layer or output, no metric and no
-   * loss of someone else's.
-   */
+  /** Whether only this method's loss and metrics read the logits in this pass, so that the head need not make them. */
   private isDeferred(): boolean {
     const { logitsAreReadElsewhere, outputIndex } = this.locations;
     if (logitsAreReadElsewhere) return false;
@@ -258,6 +222,7 @@ export class ModelTaps {
     );
   }
 
+  /** @param times how many layers' rows there are, each at the same response positions. */
   private run(
     path: RowPath,
     rows: tf.Tensor2D,
@@ -267,7 +232,7 @@ export class ModelTaps {
     kwargs: CallArgs,
   ): tf.Tensor2D {
     const sideRows = (source: Source): tf.Tensor => {
-      const side = rowsOf(capture.sides.find(([side]) => sameSource(side, source))?.[1] as tf.Tensor);
+      const side = rowsOf(sideOf(capture, source));
       return times === 1 ? side : tf.tile(side, [times, ...side.shape.slice(1).map(() => 1)]);
     };
     const before = this.projecting;
@@ -278,14 +243,4 @@ export class ModelTaps {
       this.projecting = before;
     }
   }
-}
-
-/** Names a tensor of the graph among those kept in a pass. */
-function keyOf({ site, index, tensor }: Source): string {
-  return `${site === null ? `input ${tensor.id}` : site.id} ${index}`;
-}
-
-/** Token ids that stay on the CPU: what a layer reads goes to the device, from where WebGPU cannot read it back at once. */
-function ownCopy(ids: tf.Tensor): tf.Tensor {
-  return tf.tensor(Int32Array.from(ids.dataSync()), ids.shape, 'int32');
 }

@@ -13,26 +13,30 @@ interface Compiled {
   testFunction: StepFunction;
 }
 
+/** How a pass starts: by a user's own call of the model, by a training step, or by an evaluation step. */
+export type PassKind = 'call' | 'train' | 'evaluate';
+
 export interface PassListener {
-  /** A pass starts: by a user's own call of the model, by a training step, or by an evaluation step. */
-  onPassBegin(kind: 'call' | 'train' | 'evaluate'): void;
+  onPassBegin(kind: PassKind): void;
   /** A step is over, or has thrown. */
   onPassEnd(): void;
   onCompiled(): void;
 }
 
-/** The model that tfjs trains and tests, and hands to callbacks: a Sequential's inner model, any other model itself. */
+/** The model that tfjs trains, tests and hands to callbacks: a Sequential's inner model, any other model itself. */
 export function trainedModel(model: tfl.LayersModel): tfl.LayersModel {
   const inner: unknown = Reflect.get(model, 'model');
   return typeof inner === 'object' && inner !== null && 'getClassName' in inner ? (inner as tfl.LayersModel) : model;
 }
 
 /**
- * Tells of the passes through a model. A training step under way is not told of: the callback's `onBatchBegin` stands in for it.
+ * Reports the passes through a model. Where tfjs has made its train function before (the callback attaches in
+ * `onTrainBegin`), the steps of that training are not seen here: the callback's `onBatchBegin` reports them.
  *
- * @returns takes the hooks away again.
+ * @param name the public function that the errors start with.
+ * @returns removes the hooks.
  */
-export function hookPasses(model: tfl.LayersModel, listener: PassListener): () => void {
+export function hookPasses(model: tfl.LayersModel, name: string, listener: PassListener): () => void {
   const trained = trainedModel(model);
   const compiled = trained as unknown as Compiled;
   const during =
@@ -46,7 +50,7 @@ export function hookPasses(model: tfl.LayersModel, listener: PassListener): () =
       }
     };
   const restores = [
-    refuseWeights(trained),
+    refuseWeights(trained, name),
     shadow(trained, 'call', (original) => (inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs) => {
       listener.onPassBegin('call');
       return original(inputs, kwargs);
@@ -66,7 +70,10 @@ export function hookPasses(model: tfl.LayersModel, listener: PassListener): () =
   return () => restores.forEach((restore) => restore());
 }
 
-/** Functions that a compiled model runs on one of its outputs; null before `compile`. */
+/**
+ * The functions that a compiled model runs on its outputs, each metric with the index of its output; null before
+ * `compile`.
+ */
 export function compiledFunctions(
   model: tfl.LayersModel,
 ): { losses: readonly unknown[]; metrics: readonly (readonly [unknown, number])[] } | null {
@@ -75,7 +82,10 @@ export function compiledFunctions(
   return Array.isArray(losses) ? { losses, metrics: Array.isArray(metrics) ? metrics : [] } : null;
 }
 
-/** Lets `fit`, `trainOnBatch` and `evaluate` take labels [B, T] for an output [B, T, V]. */
+/**
+ * Lets `fit`, `trainOnBatch` and `evaluate` take labels [B, T] for an output [B, T, V].
+ * @returns restores the check.
+ */
 export function openTargetCheck(model: tfl.LayersModel, outputIndex: number): () => void {
   const shapes: unknown = Reflect.get(model, 'feedOutputShapes'); // undefined before compile
   if (!Array.isArray(shapes) || outputIndex >= shapes.length) return () => undefined;

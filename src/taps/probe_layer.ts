@@ -1,18 +1,21 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Site } from './model_graph';
 
-/** Positions that a layer is tried on. */
+/** Number of positions that a layer is tried on. */
 const LENGTH = 5;
 
-/** Whether values can be read without waiting: WebGPU cannot, and in some browsers the attempt ends its process. */
+/**
+ * Whether tensors can be read synchronously. On WebGPU they cannot; in some browsers the attempt kills the GPU process.
+ */
 export function canReadAtOnce(): boolean {
   return tf.getBackend() !== 'webgpu';
 }
 
 /**
- * Whether a layer treats each position alone, seen by running it on a few numbers and on the same ones in reverse order.
+ * Whether a layer treats each position alone, found by running it on a few numbers and on the same numbers in reverse
+ * order.
  *
- * @returns true as well where that cannot be seen: its widths are not known, or the backend cannot be read at once.
+ * @returns true also where this cannot be tried: the widths are unknown, or the backend cannot be read synchronously.
  */
 export function isPointwise({ layer, inputs }: Site): boolean {
   const widths = inputs.map(({ tensor }) => tensor.shape[tensor.rank - 1]);
@@ -30,7 +33,7 @@ export function isPointwise({ layer, inputs }: Site): boolean {
       const [worst, size] = tf.stack([difference, tf.max(tf.abs(forward))]).dataSync();
       return worst <= 1e-4 * size;
     } catch {
-      return false; // a layer that cannot take another length is no norm
+      return false; // a layer that takes only one length is not a norm
     }
   });
 }

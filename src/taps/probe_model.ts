@@ -1,20 +1,20 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import { isCustom } from './layer_kinds';
 import { widthOf } from './model_graph';
 import { canReadAtOnce } from './probe_layer';
 import type { TapLocations } from './tap_locations';
 
-/** Positions that a model of any length is tried on. */
+/** Number of positions that a model of any length is tried on. */
 const PROBE_LENGTH = 4;
-/** Largest difference between runs that is held to be rounding, over the largest value. */
+/** Largest difference between two runs, relative to the largest value, that counts as rounding. */
 const ROUNDING = 1e-5;
 
 /**
- * Refuses a head that makes probabilities inside of a custom layer: taken as logits they would be wrong without a sign of it.
+ * Refuses a head that makes probabilities inside a custom layer: used as logits they would be wrong silently.
  *
- * @throws IlrecError naming the layer.
+ * @throws UnnamedError that names the layer.
  */
 export function refuseProbabilities({ toLogits, headInput, head }: TapLocations): void {
   const width = widthOf(headInput);
@@ -28,18 +28,20 @@ export function refuseProbabilities({ toLogits, headInput, head }: TapLocations)
     return tf.stack([tf.min(logits), tf.max(tf.abs(tf.sub(tf.sum(logits, 1), 1)))]);
   }) ?? [-1, 1];
   if (least >= 0 && furthest < 1e-3) {
-    throw new IlrecError(
-      `ilrec: the head "${head.name}" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it`,
+    throw new UnnamedError(
+      `the head "${head.name}" must make logits, got probabilities (each row sums to 1); give it the softmax as ` +
+        'its option activation, or put a softmax layer behind it',
     );
   }
 }
 
 /**
- * Refuses a model whose hidden states change with tokens that come later: tries it on the same tokens with another last one. Only custom
- * layers need the trial; of models with several inputs, or whose values are not the same twice, nothing is said.
+ * Refuses a model whose hidden states change with later tokens, found by running it on the same tokens with another
+ * last one. Only models with custom layers are tried; models with several inputs, or that give other values in a second
+ * run, are let through.
  *
- * @param run the model's pass; gets token ids [3, T], returns what the head reads, [3, T, D].
- * @throws IlrecError naming the position.
+ * @param run runs the model on token ids [3, T] and returns what the head reads, [3, T, D].
+ * @throws UnnamedError that names the position.
  */
 export function refuseSeeingAhead(
   model: tfl.LayersModel,
@@ -71,15 +73,17 @@ export function refuseSeeingAhead(
   });
   const [size, noise, ...moved] = compared ?? [];
   if (size === undefined || noise > ROUNDING * size) return;
-  const at = moved.findIndex((difference) => difference > ROUNDING * size);
-  if (at >= 0) {
-    throw new IlrecError(
-      `ilrec: the model must be causal, got hidden states at position ${at} that change with the token at position ${length - 1}; mask later positions in its attention, or set taps.causal where no response position sees them`,
+  const position = moved.findIndex((difference) => difference > ROUNDING * size);
+  if (position >= 0) {
+    throw new UnnamedError(
+      `the model must be causal, got hidden states at position ${position} that change with the token at ` +
+        `position ${length - 1}; mask later positions in its attention, or set taps.causal where no response ` +
+        'position sees them',
     );
   }
 }
 
-/** The numbers of a tensor; null where the trial cannot be made, or the backend cannot read at once. */
+/** The numbers of a tensor; null if they cannot be computed, or not be read synchronously. */
 function readAtOnce(compute: () => tf.Tensor): number[] | null {
   if (!canReadAtOnce()) return null;
   try {

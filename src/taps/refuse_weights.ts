@@ -8,12 +8,27 @@ interface DatasetLike {
 }
 
 /**
- * Refuses sample and class weights while a model is tapped: the loss is a mean over response positions, and tfjs would multiply that mean
- * by the weights of the rows, or drop them without a word.
+ * Refuses sample and class weights while a model is tapped. The loss is a mean over response positions; tfjs would
+ * multiply that mean by the weights of the rows, or drop them silently.
  *
- * @returns takes the refusal away again.
+ * @param name the public function that the errors start with.
+ * @returns removes the refusal.
  */
-export function refuseWeights(model: tfl.LayersModel): () => void {
+export function refuseWeights(model: tfl.LayersModel, name: string): () => void {
+  const refuse = (caller: string, option: string): never => {
+    throw new IlrecError(
+      `${name}: ${caller} must not get ${option}, the loss is a mean over response positions; set the labels of ` +
+        'positions that should not count to -100',
+    );
+  };
+  const checkArgs = (caller: string, args: object | undefined): void => {
+    for (const option of ['sampleWeight', 'classWeight'])
+      if (args !== undefined && Reflect.get(args, option) != null) refuse(caller, option);
+  };
+  const checkElement = (element: unknown): void => {
+    if (typeof element !== 'object' || element === null) return;
+    for (const option of ['sampleWeight', 'sampleWeights']) if (option in element) refuse('fitDataset', option);
+  };
   const restores = [
     shadow(model, 'fit', (original) => async (x, y, args) => {
       checkArgs('fit', args);
@@ -21,20 +36,15 @@ export function refuseWeights(model: tfl.LayersModel): () => void {
     }),
     shadow(model, 'fitDataset', (original) => async (dataset, args) => {
       checkArgs('fitDataset', args);
-      return original(checked(dataset as unknown as DatasetLike) as unknown as typeof dataset, args);
+      const checked = checkEach(dataset as unknown as DatasetLike, checkElement);
+      return original(checked as unknown as typeof dataset, args);
     }),
   ];
   return () => restores.forEach((restore) => restore());
 }
 
-function checkArgs(method: string, args: object | undefined): void {
-  for (const name of ['sampleWeight', 'classWeight']) {
-    if (args !== undefined && Reflect.get(args, name) != null) throw refusal(method, name);
-  }
-}
-
-/** The dataset, looked at element by element. */
-function checked(dataset: DatasetLike): DatasetLike {
+/** The dataset, with a look at each element. */
+function checkEach(dataset: DatasetLike, check: (element: unknown) => void): DatasetLike {
   return {
     size: dataset.size,
     iterator: async () => {
@@ -42,20 +52,10 @@ function checked(dataset: DatasetLike): DatasetLike {
       return {
         next: async () => {
           const result = await iterator.next();
-          const element: unknown = result.value;
-          if (typeof element === 'object' && element !== null) {
-            for (const name of ['sampleWeight', 'sampleWeights'])
-              if (name in element) throw refusal('fitDataset', name);
-          }
+          check(result.value);
           return result;
         },
       };
     },
   };
-}
-
-function refusal(method: string, name: string): IlrecError {
-  return new IlrecError(
-    `ilrec: ${method} must not get ${name}, the loss is a mean over response positions; set the labels of positions that should not count to -100`,
-  );
 }

@@ -1,26 +1,28 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import type { CallArgs } from '../layers/layer_types';
 import { activated, activationOf } from './layer_kinds';
 import { classOf, type PartGraph, sameSource, type Site, type Source } from './model_graph';
 
-/** The rows [R, ...] of a side input at the positions that a path is run on. */
+/** Gives the rows [R, ...] of a side input at the positions on which a path is run. */
 export type SideRows = (source: Source) => tf.Tensor;
 
 /**
- * A stretch of a model's graph that treats each position alone, run on rows instead of sequences: the way from the last block to the head, or
- * from the head to the logits.
+ * A part of a model's graph that treats each position alone, run on rows instead of sequences: from the last block to
+ * the head, or from the head to the logits.
  */
 export class RowPath {
-  /** Inputs of the parts that do not come from the path's start: they are taken from the pass through the whole model. */
+  /**
+   * Inputs of the parts that do not come from the path's start; they are taken from the pass through the whole model.
+   */
   readonly sides: readonly Source[];
   private readonly made: readonly Source[];
 
   /**
    * @param parts in order.
-   * @param start where the rows enter.
-   * @param end what comes out.
-   * @param logits whether a softmax at the end is left out, so that logits come out and not probabilities.
+   * @param start the tensor that the rows stand for.
+   * @param end the tensor that is computed.
+   * @param logits whether a softmax at the end is left out, so that the result is logits and not probabilities.
    */
   constructor(
     readonly parts: readonly Site[],
@@ -35,7 +37,7 @@ export class RowPath {
     );
   }
 
-  /** The input of a part that comes along the path. */
+  /** Index of the input of a part that comes along the path. */
   mainInput(part: Site): number {
     return part.inputs.findIndex((input) => this.makes(input));
   }
@@ -43,6 +45,7 @@ export class RowPath {
   /**
    * @param rows [R, D].
    * @returns [R, E].
+   * @throws UnnamedError when the layers do not treat each position alone.
    */
   run(rows: tf.Tensor2D, sideRows: SideRows, kwargs: CallArgs): tf.Tensor2D {
     const values: [Source, tf.Tensor][] = [[this.start, sequence(rows)]];
@@ -56,8 +59,8 @@ export class RowPath {
     const output = valueOf(this.end); // [1, R, E]
     const [one, count, size] = output.shape;
     if (output.rank !== 3 || one !== 1 || count !== rows.shape[0]) {
-      throw new IlrecError(
-        `ilrec: ${this.parts.map(({ layer }) => `"${layer.name}"`).join(', ')} must map [B, T, D] to [B, T, E] position by position, got [${output.shape.join(', ')}] for [1, ${rows.shape.join(', ')}]; set the option taps.norm or taps.head`,
+      throw new UnnamedError(
+        `${this.parts.map(({ layer }) => `"${layer.name}"`).join(', ')} must map [B, T, D] to [B, T, E] position by position, got [${output.shape.join(', ')}] for [1, ${rows.shape.join(', ')}]; set the option taps.norm or taps.head`,
       );
     }
     return tf.reshape(output, [count, size as number]);
@@ -68,7 +71,7 @@ export class RowPath {
   }
 }
 
-/** The way between two tensors of the graph. */
+/** The path between two tensors of the graph. */
 export function rowPath(graph: PartGraph, from: Source, to: Source, logits = false): RowPath {
   const maker = graph.maker(to);
   return new RowPath(maker === null || sameSource(from, to) ? [] : graph.between(from, maker), from, to, logits);
@@ -83,7 +86,7 @@ function callOnRows({ layer }: Site, inputs: tf.Tensor[], kwargs: CallArgs, last
   if (last && classOf(layer) === 'Softmax') return inputs;
   const run = (): tf.Tensor[] => {
     if (classOf(layer) !== 'TimeDistributed') return list(layer.call(inputs, { ...kwargs }));
-    const [, count, ...rest] = inputs[0].shape; // all steps of time at once, not one after the other
+    const [, count, ...rest] = inputs[0].shape; // all positions at once, not one after the other
     const [output] = list(activated(layer).call([tf.reshape(inputs[0], [count, ...rest])], { ...kwargs }));
     return [sequence(output)];
   };
@@ -92,7 +95,7 @@ function callOnRows({ layer }: Site, inputs: tf.Tensor[], kwargs: CallArgs, last
 
 const LINEAR = { getClassName: () => 'linear', apply: (x: tf.Tensor): tf.Tensor => tf.clone(x), getConfig: () => ({}) };
 
-/** Runs with the layer's activation taken off. */
+/** Runs without the layer's activation. */
 function withoutActivation<T>(layer: object, run: () => T): T {
   const activation: unknown = Reflect.get(layer, 'activation');
   Reflect.set(layer, 'activation', LINEAR);

@@ -6,31 +6,35 @@ import type { Layer, ModelGraph, Site } from './model_graph';
 
 type Tensors = tf.Tensor | tf.Tensor[];
 
-/** What happens at a call: gets its inputs, what runs the layer, and whether the pass has made the same call before; returns the layer's outputs. */
+/**
+ * Replaces a call. Gets its inputs, a function that runs the layer, and whether the pass has made the same call before;
+ * returns the layer's outputs.
+ */
 export type CallHandler = (inputs: readonly tf.Tensor[], run: () => Tensors, again: boolean) => Tensors;
 
 interface WatchedLayer {
   /** The layer's calls in a pass, in order. */
   readonly order: readonly Site[];
   readonly handlers: Map<Site, CallHandler>;
-  /** Those that the pass has made. */
+  /** The calls that the pass has made so far. */
   readonly made: Site[];
 }
 
 /**
- * Tells which call of the graph a layer's running `call` is: a pass makes the calls of a layer in the order in which tfjs computes the graph.
+ * Finds out which call of the graph a layer's running `call` is: a pass makes a layer's calls in the order in which
+ * tfjs computes the graph.
  */
 export class SiteCalls {
   private readonly watched = new Map<Layer, WatchedLayer>();
   private readonly restores: (() => void)[] = [];
 
-  /** @param isActive whether a call with these arguments is part of a pass that is looked at. */
+  /** @param isActive whether a call with these arguments belongs to a pass of interest. */
   constructor(
     private readonly graph: ModelGraph,
     private readonly isActive: (kwargs: CallArgs | undefined) => boolean,
   ) {}
 
-  /** Puts a handler around a call, outside of those that it has. */
+  /** Puts a handler around a call, outside the handlers that it has. */
   on(site: Site, handler: CallHandler): void {
     const { handlers } = this.watched.get(site.layer) ?? this.watch(site.layer);
     const before = handlers.get(site);
@@ -40,7 +44,7 @@ export class SiteCalls {
     );
   }
 
-  /** Forgets the calls of a pass. */
+  /** Forgets the calls of the last pass. */
   reset(): void {
     for (const { made } of this.watched.values()) made.length = 0;
   }
@@ -69,9 +73,9 @@ export class SiteCalls {
   }
 }
 
-/** The call that is next; where a loop of the user's makes them in another order, the next whose input has the rank. */
+/** The next call. If the user's code makes them in another order, the next one whose input has this rank. */
 function nextCall({ order, made }: WatchedLayer, rank: number): { site: Site; again: boolean } {
-  if (made.length === order.length) made.length = 0; // a pass that nobody told of
+  if (made.length === order.length) made.length = 0; // a new pass, which was not announced
   const rest = order.slice(made.length);
   const site = rest.find(({ inputs }) => inputs[0].tensor.rank === rank) ?? rest[0];
   const again = made.includes(site);

@@ -1,5 +1,5 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { IlrecError } from '../errors';
+import { UnnamedError } from '../errors';
 import { blocksOf, hiddenStateOf, refuseMixing, wayToHead } from './block_exits';
 import { bestChain, type InputIds } from './best_chain';
 import type { Cut } from './cut_chain';
@@ -20,12 +20,15 @@ import {
 import { type RowPath, rowPath } from './row_path';
 
 export interface TapLocations {
-  /** The layers whose outputs are the blocks' hidden states, first to last; a shared layer occurs once for each call. */
+  /**
+   * The layers whose outputs are the blocks' hidden states, first to last; a shared layer occurs once for each call.
+   * Empty where no blocks are needed.
+   */
   readonly blocks: readonly Layer[];
-  /** The final norm, if the way from the last block to the head has one. */
+  /** The final norm, if there is one between the last block and the head. */
   readonly norm: Layer | null;
   readonly head: Layer;
-  /** The layer that looks the token ids up. */
+  /** The layer that looks up the token ids. */
   readonly embedding: Layer | null;
   /** Which output of the model comes from the head. */
   readonly outputIndex: number;
@@ -40,24 +43,33 @@ export interface TapLocations {
   readonly toHead: RowPath;
   /** From what the head reads to logits. */
   readonly toLogits: RowPath;
-  /** Whether a layer or an output of the model, other than the one to train, reads what the head makes. */
+  /** Whether the head's result is also read by another layer, or is another output of the model. */
   readonly logitsAreReadElsewhere: boolean;
   /** The token ids [B, T] as the embedding gets them. */
   readonly inputIds: InputIds | null;
 }
 
+export interface FindTapsOptions extends TapOptions {
+  /** The model's output to train. Default the only one that can be logits. */
+  outputIndex?: number;
+  /** Whether the blocks must be found; a model with fewer than two is then refused. Default true. */
+  needsBlocks?: boolean;
+}
+
 /**
- * Finds blocks, final norm, head and embedding of a causal language model, from its graph: nested models are walked, side inputs and other
- * outputs left aside.
+ * Finds blocks, final norm, head and embedding of a causal language model from its graph. Nested models are walked;
+ * side inputs and other outputs are ignored.
  *
- * Along the way from the embedding to the output, the model is cut where all of it passes one tensor (`cutChain`). The head is the last layer
- * that changes to the width of the vocabulary (`findHead`), the blocks are the repeated sequence of layers before it (`findBlocks`), and
- * what stands between the last block and the head (norm, dropout, a projection) belongs to the early exit of each block.
+ * On the way from the embedding to the output, the model is cut wherever everything passes through one tensor
+ * (`cutChain`). The head is the last layer that changes the width to that of the vocabulary (`findHead`). The blocks
+ * are the repeated sequence of layers before it (`findBlocks`). What stands between the last block and the head (norm,
+ * dropout, a projection) belongs to the early exit of each block.
  *
- * @param outputIndex the model's output to train; by default the one that can be it.
- * @throws IlrecError naming the layers seen and the option to set; or why the model cannot be a causal language model.
+ * @throws UnnamedError that lists the layers seen and names the option to set, or says why the model cannot be a causal
+ *   language model.
  */
-export function findTaps(model: tfl.LayersModel, options: TapOptions = {}, outputIndex?: number): TapLocations {
+export function findTaps(model: tfl.LayersModel, options: FindTapsOptions = {}): TapLocations {
+  const { outputIndex, needsBlocks = true } = options;
   requireModel(model);
   const graph = traceModel(model);
   const layers = [...new Set(graph.sites.map((site) => site.layer))];
@@ -72,7 +84,15 @@ export function findTaps(model: tfl.LayersModel, options: TapOptions = {}, outpu
   for (const [i, models] of attempts.entries()) {
     if (i > 0 && models.size === whole.size) break;
     try {
-      return locate(new PartGraph(graph, models), output, index, selected, layers, options.causal === true);
+      return locate({
+        graph: new PartGraph(graph, models),
+        output,
+        outputIndex: index,
+        selected,
+        layers,
+        needsBlocks,
+        isCausal: options.causal === true,
+      });
     } catch (error) {
       failure ??= error;
     }
@@ -92,7 +112,8 @@ function selectedLayers(
     const found = select(layers, blocks, 'blocks');
     const inside = (layer: Layer): boolean =>
       graph.sites.some((site) => site.layer === layer && outer(site).some((model) => found.includes(model.layer)));
-    chosen = found.filter((layer) => !inside(layer)); // a pattern that names a nested model often names its layers too
+    // a pattern that matches a nested model often matches its layers too
+    chosen = found.filter((layer) => !inside(layer));
   }
   return {
     blocks: chosen,
@@ -102,7 +123,10 @@ function selectedLayers(
   };
 }
 
-/** Calls of nested models that count as one part each: those that are named, and those of which there are several alike. */
+/**
+ * Calls of nested models that count as one part each: those that the user named, and those of which there are several
+ * of a kind.
+ */
 function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: SelectedLayers): Set<Site> {
   const partsWithin = (site: Site): Site[] => graph.sites.filter(({ within }) => within === site);
   const models = graph.sites.filter(({ layer }) => isModel(layer));
@@ -118,7 +142,7 @@ function outer({ within }: Site): Site[] {
   return within === null ? [] : [within, ...outer(within)];
 }
 
-/** The output that logits come from. */
+/** Index of the output that is logits. */
 function outputOf(model: tfl.LayersModel, graph: ModelGraph, head: Layer | null, layers: readonly Layer[]): number {
   const { outputs } = graph;
   if (outputs.length === 1) return 0;
@@ -136,25 +160,31 @@ function outputOf(model: tfl.LayersModel, graph: ModelGraph, head: Layer | null,
   if (overTokens.length === 1) return overTokens[0];
   if (possible.length === 0) throw missing('head', layers);
   const names = possible.map((i) => model.outputNames[i]);
-  throw new IlrecError(
-    `ilrec: the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: method.loss, ... } before the taps are attached`,
+  throw new UnnamedError(
+    `the model has several outputs that may be logits, ${names.join(', ')}; compile it with loss: { ${names[0]}: ` +
+      'method.loss, ... } before the taps are attached',
   );
 }
 
-function locate(
-  graph: PartGraph,
-  output: Source,
-  outputIndex: number,
-  selected: SelectedLayers,
-  layers: readonly Layer[],
-  isCausal: boolean,
-): TapLocations {
-  const { chain, at, input: headInput, start } = bestChain(graph, output, selected, layers);
+interface Search {
+  readonly graph: PartGraph;
+  readonly output: Source;
+  readonly outputIndex: number;
+  readonly selected: SelectedLayers;
+  readonly layers: readonly Layer[];
+  readonly needsBlocks: boolean;
+  readonly isCausal: boolean;
+}
+
+function locate({ graph, output, outputIndex, selected, layers, needsBlocks, isCausal }: Search): TapLocations {
+  const { chain, headIndex, input: headInput, start } = bestChain(graph, output, selected, layers);
   if (!isCausal) refuseLookingAhead(chain, graph);
-  const body = chain.slice(0, at);
-  const blocks = blocksOf(body, graph, selected.blocks, layers);
+  const body = chain.slice(0, headIndex);
+  const blocks = needsBlocks ? blocksOf(body, graph, selected.blocks, layers) : [];
   const hiddenStates = blocks.map((block) => hiddenStateOf(block, graph));
-  const toHead = wayToHead({ body, graph, headInput, blocks, named: selected.blocks !== null, norm: selected.norm });
+  const toHead = needsBlocks
+    ? wayToHead({ body, graph, headInput, blocks, named: selected.blocks !== null, norm: selected.norm })
+    : rowPath(graph, headInput, headInput);
   const toLogits = refuseMixing(rowPath(graph, headInput, output, true));
   return {
     blocks: blocks.map(({ layer }) => layer),
@@ -162,7 +192,7 @@ function locate(
       selected.norm === undefined
         ? (toHead.parts.findLast(({ layer }) => kindOf(layer) === 'norm')?.layer ?? null)
         : selected.norm,
-    head: chain[at].part.layer,
+    head: chain[headIndex].part.layer,
     embedding: start.inputIds?.site.layer ?? null,
     outputIndex,
     isCausal,
@@ -176,12 +206,12 @@ function locate(
   };
 }
 
-/** @throws IlrecError unless it is a model of layers: a graph model cannot be trained. */
+/** @throws UnnamedError unless it is a model of layers: a graph model cannot be trained. */
 export function requireModel(model: unknown): void {
   if (typeof model === 'object' && model !== null && isModel(model)) return;
   const got = typeof model === 'object' && model !== null ? `a ${model.constructor.name}` : String(model);
-  throw new IlrecError(
-    `ilrec: the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`,
+  throw new UnnamedError(
+    `the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`,
   );
 }
 
@@ -200,8 +230,10 @@ function refuseLookingAhead(chain: readonly Cut[], graph: PartGraph): void {
   for (const site of graph.graph.sites) {
     const reason = parts.has(graph.partOf(site)) ? looksAhead(site.layer) : null;
     if (reason !== null) {
-      throw new IlrecError(
-        `ilrec: the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a position sees the tokens that it should predict; use a layer that reads forward only, or set taps.causal where no response position does`,
+      throw new UnnamedError(
+        `the model must be causal, got layer "${site.layer.name}" (${classOf(site.layer)}): ${reason}, so a ` +
+          'position sees the tokens that it should predict; use a layer that reads forward only, or set ' +
+          'taps.causal where no response position does',
       );
     }
   }

@@ -3,17 +3,18 @@ import { IlrecError } from '../errors';
 import { PairQueue } from './pair_queue';
 import type { TokenizerJson } from './text_tokenizer';
 
+/** Options of `trainByteLevelBpe`. */
 export interface TrainByteLevelBpeOptions {
-  /** V: special tokens, 256 bytes and merges. Fewer come out where the texts repeat too little. */
+  /** V, number of tokens: special tokens, 256 bytes and merges. Texts with few repetitions give fewer. */
   readonly vocabSize: number;
-  /** Tokens with an id of their own, from 0 on, such as `<pad>` and `<eos>`. Default none. */
+  /** Special tokens such as `<pad>` and `<eos>`; they get the ids from 0 on. Default none. */
   readonly specialTokens?: readonly string[];
-  /** Occurrences that a pair needs to be merged. Default 2. */
+  /** How often a pair must occur to be merged. Default 2. */
   readonly minFrequency?: number;
 }
 
 interface Word {
-  /** Token ids, replaced as pairs are merged. */
+  /** Token ids; merging replaces them. */
   symbols: number[];
   readonly count: number;
 }
@@ -21,23 +22,34 @@ interface Word {
 const MAX_VOCABULARY = 2 ** 20;
 
 /**
- * Trains a byte-level BPE tokenizer as GPT-2's (Sennrich et al., arXiv 1508.07909; Radford et al., 2019): texts are cut into words, words into bytes,
- * and the most frequent pair of neighbours within words becomes a token until the vocabulary is full; ties go to the tokens that came first. Every text of any
- * script can be encoded, and comes back unchanged.
+ * Trains a byte-level BPE tokenizer like GPT-2's (Sennrich et al., arXiv 1508.07909; Radford et al., 2019).
  *
- * @param texts in any order; the result depends on their words' counts alone.
- * @returns the content of a tokenizer.json, for `TextTokenizer.fromJSON` and for Hugging Face's tokenizers.
- * @throws IlrecError when the vocabulary is too small for bytes and special tokens, or a special token is empty or given twice.
+ * Texts are split into words and words into bytes. Then the most frequent pair of neighbours within words becomes a new
+ * token, again and again, until the vocabulary is full. Ties go to the pair with the lower token ids. Text of any
+ * script can be encoded and is decoded unchanged.
+ *
+ * @param texts training texts; their order does not matter.
+ * @param options size of the vocabulary, special tokens and the smallest count of a merged pair.
+ * @returns content of a tokenizer.json, for `TextTokenizer.fromJSON` and for Hugging Face's tokenizers.
+ * @throws IlrecError when vocabSize is not an integer, too small for bytes and special tokens or above 2^20, or when a
+ * special token is empty, a single byte or given twice.
+ * @example
+ * ```ts
+ * import { TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick', 'red nail polish'], { vocabSize: 300, specialTokens: ['<eos>'] });
+ * const tokenizer = TextTokenizer.fromJSON(json, { eos_token: '<eos>' });
+ * console.log(tokenizer.eosTokenId, tokenizer.decode(tokenizer.encode('red lips'))); // 0 red lips
+ * ```
  */
-export function trainByteLevelBpe(
-  texts: Iterable<string>,
-  { vocabSize, specialTokens = [], minFrequency = 2 }: TrainByteLevelBpeOptions,
-): TokenizerJson {
+export function trainByteLevelBpe(texts: Iterable<string>, options: TrainByteLevelBpeOptions): TokenizerJson {
+  const { vocabSize, specialTokens = [], minFrequency = 2 } = options ?? {};
   const alphabet = byteCharacters();
   const smallest = specialTokens.length + alphabet.length;
   if (!(Number.isInteger(vocabSize) && vocabSize >= smallest && vocabSize <= MAX_VOCABULARY)) {
     throw new IlrecError(
-      `trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`,
+      `trainByteLevelBpe: vocabSize must be an integer from ${smallest} (${specialTokens.length} special tokens ` +
+        `and 256 bytes) to ${MAX_VOCABULARY}, got ${vocabSize}`,
     );
   }
   const invalid = specialTokens.find(
@@ -85,7 +97,7 @@ export function trainByteLevelBpe(
   };
 }
 
-/** The different words of the texts as byte tokens, with their counts, in an order that does not depend on the texts'. */
+/** The distinct words of the texts as byte tokens, with their counts. */
 function wordsOf(texts: Iterable<string>, idOf: ReadonlyMap<string, number>): Word[] {
   const cut = new ByteLevelPreTokenizer({ type: 'ByteLevel', add_prefix_space: false, use_regex: true });
   const counts = new Map<string, number>();
@@ -98,7 +110,12 @@ function wordsOf(texts: Iterable<string>, idOf: ReadonlyMap<string, number>): Wo
   }));
 }
 
-/** Merges until the vocabulary is full or no pair is frequent enough; adds to `tokens` and `idOf`. @returns the pairs, in order. */
+/**
+ * Merges pairs until the vocabulary is full or no pair is frequent enough, and adds the new tokens to `tokens` and
+ * `idOf`.
+ *
+ * @returns the merged pairs, in order.
+ */
 function mergePairs(
   words: readonly Word[],
   tokens: string[],
@@ -107,7 +124,7 @@ function mergePairs(
   minFrequency: number,
 ): [string, string][] {
   const counts = new Map<number, number>();
-  const where = new Map<number, Set<number>>(); // words that may have the pair
+  const where = new Map<number, Set<number>>(); // indices of the words that may contain the pair
   const count = (index: number, sign: 1 | -1, touched: Set<number>): void => {
     const { symbols, count: times } = words[index];
     for (let i = 0; i + 1 < symbols.length; i++) {
@@ -128,7 +145,7 @@ function mergePairs(
     if (best === null || best.count < minFrequency) break;
     const [left, right] = [Math.floor(best.pair / MAX_VOCABULARY), best.pair % MAX_VOCABULARY];
     const token = tokens[left] + tokens[right];
-    let id = idOf.get(token); // two ways may lead to one token
+    let id = idOf.get(token); // two different merges may give the same token
     if (id === undefined) {
       id = tokens.push(token) - 1;
       idOf.set(token, id);
@@ -156,7 +173,10 @@ function merged(symbols: readonly number[], left: number, right: number, id: num
   return result;
 }
 
-/** The 256 characters that stand for bytes, ordered: printable Latin-1 stands for itself, the rest follows from U+0100 on. */
+/**
+ * The 256 characters that stand for bytes, in order: printable Latin-1 characters stand for themselves, U+0100 and up
+ * for the other bytes.
+ */
 function byteCharacters(): string[] {
   const isPrintable = (byte: number): boolean =>
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;

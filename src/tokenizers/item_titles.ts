@@ -1,16 +1,29 @@
 import { IlrecError } from '../errors';
 import type { TextTokenizer } from './text_tokenizer';
 
+/** Options of `encodeTitles`. */
 export interface EncodeTitlesOptions {
-  /** Tokens that a title must not hold beside the tokenizer's special ones: those that stand for items. Default none. */
+  /**
+   * Tokens that a title must not contain, in addition to the tokenizer's special tokens: those that stand for items.
+   * Default none.
+   */
   reservedTokens?: readonly string[];
-  /** Tokens of a title that count, at least 1; what comes after is cut off. Default all. */
+  /** Most tokens of a title, at least 1; longer titles are cut. Default no limit. */
   maxTitleTokens?: number;
 }
 
 /**
- * A title as it is written: NFC, each run of white space and control characters one space, none at the ends, half of a surrogate pair U+FFFD.
- * Empty for null, undefined and titles of nothing else.
+ * Normalizes a title: Unicode NFC, runs of white space and control characters become one space, spaces at the ends are
+ * removed, lone surrogates become U+FFFD.
+ *
+ * @param title text in any script.
+ * @returns the normalized title; empty for null, undefined and titles without visible characters.
+ * @example
+ * ```ts
+ * import { normalizeTitle } from 'tfjs-ilrec';
+ *
+ * console.log(normalizeTitle('  Red\n lipstick ')); // Red lipstick
+ * ```
  */
 export function normalizeTitle(title: string | null | undefined): string {
   return (title ?? '')
@@ -21,11 +34,26 @@ export function normalizeTitle(title: string | null | undefined): string {
 }
 
 /**
- * The tokens of each title, encoded by itself, so that it has the same ones wherever it stands. A title that holds the text of a special or
- * reserved token ("</s>") is written with the tokens of that text, so that no title can end a response or name an item.
+ * Encodes titles. Each title is encoded alone, so that it has the same tokens everywhere.
  *
- * @returns per title its tokens, null where the title is empty, [N].
- * @throws IlrecError when a title has no token, or holds a token that cannot be taken apart.
+ * The text of a special or reserved token inside a title ("</s>") is encoded as ordinary text. So no title can end a
+ * response or name an item.
+ *
+ * @param tokenizer the checkpoint's tokenizer.
+ * @param titles one per item, [N]; null or undefined for an item without a title.
+ * @param options reserved tokens and the longest title.
+ * @returns token ids of each title, [N]; null for an empty title.
+ * @throws IlrecError when maxTitleTokens is not a positive integer, a title has no token, or a special token in a title
+ * cannot be split.
+ * @example
+ * ```ts
+ * import { encodeTitles, TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 256 }); // one token per byte
+ * const tokenizer = TextTokenizer.fromJSON(json);
+ * const tokens = encodeTitles(tokenizer, ['red lipstick', null, 'red'], { maxTitleTokens: 5 });
+ * console.log(tokens.map((title) => title?.length)); // [ 5, undefined, 3 ]
+ * ```
  */
 export function encodeTitles(
   tokenizer: TextTokenizer,
@@ -42,13 +70,17 @@ export function encodeTitles(
     const tokens = encodePlainText(tokenizer, text, isReserved, item);
     if (tokens.length === 0)
       throw new IlrecError(
-        `encodeTitles: a title must have at least one token, got none for ${JSON.stringify(text)} of item ${item}; use a tokenizer that knows its script`,
+        `encodeTitles: a title must have at least one token, got none for ${JSON.stringify(text)} of item ` +
+          `${item}; use a tokenizer that knows its script`,
       );
     return tokens.length > maxTitleTokens ? tokens.slice(0, maxTitleTokens) : tokens;
   });
 }
 
-/** Encodes text in which special and reserved tokens are text too: cut after their first character, they are no longer found. */
+/**
+ * Encodes a text with its special and reserved tokens as ordinary text: split after their first character, they are no
+ * longer recognised.
+ */
 function encodePlainText(
   tokenizer: TextTokenizer,
   text: string,
@@ -63,13 +95,14 @@ function encodePlainText(
   const left = whole.find(isReserved);
   if (left !== undefined) {
     throw new IlrecError(
-      `encodeTitles: a title must not hold a special token, got ${JSON.stringify(tokenizer.idToToken(left))} in ${JSON.stringify(text)} of item ${item}; change the title`,
+      `encodeTitles: a title must not hold a special token, got ${JSON.stringify(tokenizer.idToToken(left))} in ` +
+        `${JSON.stringify(text)} of item ${item}; change the title`,
     );
   }
   return whole;
 }
 
-/** The pieces of a text that is cut after the first character of each of the words in it. */
+/** Splits a text after the first character of each occurrence of the words. */
 function cutInside(text: string, words: readonly string[]): string[] {
   const cuts = new Set<number>();
   for (const word of words) {
@@ -83,7 +116,10 @@ function cutInside(text: string, words: readonly string[]): string[] {
     .filter((piece) => piece !== '');
 }
 
-/** Whether a token is special to the tokenizer (left out when it decodes without those) or reserved; each id is looked at once. */
+/**
+ * Makes a test for tokens that are reserved or special, that is, skipped by `decode` with `skipSpecialTokens`.
+ * Remembers each id's answer.
+ */
 function reservedTest(tokenizer: TextTokenizer, reservedTokens: readonly string[]): (id: number) => boolean {
   const known = new Map<number, boolean>();
   for (const id of [tokenizer.bosTokenId, tokenizer.eosTokenId, tokenizer.padTokenId])

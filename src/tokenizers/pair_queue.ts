@@ -4,11 +4,16 @@ export interface CountedPair {
   readonly count: number;
 }
 
-/** A queue of pairs, most frequent first, then the smaller pair. Counts change while pairs wait: entries that are out of date are put right when they come up. */
+/**
+ * A priority queue of pairs: most frequent first, then the smaller pair. Counts may change while pairs wait; `pop`
+ * corrects outdated entries.
+ */
 export class PairQueue {
   private readonly heap: CountedPair[] = [];
 
-  /** @param counts the counts now, kept up to date by the caller, who pushes a pair again when its count has grown. */
+  /**
+   * @param counts current counts. The caller keeps them up to date, and pushes a pair again when its count has grown.
+   */
   constructor(private readonly counts: ReadonlyMap<number, number>) {}
 
   push(pair: number): void {
@@ -16,7 +21,7 @@ export class PairQueue {
     if (count > 0) this.add({ pair, count });
   }
 
-  /** The most frequent pair, taken off the queue; null where there is none. */
+  /** Removes and returns the most frequent pair; null when the queue is empty. */
   pop(): CountedPair | null {
     for (;;) {
       const top = this.take();

@@ -4,18 +4,23 @@ import { IlrecError } from '../errors';
 /** The content of a `tokenizer.json` or `tokenizer_config.json`. */
 export type TokenizerJson = Readonly<Record<string, unknown>>;
 
+/** Options of `TextTokenizer.encode`. */
 export interface EncodeTextOptions {
-  /** Adds what the tokenizer's template adds, such as a begin-of-text token. Default false. */
+  /** Whether to add the special tokens of the tokenizer's template, such as a begin-of-text token. Default false. */
   readonly addSpecialTokens?: boolean;
 }
 
+/** Options of `TextTokenizer.decode`. */
 export interface DecodeTextOptions {
-  /** Leaves special tokens out of the text. Default false. */
+  /** Whether to leave special tokens out of the text. Default false. */
   readonly skipSpecialTokens?: boolean;
 }
 
+/** Options of `TextTokenizer.addTokens`. */
 export interface AddTokensOptions {
-  /** Special tokens are left out by `decode(ids, { skipSpecialTokens: true })`. Default false. */
+  /**
+   * Whether the tokens are special, so that `decode(ids, { skipSpecialTokens: true })` leaves them out. Default false.
+   */
   readonly special?: boolean;
 }
 
@@ -33,13 +38,27 @@ interface AddedToken {
 const PARTS = ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'] as const;
 
 /**
- * The tokenizer of a pretrained checkpoint: text to token ids and back, as Hugging Face's tokenizers do it. It never changes; `addTokens` gives a new one.
+ * The tokenizer of a pretrained checkpoint: text to token ids and back, equal to Hugging Face's tokenizers. Immutable:
+ * `addTokens` returns a new one.
+ *
+ * @example
+ * ```ts
+ * import { TextTokenizer, trainByteLevelBpe } from 'tfjs-ilrec';
+ *
+ * const json = trainByteLevelBpe(['red lipstick'], { vocabSize: 257, specialTokens: ['<eos>'] });
+ * const tokenizer = TextTokenizer.fromJSON(json, { eos_token: '<eos>' }).addTokens(['<a_0>']);
+ * console.log(tokenizer.vocabSize, tokenizer.encode('red<a_0>').length); // 258 4
+ * console.log(tokenizer.decode(tokenizer.encode('red<a_0>'))); // red<a_0>
+ * ```
  */
 export class TextTokenizer {
-  /** 1 + the highest id. The embedding of a model may have more rows than that. */
+  /** V, 1 + the highest token id. A model's embedding may have more rows. */
   readonly vocabSize: number;
+  /** Null when the config names no such token. */
   readonly bosTokenId: number | null;
+  /** Null when the config names no such token. */
   readonly eosTokenId: number | null;
+  /** Null when the config names no such token. */
   readonly padTokenId: number | null;
   private readonly tokenizer: Tokenizer;
   private readonly tokens: readonly (string | undefined)[];
@@ -54,7 +73,8 @@ export class TextTokenizer {
       this.tokenizer = new Tokenizer(json, config);
     } catch (error) {
       throw new IlrecError(
-        `TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got "${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
+        'TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got ' +
+          `"${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
       );
     }
     const { tokens, idOf } = vocabularyOf(json);
@@ -64,24 +84,28 @@ export class TextTokenizer {
     this.bosTokenId = this.namedToken('bos_token');
     this.eosTokenId = this.namedToken('eos_token');
     this.padTokenId = this.namedToken('pad_token');
-    // as transformers, which takes spaces before punctuation away only where the tokenizer is no BPE
+    // as in transformers, which removes spaces before punctuation unless the tokenizer is a BPE
     this.cleansUp = config.clean_up_tokenization_spaces === true && modelOf(json).type !== 'BPE';
   }
 
   /**
+   * Makes a tokenizer from the files of a checkpoint.
+   *
    * @param tokenizerJson content of `tokenizer.json`.
    * @param tokenizerConfig content of `tokenizer_config.json`, which names the special tokens. Default empty.
-   * @throws IlrecError when a part is of a kind that is not known, or ids are taken twice.
+   * @returns the tokenizer.
+   * @throws IlrecError when there is no vocabulary, a part is damaged or of an unknown kind, or two tokens have one id.
    */
   static fromJSON(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson = {}): TextTokenizer {
-    const model = tokenizerJson.model;
-    if (typeof model !== 'object' || model === null || !('vocab' in model)) {
+    const model = tokenizerJson?.model;
+    if (!isObject(model) || !isObject((model as { vocab?: unknown }).vocab)) {
       throw new IlrecError(
-        'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json of the checkpoint',
+        'TextTokenizer.fromJSON: tokenizer.json must have a model with a vocab, got none; use the tokenizer.json ' +
+          'of the checkpoint',
       );
     }
     const absent = Object.fromEntries(PARTS.filter((part) => !(part in tokenizerJson)).map((part) => [part, null]));
-    const type = (model as { type?: unknown }).type ?? ('merges' in model ? 'BPE' : undefined); // old files leave it out
+    const type = (model as { type?: unknown }).type ?? ('merges' in model ? 'BPE' : undefined); // absent from old files
     const whole = {
       ...tokenizerJson,
       ...absent,
@@ -92,22 +116,32 @@ export class TextTokenizer {
   }
 
   /**
-   * Token ids of a text, of any length; the empty text has none.
+   * Encodes a text.
    *
-   * @throws IlrecError when the vocabulary has no token for a piece of it and no unknown token either.
+   * @param text of any length.
+   * @param options whether to add special tokens.
+   * @returns token ids; none for the empty text.
+   * @throws IlrecError when the vocabulary has neither a token for a piece of the text nor an unknown token.
    */
   encode(text: string, { addSpecialTokens = false }: EncodeTextOptions = {}): Int32Array {
     const { ids, tokens } = this.tokenizer.encode(text, { add_special_tokens: addSpecialTokens });
     const unknown = (ids as readonly (number | undefined)[]).indexOf(undefined);
     if (unknown >= 0) {
       throw new IlrecError(
-        `TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, got "${tokens[unknown]}"; use a tokenizer that covers the text`,
+        'TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, ' +
+          `got "${tokens[unknown]}"; use a tokenizer that covers the text`,
       );
     }
     return Int32Array.from(ids);
   }
 
-  /** The text of token ids. Ids that the tokenizer does not know, as a padded embedding has them, give no text. */
+  /**
+   * Decodes token ids.
+   *
+   * @param ids token ids. Ids outside the vocabulary are skipped: a padded embedding has some.
+   * @param options whether to skip special tokens.
+   * @returns the text.
+   */
   decode(ids: ArrayLike<number>, { skipSpecialTokens = false }: DecodeTextOptions = {}): string {
     const known = Array.from(ids).filter((id) => this.tokens[id] !== undefined);
     if (known.length === 0) return '';
@@ -117,22 +151,35 @@ export class TextTokenizer {
     });
   }
 
-  /** The id of a token as the vocabulary spells it, undefined where there is none. */
+  /**
+   * Returns the id of a token.
+   *
+   * @param token the token, spelled as in the vocabulary.
+   * @returns the token id, undefined when the vocabulary does not have it.
+   */
   tokenToId(token: string): number | undefined {
     return this.idOf.get(token);
   }
 
-  /** A token as the vocabulary spells it, undefined where there is none of that id. */
+  /**
+   * Returns the token of an id.
+   *
+   * @param id token id.
+   * @returns the token, spelled as in the vocabulary; undefined when there is none.
+   */
   idToToken(id: number): string | undefined {
     return this.tokens[id];
   }
 
   /**
-   * A tokenizer in which each of the tokens is one id and splits the text around it. New ids follow the highest one; tokens of the vocabulary keep theirs.
+   * Adds tokens: each gets one id and is recognised anywhere in a text. New ids follow the highest one; tokens of the
+   * vocabulary keep theirs.
    *
-   * @param tokens any texts; case, accents and spaces count.
-   * @returns a new tokenizer; this one stays as it is.
-   * @throws IlrecError when a token is empty, or the vocabulary has gaps that other programs would fill differently.
+   * @param tokens texts of the tokens; case, accents and spaces matter.
+   * @param options whether the tokens are special.
+   * @returns a new tokenizer; this one does not change.
+   * @throws IlrecError when a token is empty, or the vocabulary has gaps, where Hugging Face's tokenizers would give
+   * other ids.
    */
   addTokens(tokens: readonly string[], { special = false }: AddTokensOptions = {}): TextTokenizer {
     const added = new Map(addedTokensOf(this.json).map((token) => [token.content, token]));
@@ -148,7 +195,8 @@ export class TextTokenizer {
     const expected = nextIdOf(this.json);
     if (next > this.vocabSize && expected !== this.vocabSize) {
       throw new IlrecError(
-        `TextTokenizer.addTokens: the vocabulary must have no gaps, got ${this.vocabSize} as the first free id where Hugging Face's tokenizers would give ${expected}; give the gaps tokens first`,
+        `TextTokenizer.addTokens: the vocabulary must have no gaps, got ${this.vocabSize} as the first free id ` +
+          `where Hugging Face's tokenizers would give ${expected}; give the gaps tokens first`,
       );
     }
     const decoder = Object.fromEntries(sorted.map(({ id, ...rest }) => [String(id), rest]));
@@ -161,12 +209,17 @@ export class TextTokenizer {
     );
   }
 
-  /** What `fromJSON` takes, as Hugging Face's tokenizers and transformers read it too. */
+  /**
+   * Returns the contents of `tokenizer.json` and `tokenizer_config.json`, for `fromJSON`, Hugging Face's tokenizers and
+   * transformers.
+   *
+   * @returns copies of both.
+   */
   toJSON(): { tokenizer: TokenizerJson; config: TokenizerJson } {
     return { tokenizer: structuredClone(this.json), config: structuredClone(this.config) };
   }
 
-  /** The id of a token that the config names, as text or as an object with its content. */
+  /** The id of a token that the config names, as a text or as an object with `content`. */
   private namedToken(name: string): number | null {
     const value = this.config[name];
     const content = typeof value === 'object' && value !== null ? (value as { content?: unknown }).content : value;
@@ -174,15 +227,25 @@ export class TextTokenizer {
   }
 }
 
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
+}
+
 function modelOf(json: TokenizerJson): { type?: string; vocab: Record<string, number> | [string, number][] } {
   return json.model as { type?: string; vocab: Record<string, number> | [string, number][] };
 }
 
 function addedTokensOf(json: TokenizerJson): readonly AddedToken[] {
-  return (json.added_tokens ?? []) as readonly AddedToken[];
+  const added = json.added_tokens ?? [];
+  if (!Array.isArray(added) || !added.every(isObject))
+    throw new IlrecError(
+      'TextTokenizer.fromJSON: added_tokens must be a list of objects, got another value; use another copy of ' +
+        'tokenizer.json',
+    );
+  return added as readonly AddedToken[];
 }
 
-/** Tokens by id and ids by token; those of a Unigram model are their positions. */
+/** Tokens by id and ids by token. In a Unigram model the id is the position. */
 function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; idOf: Map<string, number> } {
   const { vocab } = modelOf(json);
   const pairs: [string, number][] = Array.isArray(vocab)
@@ -196,11 +259,13 @@ function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; id
   ]) {
     if (!Number.isInteger(id) || id < 0)
       throw new IlrecError(
-        `TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another copy of tokenizer.json`,
+        `TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another ` +
+          'copy of tokenizer.json',
       );
     if (tokens[id] !== undefined && tokens[id] !== token) {
       throw new IlrecError(
-        `TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; use another copy of tokenizer.json`,
+        `TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; ` +
+          'use another copy of tokenizer.json',
       );
     }
     tokens[id] = token;
@@ -209,7 +274,10 @@ function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; id
   return { tokens, idOf };
 }
 
-/** The id that Hugging Face's tokenizers give the next added token: ids of added tokens are not read from the file but counted again. */
+/**
+ * The id that Hugging Face's tokenizers give the next added token. They count the ids of added tokens instead of
+ * reading them from the file.
+ */
 function nextIdOf(json: TokenizerJson): number {
   const { vocab } = modelOf(json);
   const count = Array.isArray(vocab) ? vocab.length : Object.keys(vocab).length;

@@ -6,15 +6,31 @@ import type { Batch, Batches } from './batches';
 export type FitDataset = Parameters<tfl.LayersModel['fitDataset']>[0];
 
 export interface BatchDatasetOptions {
-  /** Steps that an earlier run did: the first pass goes on after them. Default 0. */
+  /** Steps that an earlier run did: the first pass starts after them. Default 0. */
   startStep?: number;
-  /** Told of each batch before it is trained on. */
+  /** Called with each batch before the model trains on it. */
   onBatch?: (batch: Batch) => void;
 }
 
 /**
- * Batches as a dataset for plain `model.fitDataset`: `xs` and `ys` int32 [B, T], freed by tfjs after the step. Each pass over it is the
- * next epoch, in that epoch's order.
+ * Turns batches into a dataset for plain `model.fitDataset`: `xs` and `ys` int32 [B, T], which tfjs frees after each
+ * step. Each pass over the dataset is the next epoch, in that epoch's order.
+ *
+ * @param batches from `createBatches` or `promptBatches`.
+ * @param options see `BatchDatasetOptions`.
+ * @returns a dataset of `batches.stepsPerEpoch` elements.
+ *
+ * @example
+ * ```ts
+ * import { batchDataset, causalLM, createBatches, sft } from 'tfjs-ilrec';
+ *
+ * const batches = createBatches({ sequences: [[0, 1, 2], [2, 1]], itemTokens: [[3], [4], [5]] });
+ * const model = causalLM({ vocabSize: 6, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 });
+ * const method = sft();
+ * model.compile({ optimizer: 'sgd', loss: method.loss });
+ * const { history } = await model.fitDataset(batchDataset(batches), { epochs: 2, verbose: 0, callbacks: [method.callback] });
+ * console.log(history.loss.length); // 2
+ * ```
  */
 export function batchDataset(batches: Batches, { startStep = 0, onBatch }: BatchDatasetOptions = {}): FitDataset {
   const { stepsPerEpoch } = batches;
@@ -22,13 +38,13 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
   let nextEpoch = startEpoch;
   return {
     size: stepsPerEpoch,
-    // fitDataset asks for an iterator that it never reads, too: an epoch counts from its first batch
+    // fitDataset also asks for an iterator that it never reads, so an epoch begins with its first batch
     async iterator() {
-      let rows: ReturnType<Batches['batchesOf']> | null = null;
+      let epochBatches: ReturnType<Batches['batchesOf']> | null = null;
       return {
         next: async () => {
-          rows ??= batches.batchesOf(nextEpoch, nextEpoch++ === startEpoch ? startStep % stepsPerEpoch : 0);
-          const { value, done } = rows.next();
+          epochBatches ??= batches.batchesOf(nextEpoch, nextEpoch++ === startEpoch ? startStep % stepsPerEpoch : 0);
+          const { value, done } = epochBatches.next();
           if (done === true) return { value: null, done: true };
           onBatch?.(value);
           return { value: toTensors(value), done: false };
@@ -38,7 +54,23 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
   } as unknown as FitDataset;
 }
 
-/** The tensors of a batch: input ids and labels, int32 [B, T]. */
+/**
+ * Makes the tensors of a batch, for training loops by hand.
+ *
+ * @param batch from `batches.batchesOf(epoch)`.
+ * @returns `xs`, the input ids, and `ys`, the labels, int32 [B, T] both. The caller disposes them.
+ *
+ * @example
+ * ```ts
+ * import { createBatches, toTensors } from 'tfjs-ilrec';
+ *
+ * const batches = createBatches({ sequences: [[0, 1, 2], [2, 1]], itemTokens: [[3], [4], [5]] });
+ * for (const batch of batches.batchesOf(0)) {
+ *   const { xs, ys } = toTensors(batch);
+ *   console.log(xs.shape, ys.dtype); // [ 2, 3 ] int32
+ * }
+ * ```
+ */
 export function toTensors({ inputIds, labels, batchSize, sequenceLength }: Batch): {
   xs: tf.Tensor2D;
   ys: tf.Tensor2D;

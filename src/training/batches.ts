@@ -3,57 +3,80 @@ import { mixSeeds } from '../ops/dropout';
 import { createRandom } from '../random';
 import { cutRows, type Row } from './rows';
 
-/** One training batch on the CPU: what becomes the model's input and the loss's labels. */
+/** One training batch on the CPU: the model's input and the loss's labels. */
 export interface Batch {
-  /** [B * T] row by row, padded right. */
+  /** Token ids [B * T], row by row, padded on the right. */
   readonly inputIds: Int32Array;
-  /** [B * T] the token after each position, the ignore index elsewhere. */
+  /** The token after each target position, the ignore index elsewhere, [B * T]. */
   readonly labels: Int32Array;
   readonly batchSize: number;
   readonly sequenceLength: number;
-  /** Input tokens without padding: the number that tokens/s counts. */
+  /** Input tokens without padding, as tokens/s counts them. */
   readonly numTokens: number;
 }
 
-/** The batches of every epoch, made when asked for; the same seed gives the same batches, from any step on. */
+/** The batches of every epoch, made on demand. The same seed gives the same batches, from any step on. */
 export interface Batches {
   readonly stepsPerEpoch: number;
-  /** @param startStep how many batches of the epoch to leave out. */
+  /**
+   * @param epoch from 0.
+   * @param startStep how many batches of the epoch to skip. Default 0.
+   */
   batchesOf(epoch: number, startStep?: number): Generator<Batch, void, undefined>;
 }
 
 export interface BatchOptions {
-  /** Per user the item numbers to train on, oldest first. */
+  /** The item numbers of each user to train on, oldest first. */
   sequences: readonly ArrayLike<number>[];
-  /** Token ids per item. */
+  /** Token ids of each item. */
   itemTokens: readonly ArrayLike<number>[];
-  /** The labels of an item's tokens, where they are not the token ids themselves. */
+  /** Labels of each item's tokens. Default the token ids. */
   itemLabels?: readonly ArrayLike<number>[];
-  /** `packed`: a row is a history in which every item is a target; `single`: a row is one target and the history before it. Default 'packed'. */
+  /**
+   * 'packed': a row is a history in which every item is a target. 'single': a row is one target and the history before
+   * it. Default 'packed'.
+   */
   batching?: 'packed' | 'single';
-  /** Rows of a batch, 1 or more; the last batch of an epoch holds the rest. Default 64. */
+  /** B, rows of a batch, 1 or more; one batch of the epoch holds the rest. Default 64. */
   batchSize?: number;
-  /** Items before a target that a row may show, 1 or more. Default 20. */
+  /** Items that a row may show before a target, 1 or more. Default 20. */
   maxHistory?: number;
-  /** Whether the first item of a history, which has nothing before it, is a target too. Default true. */
+  /** Whether the first item of a history is a target too, although nothing comes before it. Default true. */
   trainFirstItem?: boolean;
-  /** Order of rows and batches, together with the epoch. Default 0. */
+  /** Seed of the order of rows and batches; each epoch has another order. Default 0. */
   seed?: number;
-  /** Rows are padded to a multiple of this many tokens, or to the longest row of the data, so that few shapes occur. Default 8. */
+  /**
+   * Rows are padded to a multiple of this many tokens, at most to the longest row of the data, so that few shapes
+   * occur. Default 8.
+   */
   bucketTokens?: number;
+  /** The first token of each row. Default 1. */
   bosTokenId?: number;
+  /** Fills rows on the right. Default 0. */
   padTokenId?: number;
-  /** Label of positions that are no target. Default -100. */
+  /** Label of positions that are not targets. Default -100. */
   ignoreIndex?: number;
 }
 
-/** Batches whose rows are alike in length are cut from this many batches' worth of shuffled rows. */
+/** Rows are sorted by length within pools of this many batches. */
 const BATCHES_PER_POOL = 32;
 
 /**
- * Turns histories into batches: `[bos] tokens of each item`, labels shifted by one.
+ * Turns users' histories into training batches: a row is `[bos] tokens of each item`, its labels are shifted by one.
  *
- * @throws IlrecError when a size is no positive integer, or no row holds a target.
+ * @param options see `BatchOptions`.
+ * @returns the batches of every epoch; rows of similar length share a batch.
+ * @throws IlrecError when a size is not a positive integer, or no row holds a target.
+ *
+ * @example
+ * ```ts
+ * import { createBatches } from 'tfjs-ilrec';
+ *
+ * const batches = createBatches({ sequences: [[0, 1]], itemTokens: [[3, 5], [4, 5]], bucketTokens: 1 });
+ * const [batch] = batches.batchesOf(0);
+ * console.log(Array.from(batch.inputIds)); // [ 1, 3, 5, 4 ]
+ * console.log(Array.from(batch.labels)); // [ 3, 5, 4, 5 ]
+ * ```
  */
 export function createBatches(options: BatchOptions): Batches {
   const {
@@ -78,7 +101,7 @@ export function createBatches(options: BatchOptions): Batches {
   const lengths = Int32Array.from(rows, (row) => tokensOf(row));
   const longestRow = longestOf(lengths);
 
-  /** Input tokens of a row: bos and all tokens but the last. */
+  /** Number of input tokens of a row: bos and all tokens but the last. */
   function tokensOf({ sequence, start, end }: Row): number {
     let length = 0;
     for (let i = start; i < end; i++) length += itemTokens[sequences[sequence][i]].length;
@@ -87,21 +110,21 @@ export function createBatches(options: BatchOptions): Batches {
 
   function collate(chosen: Int32Array): Batch {
     const longest = longestOf(chosen.map((row) => lengths[row]));
-    const sequenceLength = Math.min(longestRow, bucketTokens * Math.ceil(longest / bucketTokens)); // no row of the data needs more
+    const sequenceLength = Math.min(longestRow, bucketTokens * Math.ceil(longest / bucketTokens)); // no row needs more
     const inputIds = new Int32Array(chosen.length * sequenceLength).fill(padTokenId);
     const labels = new Int32Array(chosen.length * sequenceLength).fill(ignoreIndex);
     let numTokens = 0;
     chosen.forEach((index, b) => {
       const { sequence, start, end, firstTarget } = rows[index];
       const offset = b * sequenceLength;
-      let t = 0; // position of the token before the next one
+      let t = 0; // position before the next token
       inputIds[offset] = bosTokenId;
       for (let i = start; i < end; i++) {
         const item = sequences[sequence][i];
         const tokens = itemTokens[item];
         for (let j = 0; j < tokens.length; j++, t++) {
           if (i >= firstTarget) labels[offset + t] = itemLabels[item][j];
-          if (t + 1 < lengths[index]) inputIds[offset + t + 1] = tokens[j]; // the last token is a label only
+          if (t + 1 < lengths[index]) inputIds[offset + t + 1] = tokens[j]; // the last token is only a label
         }
       }
       numTokens += lengths[index];
@@ -122,7 +145,11 @@ function longestOf(lengths: Int32Array): number {
   return lengths.reduce((longest, length) => Math.max(longest, length), 0);
 }
 
-/** Shuffles the rows, sorts each pool of them by length, cuts batches and shuffles those; only the epoch's last rows may make a smaller batch. */
+/**
+ * Shuffles the rows, sorts each pool by length, cuts batches and shuffles them. Only the rows that remain may make a
+ * smaller batch.
+ * @returns row numbers of each batch.
+ */
 export function batchOrder(lengths: Int32Array, batchSize: number, seed: number): Int32Array[] {
   const random = createRandom(seed);
   const shuffled = random.shuffle(Int32Array.from(lengths.keys()));

@@ -13,20 +13,38 @@ type Layer = tfl.layers.Layer;
 type Tape = ReturnType<typeof tf.engine>['state']['activeTape'];
 
 export interface GradientCheckpointingOptions {
-  /** Layers or nested models, of any model. Default the blocks that `ilrec` taps. */
+  /** Layers or nested models, by name, names, pattern or predicate. Default the blocks that `ilrec` taps. */
   blocks?: LayerSelector;
 }
 
-/** Largest difference of two runs of a block over its largest value: above the rounding of backends that add in no fixed order. */
+/**
+ * Largest difference between two runs of a block, relative to its largest value: more than the rounding of backends
+ * that add in no fixed order.
+ */
 const SAME_WITHIN = 1e-4;
 
 /**
- * Trains with less memory: in a training pass each block keeps its input alone, and its inner values are computed again when its gradient is
- * made (Chen et al., arXiv 1604.06174). Costs one more forward pass of each block; values and gradients are the same, also under ILRec's taps,
- * with adapters and with this package's dropout, whose masks repeat. Gradients are of weights: none flows to an input that depends on no weight.
+ * Trains with less memory: in a training pass each block keeps only its input, and its inner values are computed again
+ * for its gradient (Chen et al., arXiv 1604.06174). This costs one more forward pass of each block. Values and
+ * gradients stay the same, also with taps, adapters and this package's dropout, whose masks repeat. Gradients are of
+ * weights: none flows to an input that depends on no weight.
  *
- * @returns `remove` takes it away again.
- * @throws IlrecError where no blocks are found; in training, where a block returns several tensors or other values when it is run again.
+ * @param model any LayersModel.
+ * @param options see `GradientCheckpointingOptions`.
+ * @returns `remove` undoes it.
+ * @throws IlrecError when no blocks are found, or a block has no weights or updates averages. In training: when a block
+ *   returns several tensors, or other values in a second run.
+ *
+ * @example
+ * ```ts
+ * import { causalLM, gradientCheckpointing } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 4, numAttentionHeads: 2 });
+ * const { remove } = gradientCheckpointing(model);
+ * // ... train as usual ...
+ * remove();
+ * console.log(model.layers.length); // 7
+ * ```
  */
 export function gradientCheckpointing(
   model: tfl.LayersModel,
@@ -36,7 +54,9 @@ export function gradientCheckpointing(
   const bare = found.find((block) => block.weights.length === 0);
   if (bare !== undefined) {
     throw new IlrecError(
-      `gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" (${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that hold most with the option blocks`,
+      `gradientCheckpointing: a block must be one layer that holds its weights, got "${bare.name}" ` +
+        `(${bare.getClassName()}) without any; make each block a layer or a nested model, or name the layers that ` +
+        'hold most with the option blocks',
     );
   }
   const restores = [...new Set(found)].map((block) => checkpoint(block));
@@ -49,17 +69,19 @@ function tappedBlocks(model: tfl.LayersModel): readonly Layer[] {
   } catch (error) {
     if (!(error instanceof IlrecError)) throw error;
     throw new IlrecError(
-      `gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the option blocks`,
+      `gradientCheckpointing: the blocks must be found or named, got "${error.message}"; name them with the ` +
+        'option blocks',
     );
   }
 }
 
-/** The layers that are named, those of nested models too; of a layer and what is inside of it the outer one. */
+/** The layers that the user named, also in nested models. Of a layer and a layer inside it, the outer one. */
 function namedBlocks(model: tfl.LayersModel, blocks: LayerSelector): Layer[] {
   const layers = layersOf(model);
   const refuse = (named: string): IlrecError =>
     new IlrecError(
-      `gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ${layers.map(({ name }) => name).join(', ')}`,
+      `gradientCheckpointing: blocks must name layers of the model, got ${named}; layers: ` +
+        `${layers.map(({ name }) => name).join(', ')}`,
     );
   const found = selectLayers(layers, blocks, refuse);
   return found.filter((block) => !found.some((other) => other !== block && layersWithin(other).includes(block)));
@@ -76,7 +98,8 @@ function checkpoint(block: Layer): () => void {
   const normalised = within.find((layer) => layer.getClassName() === 'BatchNormalization');
   if (normalised !== undefined) {
     throw new IlrecError(
-      `gradientCheckpointing: block "${block.name}" must compute its values alone, got "${normalised.name}", which updates its averages at each run; leave the block out with the option blocks`,
+      `gradientCheckpointing: block "${block.name}" must compute its values alone, got "${normalised.name}", ` +
+        'which updates its averages at each run; leave the block out with the option blocks',
     );
   }
   const repeats = repeatCheck(block);
@@ -98,11 +121,14 @@ interface Checkpointed {
   readonly block: Layer;
   readonly within: readonly Layer[];
   readonly run: Run;
-  /** Looks once whether a second run gives the values of the first. */
+  /** Checks once whether a second run gives the values of the first. */
   readonly repeats: (first: tf.Tensor, again: () => tf.Tensor) => void;
 }
 
-/** The block's output as one operation on the tape, whose inputs are the block's and the weights that it uses. */
+/**
+ * The block's output as one operation on the tape. Its inputs are the block's inputs and the weights that the block
+ * uses.
+ */
 function checkpointed(
   { block, within, run, repeats }: Checkpointed,
   inputs: tf.Tensor | tf.Tensor[],
@@ -145,7 +171,10 @@ function checkpointed(
   return result;
 }
 
-/** Runs `forward` on a tape of its own, which is thrown away: the output, and the trainable weights that it was made of. */
+/**
+ * Runs `forward` on a separate tape, which is thrown away.
+ * @returns the output, and the trainable weights that it depends on.
+ */
 function recorded(forward: () => tf.Tensor): { output: tf.Tensor; variables: tf.Variable[] } {
   const { state } = tf.engine();
   const outer = state.activeTape;
@@ -162,7 +191,10 @@ function recorded(forward: () => tf.Tensor): { output: tf.Tensor; variables: tf.
   }
 }
 
-/** Tells which tensors depend on trainable weights: through others, a mask for one, a block may not be differentiable. */
+/**
+ * Finds out whether a tensor depends on trainable weights. Other inputs, such as a mask, need no gradient, and the
+ * block may not be differentiable there.
+ */
 function madeOfWeights(tape: Tape): (x: tf.Tensor) => boolean {
   const made = new Set<number>();
   const depends = (x: tf.Tensor): boolean => made.has(x.id) || (x instanceof tf.Variable && x.trainable);
@@ -172,7 +204,10 @@ function madeOfWeights(tape: Tape): (x: tf.Tensor) => boolean {
   return (x) => depends(x);
 }
 
-/** Gradients of `forward` in the middle of a backward pass, whose tape is put aside meanwhile; zeros where there is none. */
+/**
+ * Gradients of `forward` in the middle of a backward pass, whose tape is set aside meanwhile; zeros where there is
+ * none.
+ */
 function gradientsOf(forward: () => tf.Tensor, xs: readonly tf.Tensor[], dy: tf.Tensor): tf.Tensor[] {
   const { state } = tf.engine();
   const [outer, depth] = [state.activeTape, state.gradientDepth];
@@ -191,13 +226,14 @@ function onlyOutput(output: tf.Tensor | tf.Tensor[], block: Layer): tf.Tensor {
   if (!Array.isArray(output)) return output;
   if (output.length !== 1) {
     throw new IlrecError(
-      `gradientCheckpointing: block "${block.name}" must return one tensor, got ${output.length}; leave it out with the option blocks`,
+      `gradientCheckpointing: block "${block.name}" must return one tensor, got ${output.length}; leave it out ` +
+        'with the option blocks',
     );
   }
   return output[0];
 }
 
-/** The keyword arguments that are tensors, the mask for one. */
+/** The keyword arguments that are tensors, such as the mask. */
 function tensorsOf(kwargs: CallArgs): [string, tf.Tensor][] {
   return Object.entries(kwargs).filter((entry): entry is [string, tf.Tensor] => entry[1] instanceof tf.Tensor);
 }
@@ -206,13 +242,13 @@ interface WithDropoutStep {
   dropoutStep: number;
 }
 
-/** How many training calls each layer has seen, on which its dropout masks depend. */
+/** The number of training calls of each layer, which decides its dropout masks. */
 function dropoutSteps(layers: readonly Layer[]): Map<WithDropoutStep, number> {
   const counting = layers.filter((layer): layer is Layer & WithDropoutStep => 'dropoutStep' in layer);
   return new Map(counting.map((layer) => [layer, layer.dropoutStep]));
 }
 
-/** Runs with the dropout masks of `steps`, and leaves the counts as they were. */
+/** Runs with the dropout masks of `steps`, then restores the counts. */
 function withSteps<T>(layers: readonly Layer[], steps: ReadonlyMap<WithDropoutStep, number>, run: () => T): T {
   const now = dropoutSteps(layers);
   for (const [layer, step] of steps) layer.dropoutStep = step;
@@ -237,13 +273,14 @@ function repeatCheck(block: Layer): Checkpointed['repeats'] {
           .keep(compared)
           .data()
           .then(judge)
-          .finally(() => compared.dispose()); // cannot be read at once there: a later call says so
+          .finally(() => compared.dispose()); // not readable synchronously there: a later call throws
       else judge(compared.dataSync());
       if (!compared.kept) compared.dispose();
     }
     if (state === 'stochastic') {
       throw new IlrecError(
-        `gradientCheckpointing: block "${block.name}" must give the same values when it is run again, got others; give its dropout a seed, or leave it out with the option blocks`,
+        `gradientCheckpointing: block "${block.name}" must give the same values when it is run again, got ` +
+          'others; give its dropout a seed, or leave it out with the option blocks',
       );
     }
   };

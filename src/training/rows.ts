@@ -1,27 +1,27 @@
-/** A stretch of one sequence that becomes one training row. */
+/** A part of one sequence that becomes one training row. */
 export interface Row {
   /** Index of the sequence. */
   readonly sequence: number;
-  /** Items from `start` to `end` (exclusive) are in the row. */
+  /** The row shows the items from `start` to `end` (exclusive). */
   readonly start: number;
   readonly end: number;
-  /** Items from here on are targets; those before are context. */
+  /** Items from here on are targets; earlier ones are context. */
   readonly firstTarget: number;
 }
 
 export interface RowOptions {
   batching: 'packed' | 'single';
-  /** Items before a target that a row may show. */
+  /** Items that a row may show before a target. */
   maxHistory: number;
   /** Whether a sequence's first item is a target. */
   trainFirstItem: boolean;
 }
 
 /**
- * Cuts sequences into rows; every item (the first one, if asked for) is a target in exactly one row.
+ * Cuts sequences into rows. Every item is a target in exactly one row; the first one only if `trainFirstItem`.
  *
- * `packed` gives windows of `maxHistory + 1` items. Later windows start half a window back: what they share with the one before is context only, so that
- * no target of a long sequence loses more than half of its history.
+ * `packed` gives windows of `maxHistory + 1` items. A later window begins half a window earlier, and what it shares
+ * with the previous one is only context, so that no target of a long sequence loses more than half of its history.
  */
 export function cutRows(
   sequences: readonly ArrayLike<number>[],

@@ -1,92 +1,61 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { setDropoutStep } from '../layers/dropout_state';
 import { batchDataset } from './batch_dataset';
 import type { Batches } from './batches';
+import type { FitCallback, StepRecord, TrainingCallback, TrainingMethod, TrainingState } from './training_callback';
 
-/** What a training method gives to `compile` and `fitDataset`; `ilrec()` gives all of it, a plain loss is enough. */
-export interface TrainingMethod {
-  loss: (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
-  metrics?: ((labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor)[];
-  callback?: FitCallback;
-  /** Training steps done; set before training starts. */
-  step?: number;
-  /** Response positions of the last batch, which a loss that is their mean counts for when batches are accumulated. */
-  readonly numResponsePositions?: number;
-  detach?(): void;
-  diagnostics?(): Promise<{ readonly klPerLayer: readonly number[] } | null>;
-}
-
-/** A callback as `fitDataset` takes it: an object of functions or an instance of tfjs's class. */
-export type FitCallback = tfl.CustomCallbackArgs | tfl.Callback;
-
-/** One optimizer step: what the log holds and the progress shows. */
-export interface StepRecord {
-  /** Steps done in the whole run, this one included. */
-  step: number;
-  /** Epoch of the step, from 0. */
-  epoch: number;
-  loss: number;
-  learningRate: number;
-  /** Input tokens of this step (without padding) over its seconds. */
-  tokensPerSecond: number;
-  /** The method's metrics by name. */
-  metrics: Readonly<Record<string, number>>;
-  /** ILRec: KL of the final layer to each intermediate layer, shallow to deep; null where the method has none. */
-  klPerLayer: readonly number[] | null;
-}
-
-/** Where the run stands; the callbacks read it and may stop the run. */
-export interface TrainingState {
-  readonly model: tfl.LayersModel;
-  readonly optimizer: tf.Optimizer;
-  readonly epochs: number;
-  readonly stepsPerEpoch: number;
-  readonly totalSteps: number;
-  /** Steps done in the whole run. */
-  step: number;
-  /** The epoch in progress, from 0. */
-  epoch: number;
-  /** Set by `stop`. */
-  stopped: boolean;
-  /** Ends the run after the current step or epoch. */
-  stop(): void;
-}
-
-/** What watches a run. Callbacks are awaited one after the other, in the order given. */
-export interface TrainingCallback {
-  /** Whether the run is at its end, as a resumed early stopping may find: then nothing is trained between begin and end. */
-  readonly finished?: boolean;
-  onTrainBegin?(state: TrainingState): void | Promise<void>;
-  onStep?(record: StepRecord, state: TrainingState): void | Promise<void>;
-  /** Only after whole epochs: not where a stop cuts one short. */
-  onEpochEnd?(state: TrainingState): void | Promise<void>;
-  /** Not where training throws. */
-  onTrainEnd?(state: TrainingState): void | Promise<void>;
-}
+export type { StepRecord, TrainingCallback, TrainingMethod, TrainingState } from './training_callback';
 
 export interface TrainModelOptions {
+  /** From token ids [B, T] to logits [B, T, V]. */
   model: tfl.LayersModel;
+  /** For example `ilrec()` or `sft()`. */
   method: TrainingMethod;
   optimizer: tf.Optimizer;
   batches: Batches;
-  /** Epochs of the whole run, those before a resume included. */
+  /** Epochs of the whole run, including those before a resume. A positive integer. */
   epochs: number;
-  /** Steps that an earlier run did; weights and optimizer state are the caller's to restore. Default 0. */
+  /**
+   * Steps that an earlier run did. Restore weights and optimizer state first, for example with `resumeFrom`. Default 0.
+   */
   startStep?: number;
+  /** Awaited in order. Default none. */
   callbacks?: readonly TrainingCallback[];
 }
 
-/** Timers and signals get their turn at least this often. */
+/** Timers and signals get a turn at least this often. */
 const YIELD_EVERY_MS = 100;
 
 /**
- * Compiles the model and trains it with `fitDataset`; the same options give the same losses, from `startStep` on as from the beginning.
- * Where all steps are done, or a callback has finished, the callbacks see a begin and an end alone.
+ * Compiles a model and trains it with `fitDataset`, reporting every step. The same options give the same losses, also
+ * when a run is resumed at `startStep`.
  *
- * @returns where the run ended.
- * @throws IlrecError when the loss is not finite.
+ * When all steps are done already, or a callback is `finished`, nothing is trained: the callbacks only get
+ * `onTrainBegin` and `onTrainEnd`.
+ *
+ * @param options see `TrainModelOptions`.
+ * @returns the state in which the run ended.
+ * @throws IlrecError when `epochs` is not a positive integer, or the loss is not finite.
+ *
+ * @example
+ * ```ts
+ * import { AdamW, causalLM, createBatches, sft, trainModel } from 'tfjs-ilrec';
+ *
+ * const itemTokens = [[3, 6], [4, 6], [5, 7]];
+ * const losses: number[] = [];
+ * const { step, totalSteps } = await trainModel({
+ *   model: causalLM({ vocabSize: 8, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 }),
+ *   method: sft(),
+ *   optimizer: new AdamW({ learningRate: 0.01 }),
+ *   batches: createBatches({ sequences: [[0, 1, 2], [2, 0, 1], [1, 2]], itemTokens, batchSize: 2 }),
+ *   epochs: 3,
+ *   callbacks: [{ onStep: ({ loss }) => void losses.push(loss) }],
+ * });
+ * console.log(step, totalSteps, losses.length); // 6 6 6
+ * ```
  */
 export async function trainModel(options: TrainModelOptions): Promise<TrainingState> {
   const { model, method, optimizer, batches, epochs, startStep = 0, callbacks = [] } = options;
@@ -142,12 +111,12 @@ type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
 interface Watched {
   state: TrainingState;
   method: TrainingMethod;
-  /** The batch in progress. */
+  /** The batch of the step in progress. */
   shown: { readonly numTokens: number };
   callbacks: readonly TrainingCallback[];
 }
 
-/** Turns tfjs's events into ours. */
+/** Turns tfjs's events into those of `TrainingCallback`. */
 function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallbackArgs {
   const { optimizer, stepsPerEpoch } = state;
   let began = 0;
@@ -162,14 +131,15 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
     },
     onBatchBegin: () => {
       began = performance.now();
-      learningRate = (optimizer as { learningRate?: number }).learningRate ?? NaN; // of the step about to be done
+      learningRate = (optimizer as { learningRate?: number }).learningRate ?? NaN; // of the step that begins
     },
     onBatchEnd: async (_, logs = {}) => {
       state.step++;
       const { batch: __, size: ___, loss, ...metrics } = logs as Record<string, number>;
       if (!Number.isFinite(loss)) {
         throw new IlrecError(
-          `trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or set clipNorm`,
+          `trainModel: the loss must be finite, got ${loss} at step ${state.step}; lower the learning rate or ` +
+            'set clipNorm',
         );
       }
       const tokensPerSecond = (1000 * shown.numTokens) / (performance.now() - began);
@@ -199,7 +169,9 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
   };
 }
 
-/** `fitDataset` wants instances of its class once one callback is; 'never' because `watch` yields by itself. */
+/**
+ * `fitDataset` wants only instances of its class if the first callback is one. 'never' because `watch` yields itself.
+ */
 function asCallback(callback: FitCallback): tfl.Callback {
   return 'setParams' in callback ? callback : (new tfl.CustomCallback(callback, 'never') as unknown as tfl.Callback);
 }

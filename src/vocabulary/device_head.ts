@@ -1,8 +1,11 @@
-import * as tf from '@tensorflow/tfjs-core';
+import type * as tf from '@tensorflow/tfjs-core';
 import { ownKernel, type OwnKernel } from '../ops/own_kernel';
 import type { VocabularyProjection } from './vocabulary_projection';
 
-/** Whether the current backend has kernels that read a head on the device, so that nothing needs to be read back on the way. */
+/**
+ * Whether the current backend has kernels that read a head on the device, so that nothing is read back to the CPU on
+ * the way.
+ */
 export function staysOnDevice(): boolean {
   return ownKernel('ILRecReadHead') !== null;
 }
@@ -37,16 +40,15 @@ export function sumsOfTokens(
   return runHeadKernel('ILRecTokenSums', { weight, layout, bias: null }, { tokens, factors })[0] as tf.Tensor2D;
 }
 
-/** The head of some tokens alone, in rows: `ofTokens` for a matrix of any size. */
-export function ofTokensOnDevice(
-  { weight, layout, bias }: VocabularyProjection,
-  tokens: tf.Tensor1D,
-): VocabularyProjection {
-  const [rows] = runHeadKernel('ILRecTokenRows', { weight, layout, bias: null }, { tokens });
-  return { weight: rows as tf.Tensor2D, layout: 'rows', bias: bias === null ? null : tf.gather(bias, tokens) };
+/** Rows of W of some tokens, int32 [n] to [n, D], for a matrix of any size. */
+export function rowsOfTokens({ weight, layout }: VocabularyProjection, tokens: tf.Tensor1D): tf.Tensor2D {
+  return runHeadKernel('ILRecTokenRows', { weight, layout, bias: null }, { tokens })[0] as tf.Tensor2D;
 }
 
-/** A matrix in the head's layout with rows [n, D] added to those of some tokens; it is changed in place and disposed. */
+/**
+ * A matrix in the head's layout with rows [n, D] added to those of some tokens; the matrix is changed in place and
+ * disposed.
+ */
 export function withRowsOfTokens(
   weight: tf.Tensor2D,
   layout: VocabularyProjection['layout'],

@@ -1,27 +1,27 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { VocabularyProjection, VocabularyTile } from './vocabulary_projection';
+import type { TrainedParts, VocabularyProjection, VocabularyTile } from './vocabulary_projection';
 import { forEachTile } from './vocabulary_tiles';
 import type { SparseFactors } from './sparse_rows';
 
-/** What flows to the logits of a tile, and the hidden states that they were made of: [R, tile] and [R, D]. */
+/** The gradient of a tile's logits [R, tile], and the hidden states that the logits were made of [R, D]. */
 export type TileFactors = (tile: VocabularyTile) => { factors: tf.Tensor2D; hidden: tf.Tensor2D };
 
-/** Gradients of a head that is trained; null where one is not. */
+/** Gradients of a head's parts; null for a part that is not trained. */
 export interface HeadGradient {
   readonly weight: tf.Tensor2D | null;
   readonly bias: tf.Tensor1D | null;
 }
 
-/** One more pass over the vocabulary, in which every tile's rows of W get their gradient. */
+/** Reads the head once more and gives every tile's rows of W their gradient, so that the logits need not be kept. */
 export function headGradient(
   head: VocabularyProjection,
-  rows: number,
+  numRows: number,
   factorsOf: TileFactors,
-  trains: { weight: boolean; bias: boolean },
+  trains: TrainedParts,
 ): HeadGradient {
   const weights: tf.Tensor2D[] = [];
   const biases: tf.Tensor1D[] = [];
-  forEachTile(head, 2 * rows, (tile) => {
+  forEachTile(head, 2 * numRows, (tile) => {
     const { factors, hidden } = factorsOf(tile);
     if (trains.weight) weights.push(tf.keep(tile.weightGradient(factors, hidden)));
     if (trains.bias) biases.push(tf.keep(tf.sum<tf.Tensor1D>(factors, 0)));
@@ -32,13 +32,13 @@ export function headGradient(
   return { weight, bias };
 }
 
-/** The entries of one tile as a dense [rows, size]; entries of one place add up. Sorted by token before, each tile finds its own at once. */
-export function tileOfEntries(
-  { rows, tokens, factors }: SparseFactors,
-  numRows: number,
-  start: number,
-  size: number,
-): tf.Tensor2D {
+/**
+ * The entries of one tile as a dense [numRows, size]; entries of one place add up.
+ *
+ * @param entries sorted by token, so that each tile finds its own by bisection.
+ */
+export function tileOfEntries(entries: SparseFactors, numRows: number, start: number, size: number): tf.Tensor2D {
+  const { rows, tokens, factors } = entries;
   const [from, to] = [firstAtLeast(tokens, start), firstAtLeast(tokens, start + size)];
   if (from === to) return tf.zeros([numRows, size]);
   const places = new Int32Array(to - from).map((_, i) => rows[from + i] * size + tokens[from + i] - start);

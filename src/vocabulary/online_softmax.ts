@@ -20,7 +20,7 @@ export class OnlineSoftmax {
     this.totals = new Running(tf.zeros([rows, 1]) as tf.Tensor2D);
   }
 
-  /** s of the first rows, [R, 1]: what sums of e^(x - m) are divided by in the end. */
+  /** s, [R, 1]: sums of e^(x - m) are divided by it in the end. */
   get sums(): tf.Tensor2D {
     return this.totals.value;
   }
@@ -28,7 +28,8 @@ export class OnlineSoftmax {
   /**
    * The next part of the rows, [R, n].
    *
-   * @returns e^(x - m) with m of this part, and the factor by which sums over earlier parts must be multiplied, [R, n] and [R, 1].
+   * @returns e^(x - m) with m of this part, and the factor by which sums over earlier parts must be multiplied, [R, n]
+   *   and [R, 1].
    */
   add(x: tf.Tensor2D): { exponentials: tf.Tensor2D; factor: tf.Tensor2D } {
     const [exponentials, largest, sums, factor] = next(x, this.largest.value, this.totals.value);
@@ -37,8 +38,13 @@ export class OnlineSoftmax {
     return { exponentials, factor };
   }
 
-  /** log sum e^x of each row, of what has been seen; on the CPU, [R]. */
-  logNormalisers(): Float64Array {
+  /** log sum e^x of each row over the parts so far, [R, 1]. */
+  logSumExp(): tf.Tensor2D {
+    return tf.add(this.largest.value, tf.log(this.totals.value));
+  }
+
+  /** The same on the CPU in float64, [R]. */
+  readLogSumExp(): Float64Array {
     const [largest, sums] = [this.largest.value.dataSync<'float32'>(), this.totals.value.dataSync<'float32'>()];
     return Float64Array.from(largest, (value, row) => value + Math.log(sums[row]));
   }

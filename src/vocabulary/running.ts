@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** A tensor that lives through several tidies and is replaced by its next value in each. */
+/** A tensor that outlives the tidies in which it is replaced by its next value. */
 export class Running<T extends tf.Tensor = tf.Tensor2D> {
   constructor(private current: T) {
     tf.keep(current);
@@ -11,9 +11,9 @@ export class Running<T extends tf.Tensor = tf.Tensor2D> {
   }
 
   set(next: T): void {
-    const before = this.current;
+    const previous = this.current;
     this.current = tf.keep(next);
-    before.dispose();
+    previous.dispose();
   }
 
   dispose(): void {

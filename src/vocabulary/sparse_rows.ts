@@ -1,14 +1,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { hiddenSizeOf, ofTokens, type VocabularyProjection } from './vocabulary_projection';
 
-/** Factors of rows of W in sums over tokens: one entry for each pair of response row and token. */
+/** A sparse [R, V] of factors: one entry for each pair of row and token. */
 export interface SparseFactors {
+  /** Which of the R rows. */
   readonly rows: number[];
   readonly tokens: number[];
   readonly factors: number[];
 }
 
-/** Rows of the head that are held at once: 4 MiB for hidden states of 256. */
+/** Numbers of the head's rows that are held at once: 4 MiB. */
 const CHUNK_SIZE = 2 ** 20;
 
 /** Runs over the entries in pieces whose rows of the head fit in memory. */
@@ -17,7 +18,7 @@ function forEachChunk(head: VocabularyProjection, count: number, visit: (from: n
   for (let from = 0; from < count; from += size) visit(from, Math.min(count, from + size));
 }
 
-/** out[row] = sum of factor W_token over the row's entries, [R, D]. */
+/** Sums of factor * W_token over the entries of each row, [R, D]. */
 export function sumsOfEntries(
   head: VocabularyProjection,
   { rows, tokens, factors }: SparseFactors,
@@ -41,7 +42,7 @@ export function sumsOfEntries(
   });
 }
 
-/** The logits that each of several hidden states gives to the entries' tokens, one list for each [R, D]. */
+/** The logits of the entries' tokens, on the CPU: one list for each [R, D] of hidden states. */
 export function logitsOfEntries(
   head: VocabularyProjection,
   rows: ArrayLike<number>,

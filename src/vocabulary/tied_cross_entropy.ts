@@ -1,30 +1,33 @@
 import * as tf from '@tensorflow/tfjs-core';
 
-/** Rows whose scores are held at once: 256 rows of 10,000 items are 10 MB. */
+/** How many rows of scores are held at once: 256 rows of 10,000 items are 10 MB. */
 const ROWS_PER_TILE = 256;
 
 /** One number that is added to some of the scores. */
 export interface SharedBias {
   /** [1] */
   readonly value: tf.Tensor1D;
-  /** The rows of the table whose scores it is added to, for each position; one named twice counts once. */
+  /** For each position, the rows of the table whose scores it is added to; duplicates count once. */
   readonly members: readonly ArrayLike<number>[];
 }
 
 /**
- * Cross-entropy of hidden states against all rows of a table, tile by tile, so that the scores [P, N] never exist as a whole.
+ * Cross-entropy of hidden states against all rows of a table, in tiles of positions, so that the scores [P, N] never
+ * exist as a whole. (For tiles of a large vocabulary see `linearCrossEntropy`; this one is for many positions and a
+ * moderate table, with a bias that depends on the position.)
  *
  * ```
  * z = H E^T + b M,   L = mean_p [ logsumexp(z_p) - z_p(y_p) ],   g = (softmax(z) - onehot(y)) / P
  * dH = g E,   dE = g^T H,   db = sum(g * M)
  * ```
- * The gradients are made in the forward pass, where the tile's softmax is at hand.
+ * The gradients are made in the forward pass, from the tile's softmax.
  *
  * @param hidden H [P, D].
  * @param table E [N, D].
  * @param labels int32 [P], rows of the table; a negative label leaves its position out.
- * @param bias b and its mask M [P, N], given by the members of each position. Default none.
- * @returns scalar, mean over labelled positions, 0 when there are none. Gradient flows to `hidden`, `table` and `bias.value`.
+ * @param bias b, and its mask M [P, N] as the members of each position. Default none.
+ * @returns scalar, mean over labelled positions, 0 when there are none. Gradient flows to `hidden`, `table` and
+ *   `bias.value`.
  */
 export function tiedCrossEntropy(
   hidden: tf.Tensor2D,
@@ -50,10 +53,10 @@ function valueAndGradients(
 ): [tf.Scalar, ...tf.Tensor[]] {
   const [rows] = hidden.shape;
   const [numItems] = table.shape;
-  const transposed = tf.transpose(table) as tf.Tensor2D; // [D, N]; a plain product is far faster than one with a transposed operand on wasm
+  const transposed = tf.transpose(table) as tf.Tensor2D; // [D, N]; on wasm a plain product is far faster
   const labelled = tf.mul(tf.cast(tf.greaterEqual(labels, 0), 'float32'), 1); // [P]
   const weights = tf.div(labelled, tf.maximum(tf.sum(labelled), 1)) as tf.Tensor1D; // [P], 1 / P or 0
-  const targets = tf.maximum(labels, tf.scalar(0, 'int32')) as tf.Tensor1D; // [P], any row of the table where the weight is 0
+  const targets = tf.maximum(labels, tf.scalar(0, 'int32')) as tf.Tensor1D; // [P]; any where the weight is 0
 
   let value: tf.Tensor = tf.scalar(0);
   let dTransposed: tf.Tensor = tf.zeros(transposed.shape); // [D, N]
@@ -64,7 +67,8 @@ function valueAndGradients(
     const sums = tf.tidy(() => {
       const h = tf.slice(hidden, [start, 0], [size, hidden.shape[1]]); // [tile, D]
       const w = tf.expandDims(tf.slice(weights, start, size), 1); // [tile, 1]
-      const target = tf.cast(tf.oneHot(tf.slice(targets, start, size), numItems), 'float32'); // [tile, N]; wasm's own float32 one-hot holds integers
+      // [tile, N]; wasm's own float32 one-hot holds integers
+      const target = tf.cast(tf.oneHot(tf.slice(targets, start, size), numItems), 'float32');
       const mask = bias === undefined ? null : memberMask(bias.members.slice(start, start + size), numItems); // [tile, N]
 
       const products = tf.matMul(h, transposed) as tf.Tensor2D; // [tile, N]

@@ -1,16 +1,52 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ownKernel } from '../ops/own_kernel';
+import { rowsOfTokens, staysOnDevice } from './device_head';
 
 /** A linear head: logits z = W h + b, one row of W for each token. */
 export interface VocabularyProjection {
-  /** [V, D] in `rows`, [D, V] in `columns`. */
+  /** W: [V, D] in `rows`, [D, V] in `columns`. */
   readonly weight: tf.Tensor2D;
   /** Whether a token is a row of `weight`, or a column as in tfjs's dense layers. */
   readonly layout: 'rows' | 'columns';
-  /** [V]; null for none. */
+  /** b, [V]; null for none. */
   readonly bias: tf.Tensor1D | null;
-  /** Whether no gradient is wanted of weight and bias, whatever their variables say. Default false. */
+  /** True: weight and bias get no gradient, even where they are trainable variables. Default false. */
   readonly isFrozen?: boolean;
+}
+
+/** A linear head as a user has it: W [V, D] alone, or W with what differs from the defaults. */
+export type LinearHead =
+  | tf.Tensor2D
+  | {
+      /** W: [V, D], or [D, V] with layout 'columns'. */
+      readonly weight: tf.Tensor2D;
+      /** Whether a token is a row of `weight`, or a column as in the kernel of a tfjs dense layer. Default 'rows'. */
+      readonly layout?: VocabularyProjection['layout'];
+      /** b, [V]. Default none. */
+      readonly bias?: tf.Tensor1D | null;
+      /** True: weight and bias get no gradient, even where they are trainable variables. Default false. */
+      readonly isFrozen?: boolean;
+    };
+
+export function toProjection(head: LinearHead): VocabularyProjection {
+  const {
+    weight,
+    layout = 'rows',
+    bias = null,
+    isFrozen = false,
+  } = head instanceof tf.Tensor ? { weight: head } : head;
+  return { weight, layout, bias, isFrozen };
+}
+
+/** Which parts of a head get a gradient. A variable says whether it is trained; any other tensor is taken to be. */
+export function trainedParts({ weight, bias, isFrozen = false }: VocabularyProjection): TrainedParts {
+  const isTrained = (tensor: tf.Tensor): boolean => !(tensor instanceof tf.Variable) || tensor.trainable;
+  return { weight: !isFrozen && isTrained(weight), bias: !isFrozen && bias !== null && isTrained(bias) };
+}
+
+export interface TrainedParts {
+  readonly weight: boolean;
+  readonly bias: boolean;
 }
 
 export function vocabSizeOf({ weight, layout }: VocabularyProjection): number {
@@ -22,9 +58,15 @@ export function hiddenSizeOf({ weight, layout }: VocabularyProjection): number {
 }
 
 /** The head of some tokens alone, in rows. */
-export function ofTokens({ weight, layout, bias }: VocabularyProjection, tokens: tf.Tensor1D): VocabularyProjection {
+export function ofTokens(head: VocabularyProjection, tokens: tf.Tensor1D): VocabularyProjection {
+  const { weight, layout, bias } = head;
+  const rows = staysOnDevice()
+    ? rowsOfTokens(head, tokens)
+    : layout === 'rows'
+      ? tf.gather(weight, tokens)
+      : tf.transpose(tf.gather(weight, tokens, 1));
   return {
-    weight: (layout === 'rows' ? tf.gather(weight, tokens) : tf.transpose(tf.gather(weight, tokens, 1))) as tf.Tensor2D,
+    weight: rows as tf.Tensor2D,
     layout: 'rows',
     bias: bias === null ? null : (tf.gather(bias, tokens) as tf.Tensor1D),
   };
@@ -60,14 +102,17 @@ export class VocabularyTile {
     return tf.matMul(factors, this.weight, false, this.head.layout === 'columns');
   }
 
-  /** What flows to the tokens' weights where `factors` [R, size] flow to the logits of `hidden` [R, D]; in the head's own layout. */
+  /**
+   * Gradient of the tokens' weights where `factors` [R, size] is the gradient of the logits of `hidden` [R, D]; in the
+   * head's own layout.
+   */
   weightGradient(factors: tf.Tensor2D, hidden: tf.Tensor2D): tf.Tensor2D {
     return this.head.layout === 'rows'
       ? tf.matMul(factors, hidden, true, false)
       : tf.matMul(hidden, factors, true, false);
   }
 
-  /** The tokens' part of the head, cut out once, for backends that cannot read it where it lies. */
+  /** The tokens' part of W, cut out once, for backends that cannot read it where it lies. */
   private get weight(): tf.Tensor2D {
     const { weight, layout } = this.head;
     if (this.size === vocabSizeOf(this.head)) return weight;

@@ -4,21 +4,24 @@ import { ownKernel } from '../ops/own_kernel';
 import { hiddenSizeOf, type VocabularyProjection, VocabularyTile, vocabSizeOf } from './vocabulary_projection';
 
 interface Limits {
-  /** Numbers of logits that the loss makes at once; with more, the head is read tile by tile. */
+  /** Up to this many logits are made at once; for more, the head is read tile by tile. */
   readonly dense: number;
-  /** Numbers of one tile of logits. */
+  /** Logits of one tile. */
   readonly tile: number;
 }
 
 /** 4 MiB of logits at once, tiles of 1 MiB, which stay in the cache. */
 const LIMITS: Limits = { dense: 2 ** 20, tile: 2 ** 18 };
-/** Where the tile's part of the head is cut out: 2 MiB, of that part too. */
+/** On backends that cut the tile's part out of the head: 2 MiB of logits, and of that part. */
 const CUT_LIMITS: Limits = { ...LIMITS, tile: 2 ** 19 };
-/** On TensorFlow, where each further reading of the vocabulary costs more: up to 16 MiB of logits at once, of which a step holds about eight times as much at its peak. */
+/**
+ * On TensorFlow, where each further reading of the head costs more: up to 16 MiB of logits at once. A step holds about
+ * eight times as much at its peak.
+ */
 const TENSORFLOW_LIMITS: Limits = { ...CUT_LIMITS, dense: 2 ** 22 };
-/** On a device, where more tiles are more programs to run. */
+/** On a device, where each tile is several programs to run. */
 const DEVICE_LIMITS: Limits = { ...LIMITS, tile: 2 ** 20 };
-/** Vocabularies of which reading the head is not what costs. */
+/** Up to this vocabulary, reading the head is not what a step spends its time on. */
 const SMALL_VOCABULARY = 4096;
 const MIN_WIDTH = 64;
 
@@ -28,7 +31,10 @@ function limits(): Limits {
   return ownKernel('ILRecTileLogits') === null ? CUT_LIMITS : LIMITS;
 }
 
-/** Whether a linear head is read tile by tile, so that its logits [numRows, vocabSize] never exist as a whole; on WebGPU, where nothing can be read back at once, only by kernels of its own. */
+/**
+ * Whether a loss should read a linear head tile by tile instead of making its logits [numRows, vocabSize]. On WebGPU,
+ * where nothing can be read back synchronously, only with the kernels of this package.
+ */
 export function isStreamed(vocabSize: number, numRows: number): boolean {
   return (
     vocabSize > SMALL_VOCABULARY &&
@@ -37,7 +43,7 @@ export function isStreamed(vocabSize: number, numRows: number): boolean {
   );
 }
 
-/** How many tokens a tile has whose logits are `numRows` rows, on the current backend. */
+/** How many tokens a tile has on the current backend, for `numRows` rows of logits. */
 export function tileWidth(numRows: number, vocabSize: number, hiddenSize: number): number {
   const { dense, tile } = limits();
   if (numRows * vocabSize <= dense) return vocabSize;

@@ -96,7 +96,8 @@ describe('AdamW by TensorFlow’s own update', () => {
           const weight = tf.tidy(() => tf.variable(floats([5, 7], 1)));
           const optimizer = new AdamW({ learningRate: 0.1, weightDecay });
           const gradient = floats([5, 7], 2);
-          optimizer.applyGradients([{ name: weight.name, tensor: gradient }]); // from here on nothing else holds the weight
+          // from here on nothing else holds the weight
+          optimizer.applyGradients([{ name: weight.name, tensor: gradient }]);
           const held = hold(weight);
           const [values, whole] = [[...held.dataSync()], [...weight.dataSync()]];
           optimizer.applyGradients([{ name: weight.name, tensor: gradient }]);

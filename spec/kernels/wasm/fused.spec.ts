@@ -177,7 +177,7 @@ describe('fused kernels on wasm', () => {
       const found = (tf.split(numbers(), parts, 1) as tf.Tensor2D[]).flatMap((part) =>
         Object.values(softmax.add(part)),
       );
-      const normalisers = softmax.logNormalisers();
+      const normalisers = softmax.readLogSumExp();
       softmax.dispose();
       return { parts: found, normalisers };
     };
@@ -194,8 +194,8 @@ describe('fused kernels on wasm', () => {
           const rows = [0, n - 1, n, -1, 50].map((label) => ({
             label: label + 11,
             threshold,
-            ensemble: 3,
-            final: 2.5,
+            ensembleLogSumExp: 3,
+            finalLogSumExp: 2.5,
             ensembleMass: 0.7,
           }));
           expectSameComposed(() => {

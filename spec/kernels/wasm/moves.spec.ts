@@ -6,7 +6,9 @@ import { bools, expectSameAsCpu, floats, ints } from '../against_cpu';
 type Make = (shape: number[], seed: number) => tf.Tensor;
 
 const makers: Record<string, Make> = { float32: floats, int32: (shape, seed) => ints(shape, 1000, seed), bool: bools };
-/** Lines below and above the 128 bytes from which they are copied as one block, most of them no whole number of vectors. */
+/**
+ * Lines below and above the 128 bytes from which they are copied as one block, most of them no whole number of vectors.
+ */
 const shapes = [[11], [7, 5], [5, 6, 3], [3, 7, 31], [2, 5, 3, 33]];
 
 function permutations(n: number): number[][] {

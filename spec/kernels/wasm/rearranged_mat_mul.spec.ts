@@ -8,7 +8,10 @@ import { withoutOwnKernels } from '../without_own_kernels';
 describe('rearrangedMatMul', () => {
   let ours: tf.KernelConfig;
 
-  /** In the place of the SIMD kernel, as where tfjs runs on several threads; setting the backend would put that one back. */
+  /**
+   * In the place of the SIMD kernel, as where tfjs runs on several threads; setting the backend would put that one
+   * back.
+   */
   before(async () => {
     await tf.setBackend('wasm');
     const [stock, transpose] = withoutOwnKernels(() =>

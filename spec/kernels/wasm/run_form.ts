@@ -1,4 +1,7 @@
-/** Runs every kernel of the given forms of the binary on the same numbers and prints the results as JSON: `run_form.ts FORM ...`; null for a form that the machine refuses. */
+/**
+ * Runs every kernel of the given forms of the binary on the same numbers and prints the results as JSON: `run_form.ts
+ * FORM ...`; null for a form that the machine refuses.
+ */
 import { SIMD_BINARIES } from '../../../src/kernels/wasm/simd_binary';
 import { BINARY, type SimdKernels, UNARY } from '../../../src/kernels/wasm/simd_module';
 import { normals } from '../../support/random';

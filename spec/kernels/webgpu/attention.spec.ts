@@ -115,6 +115,50 @@ describe('attention', () => {
       );
     });
 
+    it('skips the tiles that a mask hides', async () => {
+      // NaN in a tile that is read spoils every sum over it, also with a weight of 0
+      const [T, F] = [96, 8];
+      const spoiled = (x: tf.Tensor, first: number): tf.Tensor =>
+        tf.concat(
+          [
+            tf.slice(x, [0, 0, 0, 0], [1, 1, first, F]),
+            tf.fill([1, 1, 32, F], NaN),
+            tf.slice(x, [0, 0, first + 32, 0]),
+          ],
+          2,
+        );
+      const run = (name: string, inputs: tf.NamedTensorMap): tf.Tensor[] => tf.engine().runKernel(name, inputs);
+      const tile = (x: tf.Tensor, first: number): tf.Tensor => tf.slice(x, [0, 0, first, 0], [1, 1, 32, F]);
+      const compute = (mask: tf.Tensor, queries: number, keys: number): { wanted: tf.Tensor[]; got: tf.Tensor[] } =>
+        tf.tidy(() => {
+          const [query, key, value, gradient] = [1, 2, 3, 4].map((seed) => floats([1, 1, T, F], seed));
+          const unseen = { query, key: spoiled(key, keys), value: spoiled(value, keys), mask };
+          const [context, rows] = run('ILRecAttention', { query, key, value, mask });
+          const saved = { context, rows };
+          const [dQuery, dKey, dValue] = run('ILRecAttentionGrad', { query, key, value, mask, gradient, ...saved });
+          const unsought = { query, key, value, mask, gradient: spoiled(gradient, queries), ...saved };
+          const [, dKeyUnsought, dValueUnsought] = run('ILRecAttentionGrad', unsought);
+          return {
+            wanted: [tile(context, queries), tile(dQuery, queries), tile(dKey, keys), tile(dValue, keys)],
+            got: [
+              tile(run('ILRecAttention', unseen)[0], queries),
+              tile(run('ILRecAttentionGrad', { ...unseen, gradient, ...saved })[0], queries),
+              tile(dKeyUnsought, keys),
+              tile(dValueUnsought, keys),
+            ],
+          };
+        });
+      const numbers = async (tensors: tf.Tensor[]): Promise<number[][]> =>
+        Promise.all(tensors.map(async (x) => [...(await x.data())]));
+      const [causal, window] = [causalMask(T), causalMask(T, 13)];
+      const ahead = compute(causal, 0, 64); // queries 0 to 31 do not see keys 64 to 95
+      expect(await numbers(ahead.got)).to.deep.equal(await numbers(ahead.wanted));
+      // queries 64 to 95 do not see keys 0 to 31, which the forward pass reads before it knows
+      const behind = compute(window, 64, 0);
+      expect((await numbers(behind.got)).slice(1)).to.deep.equal((await numbers(behind.wanted)).slice(1));
+      tf.dispose([causal, window, ahead, behind].map((each) => each as tf.TensorContainerObject));
+    });
+
     it('does not see padding on either side', async () => {
       for (const [from, to] of [
         [0, 41],

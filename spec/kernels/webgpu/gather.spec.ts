@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
 import { onWebGpu } from '../../support/backends';
 import { floats, ints } from '../against_cpu';
 import { expectSameOnBoth } from './on_both';
+import { stockPrograms } from './stock_programs';
 import { withLimits } from './with_limits';
 
 describe('GatherV2', () => {
@@ -29,11 +31,21 @@ describe('GatherV2', () => {
       );
     });
 
-    it("leaves tables that fit to tfjs's kernel", async () => {
+    it("leaves tables that fit to tfjs's kernel, and no others", async () => {
       await expectSameOnBoth(() => [
         tf.gather(floats([7, 5], 1), ints([11], 7, 2)),
         tf.gather(floats([7, 5, 3], 1), ints([11], 5, 2), 1),
       ]);
+      const gathers = async (rows: number): Promise<number> => {
+        const [table, picks] = [floats([rows, 37], 1), ints([11], rows, 2)];
+        const programs = await stockPrograms(() => tf.gather(table, picks).dispose());
+        tf.dispose([table, picks]);
+        return programs.filter(({ key }) => key.startsWith('gather')).length;
+      };
+      await withLimits(small, async () => {
+        expect(await gathers(442)).to.equal(1); // 65,416 bytes
+        expect(await gathers(443)).to.equal(0); // 65,564 bytes
+      });
     });
   });
 });

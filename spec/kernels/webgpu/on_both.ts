@@ -27,7 +27,10 @@ async function resultsOn(backend: string, compute: () => tf.Tensor[]): Promise<R
   return results;
 }
 
-/** Computes on webgpu, where our kernels are, and on cpu, where operations are composed; values must agree, to `tolerance` relative to 1 + |value|. */
+/**
+ * Computes on webgpu, where our kernels are, and on cpu, where operations are composed; values must agree, to
+ * `tolerance` relative to 1 + |value|.
+ */
 export async function expectSameOnBoth(compute: () => tf.Tensor[], tolerance = 0): Promise<void> {
   const wanted = await resultsOn('cpu', compute);
   const got = await resultsOn('webgpu', compute);

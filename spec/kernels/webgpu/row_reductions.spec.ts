@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { rowReductions } from '../../../src/kernels/webgpu/row_reductions';
 import { makeOutput, runShader } from '../../../src/kernels/webgpu/shader';
+import type { ShaderProgram } from '../../../src/kernels/webgpu/shader_program';
 import { allowSubgroups, hasSubgroups } from '../../../src/kernels/webgpu/subgroups';
 import type { WebGpuBackend } from '../../../src/kernels/webgpu/webgpu_backend';
 import { onWebGpu } from '../../support/backends';
@@ -14,17 +15,19 @@ async function reduce(x: Float32Array, lanes: number): Promise<{ sums: Float32Ar
   const rows = x.length / lanes;
   const input = tf.tensor1d(x);
   const outputs = [makeOutput(backend, [x.length]), makeOutput(backend, [x.length])];
-  runShader(backend, {
-    name: `reductions of ${lanes}`,
-    reads: { x: input },
-    writes: { sums: outputs[0], most: outputs[1] },
-    ...rowReductions(backend.device, lanes),
+  const program: ShaderProgram = {
+    name: 'reductions',
     workgroupSize: lanes,
-    workgroups: rows,
+    ...rowReductions(lanes, hasSubgroups(backend.device)),
     body: `
       let i = group * ${lanes}u + lane;
       sums[i] = sum_of(lane, x[i]);
       most[i] = largest_of(lane, x[i]);`,
+  };
+  runShader(backend, program, {
+    reads: { x: input },
+    writes: { sums: outputs[0], most: outputs[1] },
+    workgroups: rows,
   });
   const [sums, largest] = await Promise.all(
     outputs.map(async (info) => {

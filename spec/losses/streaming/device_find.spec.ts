@@ -46,11 +46,12 @@ describe('findOnDevice', () => {
       await withLimit(4 * 64 * 67, async () => {
         // one tile of 64 tokens
         for (const options of [base, ALL]) await expectDense(c, options);
-        await expectDense(c, { ...base, penaltyWeight: 0, itemTokens: [3, 300, 17, 300] });
+        await expectDense(c, { ...base, penaltyWeight: 0, distillationTokens: [3, 300, 17, 300] });
       });
       await withLimit(4 * 64 * 331, async () => {
         // the first 64 of 67 rows
-        for (const options of [base, ALL, { ...base, itemTokens: [330, 5] }]) await expectDense(c, options, 'columns');
+        for (const options of [base, ALL, { ...base, distillationTokens: [330, 5] }])
+          await expectDense(c, options, 'columns');
       });
     });
 
@@ -107,7 +108,7 @@ describe('findOnDevice', () => {
       const { minStorageBufferOffsetAlignment } = (tf.backend() as unknown as WebGpuBackend).device.limits;
       const rows = minStorageBufferOffsetAlignment / 4; // 1,511 is odd
       expect(message).to.equal(
-        `streamingObjective: on this adapter ${rows} rows of a head of 1511 columns must fit 6044 bytes, got ${6044 * rows}; use a head with a row for each token`,
+        `webgpu: on this adapter ${rows} rows of a head of 1511 columns must fit 6044 bytes, got ${6044 * rows}; use a head with a row for each token`,
       );
     });
   });

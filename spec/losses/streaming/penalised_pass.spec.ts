@@ -7,7 +7,10 @@ import { maxDifference } from '../../support/reference';
 
 const V = 1511; // more negatives than the buffer of 512 holds
 
-/** One response row whose z^L is a token's first weight and z~ its second; of both ways the value and the gradient to the final hidden state. */
+/**
+ * One response row whose z^L is a token's first weight and z~ its second; of both ways the value and the gradient to
+ * the final hidden state.
+ */
 async function bothWays(
   first: Float32Array,
   second: Float32Array,
@@ -75,6 +78,22 @@ describe('penalisedPass', () => {
         );
       });
     }
+
+    it('leaves no tensor behind', async () => {
+      const before = tf.memory().numTensors;
+      for (const penaltyWeight of [0.7, 3000]) {
+        const options = {
+          penaltyWeight,
+          penalty: 'scale',
+          thresholdScale: 1e-6,
+          thresholdReference: 'final',
+          distillationWeight: 0,
+          rewardWeight: 0,
+        } as const;
+        await bothWays(normals(V, 5), normals(V, 6, 0.3), options);
+      }
+      expect(tf.memory().numTensors).to.equal(before);
+    });
 
     it('is right to first order where many negatives share the weight', async () => {
       const options = {

@@ -2,16 +2,19 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { sizeOf } from '../kernel';
 import { type Ops, rawKernel, type TensorFlowBackend, type Value } from './tensorflow_backend';
 
-/** TensorFlow's variables that its update works on, one set for all weights: weight, first and second moment. */
+/**
+ * TensorFlow variables for the weight and its moments, which TensorFlow's update writes. One set serves all weights.
+ */
 const slots = new WeakMap<TensorFlowBackend, readonly Value[]>();
 
-/** Values of more numbers than this are taken out of the variables after the update, so that the last one does not stay in memory. */
+/** After a weight with more numbers than this the variables are emptied, so that they do not keep it in memory. */
 const LET_GO_ABOVE = 2 ** 16;
 
 /**
- * TensorFlow's Adam in one pass. It divides by sqrt(v) + epsilon where AdamW divides by sqrt(v s) + epsilon, s = 1 / (1 - beta2^t): with epsilon / sqrt(s)
- * and stepSize / sqrt(s) it is the same. Moments, and weights that do not decay, are written over where nothing else holds them; TensorFlow copies them where
- * something of its own does.
+ * AdamW by TensorFlow's Adam, in one pass. TensorFlow divides by sqrt(v) + epsilon, AdamW by sqrt(v s) + epsilon with s
+ * = 1 / (1 - beta2^t); given epsilon / sqrt(s) and stepSize / sqrt(s), the two agree. Moments, and weights without
+ * decay, are written over if no other tensor of tfjs holds them. If TensorFlow holds them elsewhere, it copies them
+ * itself.
  */
 export const adamw = rawKernel('ILRecAdamW', (ops) => {
   const variables = slotsOf(ops);
@@ -47,14 +50,14 @@ function update(ops: Ops, variables: readonly Value[]): void {
   );
 }
 
-/** The weight times what decay leaves of it, held by the variable alone. */
+/** Assigns keep * weight, so that only the variable holds it. */
 function placeDecayed(ops: Ops, variable: Value, keep: number): void {
   const decayed = ops.mul(ops.input('weight'), ops.float(keep));
   assign(ops, variable, decayed);
   ops.drop(decayed);
 }
 
-/** A tensor of tfjs whose values are in a variable of TensorFlow's for a while. */
+/** A tfjs tensor whose values are in a TensorFlow variable during the update. */
 class Placed {
   private readonly isAlone: boolean;
   private value: Value | null = null;
@@ -68,10 +71,11 @@ class Placed {
     this.isAlone = backend.refCount(info.dataId) === 1;
     const value = ops.valueOf(info);
     assign(ops, variable, value);
-    if (this.isAlone) backend.binding.deleteTensor(value.id); // then the variable alone holds the memory, and need not copy it
+    // then only the variable holds the memory, and TensorFlow writes over it
+    if (this.isAlone) backend.binding.deleteTensor(value.id);
   }
 
-  /** What the variable holds now. */
+  /** Takes the new values out of the variable. */
   takeBack(): void {
     this.value = read(this.ops, this.variable);
     if (!this.isAlone) return;

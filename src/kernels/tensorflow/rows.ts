@@ -8,7 +8,7 @@ const rmsNorm = kernel('ILRecRmsNorm', (ops) => {
   return [ops.mul(ops.mul(x, inverse), ops.input('weight')), inverse];
 });
 
-/** With p = x dy, the sums over rows and over columns are products with r and with w: dw = r^T p, dx = r (w dy - x r^2 (p w) / D). */
+/** With p = x dy, both sums are matrix products: dw = r^T p, dx = r (w dy - x r^2 (p w) / D). */
 const rmsNormGradient = kernel('ILRecRmsNormGrad', (ops) => {
   const [x, weight, inverse, dy] = ['x', 'weight', 'inverse', 'dy'].map((name) => ops.input(name));
   const [rows, size] = x.shape;
@@ -20,7 +20,7 @@ const rmsNormGradient = kernel('ILRecRmsNormGrad', (ops) => {
   return [dx, ops.reshape(dw, [size])];
 });
 
-/** The halves change places by a roll, and the first half's sign is the table's. */
+/** A roll swaps the halves; the sign of the first half is put into the sine table. */
 const rotate = kernel('ILRecRotate', (ops) => {
   const [x, cos, sin] = ['x', 'cos', 'sin'].map((name) => ops.input(name));
   const half = halfOf(x, 'applyRotary');
@@ -62,7 +62,7 @@ function exponential(ops: Ops, x: Value, largest: Value): Value {
   return ops.run('Exp', [ops.sub(x, largest)]);
 }
 
-/** Norms, rotations, gates and a softmax that comes in parts; of the gradient of a whole softmax TensorFlow's ops under tfjs are as fast. */
+/** The gradient of a whole softmax is not among them: tfjs-node's own is as fast. */
 export const rowKernels: readonly KernelReplacement[] = [
   rmsNorm,
   rmsNormGradient,

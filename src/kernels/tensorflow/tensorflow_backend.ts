@@ -1,11 +1,14 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import { input, type KernelReplacement } from '../kernel';
 
-/** The part of tfjs-node's backend that the kernels here use; the package itself is an optional peer and never imported. */
+/**
+ * The part of tfjs-node's backend that these kernels use. The package is an optional peer dependency and is never
+ * imported.
+ */
 export interface TensorFlowBackend {
   readonly binding: Binding;
   readonly tensorMap: { get(dataId: object): { id: number } };
-  /** TensorFlow's numbers of tensors; uploads what is still on the JavaScript side. */
+  /** TensorFlow's ids of tensors. Uploads those that are still in JavaScript. */
   getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
   createOutputTensor(value: Value): tf.TensorInfo;
   refCount(dataId: object): number;
@@ -31,19 +34,19 @@ interface Attribute {
   readonly value: number | boolean | string | readonly number[];
 }
 
-/** A tensor of TensorFlow's that tfjs does not know. */
+/** A TensorFlow tensor that tfjs does not know of. */
 export interface Value {
   readonly id: number;
   readonly shape: number[];
-  /** TensorFlow's number of the type. */
+  /** TensorFlow's number for the type. */
   readonly dtype: number;
 }
 
 type AttributeType = 'type' | 'bool' | 'int' | 'string' | 'shape';
 
 /**
- * The TensorFlow ops of one kernel. What they make never becomes a tensor of tfjs, whose bookkeeping takes longer than a small op itself, and is freed when
- * the kernel ends, but for what it gives out.
+ * Runs the TensorFlow ops of one kernel. Their results do not become tfjs tensors, whose bookkeeping takes longer than
+ * a small op. They are freed when the kernel ends, except for those that it returns.
  */
 export class Ops {
   private readonly made = new Set<number>();
@@ -84,7 +87,7 @@ export class Ops {
     return { name, type: this.types[type], value };
   }
 
-  /** Outputs of an op; `T`, the type, is float32 where no attributes are given. */
+  /** The outputs of an op. @param attributes default: the type `T` is float32. */
   all(
     op: string,
     inputs: readonly Value[],
@@ -126,7 +129,7 @@ export class Ops {
     return this.run('Reshape', [x, this.ints(shape)], [this.ofFloats('T'), this.ofInts('Tshape')]);
   }
 
-  /** 'Sum', 'Mean' or 'Max' over one axis, which stays with size 1 unless told otherwise. */
+  /** 'Sum', 'Mean' or 'Max' over one axis. @param keepDims whether the axis stays, with size 1; default true. */
   reduce(op: 'Sum' | 'Mean' | 'Max', x: Value, axis: number, keepDims = true): Value {
     return this.run(
       op,
@@ -177,13 +180,13 @@ export class Ops {
     return this.create([values.length], this.backend.binding.TF_INT32, Int32Array.from(values));
   }
 
-  /** Makes a tensor of tfjs of a value, which then outlives the kernel. */
+  /** Makes a value a tfjs tensor, which outlives the kernel. */
   give(value: Value): tf.TensorInfo {
     this.made.delete(value.id);
     return this.backend.createOutputTensor(value);
   }
 
-  /** The value outlives the kernel, in somebody else's hands. */
+  /** Keeps a value after the kernel ends; the caller must free it. */
   release(value: Value): void {
     this.made.delete(value.id);
   }
@@ -206,7 +209,10 @@ export class Ops {
   }
 }
 
-/** A kernel that tfjs does not have; the operations of src/ops that use it say what it computes, and compose it where it is absent. */
+/**
+ * A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on
+ * backends without it.
+ */
 export function kernel(kernelName: string, compute: (ops: Ops) => Value | Value[]): KernelReplacement {
   return rawKernel(kernelName, (ops) => {
     const values = compute(ops);
@@ -214,7 +220,7 @@ export function kernel(kernelName: string, compute: (ops: Ops) => Value | Value[
   });
 }
 
-/** The same where the kernel makes the tensors that it gives out itself. */
+/** The same for a kernel that makes its output tensors itself. */
 export function rawKernel(
   kernelName: string,
   compute: (ops: Ops) => tf.TensorInfo | tf.TensorInfo[],

@@ -5,9 +5,9 @@ import { addressOf, type Simd, simdOf } from './simd_module';
 import type { WasmBackend } from './wasm_backend';
 
 /**
- * Products of any layout by the SIMD kernel of assembly/gemm.ts: plain, transposed and batched ones run alike, also a batch that is broadcast against
- * another. Where tfjs runs on several threads, its own kernel is given plain products instead. Other dtypes go to tfjs's kernel, as does
- * every message about wrong shapes.
+ * Products in SIMD (assembly/gemm.ts). Plain, transposed, batched and broadcast products are equally fast. Where tfjs
+ * runs on several threads, products are rearranged for tfjs's own kernel instead. Other dtypes and wrong shapes are
+ * left to tfjs's kernel.
  */
 export const wasmBatchMatMul: KernelReplacement = {
   kernelName: 'BatchMatMul',
@@ -28,7 +28,7 @@ export const wasmBatchMatMul: KernelReplacement = {
   },
 };
 
-/** op(a) · op(b), [..., M, N]; null where the operands do not fit or are not float32. */
+/** op(a) · op(b), [..., M, N]; null if the operands do not fit or are not float32. */
 export function matMulOnHeap(
   wasm: WasmBackend,
   { kernels, scratch }: Simd,
@@ -54,7 +54,8 @@ export function matMulOnHeap(
   const [bRow, bColumn] = transposeB ? [1, k] : [n, 1];
   const [left, right, to] = [a, b, out].map((info) => addressOf(wasm, info));
   if (sizeOf(batchB) === 1 && !transposeA) {
-    kernels.gemm(count * m, n, k, left, aRow, aColumn, right, bRow, bColumn, to, n, false, scratch); // the batch of a joins its rows
+    // all matrices of a, one below the other
+    kernels.gemm(count * m, n, k, left, aRow, aColumn, right, bRow, bColumn, to, n, false, scratch);
     return out;
   }
   const placesA = placesOf(batchA, batch);
@@ -79,7 +80,7 @@ export function matMulOnHeap(
   return out;
 }
 
-/** Which matrix of a batch each matrix of the broadcast batch reads. */
+/** For each matrix of the broadcast batch, the matrix of the operand that it reads. */
 function placesOf(own: readonly number[], batch: readonly number[]): number[] {
   let places = [0];
   const padded = [...new Array<number>(batch.length - own.length).fill(1), ...own];
@@ -91,7 +92,7 @@ function placesOf(own: readonly number[], batch: readonly number[]): number[] {
   return places;
 }
 
-/** The last two sizes of a tensor, as the product reads them. */
+/** The last two sizes of a tensor, swapped if it is read transposed. */
 function lastTwo({ shape }: tf.TensorInfo, transposed: boolean): [number, number] {
   const [first, second] = shape.slice(-2);
   return transposed ? [second, first] : [first, second];

@@ -3,7 +3,10 @@ import { input, sizeOf, withShape, type KernelReplacement } from '../kernel';
 import type { WasmBackend } from './wasm_backend';
 import { tileOnHeap } from './tile';
 
-/** Element-wise kernels of two operands that broadcast a column at 50 to 100 ns a number; those of elementwise.ts do so for integers only. */
+/**
+ * Kernels of two operands that take 50 to 100 ns a number where they broadcast a column. Those in elementwise.ts do so
+ * with integers only.
+ */
 const binaryKernels = [
   'SquaredDifference',
   'Equal',
@@ -20,16 +23,19 @@ const binaryKernels = [
   'LogicalAnd',
   'LogicalOr',
 ];
-/** Below this many numbers the detour costs as much as it saves. */
+/** With fewer numbers than this, repeating costs as much as it saves. */
 const minSize = 256;
 
-/** Repeats the operand that is broadcast along an inner axis first, so that tfjs's kernel takes its loop over equal shapes. */
+/**
+ * Repeats the operand that is broadcast along an inner axis, so that tfjs's kernel uses its fast loop over equal
+ * shapes.
+ */
 export const wasmBroadcasts: readonly KernelReplacement[] = binaryKernels.map((kernelName) => ({
   kernelName,
   create: (stock) => (stock === undefined ? undefined : broadcastFirst(stock, kernelName === 'SquaredDifference')),
 }));
 
-/** @param floatIsFast whether tfjs's kernel broadcasts float32 fast by itself. */
+/** @param floatIsFast whether tfjs's kernel already broadcasts float32 fast. */
 export function broadcastFirst(stock: tf.KernelFunc, floatIsFast: boolean): tf.KernelFunc {
   return (call) => {
     const a = input(call.inputs, 'a');
@@ -50,7 +56,7 @@ export function broadcastFirst(stock: tf.KernelFunc, floatIsFast: boolean): tf.K
   };
 }
 
-/** Whether broadcasting `small` to `large` repeats it as one block, which tfjs's kernels do fast. */
+/** Whether broadcasting `small` to `large` repeats all of it as one block, which tfjs's kernels do fast. */
 function repeatsWhole(small: readonly number[], large: readonly number[]): boolean {
   const first = small.findIndex((n) => n !== 1);
   if (first < 0) return small.length <= large.length;
@@ -62,7 +68,7 @@ function repeatsWhole(small: readonly number[], large: readonly number[]): boole
   );
 }
 
-/** `x` repeated along its axes of size 1; its own data where nothing is to be repeated. */
+/** `x` repeated along its axes of size 1. Shares the data of `x` if nothing is repeated. */
 export function expand(wasm: WasmBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
   const padded = [...new Array<number>(shape.length - x.shape.length).fill(1), ...x.shape];
   const reps = padded.map((n, axis) => (n === 1 ? shape[axis] : 1));

@@ -13,7 +13,7 @@ const unaryKernels: Readonly<Record<string, number>> = {
   Neg: UNARY.neg,
 };
 
-/** Functions of one float32 number in SIMD; tfjs's are scalar, its exponential among them at 0.5 GB/s. */
+/** Functions of one float32 number in SIMD. tfjs's are scalar: its exponential reads 0.5 GB/s. */
 export const wasmUnary: readonly KernelReplacement[] = Object.entries(unaryKernels).map(([kernelName, kind]) =>
   simdReplacement(kernelName, ({ wasm, kernels, input, address }) => {
     const x = input('x');
@@ -31,17 +31,23 @@ const binaryKernels: Readonly<Record<string, number>> = {
   RealDiv: BINARY.div,
 };
 
-/** How a pair of shapes is walked through: `rows` lines of `n` numbers of the larger operand, against a line or a column of the smaller. */
+/**
+ * How two shapes are combined: `rows` lines of `n` numbers of the larger operand, each with the whole of the smaller
+ * one or with one number of it.
+ */
 interface Walk {
   readonly rows: number;
   readonly n: number;
   /** Whether the second operand is the larger one. */
   readonly turned: boolean;
-  /** Whether the smaller operand has one number for each line. */
+  /** Whether each line is combined with one number of the smaller operand. */
   readonly byColumn: boolean;
 }
 
-/** Sums, differences, products and quotients of float32 in SIMD: of equal shapes, and of one with a row, a column or a number of it. */
+/**
+ * Sums, differences, products and quotients of float32 in SIMD, for equal shapes and where one operand is a number, a
+ * row or a column of the other.
+ */
 export const wasmBinary: readonly KernelReplacement[] = Object.entries(binaryKernels).map(([kernelName, kind]) =>
   simdReplacement(
     kernelName,
@@ -70,7 +76,7 @@ function walkOf(a: readonly number[], b: readonly number[]): Walk | null {
   if (first < 0) return { rows: 1, n: size, turned, byColumn: true };
   if (padded.every((n, axis) => axis < first || n === large[axis])) {
     const n = sizeOf(padded);
-    return { rows: size / n, n, turned, byColumn: false }; // repeated as one block
+    return { rows: size / n, n, turned, byColumn: false }; // all of it, for each line
   }
   const last = padded.findLastIndex((n) => n !== 1);
   if (padded.every((n, axis) => axis > last || n === large[axis]))

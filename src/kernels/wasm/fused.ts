@@ -3,19 +3,22 @@ import { halfOf, input, rowsOf, sizeOf, type KernelReplacement } from '../kernel
 import { addressOf, type Simd, type SimdKernels, simdOf } from './simd_module';
 import { sharing, type WasmBackend } from './wasm_backend';
 
-/** What a fused kernel works with. */
+/** What a kernel of ours works with. */
 interface Call {
   readonly kernels: SimdKernels;
   readonly scratch: number;
   input(name: string): tf.TensorInfo;
   address(info: tf.TensorInfo): number;
   output(shape: readonly number[]): tf.TensorInfo;
-  /** The tensor itself where this is its only holder, else a copy. */
+  /** The tensor itself if nothing else holds it, else a copy. */
   writable(info: tf.TensorInfo): tf.TensorInfo;
   attr(name: string): number;
 }
 
-/** A kernel that tfjs does not have; the operations of src/ops that use it say what it computes, and compose it where it is absent. */
+/**
+ * A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on
+ * backends without it.
+ */
 function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
   return {
     kernelName,
@@ -114,7 +117,10 @@ const softmaxGradient = fused('ILRecSoftmaxGrad', ({ kernels, input, address, ou
   return dx;
 });
 
-/** Moments are written over where nothing else holds them; a weight gets new memory, as tfjs's products keep packed copies by a tensor's number. */
+/**
+ * Writes over moments that nothing else holds. A weight gets new memory: tfjs's products cache a packed copy under a
+ * tensor's id, which would be stale.
+ */
 const adamw = fused('ILRecAdamW', ({ kernels, input, address, output, writable, attr }) => {
   const numbers = ['beta1', 'beta2', 'stepSize', 'secondScale', 'epsilon', 'keep'] as const;
   const [beta1, beta2, stepSize, secondScale, epsilon, keep] = numbers.map(attr);
@@ -195,7 +201,7 @@ const penaliseFirstOrder = fused('ILRecPenaliseFirstOrder', ({ kernels, input, a
   return [factors, sums];
 });
 
-/** Logits of the tokens from `start` on: hidden states times a part of the head, where it lies. */
+/** Logits of the tokens from `start` on: hidden states times a part of the head, which is not copied. */
 const tileLogits = fused('ILRecTileLogits', ({ kernels, scratch, input, address, output, attr }) => {
   const [hidden, weight] = [input('hidden'), input('weight')];
   const [rows, inner] = hidden.shape;
@@ -248,7 +254,7 @@ const tileSums = fused('ILRecTileSums', ({ kernels, scratch, input, address, out
   return out;
 });
 
-/** Registered where the machine has SIMD. */
+/** Kernels that tfjs does not have, for machines with SIMD. */
 export const wasmFused: readonly KernelReplacement[] = [
   rmsNorm,
   rmsNormGradient,

@@ -3,10 +3,13 @@ import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { addressOf, simdOf } from './simd_module';
 import type { HeapView, WasmBackend } from './wasm_backend';
 
-/** Below this many numbers a loop is faster than a block copy. */
+/** With fewer numbers than this, a loop is faster than a block copy. */
 const minBlock = 16;
 
-/** Replaces tfjs's gather, which computes every output index (25 ns a number) and reads out of bounds with `batchDims`; this one copies slices. */
+/**
+ * Copies whole slices. tfjs's kernel computes every output index (25 ns a number) and reads out of bounds with
+ * `batchDims`.
+ */
 export const wasmGather: KernelReplacement = {
   kernelName: 'GatherV2',
   create: (stock) => (stock === undefined ? undefined : gatherOnHeap(stock)),

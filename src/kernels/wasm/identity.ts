@@ -1,7 +1,9 @@
 import { input, type KernelReplacement } from '../kernel';
 import { sharing, type WasmBackend } from './wasm_backend';
 
-/** Replaces tfjs's identity, which copies: `tf.clone` and every value kept for a gradient share their memory, as on the other backends. */
+/**
+ * Shares memory, as on the other backends: `tf.clone` and every value kept for a gradient use it. tfjs's kernel copies.
+ */
 export const wasmIdentity: KernelReplacement = {
   kernelName: 'Identity',
   create: (stock) =>

@@ -4,31 +4,31 @@ import type { SimdKernels } from './simd_module';
 import { simdReplacement } from './simd_replacement';
 import { sharing } from './wasm_backend';
 
-/** Bytes of one number on the heap; null of types that are not kept there. */
+/** Bytes of one number on the heap; null for types that are handled elsewhere. */
 function bytesOf(dtype: tf.DataType): number | null {
   return dtype === 'float32' || dtype === 'int32' ? 4 : null;
 }
 
-/** Takes a tensor apart along an axis, line by line; tfjs's copies number by number. */
+/** Splits a tensor along an axis, line by line. tfjs's kernel copies number by number. */
 export const wasmSplit = simdReplacement('SplitV', ({ wasm, kernels, input, address, attrs }) => {
   const x = input('x');
   const bytes = bytesOf(x.dtype);
   if (bytes === null) return null;
-  const { numOrSizeSplits, axis } = attrs as { numOrSizeSplits: number | number[]; axis: number };
-  const at = tf.util.parseAxisParam(axis, x.shape)[0];
-  const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, at);
-  const outer = sizeOf(x.shape.slice(0, at));
-  const inner = bytes * sizeOf(x.shape.slice(at + 1));
+  const { numOrSizeSplits, axis: given } = attrs as { numOrSizeSplits: number | number[]; axis: number };
+  const axis = tf.util.parseAxisParam(given, x.shape)[0];
+  const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, axis);
+  const outer = sizeOf(x.shape.slice(0, axis));
+  const inner = bytes * sizeOf(x.shape.slice(axis + 1));
   const outputs = sizes.map((size) =>
     wasm.makeOutput(
-      x.shape.map((n, i) => (i === at ? size : n)),
+      x.shape.map((n, i) => (i === axis ? size : n)),
       x.dtype,
     ),
   );
   let from = address(x);
   outputs.forEach((output, i) => {
     const line = sizes[i] * inner;
-    kernels.copyLines(outer, from, x.shape[at] * inner, address(output), line, line);
+    kernels.copyLines(outer, from, x.shape[axis] * inner, address(output), line, line);
     from += line;
   });
   return outputs;
@@ -47,7 +47,10 @@ export const wasmSlice = simdReplacement('Slice', ({ wasm, kernels, input, addre
   return out;
 });
 
-/** Copies the lines of a box: what follows the last axis that is cut is contiguous, and lines of one plane follow each other at equal steps. */
+/**
+ * Copies a box line by line. From the last cut axis on numbers are contiguous, and the lines of a plane are equally far
+ * apart.
+ */
 function cutBox(
   kernels: SimdKernels,
   x: number,
@@ -64,7 +67,7 @@ function cutBox(
   }
   const step = (axis: number): number => bytes * sizeOf(shape.slice(axis + 1));
   const line = size[lastCut] * step(lastCut);
-  const outer = Math.max(0, lastCut - 1); // the axis along which lines follow each other
+  const outer = Math.max(0, lastCut - 1); // the axis along which lines are equally far apart
   const lines = lastCut === 0 ? 1 : size[outer];
   let to = out;
   const walk = (axis: number, from: number): void => {
@@ -79,7 +82,7 @@ function cutBox(
   walk(0, x);
 }
 
-/** Puts tensors together along an axis, line by line. */
+/** Joins tensors along an axis, line by line. */
 export const wasmConcat = simdReplacement('Concat', ({ wasm, kernels, inputs, address, attrs }) => {
   const all = Object.values(inputs) as tf.TensorInfo[]; // an array of them
   const parts = all.filter(({ shape }) => sizeOf(shape) > 0);
@@ -87,28 +90,31 @@ export const wasmConcat = simdReplacement('Concat', ({ wasm, kernels, inputs, ad
   const [{ dtype }] = parts;
   const bytes = bytesOf(dtype);
   if (bytes === null || parts.some((part) => part.dtype !== dtype)) return null;
-  const at = tf.util.parseAxisParam(attrs.axis as number, parts[0].shape)[0];
+  const axis = tf.util.parseAxisParam(attrs.axis as number, parts[0].shape)[0];
   tf.backend_util.assertParamsConsistent(
     all.map(({ shape }) => shape),
-    at,
+    axis,
   );
   const shape = tf.backend_util.computeOutShape(
     parts.map((part) => part.shape),
-    at,
+    axis,
   );
   const out = wasm.makeOutput(shape, dtype);
-  const outer = sizeOf(shape.slice(0, at));
-  const inner = bytes * sizeOf(shape.slice(at + 1));
+  const outer = sizeOf(shape.slice(0, axis));
+  const inner = bytes * sizeOf(shape.slice(axis + 1));
   let to = address(out);
   for (const part of parts) {
-    const line = part.shape[at] * inner;
-    kernels.copyLines(outer, address(part), line, to, shape[at] * inner, line);
+    const line = part.shape[axis] * inner;
+    kernels.copyLines(outer, address(part), line, to, shape[axis] * inner, line);
     to += line;
   }
   return out;
 });
 
-/** Leaves a tensor as it is where nothing changes places; exchanges two neighbouring axes of which the inner one is not the last, as attention does with heads and tokens, line by line. */
+/**
+ * Shares memory if no number moves. Swaps two neighbouring axes line by line, as attention does with heads and tokens,
+ * unless the last axis is one of them. Other transpositions are left to tfjs's kernel.
+ */
 export const wasmTranspose = simdReplacement('Transpose', ({ wasm, kernels, input, address, attrs }) => {
   const x = input('x');
   if (x.dtype === 'string' || x.dtype === 'complex64') return null;
@@ -116,16 +122,18 @@ export const wasmTranspose = simdReplacement('Transpose', ({ wasm, kernels, inpu
   const shape = perm.map((axis) => x.shape[axis]);
   if (perm.length > 0 && sizeOf(x.shape) === 0) return wasm.makeOutput(shape, x.dtype); // tfjs's kernel divides by zero
   if (bytesOf(x.dtype) === null) return null;
-  const at = perm.findIndex((axis, i) => axis !== i);
-  if (at < 0) return sharing(wasm, x); // tfjs copies
-  const isSwap = at + 2 < perm.length && perm.every((axis, i) => axis === (i === at ? at + 1 : i === at + 1 ? at : i));
+  const first = perm.findIndex((axis, i) => axis !== i);
+  if (first < 0) return sharing(wasm, x); // tfjs copies
+  const isSwap =
+    first + 2 < perm.length &&
+    perm.every((axis, i) => axis === (i === first ? first + 1 : i === first + 1 ? first : i));
   if (!isSwap) return null;
   const out = wasm.makeOutput(shape, x.dtype);
   kernels.swapAxes(
-    sizeOf(x.shape.slice(0, at)),
-    x.shape[at],
-    x.shape[at + 1],
-    sizeOf(x.shape.slice(at + 2)),
+    sizeOf(x.shape.slice(0, first)),
+    x.shape[first],
+    x.shape[first + 1],
+    sizeOf(x.shape.slice(first + 2)),
     address(x),
     address(out),
   );

@@ -3,9 +3,12 @@ import { input, sizeOf, withShape } from '../kernel';
 import { expand } from './broadcast';
 import type { WasmBackend } from './wasm_backend';
 
-/** Multiply-adds of one product of a batch from which XNNPACK's set-up (about 4 µs) pays. */
+/** A product of a batch with fewer multiply-adds than this is not worth XNNPACK's set-up (about 4 µs). */
 const minBatchedWork = 8192;
-/** With this many times more columns than rows, packing the right operand costs more than turning the product over. */
+/**
+ * With this many times more columns than rows, packing the right operand costs more than computing the transposed
+ * product.
+ */
 const wideFactor = 8;
 
 /** The sizes of out[b] = op(a[b]) · op(b[b]): [M, K] · [K, N]. */
@@ -16,9 +19,10 @@ interface Sizes {
 }
 
 /**
- * Products on tfjs's wasm backend reach XNNPACK, and its threads, only as one plain [M, K] · [K, N]; transposed and batched ones run in scalar loops,
- * 8 to 60 times slower. This kernel transposes first, and runs the larger products of a batch one by one. Batches that are both broadcast,
- * of which tfjs pairs the wrong matrices, are repeated first. Other dtypes go to tfjs's own kernel, as does every message about wrong shapes.
+ * Products for tfjs's kernel on several threads. It uses XNNPACK, and its threads, only for one plain [M, K] · [K, N];
+ * transposed and batched products run in scalar loops, 8 to 60 times slower. So operands are transposed first, and the
+ * larger products of a batch run one by one. Where both batches are broadcast, tfjs pairs the wrong matrices, so they
+ * are repeated first. Other dtypes and wrong shapes are left to tfjs's kernel.
  */
 export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.KernelFunc): tf.KernelFunc {
   const matMul: tf.KernelFunc = (call) => {
@@ -36,7 +40,7 @@ export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.Kerne
     const outerShape = tf.broadcast_util.assertAndGetBroadcastShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
     const shape = [...outerShape, aRows, bColumns];
     if (sizeOf(shape) === 0 || aInner === 0) return zeros(wasm, shape);
-    const folds = batchB === 1 && (batchA === 1 || !transposeA); // the batch of a joins its rows
+    const folds = batchB === 1 && (batchA === 1 || !transposeA); // all matrices of a, one below the other
     const batch = sizeOf(outerShape);
     if (batchA > 1 && batchB > 1 && (batchA !== batch || batchB !== batch))
       return repeatedFirst(wasm, matMul, call, outerShape);
@@ -63,7 +67,7 @@ export function rearrangedMatMul(stock: tf.KernelFunc, transposeKernel: tf.Kerne
   return matMul;
 }
 
-/** The product of operands that both have the whole batch. */
+/** The product, with both operands repeated to the whole batch. */
 function repeatedFirst(
   wasm: WasmBackend,
   matMul: tf.KernelFunc,
@@ -77,7 +81,7 @@ function repeatedFirst(
   return out;
 }
 
-/** One product through XNNPACK: as it stands, or turned over as (Bᵀ · Aᵀ)ᵀ where that spares packing a wide right operand. */
+/** One product through XNNPACK: A · B, or (Bᵀ · Aᵀ)ᵀ where that saves packing a wide right operand. */
 function product(
   wasm: WasmBackend,
   stock: tf.KernelFunc,
@@ -113,9 +117,10 @@ function product(
 }
 
 type NativeBatchMatMul = (...values: (number | Uint8Array)[]) => void;
+/** tfjs's own product, by its WebAssembly module. */
 const nativeByModule = new WeakMap<object, NativeBatchMatMul>();
 
-/** out[i] = left[i] · right[i], each through XNNPACK on a window of the three tensors' memory. */
+/** out[i] = left[i] · right[i], each through XNNPACK on windows of the tensors' memory. */
 function productEach(
   wasm: WasmBackend,
   left: tf.TensorInfo,
@@ -153,13 +158,13 @@ function productEach(
   }
 }
 
-/** `size` floats of a tensor's memory from `index * size` on, known to the backend under an id of their own. */
+/** `size` floats of a tensor's memory from `index * size` on, under a data id of their own. */
 function windowOf(wasm: WasmBackend, info: tf.TensorInfo, index: number, size: number): tf.TensorInfo {
   const { memoryOffset } = wasm.dataIdMap.get(info.dataId);
   return wasm.makeOutput([size], 'float32', memoryOffset + Float32Array.BYTES_PER_ELEMENT * index * size);
 }
 
-/** Drops a window, and with it the operator XNNPACK cached for it, without freeing memory that is another tensor's. */
+/** Drops a window and the operator that XNNPACK cached for it. Its memory belongs to the tensor and is not freed. */
 function forget(wasm: WasmBackend, window: tf.TensorInfo): void {
   wasm.wasm.tfjs.disposeData(wasm.dataIdMap.get(window.dataId).id);
   wasm.dataIdMap.delete(window.dataId);
@@ -170,7 +175,7 @@ function transposeLast(wasm: WasmBackend, kernel: tf.KernelFunc, x: tf.TensorInf
   return kernel({ inputs: { x }, backend: wasm, attrs: { perm } }) as tf.TensorInfo;
 }
 
-/** The last two sizes of a tensor, as the product reads them. */
+/** The last two sizes of a tensor, swapped if it is read transposed. */
 function matrixSizes({ shape }: tf.TensorInfo, transposed: boolean): [number, number] {
   const [first, second] = shape.slice(-2);
   return transposed ? [second, first] : [first, second];

@@ -11,7 +11,7 @@ interface Reduction {
   readonly outShape: number[];
 }
 
-/** Sums, means and maxima of float32 over neighbouring axes in SIMD, without turning the tensor round first as tfjs does. */
+/** Sums, means and maxima of float32 over neighbouring axes in SIMD. tfjs transposes the tensor first. */
 export const wasmReductions: readonly KernelReplacement[] = ['Sum', 'Mean', 'Max'].map((kernelName) =>
   simdReplacement(kernelName, ({ wasm, kernels, input, address, attrs }) => {
     const x = input('x');
@@ -44,7 +44,7 @@ function reduce(
   else kernels.columnSum(groups, reduced, inner, x, out, divisor);
 }
 
-/** Null where there are no axes, or they are not neighbours and there is something to reduce. */
+/** Null if there are no axes, or if they are not neighbours and there is something to reduce. */
 function reductionOf(shape: readonly number[], axis: number | readonly number[], keepDims: boolean): Reduction | null {
   const axes = tf.util.parseAxisParam(axis as number[], shape as number[]).sort((a, b) => a - b);
   if (axes.length === 0 || (sizeOf(shape) > 0 && axes.some((each, i) => each !== axes[0] + i))) return null;

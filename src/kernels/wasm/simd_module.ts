@@ -1,9 +1,9 @@
 import { SIMD_BINARIES } from './simd_binary';
 import type { WasmBackend } from './wasm_backend';
 
-/** Functions of one number, by their places in assembly/elementwise.ts. */
+/** Functions of one number, by their numbers in assembly/elementwise.ts. */
 export const UNARY = { exp: 0, sigmoid: 1, sqrt: 2, rsqrt: 3, square: 4, neg: 5 } as const;
-/** Functions of two numbers, by their places in assembly/elementwise.ts. */
+/** Functions of two numbers, by their numbers in assembly/elementwise.ts. */
 export const BINARY = { add: 0, sub: 1, mul: 2, div: 3 } as const;
 
 /** The kernels of assembly/, where every array is an address on the backend's heap. */
@@ -127,12 +127,14 @@ export interface Simd {
   readonly threaded: boolean;
 }
 
+/** By tfjs's WebAssembly module; null where it has no SIMD kernels. */
 const instances = new WeakMap<object, Simd | null>();
 
 /**
  * The SIMD kernels on the memory of a wasm backend, instantiated at the first call.
  *
- * @returns null where the machine has no SIMD or the backend's package does not show its memory: then tfjs's own kernels are used.
+ * @returns null if the machine has no SIMD or the backend's package does not export its memory; tfjs's own kernels are
+ *   used then.
  */
 export function simdOf(wasm: WasmBackend): Simd | null {
   let simd = instances.get(wasm.wasm);
@@ -143,7 +145,7 @@ export function simdOf(wasm: WasmBackend): Simd | null {
   return simd;
 }
 
-/** Where a tensor's numbers are on the heap. */
+/** The address of a tensor's numbers on the heap. */
 export function addressOf(wasm: WasmBackend, { dataId }: { dataId: object }): number {
   return wasm.dataIdMap.get(dataId).memoryOffset;
 }

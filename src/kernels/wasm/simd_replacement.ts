@@ -9,17 +9,18 @@ export interface SimdCall {
   readonly kernels: SimdKernels;
   readonly inputs: { readonly [name: string]: tf.TensorInfo | undefined };
   readonly attrs: { readonly [name: string]: unknown };
-  /** An input that the op always gives. */
+  /** An input that the operation always gives. */
   input(name: string): tf.TensorInfo;
-  /** Where a tensor's numbers are on the heap. */
+  /** The address of a tensor's numbers on the heap. */
   address(info: tf.TensorInfo): number;
 }
 
 /**
- * A kernel that stands for tfjs's where the machine has SIMD.
+ * A kernel in place of tfjs's, for machines with SIMD.
  *
- * @param compute gives null for what it leaves to the other kernel: other dtypes, other shapes, messages about wrong ones.
- * @param otherwise what that is; default tfjs's own.
+ * @param compute returns null for what it leaves to the other kernel: other dtypes, other shapes, and wrong ones, for
+ *   which tfjs has the error.
+ * @param otherwise makes that other kernel; default tfjs's own.
  */
 export function simdReplacement(
   kernelName: string,

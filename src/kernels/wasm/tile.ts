@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, type KernelReplacement } from '../kernel';
 import type { HeapView, WasmBackend } from './wasm_backend';
 
-/** Replaces tfjs's tile, which computes every output index (34 ns a number); this one doubles blocks. `where` and `broadcastTo` use it. */
+/** Doubles blocks. tfjs's kernel computes every output index (34 ns a number). `where` and `broadcastTo` use it too. */
 export const wasmTile: KernelReplacement = {
   kernelName: 'Tile',
   create: (stock) =>
@@ -23,7 +23,7 @@ export function tileOnHeap(wasm: WasmBackend, x: tf.TensorInfo, reps: readonly n
   return out;
 }
 
-/** Writes `x` repeated `reps[axis]` times along each axis into `out`; no size is zero. */
+/** Writes `x`, repeated `reps[axis]` times along each axis, to `out`. No size may be zero. */
 export function tile(x: HeapView, shape: readonly number[], reps: readonly number[], out: HeapView): void {
   let whole = shape.length; // axes from here on are copied in one piece
   while (whole > 0 && reps[whole - 1] === 1) whole--;
@@ -43,7 +43,7 @@ export function tile(x: HeapView, shape: readonly number[], reps: readonly numbe
   write(0, 0);
 }
 
-/** Makes `times` copies of out[start..end) follow each other; returns where the last one ends. */
+/** Repeats out[start..end) so that it is there `times` times; returns the end of the last. */
 function repeat(out: HeapView, start: number, end: number, times: number): number {
   const length = end - start;
   const stop = start + length * times;

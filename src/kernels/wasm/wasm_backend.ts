@@ -1,6 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** The part of tfjs's wasm backend that the kernels here use; the backend package itself is an optional peer and never imported. */
+/**
+ * The part of tfjs's wasm backend that these kernels use. The backend's package is an optional peer dependency and is
+ * never imported.
+ */
 export interface WasmBackend {
   readonly wasm: {
     cwrap(name: string, returns: null, argumentTypes: string[]): (...values: (number | Uint8Array)[]) => void;
@@ -11,7 +14,7 @@ export interface WasmBackend {
     _malloc?(bytes: number): number;
   };
   readonly dataIdMap: { get(dataId: object): { id: number; memoryOffset: number }; delete(dataId: object): boolean };
-  /** Allocates on the wasm heap, uninitialised; with `memoryOffset` it names memory that exists already. */
+  /** Allocates on the wasm heap, uninitialised. With `memoryOffset` it uses memory that exists already. */
   makeOutput(shape: number[], dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
   typedArrayFromHeap(info: tf.TensorInfo): HeapView;
   disposeData(dataId: object): boolean;

@@ -2,7 +2,7 @@ import type * as tf from '@tensorflow/tfjs-core';
 import type { KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Adds any number of tensors: tfjs's kernel binds all of them at once, and beyond the device's limit gives an invalid pipeline. */
+/** Adds any number of tensors. tfjs's kernel binds all of them at once, which fails above the device's limit. */
 export const addN: KernelReplacement = {
   kernelName: 'AddN',
   create: (stock) =>

@@ -7,6 +7,7 @@ import {
   LOWEST,
   maskOrContinue,
   products,
+  type Sharing,
   sharingOf,
   TILE,
   tileDeclarations,
@@ -14,31 +15,16 @@ import {
 } from './attention_tiles';
 import { fused } from './fused_kernel';
 import { makeOutput, runShader } from './shader';
+import { memoize, type ShaderProgram } from './shader_program';
 
-/**
- * Attention without its probabilities in memory (Dao et al., arXiv 2205.14135): a workgroup has 32 queries of a head and goes through the keys 32 at a time,
- * with the running softmax of each row. Gives the context and, per query, the largest score and one over the sum of exponentials: two numbers,
- * as their logarithmic sum would lose the second in a row that sees only masked keys.
- */
-export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
-  const [query, key, value, mask] = ['query', 'key', 'value', 'mask'].map(input);
-  const [batch, heads, length, size] = query.shape;
-  const [context, rows] = [makeOutput(backend, query.shape), makeOutput(backend, [batch, heads, length, 2])];
-  const sharing = sharingOf(size / 4);
+const attentionProgram = memoize((sharing: Sharing): ShaderProgram => {
   const { lanes, acrossLanes } = sharing;
   const perRow = lanes / TILE;
-  const tiles = Math.ceil(length / TILE);
-  const fours = true;
   const number = ({ row, column }: { row: string; column: string }): string =>
     `weights[${row} * ${WEIGHTS_ROW} + ${column}]`;
-  runShader(backend, {
-    name: `attention ${lanes}`,
-    reads: { query: { tensor: query, fours }, key: { tensor: key, fours }, value: { tensor: value, fours }, mask },
-    writes: { context: { tensor: context, fours }, rows },
-    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * sizeOf([batch, heads]) },
-    floats: { scale: 1 / Math.sqrt(size) },
+  return {
+    name: 'attention',
     workgroupSize: lanes,
-    workgroups: tiles * batch * heads,
     declarations: `${tileDeclarations}
       var<workgroup> largest: array<f32, ${TILE}>;
       var<workgroup> sums: array<f32, ${TILE}>;
@@ -109,6 +95,27 @@ export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
           }
         }`,
       )}`,
+  };
+});
+
+/**
+ * Attention whose probabilities are never in memory (Dao et al., arXiv 2205.14135). A workgroup has 32 queries of a
+ * head and takes the keys 32 at a time, with a running softmax for each query. Returns the context and, per query, the
+ * largest score and one over the sum of exponentials. These stay two numbers: in a row that sees only masked keys,
+ * their logarithmic sum would lose the second.
+ */
+export const webgpuAttention = fused('ILRecAttention', ({ backend, input }) => {
+  const [query, key, value, mask] = ['query', 'key', 'value', 'mask'].map(input);
+  const [batch, heads, length, size] = query.shape;
+  const [context, rows] = [makeOutput(backend, query.shape), makeOutput(backend, [batch, heads, length, 2])];
+  const tiles = Math.ceil(length / TILE);
+  const fours = true;
+  runShader(backend, attentionProgram(sharingOf(size / 4)), {
+    reads: { query: { tensor: query, fours }, key: { tensor: key, fours }, value: { tensor: value, fours }, mask },
+    writes: { context: { tensor: context, fours }, rows },
+    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * sizeOf([batch, heads]) },
+    floats: { scale: 1 / Math.sqrt(size) },
+    workgroups: tiles * batch * heads,
   });
   return [context, rows];
 });

@@ -7,6 +7,7 @@ import {
   maskOrContinue,
   products,
   type Rows,
+  type Sharing,
   sharingOf,
   TILE,
   tileDeclarations,
@@ -14,6 +15,7 @@ import {
 } from './attention_tiles';
 import { fused } from './fused_kernel';
 import { makeOutput, runShader } from './shader';
+import { memoize, type ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
 interface Inputs {
@@ -21,15 +23,18 @@ interface Inputs {
   readonly key: tf.TensorInfo;
   readonly value: tf.TensorInfo;
   readonly mask: tf.TensorInfo;
-  /** Of the context. */
+  /** What flows to the context. */
   readonly gradient: tf.TensorInfo;
-  /** Per query the largest score, one over the sum of exponentials, and the sum of context times gradient, [B, H, T, 4]. */
+  /**
+   * Of each query the largest score, one over the sum of exponentials, and the sum of context times gradient, [B, H, T,
+   * 4].
+   */
   readonly rows: tf.TensorInfo;
 }
 
 /**
- * Gradients of attention, its probabilities p computed once more: of the queries by tiles of queries, of keys and values by tiles of keys, so that each
- * number is summed by one invocation in the same order each time.
+ * Gradients of attention, which computes the probabilities p again. One program takes tiles of queries for dq, another
+ * tiles of keys for dk and dv, so that each number is summed by one invocation, always in the same order.
  *
  * ```
  * dv = p' dy,   ds = p (dy v' - sum(dy context)),   dq = ds k scale,   dk = ds' q scale
@@ -44,6 +49,17 @@ export const webgpuAttentionGradient = fused('ILRecAttentionGrad', ({ backend, i
   return gradients;
 });
 
+const rowProgram: ShaderProgram = {
+  name: 'attention',
+  workgroupSize: 64,
+  body: `
+    let i = group * 64 + lane;
+    if (i >= u.count) { return; }
+    var total = 0.0;
+    for (var at = i * u.fours; at < (i + 1) * u.fours; at++) { total += dot(context[at], gradient[at]); }
+    rows[i] = vec4f(given[2 * i], given[2 * i + 1], total, 0);`,
+};
+
 function completeRows(
   backend: WebGpuBackend,
   given: tf.TensorInfo,
@@ -53,19 +69,11 @@ function completeRows(
   const [batch, heads, length, size] = context.shape;
   const rows = makeOutput(backend, [batch, heads, length, 4]);
   const count = batch * heads * length;
-  runShader(backend, {
-    name: 'attentionRows',
+  runShader(backend, rowProgram, {
     reads: { given, context: { tensor: context, fours: true }, gradient: { tensor: gradient, fours: true } },
     writes: { rows: { tensor: rows, fours: true } },
     integers: { count, fours: size / 4 },
-    workgroupSize: 64,
     workgroups: Math.ceil(count / 64),
-    body: `
-      let i = group * 64 + lane;
-      if (i >= u.count) { return; }
-      var total = 0.0;
-      for (var at = i * u.fours; at < (i + 1) * u.fours; at++) { total += dot(context[at], gradient[at]); }
-      rows[i] = vec4f(given[2 * i], given[2 * i + 1], total, 0);`,
   });
   return rows;
 }
@@ -78,14 +86,14 @@ const VALUES: Rows = { ...KEYS, array: 'value' };
 const rowDeclarations = `${tileDeclarations}
   var<workgroup> own: array<vec4f, ${TILE}>;`;
 
-/** The rows of a tile of queries; zeros past the last one, so that nothing comes of it. */
+/** Reads `rows` of a tile of queries; zeros past the last query, which add nothing. */
 const readRows = `
   if (lane < ${TILE}) {
     own[lane] = vec4f();
     if (firstQuery + lane < u.queries) { own[lane] = rows[(batch * u.heads + head) * u.queries + firstQuery + lane]; }
   }`;
 
-/** All that both programs read; `rows` and what has features as vec4f. */
+/** What both programs read: all of it but the mask as vec4f. */
 function readsOf({
   mask,
   ...others
@@ -96,21 +104,11 @@ function readsOf({
   };
 }
 
-function queryGradient(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo {
-  const { query, key, mask } = inputs;
-  const [batch, heads, length, size] = query.shape;
-  const dQuery = makeOutput(backend, query.shape);
-  const sharing = sharingOf(size / 4);
+const queryProgram = memoize((sharing: Sharing): ShaderProgram => {
   const { lanes, acrossLanes } = sharing;
-  const tiles = Math.ceil(length / TILE);
-  runShader(backend, {
-    name: `attentionQueryGradient ${lanes}`,
-    reads: readsOf(inputs),
-    writes: { dQuery: { tensor: dQuery, fours: true } },
-    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * batch * heads },
-    floats: { scale: 1 / Math.sqrt(size) },
+  return {
+    name: 'attention',
     workgroupSize: lanes,
-    workgroups: tiles * batch * heads,
     declarations: rowDeclarations,
     body: `
       if (group >= u.workgroups) { return; }
@@ -144,26 +142,29 @@ function queryGradient(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo {
       }
       if (across >= u.fours) { return; }
       ${eachRow((r, row) => `if (firstQuery + ${row} < u.queries) { dQuery[startQuery + (firstQuery + ${row}) * u.fours + across] = sum${r} * u.scale; }`)}`,
+  };
+});
+
+function queryGradient(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo {
+  const { query, key, mask } = inputs;
+  const [batch, heads, length, size] = query.shape;
+  const dQuery = makeOutput(backend, query.shape);
+  const tiles = Math.ceil(length / TILE);
+  runShader(backend, queryProgram(sharingOf(size / 4)), {
+    reads: readsOf(inputs),
+    writes: { dQuery: { tensor: dQuery, fours: true } },
+    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * batch * heads },
+    floats: { scale: 1 / Math.sqrt(size) },
+    workgroups: tiles * batch * heads,
   });
   return dQuery;
 }
 
-/** A workgroup has 32 keys and goes through all queries of the heads that share them. */
-function keyValueGradients(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo[] {
-  const { query, key, mask } = inputs;
-  const [batch, groups, length, size] = key.shape;
-  const [dKey, dValue] = [makeOutput(backend, key.shape), makeOutput(backend, key.shape)];
-  const sharing = sharingOf(size / 4);
+const keyProgram = memoize((sharing: Sharing): ShaderProgram => {
   const { lanes, acrossLanes } = sharing;
-  const tiles = Math.ceil(length / TILE);
-  runShader(backend, {
-    name: `attentionKeyGradient ${lanes}`,
-    reads: readsOf(inputs),
-    writes: { dKey: { tensor: dKey, fours: true }, dValue: { tensor: dValue, fours: true } },
-    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * batch * groups },
-    floats: { scale: 1 / Math.sqrt(size) },
+  return {
+    name: 'attention',
     workgroupSize: lanes,
-    workgroups: tiles * batch * groups,
     declarations: rowDeclarations,
     body: `
       if (group >= u.workgroups) { return; }
@@ -210,6 +211,21 @@ function keyValueGradients(backend: WebGpuBackend, inputs: Inputs): tf.TensorInf
           dValue[at] = sumValue${r};
         }`,
       )}`,
+  };
+});
+
+/** A workgroup has 32 keys and takes all queries of the heads that share them. */
+function keyValueGradients(backend: WebGpuBackend, inputs: Inputs): tf.TensorInfo[] {
+  const { query, key, mask } = inputs;
+  const [batch, groups, length, size] = key.shape;
+  const [dKey, dValue] = [makeOutput(backend, key.shape), makeOutput(backend, key.shape)];
+  const tiles = Math.ceil(length / TILE);
+  runShader(backend, keyProgram(sharingOf(size / 4)), {
+    reads: readsOf(inputs),
+    writes: { dKey: { tensor: dKey, fours: true }, dValue: { tensor: dValue, fours: true } },
+    integers: { ...attentionSizes(query, key, mask), tiles, workgroups: tiles * batch * groups },
+    floats: { scale: 1 / Math.sqrt(size) },
+    workgroups: tiles * batch * groups,
   });
   return [dKey, dValue];
 }

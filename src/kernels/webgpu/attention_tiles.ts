@@ -3,13 +3,16 @@ import { sizeOf } from '../kernel';
 
 /** Queries and keys of a tile. */
 export const TILE = 32;
-/** vec4f of features of a row that are in workgroup memory at once, and the distance between rows there, odd so that lanes read different banks. */
+/**
+ * How many vec4f of a row are in workgroup memory at once, and the distance between rows there: odd, so that lanes read
+ * different banks.
+ */
 const [CHUNK, ROW] = [8, 9];
 /** Numbers from one row of weights to the next. */
 export const WEIGHTS_ROW = TILE + 1;
-/** Stands for minus infinity, which a program may not count on. */
+/** In place of minus infinity, which WGSL does not guarantee. */
 export const LOWEST = '-3e38';
-/** Masks below this count as it, so that none comes near `LOWEST`: some are the lowest float. */
+/** Masks below this are raised to it, so that none comes near `LOWEST`; some masks are the lowest float. */
 const LEAST_MASK = '-1e30';
 /** A key whose mask is this far below the largest score of a row has probability 0 exactly. */
 const OUT_OF_SIGHT = '1e8';
@@ -17,24 +20,29 @@ const OUT_OF_SIGHT = '1e8';
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 
 /**
- * How a workgroup shares a tile [32 rows, 32 columns] and sums [32 rows, F]: an invocation has 4 rows `down * 4 + r`, columns `across + c * acrossLanes` of the
- * tile and features `across * 4 ...` of the sums.
+ * How a workgroup divides a tile [32 rows, 32 columns] and sums [32 rows, F]. An invocation has the 4 rows `down * 4 +
+ * r`, of the tile the columns `across + c * acrossLanes`, and of the sums the 4 features from `across * 4` on.
  */
 export interface Sharing {
   readonly lanes: number;
   readonly acrossLanes: number;
   /** Columns of the tile that an invocation has. */
   readonly columns: readonly number[];
-  /** Rows of F features that are in workgroup memory at once. */
+  /** How many rows of F features are in workgroup memory at once. */
   readonly staged: number;
 }
 
 const ROWS = upTo(4);
 
+function sharing(acrossLanes: number, staged: number): Sharing {
+  return { lanes: 8 * acrossLanes, acrossLanes, columns: upTo(TILE / acrossLanes), staged };
+}
+
+const [NARROW, USUAL, WIDE] = [sharing(8, 32), sharing(16, 32), sharing(32, 16)];
+
 /** @param fours F / 4, at most 32. */
 export function sharingOf(fours: number): Sharing {
-  const acrossLanes = fours <= 8 ? 8 : fours <= 16 ? 16 : 32;
-  return { lanes: 8 * acrossLanes, acrossLanes, columns: upTo(TILE / acrossLanes), staged: fours <= 16 ? 32 : 16 };
+  return fours <= 8 ? NARROW : fours <= 16 ? USUAL : WIDE;
 }
 
 /** Workgroup memory of all attention programs. */
@@ -44,7 +52,7 @@ export const tileDeclarations = `
   var<workgroup> seen: atomic<u32>;
   var<workgroup> anySeen: u32;`;
 
-/** WGSL lines, one for each number of the tile that an invocation has. */
+/** A line of WGSL for each number of the tile that an invocation has. */
 export function each(
   { columns, acrossLanes }: Sharing,
   line: (at: { r: number; c: number; row: string; column: string }) => string,
@@ -54,12 +62,12 @@ export function each(
   ).join('\n');
 }
 
-/** WGSL lines, one for each row that an invocation has. */
+/** A line of WGSL for each row that an invocation has. */
 export function eachRow(line: (r: number, row: string) => string): string {
   return ROWS.map((r) => line(r, `(down * 4 + ${r})`)).join('\n');
 }
 
-/** Rows of a matrix [count, F] from `first` on: `start` and F in vec4f. */
+/** Rows of a matrix [count, F] from `first` on. `start` is where the matrix begins in the array, counted in vec4f. */
 export interface Rows {
   readonly array: string;
   readonly start: string;
@@ -78,7 +86,7 @@ function stageChunk({ array, start, first, count }: Rows, to: number, lanes: num
     }`;
 }
 
-/** WGSL: `name{r}_{c}`, the products of the rows of x with those of y. */
+/** WGSL: the products of the rows of x with those of y, as `name{r}_{c}`. */
 export function products(sharing: Sharing, name: string, x: Rows, y: Rows): string {
   const { columns, acrossLanes, lanes } = sharing;
   return `
@@ -115,8 +123,9 @@ export function addWeighted({ lanes, staged }: Sharing, sum: string, { array, st
 }
 
 /**
- * WGSL: reads `mask{r}_{c}` and goes on with the next tile where no key of this one can be seen. Passing `largest` of a query, what is far below it
- * has no weight; rows that see nothing have a low largest score themselves and keep all their tiles.
+ * WGSL: reads `mask{r}_{c}`, and skips the tile if none of its queries sees any of its keys. A key is unseen if its
+ * mask is far below the query's largest score so far. A query that sees no key at all has a low largest score and skips
+ * nothing.
  */
 export function maskOrContinue(
   sharing: Sharing,
@@ -140,7 +149,7 @@ export function maskOrContinue(
     if (workgroupUniformLoad(&anySeen) == 0) { continue; }`;
 }
 
-/** Sizes that all attention programs know, and how far a step along each axis of [B, H, T, S] goes in the mask. */
+/** Sizes for all attention programs, and the distance in the mask of one step along each axis of [B, H, T, S]. */
 export function attentionSizes(query: tf.TensorInfo, key: tf.TensorInfo, mask: tf.TensorInfo): Record<string, number> {
   const [, heads, queries, size] = query.shape;
   const [, groups, keys] = key.shape;

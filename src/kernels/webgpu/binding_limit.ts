@@ -1,13 +1,17 @@
 import type { Device } from './webgpu_backend';
 
+/** Bytes; below Infinity only in specs. */
 let lowered = Infinity;
 
-/** Bytes that one binding of a shader may hold. Tfjs's own kernels give zeros, and no error to the program, for a tensor above it. */
+/** Bytes that one binding of a shader may hold. For a tensor above it, tfjs's own kernels return zeros and no error. */
 export function bindingLimit({ limits }: Device): number {
   return Math.min(lowered, limits.maxStorageBufferBindingSize);
 }
 
-/** Pretends that bindings hold less than the device allows, so that specs reach with small tensors what large ones do. @param bytes Infinity for the device's own limit. */
+/**
+ * Lowers the limit for our kernels, so that specs can test with small tensors what happens with large ones.
+ * @param bytes Infinity for the device's own limit.
+ */
 export function lowerBindingLimit(bytes: number): void {
   lowered = bytes;
 }

@@ -2,15 +2,19 @@ import type { WebGpuBackend } from './webgpu_backend';
 
 /** How often a tensor's numbers have been written on the device. */
 const writes = new WeakMap<object, number>();
+/** Backends that keep their copies true already. */
 const done = new WeakSet<object>();
 
-/** Says that a program writes a tensor: what the CPU has of it is out of date. */
+/** Notes that a program writes a tensor: the CPU's copy of it is out of date. */
 export function noteWrite(backend: WebGpuBackend, dataId: object): void {
   writes.set(dataId, (writes.get(dataId) ?? 0) + 1);
   backend.tensorMap.get(dataId).values = null;
 }
 
-/** Has tfjs forget what it keeps of a tensor on the CPU when the tensor is written in place, also while it is being read: the read gets the numbers of its time, the next one the new ones. */
+/**
+ * Drops tfjs's copy of a tensor on the CPU when the tensor is written in place. A read that is under way still returns
+ * the numbers from when it began; the next read returns the new ones.
+ */
 export function keepCopiesTrue(backend: WebGpuBackend): void {
   if (done.has(backend)) return;
   done.add(backend);

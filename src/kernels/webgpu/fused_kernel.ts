@@ -9,7 +9,10 @@ export interface Call {
   attr(name: string): number;
 }
 
-/** A kernel that tfjs does not have; the operations of src/ops that use it say what it computes, and compose it where it is absent. */
+/**
+ * A kernel that tfjs does not have. The operation of src/ops that uses it says what it computes, and composes it on
+ * backends without it.
+ */
 export function fused(kernelName: string, compute: (call: Call) => tf.TensorInfo | tf.TensorInfo[]): KernelReplacement {
   return {
     kernelName,

@@ -2,9 +2,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { bindingLimit } from './binding_limit';
 import { countOf, makeOutput, partsOf, runShader } from './shader';
+import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Rows of a table that is larger than a shader can bind, such as the embedding of a large vocabulary; tfjs's kernel would give zeros. */
+/**
+ * Gathers from a table that is larger than a shader can bind, such as the embedding of a large vocabulary. tfjs's
+ * kernel would return zeros.
+ */
 export const webgpuGather: KernelReplacement = {
   kernelName: 'GatherV2',
   create: (stock) => {
@@ -22,29 +26,32 @@ export const webgpuGather: KernelReplacement = {
   },
 };
 
-/** Zeros for an index that is out of range, as tfjs gives on this backend. */
+const rowsOfPart: ShaderProgram = {
+  name: 'gather',
+  workgroupSize: 64,
+  body: `
+    let i = group * 64 + lane;
+    if (i >= u.count) { return; }
+    let row = indices[i / u.inner];
+    if (row >= i32(u.begin) && row < i32(u.end)) {
+      rows[i] = part[(u32(row) - u.begin) * u.inner + i % u.inner];
+    } else if (u.begin == 0 && (row < 0 || row >= i32(u.last))) {
+      rows[i] = 0;
+    }`,
+};
+
+/** An index that is out of range gives zeros, as in tfjs's kernel. */
 function gatherRows(backend: WebGpuBackend, table: tf.TensorInfo, indices: tf.TensorInfo): tf.TensorInfo {
   const inner = sizeOf(table.shape.slice(1));
   const rows = makeOutput(backend, [...indices.shape, ...table.shape.slice(1)], table.dtype as 'float32' | 'int32');
   const count = countOf(rows);
   if (count === 0) return rows;
   for (const { begin, end } of partsOf(backend.device, countOf(table), inner)) {
-    runShader(backend, {
-      name: `gatherRows ${table.dtype}`,
+    runShader(backend, rowsOfPart, {
       reads: { part: { tensor: table, begin, end }, indices },
       writes: { rows },
       integers: { count, inner, begin: begin / inner, end: end / inner, last: table.shape[0] },
-      workgroupSize: 64,
       workgroups: Math.ceil(count / 64),
-      body: `
-        let i = group * 64 + lane;
-        if (i >= u.count) { return; }
-        let row = indices[i / u.inner];
-        if (row >= i32(u.begin) && row < i32(u.end)) {
-          rows[i] = part[(u32(row) - u.begin) * u.inner + i % u.inner];
-        } else if (u.begin == 0 && (row < 0 || row >= i32(u.last))) {
-          rows[i] = 0;
-        }`,
     });
   }
   return rows;

@@ -4,7 +4,7 @@ import { webgpuAttention } from './attention';
 import { webgpuAttentionGradient } from './attention_gradient';
 import { webgpuGate } from './gate';
 import { webgpuGather } from './gather';
-import { webgpuHead } from './head/head_kernels';
+import { webgpuHead } from './head/kernels';
 import { webgpuLargeElementwise } from './large_elementwise';
 import { webgpuBatchMatMul } from './mat_mul';
 import { readableIndices } from './readable_integers';
@@ -15,7 +15,7 @@ import { webgpuSoftmax } from './softmax';
 import { webgpuSoftmaxGradient } from './softmax_gradient';
 import { webgpuTranspose } from './transpose';
 
-/** Kernels that stand for tfjs's. */
+/** Kernels in place of tfjs's. */
 export const webgpuReplacements: readonly KernelReplacement[] = [
   ...[webgpuBatchMatMul, webgpuGather, webgpuUnsortedSegmentSum, webgpuSoftmax, webgpuTranspose],
   ...[...webgpuLargeElementwise, ...readableIndices],

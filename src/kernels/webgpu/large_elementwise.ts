@@ -3,16 +3,27 @@ import { type KernelReplacement, sizeOf } from '../kernel';
 import { addN } from './add_n';
 import { bindingLimit } from './binding_limit';
 import { countOf, makeOutput, type Operand, partsOf, runShader } from './shader';
+import { memoize, type ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
 const LANES = 256;
 
-/** Whether a tensor of so many numbers is above what one binding holds. */
+/** Whether a tensor of so many numbers is larger than one binding can hold. */
 function isLarge(backend: WebGpuBackend, count: number): boolean {
   return 4 * count > bindingLimit(backend.device);
 }
 
-/** y[i] = expression of x0[i], x1[i] ..., where a tensor of one number stands for any number of them. */
+const elementwiseProgram = memoize((name: string, expression: string, ...isOne: boolean[]): ShaderProgram => ({
+  name,
+  workgroupSize: LANES,
+  body: `
+      let i = group * ${LANES}u + lane;
+      if (i >= u.count) { return; }
+      ${isOne.map((one, at) => `let x${at} = in${at}[${one ? '0' : 'i'}];`).join('\n')}
+      y[i] = ${expression};`,
+}));
+
+/** y[i] = expression of x0[i], x1[i] and so on. An input of one number is used for every i. */
 function elementwise(
   backend: WebGpuBackend,
   name: string,
@@ -25,85 +36,86 @@ function elementwise(
   for (const { begin, end } of partsOf(backend.device, count)) {
     const part = (tensor: tf.TensorInfo): Operand => (countOf(tensor) === 1 ? tensor : { tensor, begin, end });
     const isOne = inputs.map((tensor) => countOf(tensor) === 1);
-    runShader(backend, {
-      name: `large ${name} ${isOne.join(' ')}`,
+    runShader(backend, elementwiseProgram(name, expression, ...isOne), {
       reads: Object.fromEntries(inputs.map((tensor, i) => [`in${i}`, part(tensor)])),
       writes: { y: { tensor: y, begin, end } },
       integers: { count: end - begin },
-      workgroupSize: LANES,
       workgroups: Math.ceil((end - begin) / LANES),
-      body: `
-        let i = group * ${LANES}u + lane;
-        if (i >= u.count) { return; }
-        ${inputs.map((_, at) => `let x${at} = in${at}[${isOne[at] ? '0' : 'i'}];`).join('\n')}
-        y[i] = ${expression};`,
     });
   }
   return y;
 }
 
-/** Sets all numbers of a tensor; of two values, one and the other in turn. */
+const fillProgram = memoize((type: 'i32' | 'f32'): ShaderProgram => ({
+  name: 'fill',
+  workgroupSize: LANES,
+  body: `
+      let i = group * ${LANES}u + lane;
+      if (i < u.count) { numbers[i] = ${type}(select(u.even, u.odd, i % 2u == 1u)); }`,
+}));
+
+/** Sets all numbers of a tensor, to two values in turn if two are given. */
 export function fillTensor(backend: WebGpuBackend, tensor: tf.TensorInfo, even: number, odd = even): void {
   for (const { begin, end } of partsOf(backend.device, countOf(tensor))) {
-    runShader(backend, {
-      name: `fill ${tensor.dtype}`,
+    runShader(backend, fillProgram(tensor.dtype === 'int32' ? 'i32' : 'f32'), {
       reads: {},
       writes: { numbers: { tensor, begin, end } },
       integers: { count: end - begin },
       floats: { even, odd },
-      workgroupSize: LANES,
       workgroups: Math.ceil((end - begin) / LANES),
-      body: `
-        let i = group * ${LANES}u + lane;
-        if (i < u.count) { numbers[i] = ${tensor.dtype === 'int32' ? 'i32' : 'f32'}(select(u.even, u.odd, i % 2u == 1u)); }`,
     });
   }
 }
 
-/** Sum of all numbers, in an order of its own that is the same each time. */
-function sumOfAll(backend: WebGpuBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
-  const groups = 256;
-  const partial = makeOutput(backend, [groups]);
-  const reduce = `
-    sums[lane] = sum;
+/** Workgroups, and so partial sums, of the sum of all numbers. */
+const GROUPS = 256;
+
+const sumLanes = `
+  sums[lane] = sum;
+  workgroupBarrier();
+  for (var span = ${LANES / 2}u; span > 0u; span /= 2u) {
+    if (lane < span) { sums[lane] += sums[lane + span]; }
     workgroupBarrier();
-    for (var span = ${LANES / 2}u; span > 0u; span /= 2u) {
-      if (lane < span) { sums[lane] += sums[lane + span]; }
-      workgroupBarrier();
-    }`;
-  const declarations = `var<workgroup> sums: array<f32, ${LANES}>;`;
+  }`;
+const laneSums = `var<workgroup> sums: array<f32, ${LANES}>;`;
+
+const sumPart: ShaderProgram = {
+  name: 'sum',
+  workgroupSize: LANES,
+  declarations: laneSums,
+  body: `
+    var sum = 0.0;
+    for (var i = group * ${LANES}u + lane; i < u.count; i += ${GROUPS * LANES}u) { sum += x[i]; }
+    ${sumLanes}
+    if (lane == 0u) {
+      if (u.is_first == 0u) { sum = partial[group]; } else { sum = 0.0; }
+      partial[group] = sum + sums[0];
+    }`,
+};
+
+const sumPartial: ShaderProgram = {
+  name: 'sum',
+  workgroupSize: LANES,
+  declarations: laneSums,
+  body: `
+    var sum = partial[lane];
+    ${sumLanes}
+    if (lane == 0u) { total[0] = sums[0]; }`,
+};
+
+/** Sum of all numbers, added in the same order each time. */
+function sumOfAll(backend: WebGpuBackend, x: tf.TensorInfo, shape: readonly number[]): tf.TensorInfo {
+  const partial = makeOutput(backend, [GROUPS]);
   for (const { begin, end } of partsOf(backend.device, countOf(x))) {
-    runShader(backend, {
-      name: 'large sum',
+    runShader(backend, sumPart, {
       reads: { x: { tensor: x, begin, end } },
       writes: { partial },
       integers: { count: end - begin, is_first: begin === 0 ? 1 : 0 },
-      workgroupSize: LANES,
-      workgroups: groups,
-      declarations,
-      body: `
-        var sum = 0.0;
-        for (var i = group * ${LANES}u + lane; i < u.count; i += ${groups * LANES}u) { sum += x[i]; }
-        ${reduce}
-        if (lane == 0u) {
-          if (u.is_first == 0u) { sum = partial[group]; } else { sum = 0.0; }
-          partial[group] = sum + sums[0];
-        }`,
+      workgroups: GROUPS,
     });
   }
   const total = makeOutput(backend, shape);
-  runShader(backend, {
-    name: 'large sum of partial sums',
-    reads: { partial },
-    writes: { total },
-    workgroupSize: LANES,
-    workgroups: 1,
-    declarations,
-    body: `
-      var sum = partial[lane];
-      ${reduce}
-      if (lane == 0u) { total[0] = sums[0]; }`,
-  });
+  runShader(backend, sumPartial, { reads: { partial }, writes: { total }, workgroups: 1 });
   backend.disposeData(partial.dataId);
   return total;
 }
@@ -115,13 +127,16 @@ type Compute = (
 ) => tf.TensorInfo | null;
 
 /**
- * One of tfjs's kernels, which gives zeros for a tensor that no binding holds, with another in its place for such tensors alone.
+ * A kernel for tensors that no binding can hold, for which tfjs's own returns zeros. Tensors that fit are left to
+ * tfjs's kernel.
  *
- * @param otherwise what stands for tfjs's kernel where all tensors fit; default itself.
- * @param resultOf the shape of the result, where it may be larger than all inputs.
+ * @param name of the tfjs function, for the error.
+ * @param otherwise used in place of tfjs's kernel for tensors that fit. Default tfjs's.
+ * @param resultOf the shape of the result, if it may be larger than all inputs.
  */
 function forLarge(
   kernelName: string,
+  name: string,
   compute: Compute,
   {
     otherwise,
@@ -145,7 +160,8 @@ function forLarge(
         if (result !== null) return result;
         const shapes = inputs.map((tensor) => `[${tensor.shape.join(', ')}]`).join(' and ');
         throw new Error(
-          `${kernelName}: above the ${bindingLimit(backend.device)} bytes of a binding on this adapter it takes float32 of one shape, or one number, got ${shapes}`,
+          `${name}: tensors above ${bindingLimit(backend.device)} bytes must be float32 and of one shape, or one ` +
+            `number, on this adapter, got ${shapes}; use smaller batches, or another backend`,
         );
       };
     },
@@ -156,21 +172,22 @@ function broadcast([a, b]: readonly tf.TensorInfo[]): number[] {
   return tf.broadcast_util.assertAndGetBroadcastShape(a.shape, b.shape);
 }
 
-function binary(kernelName: string, expression: string): KernelReplacement {
+function binary(kernelName: string, name: string, expression: string): KernelReplacement {
   return forLarge(
     kernelName,
+    name,
     (backend, inputs) => {
       const shape = broadcast(inputs);
       const fits = inputs.every((tensor) => countOf(tensor) === 1 || countOf(tensor) === sizeOf(shape));
-      return fits ? elementwise(backend, kernelName, expression, inputs, shape) : null;
+      return fits ? elementwise(backend, name, expression, inputs, shape) : null;
     },
     { resultOf: broadcast },
   );
 }
 
-function unary(kernelName: string, expression: string): KernelReplacement {
-  return forLarge(kernelName, (backend, inputs) =>
-    elementwise(backend, kernelName, expression, inputs, inputs[0].shape),
+function unary(kernelName: string, name: string, expression: string): KernelReplacement {
+  return forLarge(kernelName, name, (backend, inputs) =>
+    elementwise(backend, name, expression, inputs, inputs[0].shape),
   );
 }
 
@@ -186,31 +203,40 @@ function filled(
   return y;
 }
 
-/** What a training step does with a weight, its gradient and its moments, for tensors that no binding holds, such as the head of a large vocabulary. */
+/**
+ * What a training step does with weights, gradients and moments, for tensors that no binding can hold, such as the head
+ * of a large vocabulary.
+ */
 export const webgpuLargeElementwise: readonly KernelReplacement[] = [
-  forLarge('Fill', (backend, _, { shape, dtype = 'float32', value }) =>
+  forLarge('Fill', 'fill', (backend, _, { shape, dtype = 'float32', value }) =>
     filled(backend, shape as number[], dtype as tf.DataType, value as number),
   ),
-  forLarge('ZerosLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 0)),
-  forLarge('OnesLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 1)),
-  ...[binary('Add', 'x0 + x1'), binary('Sub', 'x0 - x1'), binary('Multiply', 'x0 * x1'), binary('RealDiv', 'x0 / x1')],
-  ...[unary('Square', 'x0 * x0'), unary('Sqrt', 'sqrt(x0)'), unary('Neg', '-x0')],
+  forLarge('ZerosLike', 'zerosLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 0)),
+  forLarge('OnesLike', 'onesLike', (backend, [x]) => filled(backend, x.shape, x.dtype, 1)),
+  binary('Add', 'add', 'x0 + x1'),
+  binary('Sub', 'sub', 'x0 - x1'),
+  binary('Multiply', 'mul', 'x0 * x1'),
+  binary('RealDiv', 'div', 'x0 / x1'),
+  unary('Square', 'square', 'x0 * x0'),
+  unary('Sqrt', 'sqrt', 'sqrt(x0)'),
+  unary('Neg', 'neg', '-x0'),
   forLarge(
     'AddN',
+    'addN',
     (backend, inputs) => {
       const [first, ...others] = inputs;
       if (others.some(({ shape }) => shape.join() !== first.shape.join())) return null;
       let sum = first;
       for (const tensor of others) {
-        const next = elementwise(backend, 'Add', 'x0 + x1', [sum, tensor], first.shape);
+        const next = elementwise(backend, 'addN', 'x0 + x1', [sum, tensor], first.shape);
         if (sum !== first) backend.disposeData(sum.dataId);
         sum = next;
       }
-      return sum === first ? elementwise(backend, 'Copy', 'x0', [first], first.shape) : sum;
+      return sum === first ? elementwise(backend, 'addN', 'x0', [first], first.shape) : sum;
     },
     { otherwise: addN },
   ),
-  forLarge('Sum', (backend, [x], { axis, keepDims }) => {
+  forLarge('Sum', 'sum', (backend, [x], { axis, keepDims }) => {
     const axes = new Set(([axis ?? []].flat() as number[]).map((at) => (at + x.shape.length) % x.shape.length));
     if (axes.size > 0 && axes.size < x.shape.length) return null;
     return sumOfAll(backend, x, keepDims === true ? x.shape.map(() => 1) : []);

@@ -1,10 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { input, sizeOf, type KernelReplacement } from '../kernel';
-import { type Layout, lanesOf, matMulProgram, type Tiling } from './mat_mul_program';
+import { type Layout, matMulProgram, type Tiling } from './mat_mul_program';
 import { clear, countOf, makeOutput, runShader } from './shader';
+import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
-/** Products of any layout and any number of batches, also of a batch that is broadcast against another; messages about wrong shapes are tfjs's. */
+/**
+ * Products of any layout and any number of batches, broadcast or not. Wrong shapes are left to tfjs's kernel, which has
+ * the errors.
+ */
 export const webgpuBatchMatMul: KernelReplacement = {
   kernelName: 'BatchMatMul',
   create: (stock) => {
@@ -19,17 +23,19 @@ export const webgpuBatchMatMul: KernelReplacement = {
   },
 };
 
-const LARGE: Tiling = { name: 'large', rows: 64, columns: 64, ownRows: 4, ownColumns: 8, step: 16 };
-const SMALL: Tiling = { name: 'small', rows: 32, columns: 32, ownRows: 4, ownColumns: 4, step: 32 };
-/** For few rows, as in generation. */
-const FLAT: Tiling = { name: 'flat', rows: 8, columns: 128, ownRows: 4, ownColumns: 4, step: 16 };
+const LARGE: Tiling = { rows: 64, columns: 64, ownRows: 4, ownColumns: 8, step: 16 };
+const SMALL: Tiling = { rows: 32, columns: 32, ownRows: 4, ownColumns: 4, step: 32 };
+/** For few rows, as in text generation. */
+const FLAT: Tiling = { rows: 8, columns: 128, ownRows: 4, ownColumns: 4, step: 16 };
 
-/** Workgroups below which a device has idle cores: smaller tiles are taken, then parts of the inner axis. */
+/**
+ * With fewer workgroups than this a device has idle cores: smaller tiles are used then, and parts of the inner axis.
+ */
 const ENOUGH_GROUPS = 64;
-/** Inner numbers of a part, at least. */
+/** The fewest inner numbers of a part. */
 const MIN_PART = 256;
 
-/** op(a) · op(b), [..., M, N]; null where the operands do not fit, are not float32 or have more than three batch axes. */
+/** op(a) · op(b), [..., M, N]; null if the operands do not fit, are not float32 or have more than three batch axes. */
 export function matMul(
   backend: WebGpuBackend,
   a: tf.TensorInfo,
@@ -54,7 +60,7 @@ export function matMul(
     clear(backend, product);
     return product;
   }
-  const rowsJoin = !transposeA && sizeOf(batchB) === 1; // the batch of a joins its rows
+  const rowsJoin = !transposeA && sizeOf(batchB) === 1; // all matrices of a, one below the other
   const shape = rowsJoin ? { m: sizeOf(batch) * m, n, inner, batch: [] } : { m, n, inner, batch };
   const operands = [
     { info: a, own: batchA, transposed: transposeA },
@@ -71,7 +77,7 @@ export function matMul(
 interface Operand {
   readonly info: tf.TensorInfo;
   readonly layout: Layout;
-  /** How many of its matrices a step along each axis of the batch goes on. */
+  /** How many matrices of the operand one step along each axis of the batch skips. */
   readonly places: readonly number[];
 }
 
@@ -98,8 +104,15 @@ function runProduct(
   const to = parts === 1 ? product : makeOutput(backend, [parts, ...product.shape]);
   const fours = n % 4 === 0;
   const sizes = padded(batch);
-  runShader(backend, {
-    name: `matMul ${tiling.name} ${[a, b].map(({ layout }) => `${layout.transposed} ${layout.fours}`).join(' ')} ${fours}`,
+  const program = matMulProgram(
+    tiling,
+    a.layout.transposed,
+    a.layout.fours,
+    b.layout.transposed,
+    b.layout.fours,
+    fours,
+  );
+  runShader(backend, program, {
     reads: { a: { tensor: a.info, fours: a.layout.fours }, b: { tensor: b.info, fours: b.layout.fours } },
     writes: { product: { tensor: to, fours } },
     integers: {
@@ -125,46 +138,50 @@ function runProduct(
         b2: b.places[2],
       },
     },
-    workgroupSize: lanesOf(tiling),
     workgroups: groupsOf(tiling) * parts,
-    ...matMulProgram(tiling, a.layout, b.layout, fours),
   });
   if (parts === 1) return;
   addParts(backend, to, product, parts);
   backend.disposeData(to.dataId);
 }
 
-/** Always in the same order; tfjs adds its parts atomically. */
+const sumOfParts: ShaderProgram = {
+  name: 'matMul',
+  workgroupSize: 64,
+  body: `
+    let i = group * 64 + lane;
+    if (i >= u.count) { return; }
+    var total = 0.0;
+    for (var part = 0u; part < u.parts; part++) { total += terms[part * u.count + i]; }
+    sum[i] = total;`,
+};
+
+/** Adds the parts, always in the same order. tfjs adds its parts atomically, in any order. */
 function addParts(backend: WebGpuBackend, terms: tf.TensorInfo, sum: tf.TensorInfo, parts: number): void {
   const count = countOf(sum);
-  runShader(backend, {
-    name: 'addParts',
+  runShader(backend, sumOfParts, {
     reads: { terms },
     writes: { sum },
     integers: { count, parts },
-    workgroupSize: 64,
     workgroups: Math.ceil(count / 64),
-    body: `
-      let i = group * 64 + lane;
-      if (i >= u.count) { return; }
-      var total = 0.0;
-      for (var part = 0u; part < u.parts; part++) { total += terms[part * u.count + i]; }
-      sum[i] = total;`,
   });
 }
 
-/** How many matrices of an operand a step along each axis of the broadcast batch goes on: none where it has a single one. */
+/**
+ * How many matrices of an operand one step along each axis of the broadcast batch skips: 0 where the operand has a
+ * single one.
+ */
 function placesOf(own: readonly number[], batch: readonly number[]): number[] {
   const sizes = [...new Array<number>(batch.length - own.length).fill(1), ...own];
   return sizes.map((size, axis) => (size === 1 ? 0 : sizeOf(sizes.slice(axis + 1))));
 }
 
-/** Three numbers, ones before those given. */
+/** The numbers with ones before them, three in all. */
 function padded(numbers: readonly number[]): number[] {
   return [...new Array<number>(3 - numbers.length).fill(1), ...numbers];
 }
 
-/** The last two sizes of a tensor, as the product reads them. */
+/** The last two sizes of a tensor, swapped if it is read transposed. */
 function lastTwo({ shape }: tf.TensorInfo, transposed: boolean): [number, number] {
   const [first, second] = shape.slice(-2);
   return transposed ? [second, first] : [first, second];

@@ -1,29 +1,33 @@
-/** How a product is cut: a workgroup makes [rows, columns] of it, an invocation [ownRows, ownColumns] of those; all multiples of 4. */
+import { memoize, type ShaderProgram } from './shader_program';
+
+/**
+ * How a product is divided: a workgroup makes [rows, columns] of it, an invocation [ownRows, ownColumns] of those. All
+ * are multiples of 4.
+ */
 export interface Tiling {
-  readonly name: string;
   readonly rows: number;
   readonly columns: number;
   readonly ownRows: number;
   readonly ownColumns: number;
-  /** Inner numbers that are in workgroup memory at once. */
+  /** How many inner numbers are in workgroup memory at once. */
   readonly step: number;
 }
 
 /** How an operand lies in memory. */
 export interface Layout {
   readonly transposed: boolean;
-  /** Whether its lines are whole numbers of vec4f. */
+  /** Whether its lines are a multiple of 4 long, and are read as vec4f. */
   readonly fours: boolean;
 }
 
-export function lanesOf({ rows, columns, ownRows, ownColumns }: Tiling): number {
+function lanesOf({ rows, columns, ownRows, ownColumns }: Tiling): number {
   return (rows / ownRows) * (columns / ownColumns);
 }
 
 const upTo = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const XYZW = ['x', 'y', 'z', 'w'];
 
-/** The numbers [across, across + 4) of a line, zeros past its end and past the last line. */
+/** WGSL that reads the numbers [across, across + 4) of a line: zeros past its end and past the last line. */
 function readFunction(name: string, array: string, fours: boolean): string {
   const numbers = upTo(4)
     .map((i) => `${array}[at + ${i}]`)
@@ -40,8 +44,8 @@ function readFunction(name: string, array: string, fours: boolean): string {
 }
 
 /**
- * WGSL that puts a tile of an operand into workgroup memory as [step, size], 4 x 4 numbers at a time: where the inner axis is the contiguous one
- * they are turned round on the way.
+ * WGSL that copies a tile of an operand to workgroup memory as [step, size], in blocks of 4 x 4. Blocks are transposed
+ * if the inner axis is the contiguous one.
  */
 function fill(
   tile: string,
@@ -79,13 +83,17 @@ function fill(
     }`;
 }
 
-/** Declarations and body of a program that makes products of batches, or of parts of their inner axis one after the other. */
-export function matMulProgram(
+/** A program that makes the products of a batch, or of parts of their inner axis one after the other. */
+export const matMulProgram = memoize(makeProgram);
+
+function makeProgram(
   tiling: Tiling,
-  a: Layout,
-  b: Layout,
-  outInFours: boolean,
-): { declarations: string; body: string } {
+  aTransposed: boolean,
+  aFours: boolean,
+  bTransposed: boolean,
+  bFours: boolean,
+  outFours: boolean,
+): ShaderProgram {
   const { rows, columns, ownRows, ownColumns, step } = tiling;
   const lanes = lanesOf(tiling);
   const [lanesDown, lanesAcross] = [rows / ownRows, columns / ownColumns];
@@ -100,13 +108,13 @@ export function matMulProgram(
   const declarations = `
     var<workgroup> tileA: array<vec4f, ${(rows * step) / 4}>;
     var<workgroup> tileB: array<vec4f, ${(columns * step) / 4}>;
-    ${readFunction('readA', 'a', a.fours)}
-    ${readFunction('readB', 'b', b.fours)}
+    ${readFunction('readA', 'a', aFours)}
+    ${readFunction('readB', 'b', bFours)}
     fn put(start: u32, m: u32, n: u32, sum: vec4f) {
       if (m >= u.m || n >= u.n) { return; }
       let at = start + m * u.n + n;
       ${
-        outInFours
+        outFours
           ? 'product[at / 4] = sum;'
           : upTo(4)
               .map((i) => `if (n + ${i} < u.n) { product[at + ${i}] = sum.${XYZW[i]}; }`)
@@ -128,8 +136,8 @@ export function matMulProgram(
     let column = lane % ${lanesAcross};
     ${sums.map(({ name }) => `var ${name} = vec4f();`).join('\n')}
     for (var first = part * u.perPart; first < min(u.inner, (part + 1) * u.perPart); first += ${step}) {
-      ${fill('tileA', 'readA', 'startA', 'm0', 'u.m', rows, step, lanes, !a.transposed)}
-      ${fill('tileB', 'readB', 'startB', 'n0', 'u.n', columns, step, lanes, b.transposed)}
+      ${fill('tileA', 'readA', 'startA', 'm0', 'u.m', rows, step, lanes, !aTransposed)}
+      ${fill('tileB', 'readB', 'startB', 'n0', 'u.n', columns, step, lanes, bTransposed)}
       workgroupBarrier();
       for (var k = 0u; k < ${step}; k++) {
         ${fourRows.map((i) => `let a${i} = tileA[k * ${rows / 4} + row + ${i * lanesDown}];`).join('\n')}
@@ -142,5 +150,5 @@ export function matMulProgram(
     let m = m0 + row * 4;
     let n = n0 + column * 4;
     ${store.join('\n')}`;
-  return { declarations, body };
+  return { name: 'matMul', workgroupSize: lanes, declarations, body };
 }

@@ -10,14 +10,16 @@ interface Result {
   readonly values: Numbers;
 }
 
+/** Backends that keep integers readable already. */
 const done = new WeakSet<object>();
 
 /**
- * Lets integers that came from the CPU be read at once, as the loss reads its labels and the reward its token ids: tfjs's webgpu backend forgets them
- * when they are uploaded, and can only await what is on the device. What is computed of such integers alone (the batches that `fit` cuts out) is computed
- * on the CPU, which also passes by tfjs's shaders that are wrong for int32.
+ * Keeps the CPU's copy of integers that came from the CPU, so that they can be read synchronously: the loss reads its
+ * labels so, and the reward its token ids. tfjs's webgpu backend drops the copy at upload, and what is on the device
+ * can only be awaited. Operations on such integers alone, such as cutting batches in `fit`, run on the CPU. That also
+ * avoids tfjs's shaders that are wrong for int32.
  *
- * @param isOn whether it is switched on.
+ * @param isOn whether our kernels are registered now.
  */
 export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean): void {
   if (done.has(backend)) return;
@@ -25,7 +27,8 @@ export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean
   const upload = backend.uploadToGPU.bind(backend);
   backend.uploadToGPU = (dataId) => {
     const data = backend.tensorMap.get(dataId);
-    const own = isOn() && data.dtype === 'int32' ? data.values?.slice() : null; // the array may be a program's, which fills it anew
+    // a copy: the program may change its array later
+    const own = isOn() && data.dtype === 'int32' ? data.values?.slice() : null;
     upload(dataId);
     if (own != null) data.values = own;
   };
@@ -36,7 +39,10 @@ export function keepIntegersReadable(backend: WebGpuBackend, isOn: () => boolean
     (isOn() && inputs.every(isReadable)) || runsOnCpu(inputs, sizeThreshold);
 }
 
-/** A kernel that gives a result on the CPU where its input's numbers are there alone, and tfjs's where they are on the device or `compute` gives null. */
+/**
+ * A kernel that runs on the CPU if its input is on the CPU only. tfjs's kernel runs if the input is on the device or
+ * `compute` returns null.
+ */
 function onCpu(
   kernelName: string,
   compute: (x: tf.TensorInfo, values: Numbers, attrs: Record<string, unknown>) => Result | null,
@@ -56,7 +62,7 @@ function onCpu(
   };
 }
 
-/** Parts of vectors, and integers of floats: the numbers of the rows that `fit` takes are a part of a vector of floats, made integers. */
+/** `fit` takes the row numbers of a batch as a slice of a float vector, cast to integers. */
 export const readableIndices: readonly KernelReplacement[] = [
   onCpu('Cast', (x, values, { dtype }) =>
     dtype === 'int32' && x.dtype === 'float32' ? { shape: [...x.shape], dtype, values: Int32Array.from(values) } : null,

@@ -1,26 +1,17 @@
 import { fused } from './fused_kernel';
 import { lanesFor, rowReductions } from './row_reductions';
 import { clear, makeOutput, runShader } from './shader';
+import { memoize, type ShaderProgram } from './shader_program';
+import { hasSubgroups } from './subgroups';
 import { type KernelReplacement, rowsOf } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 import type * as tf from '@tensorflow/tfjs-core';
 
-const rmsNorm = fused('ILRecRmsNorm', ({ backend, input, attr }) => {
-  const x = input('x');
-  const [rows, n] = rowsOf(x);
-  const [y, inverse] = [makeOutput(backend, x.shape), makeOutput(backend, [rows, 1])];
-  if (rows === 0) return [y, inverse];
-  const lanes = lanesFor(n);
-  runShader(backend, {
-    name: `rmsNorm ${lanes}`,
-    reads: { x, weight: input('weight') },
-    writes: { y, inverse },
-    integers: { rows, n },
-    floats: { epsilon: attr('epsilon') },
-    workgroupSize: lanes,
-    workgroups: rows,
-    ...rowReductions(backend.device, lanes),
-    body: `
+const forward = memoize((lanes: number, subgroups: boolean): ShaderProgram => ({
+  name: 'rmsNorm',
+  workgroupSize: lanes,
+  ...rowReductions(lanes, subgroups),
+  body: `
       if (group >= u.rows) { return; }
       let start = group * u.n;
       var squares = 0.0;
@@ -28,6 +19,33 @@ const rmsNorm = fused('ILRecRmsNorm', ({ backend, input, attr }) => {
       let r = inverseSqrt(sum_of(lane, squares) / f32(u.n) + u.epsilon);
       if (lane == 0) { inverse[group] = r; }
       for (var i = lane; i < u.n; i += ${lanes}) { y[start + i] = x[start + i] * r * weight[i]; }`,
+}));
+
+const backward = memoize((lanes: number, subgroups: boolean): ShaderProgram => ({
+  name: 'rmsNorm',
+  workgroupSize: lanes,
+  ...rowReductions(lanes, subgroups),
+  body: `
+      if (group >= u.rows) { return; }
+      let start = group * u.n;
+      let r = inverse[group];
+      var products = 0.0;
+      for (var i = lane; i < u.n; i += ${lanes}) { products += weight[i] * dy[start + i] * x[start + i]; }
+      let mean = sum_of(lane, products) * r * r / f32(u.n);
+      for (var i = lane; i < u.n; i += ${lanes}) { dx[start + i] = r * (weight[i] * dy[start + i] - x[start + i] * mean); }`,
+}));
+
+const rmsNorm = fused('ILRecRmsNorm', ({ backend, input, attr }) => {
+  const x = input('x');
+  const [rows, n] = rowsOf(x);
+  const [y, inverse] = [makeOutput(backend, x.shape), makeOutput(backend, [rows, 1])];
+  if (rows === 0) return [y, inverse];
+  runShader(backend, forward(lanesFor(n), hasSubgroups(backend.device)), {
+    reads: { x, weight: input('weight') },
+    writes: { y, inverse },
+    integers: { rows, n },
+    floats: { epsilon: attr('epsilon') },
+    workgroups: rows,
   });
   return [y, inverse];
 });
@@ -41,33 +59,44 @@ const rmsNormGradient = fused('ILRecRmsNormGrad', ({ backend, input }) => {
     clear(backend, dw);
     return [dx, dw];
   }
-  const lanes = lanesFor(n);
-  runShader(backend, {
-    name: `rmsNormGradient ${lanes}`,
+  runShader(backend, backward(lanesFor(n), hasSubgroups(backend.device)), {
     reads: { x, weight, inverse, dy },
     writes: { dx },
     integers: { rows, n },
-    workgroupSize: lanes,
     workgroups: rows,
-    ...rowReductions(backend.device, lanes),
-    body: `
-      if (group >= u.rows) { return; }
-      let start = group * u.n;
-      let r = inverse[group];
-      var products = 0.0;
-      for (var i = lane; i < u.n; i += ${lanes}) { products += weight[i] * dy[start + i] * x[start + i]; }
-      let mean = sum_of(lane, products) * r * r / f32(u.n);
-      for (var i = lane; i < u.n; i += ${lanes}) { dx[start + i] = r * (weight[i] * dy[start + i] - x[start + i] * mean); }`,
   });
   return [dx, weightGradient(backend, x, inverse, dy)];
 });
 
-/** Rows whose sum is one partial sum, at least. */
+/** The fewest rows of a partial sum. */
 const MIN_ROWS = 32;
-/** Partial sums of a column at most: one invocation adds them up. */
+/** The most partial sums of a column, which one invocation adds up. */
 const MAX_PARTS = 256;
 
-/** dw = sum dy x r over the rows: sums of bands of rows first, then their sum, so that the order of additions is always the same. */
+const sumBands: ShaderProgram = {
+  name: 'rmsNorm',
+  workgroupSize: 64,
+  body: `
+    let part = group / u.blocks;
+    let i = group % u.blocks * 64 + lane;
+    if (part >= u.parts || i >= u.n) { return; }
+    var total = 0.0;
+    for (var row = part * u.perPart; row < min(u.rows, (part + 1) * u.perPart); row++) { total += dy[row * u.n + i] * x[row * u.n + i] * inverse[row]; }
+    sums[part * u.n + i] = total;`,
+};
+
+const addBands: ShaderProgram = {
+  name: 'rmsNorm',
+  workgroupSize: 64,
+  body: `
+    let i = group * 64 + lane;
+    if (i >= u.n) { return; }
+    var total = 0.0;
+    for (var part = 0u; part < u.parts; part++) { total += sums[part * u.n + i]; }
+    dw[i] = total;`,
+};
+
+/** dw = sum of dy x r over the rows: first the sums of bands of rows, then their sum, always in the same order. */
 function weightGradient(
   backend: WebGpuBackend,
   x: tf.TensorInfo,
@@ -79,37 +108,15 @@ function weightGradient(
   const parts = Math.ceil(rows / perPart);
   const blocks = Math.ceil(n / 64);
   const sums = makeOutput(backend, [parts, n]);
-  runShader(backend, {
-    name: 'rmsNormWeightParts',
+  runShader(backend, sumBands, {
     reads: { x, inverse, dy },
     writes: { sums },
     integers: { rows, n, perPart, parts, blocks },
-    workgroupSize: 64,
     workgroups: parts * blocks,
-    body: `
-      let part = group / u.blocks;
-      let i = group % u.blocks * 64 + lane;
-      if (part >= u.parts || i >= u.n) { return; }
-      var total = 0.0;
-      for (var row = part * u.perPart; row < min(u.rows, (part + 1) * u.perPart); row++) { total += dy[row * u.n + i] * x[row * u.n + i] * inverse[row]; }
-      sums[part * u.n + i] = total;`,
   });
   if (parts === 1) return { ...sums, shape: [n] };
   const dw = makeOutput(backend, [n]);
-  runShader(backend, {
-    name: 'rmsNormWeight',
-    reads: { sums },
-    writes: { dw },
-    integers: { n, parts },
-    workgroupSize: 64,
-    workgroups: blocks,
-    body: `
-      let i = group * 64 + lane;
-      if (i >= u.n) { return; }
-      var total = 0.0;
-      for (var part = 0u; part < u.parts; part++) { total += sums[part * u.n + i]; }
-      dw[i] = total;`,
-  });
+  runShader(backend, addBands, { reads: { sums }, writes: { dw }, integers: { n, parts }, workgroups: blocks });
   backend.disposeData(sums.dataId);
   return dw;
 }

@@ -1,7 +1,7 @@
 /** Invocations of the workgroups that reduce rows. */
 export const ROW_LANES = 256;
 
-/** How many invocations before this one say yes, and the number of all that do. */
+/** WGSL: `rank_of` is the number of earlier invocations that say yes, `number_ranked` the number of all that do. */
 export const rowRanks = `
 var<workgroup> ranks: array<u32, ${ROW_LANES}>;
 fn rank_of(lane: u32, says: bool) -> u32 {

@@ -1,30 +1,29 @@
-import { hasSubgroups } from './subgroups';
-import type { Device } from './webgpu_backend';
-
-/** Below every logit; WGSL has no infinity that one can rely on. */
+/** Below every logit. WGSL does not guarantee infinities. */
 export const LOWEST = -3e38;
 
-/** Invocations that share a row of n numbers. */
+/** How many invocations share a row of n numbers. */
 export function lanesFor(n: number): number {
   return n > 512 ? 256 : 64;
 }
 
-/** What a program that reduces rows declares and asks for. */
+/** What a program that reduces rows declares and enables. */
 export interface RowReductions {
   readonly declarations: string;
   readonly enable: readonly string[];
 }
 
 /**
- * WGSL `sum_of(lane, value)` and `largest_of(lane, value)`: of the values of a workgroup's invocations, in the same order each time and the same for all of
- * them; all of them must call it. Where the device has subgroups, each reduces its own values without a barrier first.
+ * WGSL `sum_of(lane, value)` and `largest_of(lane, value)` over the invocations of a workgroup. All of them must call
+ * it, and all get the same result. The order of additions never changes.
+ *
+ * @param subgroups whether each subgroup reduces its own values first, without a barrier; see `hasSubgroups`.
  */
-export function rowReductions(device: Device, lanes: number): RowReductions {
-  const reduction = hasSubgroups(device) ? bySubgroups : byHalves;
+export function rowReductions(lanes: number, subgroups: boolean): RowReductions {
+  const reduction = subgroups ? bySubgroups : byHalves;
   const sum = reduction(lanes, 'sum_of', 'subgroupAdd', (a, b) => `${a} + ${b}`);
   const largest = reduction(lanes, 'largest_of', 'subgroupMax', (a, b) => `max(${a}, ${b})`);
   const declarations = `const LOWEST = ${LOWEST};\nvar<workgroup> partial: array<f32, ${lanes}>;\n${sum}\n${largest}`;
-  return { declarations, enable: hasSubgroups(device) ? ['subgroups'] : [] };
+  return { declarations, enable: subgroups ? ['subgroups'] : [] };
 }
 
 type Both = (a: string, b: string) => string;
@@ -42,7 +41,7 @@ function byHalves(lanes: number, name: string, _: string, both: Both): string {
     }`;
 }
 
-/** A workgroup has few subgroups: their results are put together by one invocation. */
+/** One invocation combines the results of the subgroups, which are few. */
 function bySubgroups(_: number, name: string, builtin: string, both: Both): string {
   return `
     fn ${name}(lane: u32, value: f32) -> f32 {

@@ -2,11 +2,13 @@ import type * as tf from '@tensorflow/tfjs-core';
 import { planSegmentSum } from '../unsorted_segment_sum';
 import { input, sizeOf, type KernelReplacement } from '../kernel';
 import { clear, countOf, makeOutput, partsOf, runShader } from './shader';
+import type { ShaderProgram } from './shader_program';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /**
- * Sums of the rows of each segment, added in the order of the rows, so that the same input always gives the same sum; tfjs's kernel adds floats
- * atomically, in any order. The first row of each segment adds up the chain of those that follow it; the rest of the result is zeros.
+ * Adds the rows of each segment in their order, so that the same input always gives the same sum. tfjs's kernel adds
+ * floats atomically, in any order. Each segment's rows form a chain, which the invocations of its first row add up;
+ * segments without rows stay zeros.
  */
 export const webgpuUnsortedSegmentSum: KernelReplacement = {
   kernelName: 'UnsortedSegmentSum',
@@ -26,40 +28,55 @@ export const webgpuUnsortedSegmentSum: KernelReplacement = {
     },
 };
 
-/** For each row 1 where no earlier one has its id, else 0, and after those the next row of the same id, 0 where it is the last. */
+const findChains: ShaderProgram = {
+  name: 'unsortedSegmentSum',
+  workgroupSize: 64,
+  declarations: `
+    var<workgroup> earlier: atomic<u32>;
+    var<workgroup> next: atomic<u32>;`,
+  body: `
+    if (group >= u.rows) { return; }
+    let id = ids[group];
+    if (lane == 0) { atomicStore(&next, u.rows); }
+    workgroupBarrier();
+    for (var row = lane; row < group; row += 64) {
+      if (ids[row] == id) { atomicOr(&earlier, 1); break; }
+    }
+    for (var row = group + 1 + lane; row < u.rows; row += 64) {
+      if (ids[row] == id) { atomicMin(&next, row); break; }
+    }
+    workgroupBarrier();
+    if (lane == 0) {
+      let found = atomicLoad(&next);
+      chains[group] = select(1, 0, atomicLoad(&earlier) == 1);
+      chains[u.rows + group] = select(0, i32(found), found < u.rows);
+    }`,
+};
+
+/**
+ * The chains, [2, rows]: for each row 1 if it is the first of its id, else 0; then for each row the next one of the
+ * same id, 0 if it is the last.
+ */
 function chainsOf(backend: WebGpuBackend, ids: tf.TensorInfo): tf.TensorInfo {
   const rows = countOf(ids);
   const chains = makeOutput(backend, [2, rows], 'int32');
-  runShader(backend, {
-    name: 'segmentChains',
-    reads: { ids },
-    writes: { chains },
-    integers: { rows },
-    workgroupSize: 64,
-    workgroups: rows,
-    declarations: `
-      var<workgroup> earlier: atomic<u32>;
-      var<workgroup> next: atomic<u32>;`,
-    body: `
-      if (group >= u.rows) { return; }
-      let id = ids[group];
-      if (lane == 0) { atomicStore(&next, u.rows); }
-      workgroupBarrier();
-      for (var row = lane; row < group; row += 64) {
-        if (ids[row] == id) { atomicOr(&earlier, 1); break; }
-      }
-      for (var row = group + 1 + lane; row < u.rows; row += 64) {
-        if (ids[row] == id) { atomicMin(&next, row); break; }
-      }
-      workgroupBarrier();
-      if (lane == 0) {
-        let found = atomicLoad(&next);
-        chains[group] = select(1, 0, atomicLoad(&earlier) == 1);
-        chains[u.rows + group] = select(0, i32(found), found < u.rows);
-      }`,
-  });
+  runShader(backend, findChains, { reads: { ids }, writes: { chains }, integers: { rows }, workgroups: rows });
   return chains;
 }
+
+const sumChains: ShaderProgram = {
+  name: 'unsortedSegmentSum',
+  workgroupSize: 64,
+  body: `
+    let i = group % u.blocks * 64 + lane;
+    let first = group / u.blocks;
+    if (first >= u.rows || i >= u.inner) { return; }
+    let id = ids[first];
+    if (chains[first] == 0 || id < i32(u.firstSegment) || id >= i32(u.endSegment)) { return; }
+    var total = x[first * u.inner + i];
+    for (var row = u32(chains[u.rows + first]); row > 0; row = u32(chains[u.rows + row])) { total += x[row * u.inner + i]; }
+    sums[(u32(id) - u.firstSegment) * u.inner + i] = total;`,
+};
 
 /** An invocation adds up one column of one chain. */
 function addChains(
@@ -72,24 +89,12 @@ function addChains(
 ): void {
   const rows = countOf(ids);
   const blocks = Math.ceil(inner / 64);
-  const number = sum.dtype === 'float32' ? 'f32' : 'i32';
   for (const { begin, end } of partsOf(backend.device, sizeOf(sum.shape), inner)) {
-    runShader(backend, {
-      name: `segmentSum ${number}`,
+    runShader(backend, sumChains, {
       reads: { x, ids, chains },
       writes: { sums: { tensor: sum, begin, end } },
       integers: { rows, inner, blocks, firstSegment: begin / inner, endSegment: end / inner },
-      workgroupSize: 64,
       workgroups: rows * blocks,
-      body: `
-        let i = group % u.blocks * 64 + lane;
-        let first = group / u.blocks;
-        if (first >= u.rows || i >= u.inner) { return; }
-        let id = ids[first];
-        if (chains[first] == 0 || id < i32(u.firstSegment) || id >= i32(u.endSegment)) { return; }
-        var total = x[first * u.inner + i];
-        for (var row = u32(chains[u.rows + first]); row > 0; row = u32(chains[u.rows + row])) { total += x[row * u.inner + i]; }
-        sums[(u32(id) - u.firstSegment) * u.inner + i] = total;`,
     });
   }
 }

@@ -2,8 +2,8 @@ import { input, type KernelReplacement } from '../kernel';
 import type { WebGpuBackend } from './webgpu_backend';
 
 /**
- * A transposition that moves nothing shares its memory, as the gradient of gather makes two of them; tfjs would copy, and give zeros for a table that is
- * larger than a shader can bind.
+ * Shares memory if no number moves; the gradient of gather makes two such transpositions. tfjs's kernel copies, and
+ * returns zeros for a tensor that is larger than a shader can bind.
  */
 export const webgpuTranspose: KernelReplacement = {
   kernelName: 'Transpose',

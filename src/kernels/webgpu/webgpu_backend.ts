@@ -1,6 +1,9 @@
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** The part of tfjs's webgpu backend that the kernels here use; the backend package itself is an optional peer and never imported. */
+/**
+ * The part of tfjs's webgpu backend that these kernels use. The backend's package is an optional peer dependency and is
+ * never imported.
+ */
 export interface WebGpuBackend {
   readonly device: Device;
   readonly tensorMap: {
@@ -9,11 +12,11 @@ export interface WebGpuBackend {
     set(dataId: object, data: TensorData): void;
     delete(dataId: object): boolean;
   };
-  /** The pass that commands are being recorded into; null where none is open. */
+  /** The pass into which commands are recorded; null if none is open. */
   computePassEncoder: ComputePass | null;
   readonly commandEncoder: { beginComputePass(): ComputePass; clearBuffer(buffer: Buffer): void };
   dispatchCountInPass: number;
-  /** Data that recorded commands still read or write: their buffers are given back after the next submission. */
+  /** Data that recorded commands still use; their buffers are released after the next submission. */
   readonly commandQueueOwnedIds: WeakSet<object>;
   readonly uniformPendingDisposal: Buffer[];
   readonly bufferManager: {
@@ -22,9 +25,9 @@ export interface WebGpuBackend {
   };
   readonly queue: { writeBuffer(buffer: Buffer, offset: number, data: ArrayBuffer): void };
   makeTensorInfo(shape: number[], dtype: tf.DataType, values?: ArrayLike<number>): tf.TensorInfo;
-  /** Gives the data a buffer on the device, filled where it has values. */
+  /** Gives the data a buffer on the device, and copies its values there if it has any. */
   uploadToGPU(dataId: object): void;
-  /** One of tfjs's own programs. @param output written over where it is given. */
+  /** Runs one of tfjs's own programs. @param output written over if given. */
   runWebGPUProgram(
     program: object,
     inputs: tf.TensorInfo[],
@@ -32,9 +35,9 @@ export interface WebGpuBackend {
     uniforms?: object[],
     output?: tf.TensorInfo,
   ): tf.TensorInfo;
-  /** Awaits the numbers of a tensor and keeps them on the CPU. */
+  /** Reads a tensor and keeps its numbers on the CPU. */
   read(dataId: object): Promise<unknown>;
-  /** Whether a kernel of tfjs computes on the CPU. */
+  /** Whether tfjs's kernels compute these inputs on the CPU. */
   shouldExecuteOnCPU(inputs: tf.TensorInfo[], sizeThreshold?: number): boolean;
   disposeData(dataId: object): boolean;
   refCount(dataId: object): number;
@@ -47,7 +50,7 @@ export interface WebGpuBackend {
 export interface TensorData {
   dtype: tf.DataType;
   shape: number[];
-  /** On the CPU; null once they are on the device. */
+  /** The CPU's copy; null once the data is on the device. */
   values: Float32Array | Int32Array | null | undefined;
   resource?: Buffer | null;
   refCount: number;
@@ -88,7 +91,7 @@ export interface Pipeline {
   getBindGroupLayout(index: number): object;
 }
 
-/** A part of a buffer, in bytes; all of it without offset and size. */
+/** A part of a buffer, in bytes. Without offset and size it is all of the buffer. */
 export interface BufferRange {
   readonly buffer: Buffer;
   readonly offset?: number;

@@ -8,29 +8,32 @@ import { indicator, sumOf } from './device_negatives';
 export interface DeviceReward {
   /** -sum_v r(v) log p^L(v), [P, 1]. */
   readonly losses: tf.Tensor2D;
-  /** The tokens that may have some, the label first, then in any order; -1 for none, int32 [P, C]. */
+  /** The tokens that may have a share, int32 [P, C]: the label, then others in any order; -1 for an unused place. */
   readonly tokens: tf.Tensor2D;
   /** r of each, [P, C]. */
   readonly shares: tf.Tensor2D;
 }
 
-/**
- * r_t = c_t restricted to N_t and y_t, renormalised; a row on which c has no mass falls back to its label.
- *
- * @param ensembleHidden what z~ is the logit of; null where there are no negatives.
- * @param final log sum e^z of the final layer, [P, 1]. @param thresholds where z~ reaches this, a token is a negative, [P, 1].
- */
+/** What decides which tokens of the rows may have a reward. */
+interface RewardRule {
+  readonly finalHidden: tf.Tensor2D;
+  /** Hidden states whose logits are z~, [P, D]; null without negatives. */
+  readonly ensembleHidden: tf.Tensor2D | null;
+  /** log sum e^z of z^L, [P, 1]. */
+  readonly finalLogSumExp: tf.Tensor2D;
+  /** A token is a negative where its z~ is at least this, [P, 1]; null without negatives. */
+  readonly thresholds: tf.Tensor2D | null;
+}
+
+/** r_t = c_t restricted to N_t and y_t, renormalised; a row on which c has no mass falls back to its label. */
 export function rewardOnDevice(
   entries: RewardEntries,
   labels: Int32Array,
   head: VocabularyProjection,
-  finalHidden: tf.Tensor2D,
-  ensembleHidden: tf.Tensor2D | null,
-  final: tf.Tensor2D,
-  thresholds: tf.Tensor2D | null,
+  { finalHidden, ensembleHidden, finalLogSumExp, thresholds }: RewardRule,
 ): DeviceReward {
   const { tokens, places, isLabel } = inRows(entries, labels);
-  const masses = tf.reshape(tf.gather(tf.concat([entries.masses, tf.zeros([1])]), places), tokens.shape); // [P, C]
+  const masses = tf.reshape(tf.gather(tf.concat([entries.masses, tf.zeros([1])]), places), tokens.shape); // c [P, C]
   const counts =
     ensembleHidden === null || thresholds === null
       ? isLabel
@@ -41,12 +44,15 @@ export function rewardOnDevice(
   const shares = tf.add(
     tf.div(restricted, tf.add(total, tf.sub(1, hasMass))),
     tf.mul(isLabel, tf.sub(1, hasMass)),
-  ) as tf.Tensor2D;
-  const losses = sumOf(tf.mul(shares, tf.sub(final, logitsOfTokens(head, finalHidden, tokens))));
+  ) as tf.Tensor2D; // r [P, C]
+  const losses = sumOf(tf.mul(shares, tf.sub(finalLogSumExp, logitsOfTokens(head, finalHidden, tokens))));
   return { losses, tokens, shares };
 }
 
-/** The entries by their response row: tokens, where the mass of each is among the entries' (behind them: nowhere), and which is the label. */
+/**
+ * The entries as a table, a line for each response row: tokens, the place of each one's mass among the entries (behind
+ * the last for none), and which is the label.
+ */
 function inRows(
   { rows, tokens }: RewardEntries,
   labels: Int32Array,

@@ -1,130 +1,120 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { ofTokens, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
-import type { IlrecObjectiveOptions } from '../ilrec_objective';
 import { CandidateBuffer } from '../../vocabulary/candidates';
-import { streamExpectations } from '../../vocabulary/expectations';
-import { negativesFromCandidates, type RowThresholds } from './negatives';
-import { type PenalisedRow, UNPENALISED } from './penalty';
-import { penalisedPass } from './penalised_pass';
-import { rewardRows } from './reward_rows';
 import { logitsOfEntries } from '../../vocabulary/sparse_rows';
-import type { Found, StreamingObjectiveInputs, Trained } from './types';
+import { ofTokens, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { negativesFromCandidates, type NegativeRule, NO_NEGATIVES, type RowNegatives } from './negatives';
+import { penalisedPass } from './penalised_pass';
+import { meanOfLayers, readLayers } from './read_layers';
+import { rewardRows } from './reward_rows';
+import type { Coefficients, Found, StreamingObjectiveInputs, Trained } from './types';
 
 /** Tokens of a row, and of all rows together, that are kept as candidates; rows with more negatives are read again. */
 export const [KEPT_OF_ROW, KEPT_IN_ALL] = [512, 2 ** 18];
-/** How far, in nats, the threshold may fall from where the part of the vocabulary that has been seen puts it. */
+/** How far, in nats, the threshold may still fall below where the tokens read so far put it. */
 export const MARGIN = 1.5;
 
-/** Reads the vocabulary: once, and once more for rows with many negatives. */
+/** Reads the head: once, and once more for rows with many negatives. */
 export function find(
-  { finalHidden, intermediateHidden, head, labels: targets, reward }: StreamingObjectiveInputs,
-  options: IlrecObjectiveOptions,
+  { finalHidden, intermediateHidden, head, labels, reward }: StreamingObjectiveInputs,
+  options: Coefficients,
   trains: Trained,
 ): Found {
-  const { thresholdScale, thresholdReference, distillationWeight, rewardWeight, itemTokens } = options;
+  const { thresholdScale, thresholdReference, distillationWeight, rewardWeight, distillationTokens } = options;
   const numRows = finalHidden.shape[0];
   const distils = intermediateHidden !== null && distillationWeight !== 0;
   const ensembleHidden = intermediateHidden === null ? null : meanOfLayers(intermediateHidden, numRows); // [P, D]
-  const both = ensembleHidden === null ? [finalHidden] : [finalHidden, ensembleHidden];
-  const places = Int32Array.from(targets.keys());
-  const [labelLogits, blendedLabels] = logitsOfEntries(head, places, targets, both);
-  /** Where z~ reaches this, a token is a negative: log(tau) and the normaliser of z~. */
-  const thresholdsOf = (final: Float64Array, ensemble: Float64Array): Float64Array =>
+  const hidden = ensembleHidden === null ? [finalHidden] : [finalHidden, ensembleHidden];
+  const places = Int32Array.from(labels.keys());
+  const [labelLogits, labelEnsembleLogits] = logitsOfEntries(head, places, labels, hidden);
+  /** Where z~ reaches this, a token is a negative: log(tau) + log sum e^z~. */
+  const thresholdsOf = (finalLogSumExp: Float64Array, ensembleLogSumExp: Float64Array): Float64Array =>
     Float64Array.from(
       places,
       (row) =>
         Math.log(thresholdScale) +
-        (thresholdReference === 'ensemble' ? blendedLabels[row] : labelLogits[row] - final[row] + ensemble[row]),
+        (thresholdReference === 'ensemble'
+          ? labelEnsembleLogits[row]
+          : labelLogits[row] - finalLogSumExp[row] + ensembleLogSumExp[row]),
     );
 
   const buffer =
     ensembleHidden === null
       ? null
       : new CandidateBuffer(numRows, Math.min(KEPT_OF_ROW, Math.ceil(KEPT_IN_ALL / numRows), vocabSizeOf(head)));
-  const candidates =
+  const search =
     buffer === null
       ? null
       : {
           buffer,
-          cutoffsOf: (final: Float64Array, ensemble: Float64Array) =>
-            thresholdsOf(final, ensemble).map((threshold) => threshold - MARGIN),
+          cutoffsOf: (finalLogSumExp: Float64Array, ensembleLogSumExp: Float64Array) =>
+            thresholdsOf(finalLogSumExp, ensembleLogSumExp).map((threshold) => threshold - MARGIN),
         };
-  const students = distils && itemTokens === undefined ? intermediateHidden : null;
-  const expected = trains.hidden ? 'all' : students === null ? 'none' : 'final';
-  const expectations = streamExpectations(
+  const studentHidden = distils && distillationTokens === undefined ? intermediateHidden : null;
+  const expected = trains.hidden ? 'all' : studentHidden === null ? 'none' : 'final';
+  const reading = readLayers(
     head,
-    { final: finalHidden, students, ensemble: students === null ? ensembleHidden : null },
-    candidates,
+    { finalHidden, studentHidden, ensembleHidden: studentHidden === null ? ensembleHidden : null },
+    search,
     expected,
   );
-  let compared = expectations;
-  if (distils && itemTokens !== undefined) {
-    const slice = ofTokens(head, tf.tensor1d(Int32Array.from(itemTokens), 'int32'));
-    compared = streamExpectations(
+  let compared = reading;
+  if (distils && distillationTokens !== undefined) {
+    const slice = ofTokens(head, tf.tensor1d(Int32Array.from(distillationTokens), 'int32'));
+    compared = readLayers(
       slice,
-      { final: finalHidden, students: intermediateHidden, ensemble: null },
+      { finalHidden, studentHidden: intermediateHidden, ensembleHidden: null },
       null,
       trains.hidden ? 'all' : 'final',
     );
   }
 
-  const { final, ensemble } = expectations;
-  const at: RowThresholds = {
-    labels: targets,
-    final,
-    ensemble,
-    thresholds: buffer === null ? new Float64Array(0) : thresholdsOf(final, ensemble),
-  };
-  const negatives = { at, labelLogits, ensembleHidden, expectations, compared, ...findNegatives(buffer, at, options) };
-  const withReward =
+  const { finalLogSumExp, ensembleLogSumExp } = reading;
+  const thresholds = buffer === null ? new Float64Array(0) : thresholdsOf(finalLogSumExp, ensembleLogSumExp);
+  const rule: NegativeRule = { labels, finalLogSumExp, ensembleLogSumExp, thresholds };
+  const found = { rule, labelLogits, ensembleHidden, reading, compared, ...findNegatives(buffer, rule, options) };
+  const rewards =
     reward === null || rewardWeight === 0
       ? null
       : rewardRows(
           { ...reward, masses: reward.masses.dataSync<'float32'>() },
-          logitsOfEntries(head, reward.rows, reward.tokens, both),
+          logitsOfEntries(head, reward.rows, reward.tokens, hidden),
           labelLogits,
-          at,
+          rule,
         );
-  return { ...readAgain(negatives, { finalHidden, head }, options, trains), reward: withReward };
+  return { ...readAgain(found, { finalHidden, head }, options, trains), reward: rewards };
 }
 
-type Unread = Omit<Found, 'rows' | 'again' | 'reward'> & { readonly rows: readonly (PenalisedRow | null)[] };
+type Unread = Omit<Found, 'negatives' | 'reread' | 'reward'> & { readonly negatives: readonly (RowNegatives | null)[] };
 
 function findNegatives(
   buffer: CandidateBuffer | null,
-  at: RowThresholds,
-  { penaltyWeight, penalty }: IlrecObjectiveOptions,
-): Pick<Unread, 'rows' | 'changes'> {
+  rule: NegativeRule,
+  { penaltyWeight, penalty }: Coefficients,
+): Pick<Unread, 'negatives' | 'changes'> {
   if (buffer === null)
-    return { rows: Array.from(at.labels, () => UNPENALISED), changes: { rows: [], tokens: [], factors: [] } };
-  return negativesFromCandidates(buffer, at, penaltyWeight, penalty);
+    return { negatives: Array.from(rule.labels, () => NO_NEGATIVES), changes: { rows: [], tokens: [], factors: [] } };
+  return negativesFromCandidates(buffer, rule, penaltyWeight, penalty);
 }
 
 /** Fills in the rows whose negatives the buffer does not hold. */
 function readAgain(
   found: Unread,
   { finalHidden, head }: Pick<StreamingObjectiveInputs, 'finalHidden' | 'head'>,
-  { penaltyWeight, penalty }: IlrecObjectiveOptions,
+  { penaltyWeight, penalty }: Coefficients,
   trains: Trained,
 ): Omit<Found, 'reward'> {
-  const rows = [...found.rows] as PenalisedRow[];
-  const places = [...rows.keys()].filter((row) => found.rows[row] === null);
+  const negatives = [...found.negatives] as RowNegatives[];
+  const places = [...negatives.keys()].filter((row) => found.negatives[row] === null);
   if (places.length === 0 || found.ensembleHidden === null)
-    return { ...found, rows, again: { places: [], sums: null } };
+    return { ...found, negatives, reread: { places: [], sums: null } };
   const pick = (states: tf.Tensor2D): tf.Tensor2D => tf.gather(states, tf.tensor1d(places, 'int32'));
   const read = {
     places,
-    final: pick(finalHidden),
-    ensemble: pick(found.ensembleHidden),
-    expected: trains.hidden ? pick(found.expectations.rows as tf.Tensor2D) : null,
+    finalHidden: pick(finalHidden),
+    ensembleHidden: pick(found.ensembleHidden),
+    expectations: trains.hidden ? pick(found.reading.expectations as tf.Tensor2D) : null,
   };
-  const pass = penalisedPass(head, read, found.at, { penaltyWeight, penalty, withSums: trains.hidden });
-  places.forEach((row, i) => (rows[row] = pass.rows[i]));
-  return { ...found, rows, again: { places, sums: pass.sums } };
-}
-
-/** The layers' mean at each response row: [S * P, D] to [P, D]. */
-export function meanOfLayers(intermediate: tf.Tensor2D, numRows: number): tf.Tensor2D {
-  const [rows, size] = intermediate.shape;
-  return tf.mean<tf.Tensor2D>(tf.reshape(intermediate, [rows / numRows, numRows, size]), 0);
+  const pass = penalisedPass(head, read, found.rule, { penaltyWeight, penalty, withSums: trains.hidden });
+  places.forEach((row, i) => (negatives[row] = pass.negatives[i]));
+  return { ...found, negatives, reread: { places, sums: pass.sums } };
 }

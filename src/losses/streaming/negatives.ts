@@ -1,27 +1,44 @@
-import type { Penalty } from '../cross_layer_preference';
 import type { CandidateBuffer } from '../../vocabulary/candidates';
 import type { SparseFactors } from '../../vocabulary/sparse_rows';
-import { type PenalisedRow, STRENGTHS, UNPENALISED } from './penalty';
+import { PENALTIES, type Penalty } from '../penalty';
 
-/** What decides on the negatives of the response rows, on the CPU. */
-export interface RowThresholds {
+/** What decides which tokens are negatives of the response rows, on the CPU. */
+export interface NegativeRule {
+  /** y, [P]. */
   readonly labels: Int32Array;
-  /** log sum e^z of the final layer, [P]. */
-  readonly final: Float64Array;
+  /** log sum e^z of z^L, [P]. */
+  readonly finalLogSumExp: Float64Array;
   /** Of z~, [P]. */
-  readonly ensemble: Float64Array;
-  /** A token is a negative where its z~ is at least this, [P]: log(tau) + the normaliser of z~. */
+  readonly ensembleLogSumExp: Float64Array;
+  /** A token is a negative where its z~ is at least this, [P]: log(tau) + log sum e^z~. */
   readonly thresholds: Float64Array;
 }
 
+/** The negatives of one row, summed up. */
+export interface RowNegatives {
+  /** |N_t|. */
+  readonly numNegatives: number;
+  /** Sum of p^L over N_t. */
+  readonly mass: number;
+  /** Sum of p~ over N_t. */
+  readonly ensembleMass: number;
+  /** lse(z') - lse(z): 0 where nothing is raised. */
+  readonly logTotal: number;
+}
+
+export const NO_NEGATIVES: RowNegatives = { numNegatives: 0, mass: 0, ensembleMass: 0, logTotal: 0 };
+
 export interface FoundNegatives {
   /** Of each response row, [P]; null where the buffer does not hold what is needed. */
-  readonly rows: (PenalisedRow | null)[];
+  readonly negatives: (RowNegatives | null)[];
   /** p' (1 + alpha w ds) - p e^-logTotal of every negative: what the penalty adds to E_p[W] e^-logTotal. */
   readonly changes: SparseFactors;
 }
 
-/** Where less than this is left of a row's probability without its negatives, the difference has lost its digits. */
+/**
+ * A row whose negatives leave less than this of its probability is read again: the difference 1 - sum_N p has lost its
+ * digits.
+ */
 export const MIN_REST = 0.01;
 
 /**
@@ -33,39 +50,39 @@ export const MIN_REST = 0.01;
  */
 export function negativesFromCandidates(
   candidates: CandidateBuffer,
-  at: RowThresholds,
+  rule: NegativeRule,
   penaltyWeight: number,
   penalty: Penalty,
 ): FoundNegatives {
   const changes: SparseFactors = { rows: [], tokens: [], factors: [] };
-  const strengthOf = STRENGTHS[penalty];
-  const rows = Array.from(at.labels, (label, row): PenalisedRow | null => {
-    const { tokens, ensemble, final, complete } = candidates.of(row);
-    const threshold = at.thresholds[row];
-    if (threshold <= complete) return null;
-    const negatives = Array.from(tokens.keys()).filter((i) => ensemble[i] >= threshold && tokens[i] !== label);
-    if (negatives.length === 0) return UNPENALISED;
-    const shares = negatives.map((i) => Math.exp(ensemble[i] - at.ensemble[row])); // p~
-    const plain = negatives.map((i) => final[i] - at.final[row]); // log p
+  const { ofNumber } = PENALTIES[penalty];
+  const negatives = Array.from(rule.labels, (label, row): RowNegatives | null => {
+    const { tokens, rankingLogits: ensembleLogits, logits, completeAbove } = candidates.of(row);
+    const threshold = rule.thresholds[row];
+    if (threshold <= completeAbove) return null;
+    const members = Array.from(tokens.keys()).filter((i) => ensembleLogits[i] >= threshold && tokens[i] !== label);
+    if (members.length === 0) return NO_NEGATIVES;
+    const shares = members.map((i) => Math.exp(ensembleLogits[i] - rule.ensembleLogSumExp[row])); // p~
+    const logProbs = members.map((i) => logits[i] - rule.finalLogSumExp[row]); // log p^L
     const ensembleMass = sum(shares);
-    const mass = sum(plain.map(Math.exp));
+    const mass = sum(logProbs.map(Math.exp));
     if (1 - mass < MIN_REST) return null;
     const raises = shares.map((share) => (penaltyWeight * share) / ensembleMass); // alpha w
-    const strengths = negatives.map((i) => strengthOf(final[i]));
-    const raised = plain.map((logP, n) => logP + raises[n] * strengths[n][0]); // z' - lse
+    const penalties = members.map((i) => ofNumber(logits[i])); // s and ds
+    const raised = logProbs.map((logProb, n) => logProb + raises[n] * penalties[n][0]); // z' - lse
     const shift = raised.reduce((most, value) => Math.max(most, value), 0);
     const logTotal =
       shift + Math.log((1 - mass) * Math.exp(-shift) + sum(raised.map((value) => Math.exp(value - shift))));
-    negatives.forEach((i, n) => {
+    members.forEach((i, n) => {
       changes.rows.push(row);
       changes.tokens.push(tokens[i]);
       changes.factors.push(
-        Math.exp(raised[n] - logTotal) * (1 + raises[n] * strengths[n][1]) - Math.exp(plain[n] - logTotal),
+        Math.exp(raised[n] - logTotal) * (1 + raises[n] * penalties[n][1]) - Math.exp(logProbs[n] - logTotal),
       );
     });
-    return { numNegatives: negatives.length, mass, ensembleMass, logTotal };
+    return { numNegatives: members.length, mass, ensembleMass, logTotal };
   });
-  return { rows, changes };
+  return { negatives, changes };
 }
 
 function sum(values: readonly number[]): number {

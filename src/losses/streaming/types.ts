@@ -1,17 +1,20 @@
 import type * as tf from '@tensorflow/tfjs-core';
-import type { VocabularyProjection } from '../../vocabulary/vocabulary_projection';
-import type { RewardEntries } from '../reward';
-import type { Expectations } from '../../vocabulary/expectations';
-import type { RowThresholds } from './negatives';
 import type { SparseFactors } from '../../vocabulary/sparse_rows';
-import type { PenalisedRow } from './penalty';
+import type { TrainedParts, VocabularyProjection } from '../../vocabulary/vocabulary_projection';
+import type { IlrecObjectiveOptions } from '../ilrec_objective';
+import type { RewardEntries } from '../reward';
+import type { NegativeRule, RowNegatives } from './negatives';
+import type { LayerReading } from './read_layers';
 import type { RewardRows } from './reward_rows';
 
-/** What the response positions of a batch give the objective: hidden states instead of logits. */
+/** What the objective reads at the response positions of a batch: hidden states instead of logits. */
 export interface StreamingObjectiveInputs {
   /** What the head reads at the response rows, [P, D]. */
   readonly finalHidden: tf.Tensor2D;
-  /** The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term uses one. */
+  /**
+   * The same of the layers of S, layer after layer, [S * P, D]; null when there is no intermediate layer or no term
+   * uses one.
+   */
   readonly intermediateHidden: tf.Tensor2D | null;
   readonly head: VocabularyProjection;
   /** y, [P], each in [0, V). */
@@ -20,31 +23,34 @@ export interface StreamingObjectiveInputs {
   readonly reward: RewardEntries | null;
 }
 
-/** What gradients are asked for. */
-export interface Trained {
+/** The options with the old name of one of them resolved. */
+export type Coefficients = Omit<IlrecObjectiveOptions, 'itemTokens'>;
+
+/** Which gradients are asked for. */
+export interface Trained extends TrainedParts {
   readonly hidden: boolean;
-  readonly weight: boolean;
-  readonly bias: boolean;
 }
 
-/** Everything that the passes over the vocabulary and the sums over rows have found. */
+/** Everything that the readings of the head have found. */
 export interface Found {
-  readonly at: RowThresholds;
+  readonly rule: NegativeRule;
   /** z^L(y), [P]. */
   readonly labelLogits: Float32Array;
-  /** What z~ is the logit of, [P, D]; null without negatives. */
+  /** Hidden states whose logits are z~, [P, D]; null without negatives. */
   readonly ensembleHidden: tf.Tensor2D | null;
-  readonly expectations: Expectations;
-  /** Of the slice of item tokens, where CPD compares on one; else those of the whole vocabulary. */
-  readonly compared: Expectations;
-  readonly rows: readonly PenalisedRow[];
+  readonly reading: LayerReading;
+  /** The reading on which CPD compares the layers: that of `distillationTokens`, else `reading`. */
+  readonly compared: LayerReading;
+  /** [P] */
+  readonly negatives: readonly RowNegatives[];
+  /** What the penalty adds to E_p[W] e^-logTotal, for the rows whose negatives were in the buffer. */
   readonly changes: SparseFactors;
-  /** Rows that were read again, and their sums [R, D]. */
-  readonly again: { readonly places: readonly number[]; readonly sums: tf.Tensor2D | null };
+  /** Rows that were read again, [R], and their sums over the vocabulary of p' dz'/dz W, [R, D]. */
+  readonly reread: { readonly places: readonly number[]; readonly sums: tf.Tensor2D | null };
   readonly reward: RewardRows | null;
 }
 
-/** The objective and its parts, on the CPU. */
+/** The objective and its terms, on the CPU. */
 export interface StreamedTerms {
   readonly total: number;
   readonly crossEntropy: number;

@@ -1,0 +1,156 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
+import type { Attachable } from '../callbacks/ilrec_callback';
+import { calledAs, IlrecError, UnnamedError } from '../errors';
+import {
+  compiledFunctions,
+  findTaps,
+  ModelTaps,
+  requireModel,
+  type TapLocations,
+  type TapOptions,
+  trainedModel,
+} from '../taps';
+
+export interface AttachmentOptions {
+  /** The public function that made the method; errors start with it. */
+  readonly name: string;
+  /** How many blocks before the last to tap; 0 for the head alone, of a model whose blocks need not be found. */
+  readonly numBlocks: number;
+  /** Who reads the token ids, for the error when they cannot be found: 'the reward'. Null when nobody does. */
+  readonly inputIdsReader: string | null;
+  readonly taps?: TapOptions;
+  /** What the model is compiled with. */
+  readonly loss: unknown;
+  readonly metrics: readonly unknown[];
+  readonly onDetach: () => void;
+}
+
+/**
+ * The taps of one method: on which model they are, and who attached them. Taps that the user attached stay until the
+ * user detaches them; those of the callback last for one training run.
+ */
+export class Attachment implements Attachable {
+  private current: ModelTaps | null = null;
+  private attachedInFit = false;
+
+  constructor(private readonly options: AttachmentOptions) {}
+
+  /** The taps on the model; null before `attach` and after `detach`. */
+  get taps(): ModelTaps | null {
+    return this.current;
+  }
+
+  get name(): string {
+    return this.options.name;
+  }
+
+  /**
+   * Attaches by hand.
+   *
+   * @throws IlrecError when the model cannot be tapped, or the method is attached to another one.
+   */
+  attach(model: tfl.LayersModel): void {
+    this.attachTo(model);
+    this.attachedInFit = false;
+  }
+
+  /** Attaches for one training run. Taps left behind by a run that threw are reused or replaced. */
+  attachForFit(model: tfl.LayersModel | null): boolean {
+    if (model === null) return this.requireAttached();
+    if (this.attachedInFit && !isTraining(this.current?.model)) this.detach();
+    this.attachedInFit ||= this.attachTo(model);
+    return this.attachedInFit;
+  }
+
+  beginBatch(): void {
+    this.current?.onPassBegin('train');
+  }
+
+  /** Does nothing when nothing is attached. */
+  detach(): void {
+    this.current?.detach();
+    this.current = null;
+    this.attachedInFit = false;
+    this.options.onDetach();
+  }
+
+  /** @returns whether the model was not tapped before. */
+  private attachTo(model: tfl.LayersModel): boolean {
+    return calledAs(this.name, () => {
+      requireModel(model);
+      if (this.current?.attached === true) {
+        const attached = this.current.model;
+        const isSame = trainedModel(attached) === trainedModel(model);
+        if (isSame && (attached === model || trainedModel(model) === model)) return false;
+        if (!isSame && (!this.attachedInFit || isTraining(attached))) {
+          throw new UnnamedError(
+            `this method is attached to model "${attached.name}"; detach() it first, or make a second ` +
+              `${this.name}() for "${model.name}"`,
+          );
+        }
+        this.detach();
+      }
+      const { name, numBlocks, inputIdsReader, taps, loss, metrics } = this.options;
+      const outputIndex = this.outputOf(model);
+      const locations = findTaps(model, { ...taps, outputIndex, needsBlocks: numBlocks > 0 });
+      if (inputIdsReader !== null) requireInputIds(locations, inputIdsReader);
+      this.current = new ModelTaps(model, locations, {
+        name,
+        numBlocks,
+        keepInputIds: inputIdsReader !== null,
+        loss,
+        metrics,
+        onCompiled: () => {
+          this.current?.detach();
+          this.attachTo(model); // another output may be trained now, and a Sequential has a new model inside
+        },
+      });
+      return true;
+    });
+  }
+
+  /** The output that the model is compiled to train with this method; undefined before `compile`. */
+  private outputOf(model: tfl.LayersModel): number | undefined {
+    const losses = compiledFunctions(trainedModel(model))?.losses ?? [];
+    const outputs = [...losses.keys()].filter((i) => losses[i] === this.options.loss);
+    if (outputs.length > 1) {
+      const names = outputs.map((i) => trainedModel(model).outputNames[i]);
+      throw new UnnamedError(
+        `the loss must be compiled for one output, got ${names.join(', ')}; compile with loss: { ${names[0]}: ` +
+          `method.loss, ${names[1]}: ... }`,
+      );
+    }
+    return outputs[0];
+  }
+
+  /**
+   * tfjs wraps every callback of a list that begins with a plain object, and does not tell the wrapped ones their
+   * model.
+   */
+  private requireAttached(): false {
+    if (this.current?.attached === true) return false;
+    throw new IlrecError(
+      `${this.name}: method.callback does not get the model in a list that begins with a plain object; put it ` +
+        'first and wrap the others: [method.callback, new CustomCallback({ ... })]',
+    );
+  }
+}
+
+function requireInputIds({ inputIds, embedding }: TapLocations, reader: string): void {
+  if (inputIds === null) {
+    throw new UnnamedError(
+      `${reader} needs the token ids, and no embedding layer was found; set the option taps.embedding`,
+    );
+  }
+  if (inputIds.sources.length > 1) {
+    const names = inputIds.sources.map(({ tensor }) => tensor.sourceLayer.name).join(' and ');
+    throw new UnnamedError(
+      `${reader} needs the token ids, and layer "${embedding?.name}" looks up ${names}; give each an embedding ` +
+        'layer of its own, and name that of the tokens with taps.embedding',
+    );
+  }
+}
+
+function isTraining(model: tfl.LayersModel | undefined): boolean {
+  return model !== undefined && Reflect.get(trainedModel(model), 'isTraining') === true;
+}

@@ -1,0 +1,87 @@
+import type * as tf from '@tensorflow/tfjs-core';
+import { calledAs } from '../errors';
+import { crossEntropy, streamingObjective } from '../losses';
+import type { TapOptions } from '../taps';
+import type { TappedBatch } from './tapped_batch';
+import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
+import { labelIdsOf, streamsHead } from './terms';
+
+export interface SftOptions {
+  /** Label of positions that do not count. Default -100. */
+  ignoreIndex?: number;
+  /** Where the head is, for models in which it cannot be found. */
+  taps?: TapOptions;
+}
+
+/**
+ * Makes the method of supervised fine-tuning: cross-entropy at the response positions alone, the baseline of every
+ * other method.
+ *
+ * ```
+ * L_CE = mean_t [ logsumexp(z_t) - z_t(y_t) ]
+ * ```
+ * Equal to `ilrec({ penaltyWeight: 0, distillationWeight: 0 })`, and cheaper: only what the head reads is tapped, so a
+ * model of one block can be trained, too. Logits of all positions are never made; with a large vocabulary, not even
+ * those of the response positions.
+ *
+ * @param options see `SftOptions`.
+ * @returns what `compile` and `fit` take; its one metric is `crossEntropy`.
+ * @throws IlrecError on an option that does not exist.
+ *
+ * @example
+ * ```ts
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { causalLM, sft } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 11, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 });
+ * const method = sft();
+ * model.compile({ optimizer: tf.train.adam(0.01), loss: method.loss, metrics: method.metrics });
+ * method.attach(model);
+ * const inputIds = tf.tensor2d([[1, 2, 3, 4]], [1, 4], 'int32');
+ * const labels = tf.tensor2d([[-100, 3, 4, 5]], [1, 4], 'int32');
+ * const { history } = await model.fit(inputIds, labels, { epochs: 2, verbose: 0 });
+ * method.detach();
+ * console.log(Number(history.loss[0]).toFixed(1)); // 2.4
+ * console.log(method.numResponsePositions, method.step); // 3 2
+ * ```
+ */
+export function sft(options: SftOptions = {}): TappedMethod {
+  return calledAs('sft', () => {
+    refuseUnknown(options, ['ignoreIndex', 'taps'] satisfies (keyof SftOptions)[]);
+    const { method } = createTappedMethod({
+      ...options,
+      name: 'sft',
+      metrics: ['crossEntropy'],
+      inputIdsReader: null,
+      loss: (batch) => {
+        const total = responseCrossEntropy(batch);
+        return { total, crossEntropy: total };
+      },
+    });
+    return method;
+  });
+}
+
+/** Cross-entropy alone, in the objective's words. */
+const NO_TERMS = {
+  penaltyWeight: 0,
+  penalty: 'scale',
+  thresholdScale: 1,
+  thresholdReference: 'final',
+  distillationWeight: 0,
+  rewardWeight: 0,
+} as const;
+
+function responseCrossEntropy(batch: TappedBatch): tf.Scalar {
+  const { head } = batch;
+  if (head === null || !streamsHead(head, batch.positions.length))
+    return crossEntropy(batch.finalLogits(), batch.labels);
+  const inputs = {
+    finalHidden: batch.finalHidden(),
+    intermediateHidden: null,
+    head,
+    labels: labelIdsOf(batch),
+    reward: null,
+  };
+  return streamingObjective(inputs, NO_TERMS).total;
+}

@@ -1,0 +1,115 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective } from '../losses';
+import type { Reward, RewardContext } from '../losses/reward';
+import { stopGradient } from '../ops/stop_gradient';
+import { canStream, rewardEntries } from '../rewards/reward_entries';
+import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary_projection';
+import { isStreamed } from '../vocabulary/vocabulary_tiles';
+import type { Coefficient, FullIlrecOptions } from './ilrec_options';
+import { checkDistillationTokens } from './response_labels';
+import type { TappedBatch } from './tapped_batch';
+
+/**
+ * ILRec's terms of one batch: over all logits of the response positions, or, for a large vocabulary, over the head read
+ * tile by tile.
+ *
+ * @throws UnnamedError when a label or an item token is not a token of the model.
+ */
+export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions): IlrecTerms {
+  const { penalty, thresholdScale, thresholdReference, distillationTokens } = options;
+  const current = (coefficient: Coefficient): number =>
+    typeof coefficient === 'number' ? coefficient : coefficient(batch.step);
+  const penaltyWeight = current(options.penaltyWeight);
+  const distillationWeight = current(options.distillationWeight);
+  const rewardWeight = current(options.rewardWeight);
+  const coefficients: IlrecObjectiveOptions = {
+    penaltyWeight,
+    penalty,
+    thresholdScale,
+    thresholdReference,
+    distillationWeight,
+    rewardWeight,
+    distillationTokens,
+  };
+  const usesLayers = batch.numLayers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0);
+  const hiddenStates = usesLayers ? batch.hiddenStates() : null; // [S * P, D]
+  const given: Given = {
+    hiddenStates: hiddenStates !== null && distillationWeight === 0 ? stopGradient(hiddenStates) : hiddenStates, // CPD alone trains there
+    coefficients,
+    reward: rewardWeight === 0 ? null : (options.reward ?? null),
+  };
+  const { head } = batch;
+  const numRows = batch.positions.length * (usesLayers ? 1 + batch.numLayers : 1);
+  const streams = head !== null && streamsHead(head, numRows) && (given.reward === null || canStream(given.reward));
+  return streams ? streamedTerms(batch, head, given) : denseTerms(batch, given);
+}
+
+/** Whether the loss of this many rows reads the head tile by tile. */
+export function streamsHead(head: VocabularyProjection, numRows: number): boolean {
+  return isStreamed(vocabSizeOf(head), numRows);
+}
+
+/** Labels of the response positions on the CPU, [P]. */
+export function labelIdsOf({ positions, allLabels }: TappedBatch): Int32Array {
+  return positions.map((position) => allLabels[position]);
+}
+
+interface Given {
+  /** [S * P, D]; null where no term uses them. */
+  readonly hiddenStates: tf.Tensor2D | null;
+  readonly coefficients: IlrecObjectiveOptions;
+  /** null where mu is 0. */
+  readonly reward: Reward | null;
+}
+
+/** Makes all logits, [(1 + S) * P, V]. */
+function denseTerms(batch: TappedBatch, { hiddenStates, coefficients, reward }: Given): IlrecTerms {
+  const finalLogits = batch.finalLogits(); // [P, V]
+  const [numPositions, vocabSize] = finalLogits.shape;
+  checkDistillationTokens(coefficients.distillationTokens, vocabSize);
+  const intermediateLogits = hiddenStates === null ? null : batch.earlyExitLogits(hiddenStates); // [S * P, V]
+  const ensembleLogits =
+    intermediateLogits === null
+      ? null
+      : tf.mean<tf.Tensor2D>(
+          tf.reshape(stopGradient(intermediateLogits), [batch.numLayers, numPositions, vocabSize]),
+          0,
+        ); // [P, V]
+  const masses = reward === null ? null : reward(rewardContext(batch, vocabSize)); // [P, V]
+  return ilrecObjective(
+    {
+      finalLogits,
+      ensembleLogits,
+      intermediateLogits: coefficients.distillationWeight === 0 ? null : intermediateLogits,
+      labels: batch.labels,
+      reward: masses,
+    },
+    coefficients,
+  );
+}
+
+/** Never makes logits: reads the head tile by tile. */
+function streamedTerms(
+  batch: TappedBatch,
+  head: VocabularyProjection,
+  { hiddenStates, coefficients, reward }: Given,
+): IlrecTerms {
+  const vocabSize = vocabSizeOf(head);
+  checkDistillationTokens(coefficients.distillationTokens, vocabSize);
+  const entries = reward === null ? null : rewardEntries(reward, rewardContext(batch, vocabSize));
+  return streamingObjective(
+    {
+      finalHidden: batch.finalHidden(),
+      intermediateHidden: hiddenStates === null ? null : batch.earlyExitHidden(hiddenStates), // [S * P, D]
+      head,
+      labels: labelIdsOf(batch),
+      reward: entries,
+    },
+    coefficients,
+  );
+}
+
+function rewardContext(batch: TappedBatch, vocabSize: number): RewardContext {
+  const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
+  return { inputIds, labels, batchSize, sequenceLength, positions, vocabSize };
+}
