@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // bundlers skip the import in index.ts
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 

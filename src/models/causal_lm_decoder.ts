@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // bundlers skip the import in index.ts
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import type { CausalDecoder, DecoderState } from '../generation/decoder';
 import { LayerNorm, LMHead, PositionEmbedding, RMSNorm, TokenEmbedding } from '../layers';

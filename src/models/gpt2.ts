@@ -1,6 +1,6 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 import * as z from 'zod';
-import '../register'; // bundlers skip the import in index.ts
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { Dropout, GPT2Block, LayerNorm, LMHead, PositionEmbedding, TokenEmbedding } from '../layers';
 import type { ActivationName } from '../ops/activations';

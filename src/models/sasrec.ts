@@ -1,5 +1,5 @@
 import * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // bundlers skip the import in index.ts
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { SASRecBlock } from '../layers/sasrec_block';
 import { SASRecEmbedding } from '../layers/sasrec_embedding';

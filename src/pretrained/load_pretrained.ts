@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // bundlers skip the import in index.ts
+import '../register'; // in a bundle nothing else does
 import { type FileSource, readJson, readOptionalJson } from '../files/file_source';
 import { type CheckpointReader, openSafetensors } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';

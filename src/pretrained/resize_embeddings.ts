@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // bundlers skip the import in index.ts
+import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
 import { LMHead, TokenEmbedding } from '../layers';
 import { layersWithin } from '../layers/layers_within';

@@ -2,9 +2,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { runHeadKernel, staysOnDevice } from './device_head';
 import { headGradient, type HeadGradient, sortedByToken, tileOfEntries } from './head_gradient';
 import { logSumExpOfHead } from './read_head';
+import { ofTokens } from './head_of_tokens';
 import {
   hiddenSizeOf,
-  ofTokens,
   type TrainedParts,
   trainedParts,
   type VocabularyProjection,

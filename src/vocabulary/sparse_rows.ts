@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { hiddenSizeOf, ofTokens, type VocabularyProjection } from './vocabulary_projection';
+import { ofTokens } from './head_of_tokens';
+import { hiddenSizeOf, type VocabularyProjection } from './vocabulary_projection';
 
 /** A sparse [R, V] of factors: one entry for each pair of row and token. */
 export interface SparseFactors {

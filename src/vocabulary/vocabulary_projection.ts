@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ownKernel } from '../ops/own_kernel';
-import { rowsOfTokens, staysOnDevice } from './device_head';
 
 /** A linear head: logits z = W h + b, one row of W for each token. */
 export interface VocabularyProjection {
@@ -55,21 +54,6 @@ export function vocabSizeOf({ weight, layout }: VocabularyProjection): number {
 
 export function hiddenSizeOf({ weight, layout }: VocabularyProjection): number {
   return weight.shape[layout === 'rows' ? 1 : 0];
-}
-
-/** The head of some tokens alone, in rows. */
-export function ofTokens(head: VocabularyProjection, tokens: tf.Tensor1D): VocabularyProjection {
-  const { weight, layout, bias } = head;
-  const rows = staysOnDevice()
-    ? rowsOfTokens(head, tokens)
-    : layout === 'rows'
-      ? tf.gather(weight, tokens)
-      : tf.transpose(tf.gather(weight, tokens, 1));
-  return {
-    weight: rows as tf.Tensor2D,
-    layout: 'rows',
-    bias: bias === null ? null : (tf.gather(bias, tokens) as tf.Tensor1D),
-  };
 }
 
 /** Neighbouring tokens of a head. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { logitsOfTokens, runHeadKernel } from '../../vocabulary/device_head';
-import { hiddenSizeOf, ofTokens, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { ofTokens } from '../../vocabulary/head_of_tokens';
+import { hiddenSizeOf, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
 import { tileWidth } from '../../vocabulary/vocabulary_tiles';
 import { PENALTIES } from '../penalty';
 import { negativesOnDevice } from './device_negatives';

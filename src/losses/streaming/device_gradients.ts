@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { runHeadKernel, sumsOfTokens, withRowsOfTokens } from '../../vocabulary/device_head';
 import type { HeadGradient } from '../../vocabulary/head_gradient';
-import { hiddenSizeOf, ofTokens, type VocabularyProjection, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { ofTokens } from '../../vocabulary/head_of_tokens';
+import { hiddenSizeOf, type VocabularyProjection, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
 import { tileWidth } from '../../vocabulary/vocabulary_tiles';
 import { PENALTIES } from '../penalty';
 import type { DeviceFound } from './device_find';

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { CandidateBuffer } from '../../vocabulary/candidates';
 import { logitsOfEntries } from '../../vocabulary/sparse_rows';
-import { ofTokens, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { ofTokens } from '../../vocabulary/head_of_tokens';
+import { vocabSizeOf } from '../../vocabulary/vocabulary_projection';
 import { negativesFromCandidates, type NegativeRule, NO_NEGATIVES, type RowNegatives } from './negatives';
 import { penalisedPass } from './penalised_pass';
 import { meanOfLayers, readLayers } from './read_layers';

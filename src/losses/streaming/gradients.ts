@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { headGradient, type HeadGradient, sortedByToken, tileOfEntries } from '../../vocabulary/head_gradient';
 import { type SparseFactors, sumsOfEntries } from '../../vocabulary/sparse_rows';
-import { ofTokens, type VocabularyProjection, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
+import { ofTokens } from '../../vocabulary/head_of_tokens';
+import { type VocabularyProjection, vocabSizeOf } from '../../vocabulary/vocabulary_projection';
 import { penalise } from './penalise';
 import { rulesOf } from './penalised_pass';
 import type { LayerReading } from './read_layers';
