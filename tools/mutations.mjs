@@ -143,6 +143,13 @@ export const mutations = [
     specs: ['spec/callbacks/resume_from.spec.ts'],
   },
   {
+    name: 'the schedules of the method start again when trainModel starts in the middle',
+    file: 'src/training/train_model.ts',
+    find: 'method.step = startStep;',
+    replace: 'method.step = 0;',
+    specs: ['spec/training/train_model.spec.ts'],
+  },
+  {
     name: 'early stopping forgets its evaluations when a checkpoint is resumed',
     file: 'src/callbacks/resume_from.ts',
     find: 'earlyStopping.state = remembered;',

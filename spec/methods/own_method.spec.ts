@@ -13,7 +13,7 @@ import '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { writeSmallShop } from '../support/small_shop';
 
-describe("a method of one's own", () => {
+describe("a method of one's own @slow", () => {
   const folder = temporaryFolder();
   const methods = [gruMethod];
   const training = { epochs: 2, batchSize: 8, learningRate: 0.02, maxHistory: 6, validationUsers: 10 };

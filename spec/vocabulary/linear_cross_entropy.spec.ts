@@ -278,7 +278,7 @@ describe('responseLogProbs', () => {
       tf.dispose([hidden, weight, bias, labels]);
     });
 
-    it('never makes logits [P, V], forward or backward', () => {
+    it('never makes logits [P, V], forward or backward @slow', () => {
       // TensorFlow makes up to 16 MiB of logits at once
       const [P, D, V] = [101, 3, backend === 'tensorflow' ? 140_009 : 40_009];
       const c = randomCase(61, { P, D, V });
