@@ -38,7 +38,7 @@ export const ROOMS = {
   callbacks: ['checkpoints', 'layers', 'safetensors', 'training'],
   ilrec: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'callbacks', 'register.ts'],
   // prettier-ignore
-  methods: ['config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'tokenizers', 'training'],
+  methods: ['ops', 'vocabulary', 'losses', 'taps', 'config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'tokenizers', 'training'],
   // prettier-ignore
   runs: ['backends', 'callbacks', 'checkpoints', 'config', 'data', 'evaluation', 'files', 'methods', 'models', 'optimizers', 'preparation', 'training'],
   report: ['evaluation', 'methods', 'runs'],

@@ -84,9 +84,7 @@ describe("a method of one's own @slow", () => {
 
   it('must be handed over to whoever loads its run, and its settings must follow its rules', async () => {
     const { run } = await trainRun({ data, out, method: gruMethod, config });
-    expect(await messageOf(loadRun(run))).to.match(
-      /^findMethod: method must be one of .*, got gru; hand over a method of your own/,
-    );
+    expect(await messageOf(loadRun(run))).to.match(/^loadRun: method must be one of .*, got gru; pass your own method/);
     const wrong = { methods: { gru: { units: 0 } } };
     expect(
       await messageOf(trainRun({ data, out: join(folder.path, 'other'), method: gruMethod, config: wrong })),

@@ -48,12 +48,10 @@ describe('the registry of methods', () => {
 
   it('says which names there are, and that a name is taken', () => {
     expect(() => findMethod('bert')).to.throw(
-      'findMethod: method must be one of ilrec, sft, sasrec, popularity, markov, got bert; hand over a method of your own in the option methods',
+      `trainRun: method must be one of ${METHODS.join(', ')}, got bert; pass your own method in the option methods`,
     );
     const own = defineMethod({ ...findMethod('markov'), name: 'sft' });
-    expect(() => withOwn([own])).to.throw(
-      'findMethod: the name "sft" belongs to another method; choose a name of your own',
-    );
+    expect(() => withOwn([own])).to.throw('trainRun: the name "sft" belongs to another method; choose another name');
     expect(withOwn([findMethod('sft')])).to.have.length(REGISTRY.length);
   });
 

@@ -117,7 +117,6 @@ async function buildOverIds<Section>(
   const { tokenizer, split, trie, itemCounts } = data;
   const shape = { ...config.model, vocabSize: tokenizer.vocabSize };
   refuseLargeModel(shape);
-  const model = causalLM({ ...shape, seed });
   const batches = createBatches({
     ...batchOptions(training, seed),
     sequences: split.train,
@@ -125,10 +124,12 @@ async function buildOverIds<Section>(
     bosTokenId: tokenizer.bosTokenId,
     padTokenId: tokenizer.padTokenId,
   });
+  const code = semanticIdCode(training, tokenizer, itemCounts, trie);
+  const model = causalLM({ ...shape, seed });
   return builtModel(context, objective, {
     model,
     batches,
-    code: semanticIdCode(training, tokenizer, itemCounts, trie),
+    code,
     save: () => files.saveModel(model),
     dispose: () => disposeModel(model),
   });
@@ -151,18 +152,18 @@ async function buildOverText<Section>(
   try {
     refuseLongPrompts(config, data, text);
     refuseLargeTraining(config, data, text, nodeMemoryLimit(), numTappedLayers);
+    const batches = promptBatches({
+      examples: (epoch) => language.examples(data.split.train, { seed, epoch }),
+      padTokenId: language.padTokenId,
+      batchSize: training.batchSize,
+      seed,
+    });
+    const code = textCode(language, data.itemCounts);
+    return builtModel(context, objective, { model, batches, code, save: () => saveTextModel(files, text), dispose });
   } catch (error) {
     dispose();
     throw error;
   }
-  const batches = promptBatches({
-    examples: (epoch) => language.examples(data.split.train, { seed, epoch }),
-    padTokenId: language.padTokenId,
-    batchSize: training.batchSize,
-    seed,
-  });
-  const code = textCode(language, data.itemCounts);
-  return builtModel(context, objective, { model, batches, code, save: () => saveTextModel(files, text), dispose });
 }
 
 /** What both kinds of language model have in common once they are built. */
@@ -189,8 +190,8 @@ function builtModel<Section>(
 
 async function loadOverIds({ config, items, files }: LoadContext): Promise<AskedModel> {
   const tokenizer = SemanticIdTokenizer.fromJSON((await files.readJson(TOKENIZER_FILE)) as SemanticIdTokenizerJson);
-  const model = await files.loadModel();
   const code = semanticIdCode(config.training, tokenizer, countsOf(items));
+  const model = await files.loadModel();
   return { ...beamSearchLists(model, code, config.training), dispose: () => disposeModel(model) };
 }
 

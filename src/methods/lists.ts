@@ -1,4 +1,5 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
 import { beamSearchRecommender, scorerRecommender } from '../evaluation/recommenders';
 import { constrainedBeamSearch } from '../generation/constrained_beam_search';
 import { popularityTies } from '../generation/item_ties';
@@ -33,9 +34,10 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
     code: null,
     recommender: (histories, { excludeSeen }) => scorerRecommender({ scorer, histories, maxHistory, excludeSeen }),
     async rank(history, { k, exclude }) {
-      const tensor = scorer.score([history]); // [1, N]
-      const scores = await tensor.data();
-      tensor.dispose();
+      const tensor = scorer.score([maxHistory === undefined ? history : history.slice(-maxHistory)]); // [1, N]
+      const scores = await tensor.data().finally(() => tensor.dispose());
+      if (scores.some(Number.isNaN))
+        throw new IlrecError(`recommend: scores must be numbers, ${scorer.name} got NaN; its weights have diverged`);
       return Array.from(scores, (score, item) => ({ item, score }))
         .filter(({ item }) => !exclude.has(item))
         .sort((a, b) => b.score - a.score || a.item - b.item)

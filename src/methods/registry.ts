@@ -1,7 +1,7 @@
 import { IlrecError } from '../errors';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
-import type { Method } from './method';
+import { defineMethod, type Method } from './method';
 import { popularityMethod } from './popularity';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
@@ -15,10 +15,10 @@ export type MethodName = (typeof REGISTRY)[number]['name'];
 /** The names of the methods of the package. */
 export const METHODS: readonly MethodName[] = REGISTRY.map(({ name }) => name);
 
-/** The method that `ilrec train` trains when nobody says which. */
+/** The method that `ilrec train` trains by default. */
 export const DEFAULT_METHOD: MethodName = ilrecMethod.name;
 
-/** The methods that are compared when nobody says which, in order. */
+/** The methods that are compared by default, in order. */
 export const COMPARED_BY_DEFAULT: readonly MethodName[] = inOrder(REGISTRY.filter((one) => one.comparedByDefault)).map(
   ({ name }) => name as MethodName,
 );
@@ -28,30 +28,32 @@ export const COMPARED_BY_DEFAULT: readonly MethodName[] = inOrder(REGISTRY.filte
  *
  * @param method a name, or the method itself.
  * @param own methods beside those of the package.
- * @throws IlrecError when no method has the name, or one of `own` has the name of a method of the package.
+ * @param caller the public function that was called, for errors.
+ * @throws IlrecError when no method has the name, or one of `own` has the name of another method.
  */
-export function findMethod(method: string | Method, own: readonly Method[] = []): Method {
-  const known = withOwn(own);
+export function findMethod(method: string | Method, own: readonly Method[] = [], caller = 'trainRun'): Method {
+  const known = withOwn(own, caller);
   if (typeof method !== 'string') return method;
   const found = known.find(({ name }) => name === method);
   if (found === undefined)
     throw new IlrecError(
-      `findMethod: method must be one of ${known.map(({ name }) => name).join(', ')}, got ${method}; hand over a ` +
-        'method of your own in the option methods',
+      `${caller}: method must be one of ${known.map(({ name }) => name).join(', ')}, got ${method}; pass your own ` +
+        'method in the option methods',
     );
   return found;
 }
 
 /** The package's methods and a user's. @throws IlrecError when a name is taken. */
-export function withOwn(own: readonly Method[]): readonly Method[] {
+export function withOwn(own: readonly Method[], caller = 'trainRun'): readonly Method[] {
   const added = [...new Set(own)].filter((one) => !REGISTRY.some((known) => known === one));
+  for (const method of added) defineMethod(method);
   const taken = added.find(({ name }, i) => [...REGISTRY, ...added.slice(0, i)].some((known) => known.name === name));
   if (taken !== undefined)
-    throw new IlrecError(`findMethod: the name "${taken.name}" belongs to another method; choose a name of your own`);
+    throw new IlrecError(`${caller}: the name "${taken.name}" belongs to another method; choose another name`);
   return [...REGISTRY, ...added];
 }
 
-/** Methods as tables list them and as they are trained. */
+/** Methods in the order of tables. */
 export function inOrder<M extends Pick<Method, 'order'>>(methods: readonly M[]): M[] {
   return [...methods].sort((a, b) => a.order - b.order);
 }

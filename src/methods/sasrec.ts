@@ -42,7 +42,6 @@ export const sasrecMethod = defineMethod({
     const { training: _, ...shape } = section;
     const settings = settingsOf(config, section);
     const { maxHistory = DEFAULT_MAX_HISTORY } = settings;
-    const model = sasrec({ numItems, maxHistory, ...shape, seed: config.seed });
     const items = Array.from({ length: numItems }, (_, item) => item);
     const batches = createBatches({
       ...batchOptions(settings, config.seed),
@@ -52,6 +51,7 @@ export const sasrecMethod = defineMethod({
       bosTokenId: 0,
       padTokenId: 0,
     });
+    const model = sasrec({ numItems, maxHistory, ...shape, seed: config.seed });
     return {
       ...scorerLists(sasrecScorer(model), settings),
       training: { model, batches, settings, objective: () => ({ loss: sasrecLoss(model) }) },

@@ -75,18 +75,30 @@ export async function buildTextModel(
   } = backbone.pretrained === null
     ? fromNothing(config, catalogue, templates)
     : await fromCheckpoint(config, catalogue, templates);
-  const model =
-    items.style === 'lc-rec' && backbone.pretrained !== null
-      ? await addItemTokens(base, language as LcRecLanguage, { strategy: rowStrategy(items, catalogue), seed })
-      : base;
-  if (backbone.gradientCheckpointing) gradientCheckpointing(model);
-  if (backbone.lora === null) return { model, language, config: json, adapter: null };
-  const { targets = isBlockWeight, trainModules = layersOfNewTokens(model, language), ...lora } = backbone.lora;
+  let model = base;
+  try {
+    if (items.style === 'lc-rec' && backbone.pretrained !== null)
+      model = await addItemTokens(base, language as LcRecLanguage, { strategy: rowStrategy(items, catalogue), seed });
+    if (backbone.gradientCheckpointing) gradientCheckpointing(model);
+    return {
+      model,
+      language,
+      config: json,
+      adapter: backbone.lora === null ? null : adapterOn(model, language, config),
+    };
+  } catch (error) {
+    disposeModel(model);
+    throw error;
+  }
+}
+
+/** The adapter that the config asks for. @throws IlrecError when it could not be merged at the end of the run. */
+function adapterOn(model: tfl.LayersModel, language: ItemLanguage, { backbone, seed }: SharedConfig): LoraAdapter {
+  const { targets = isBlockWeight, trainModules = layersOfNewTokens(model, language), ...lora } = backbone.lora ?? {};
   const adapter = addLora(model, { ...lora, targets, trainModules, seed });
   const tied = adapter.pairs.find(({ site }) => site.tied);
-  if (tied === undefined) return { model, language, config: json, adapter };
+  if (tied === undefined) return adapter;
   adapter.remove();
-  disposeModel(model);
   throw new IlrecError(
     'trainRun: backbone.lora.targets must leave out a head that is tied to the embedding, since it cannot be ' +
       `merged at the end of the run, got "${tied.site.path}"; put "embed_tokens" into backbone.lora.trainModules ` +
@@ -133,11 +145,13 @@ async function fromCheckpoint(
 ): Promise<Backbone> {
   const { pretrained, revision } = config.backbone;
   const { model, tokenizer, config: json } = await loadPretrained(pretrained as string, { revision });
-  return {
-    model,
-    config: json,
-    language: languageOf(config, catalogue, requireTokenizer(tokenizer, pretrained as string), templates),
-  };
+  try {
+    const language = languageOf(config, catalogue, requireTokenizer(tokenizer, pretrained as string), templates);
+    return { model, config: json, language };
+  } catch (error) {
+    disposeModel(model);
+    throw error;
+  }
 }
 
 function fromNothing(config: SharedConfig, catalogue: Catalogue, templates: PromptTemplates): Backbone {

@@ -4,7 +4,7 @@ import { DEFAULT_MAX_HISTORY } from '../config/training_sections';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { Method } from './method';
-import { type MethodName, type REGISTRY, withOwn } from './registry';
+import { findMethod, type MethodName, METHODS, type REGISTRY, withOwn } from './registry';
 
 /** The sections of the package's methods, by name. */
 export type MethodSections = {
@@ -33,6 +33,17 @@ export interface ParseTrainConfigOptions {
 }
 
 /**
+ * Reads the config of a run as `parseTrainConfig` does. Sections of methods that are not known here are left out: the
+ * run of one method can be read without the others that it was compared with.
+ */
+export function parseRunConfig(value: unknown, source: string, methods: readonly Method[]): TrainConfig {
+  if (!holds(value, 'methods')) return parseConfig(value, source, methods, false);
+  const known = new Set(withOwn(methods).map(({ name }) => name));
+  const sections = Object.entries(value.methods as object).filter(([name]) => known.has(name));
+  return parseConfig({ ...value, methods: Object.fromEntries(sections) }, source, methods, false);
+}
+
+/**
  * Checks a config and fills in the defaults. Unknown keys are refused.
  *
  * @param value what a config file holds; sections and fields may be left out.
@@ -51,9 +62,14 @@ export interface ParseTrainConfigOptions {
 export function parseTrainConfig(
   value: unknown,
   source = 'config',
-  { methods: own = [] }: ParseTrainConfigOptions = {},
+  { methods = [] }: ParseTrainConfigOptions = {},
 ): TrainConfig {
-  const methods = withOwn(own);
+  return parseConfig(value, source, methods, true);
+}
+
+/** @param checksNeeds whether the methods that others need must be known. */
+function parseConfig(value: unknown, source: string, own: readonly Method[], checksNeeds: boolean): TrainConfig {
+  const methods = withOwn(own, 'parseTrainConfig');
   const old = methods.filter(({ oldSectionKey }) => oldSectionKey !== undefined && holds(value, oldSectionKey));
   const twice = old.find(({ name }) => holds(value, 'methods') && holds(value.methods, name));
   if (twice !== undefined)
@@ -73,6 +89,7 @@ export function parseTrainConfig(
   const parsed = schema
     .superRefine((config, context) => {
       checkSharedConfig(config, context);
+      if (!checksNeeds) return;
       const places = [
         ...methods.filter((one) => !old.includes(one)).map((one) => [one, ['methods', one.name]] as const),
         ...old.map((one) => [one, [one.oldSectionKey ?? '']] as const),
@@ -99,6 +116,23 @@ export function parseTrainConfig(
 /** The section of a method, the user's own included. */
 export function sectionOf<Section>(config: TrainConfig, { name }: Method<string, Section>): Section {
   return (config.methods as Record<string, unknown>)[name] as Section;
+}
+
+/**
+ * The config as a run keeps it: with the sections of the package's methods, and of those of the user's own that the run
+ * reads.
+ */
+export function withoutUnusedSections(config: TrainConfig, used: readonly string[]): TrainConfig {
+  const kept = Object.entries(config.methods).filter(
+    ([name]) => used.includes(name) || METHODS.some((known) => known === name),
+  );
+  return { ...config, methods: Object.fromEntries(kept) as MethodSections };
+}
+
+/** The names of the methods whose sections a run reads: its own, and those of the methods that are trained for it. */
+export function usedMethods(method: Method, config: TrainConfig, methods: readonly Method[]): string[] {
+  const needs = method.needs?.(sectionOf(config, method)) ?? [];
+  return [method.name, ...needs.flatMap((need) => usedMethods(findMethod(need.method, methods), config, methods))];
 }
 
 /** The config with another section for a method. */
@@ -134,7 +168,7 @@ function withSeed<T>(value: T, seed: number): T {
 }
 
 function holds<Key extends string>(value: unknown, key: Key): value is { readonly [K in Key]: unknown } {
-  return typeof value === 'object' && value !== null && key in value;
+  return typeof value === 'object' && value !== null && (value as Record<string, unknown>)[key] !== undefined;
 }
 
 function sectionsOf(
@@ -149,7 +183,7 @@ function prefilled({ section }: Method): z.ZodType {
   return section.prefault({});
 }
 
-/** The method that another one needs must be known, and of a kind that will do. */
+/** The method that another one needs must be known, of a kind that is accepted, and must not need the first. */
 function checkNeeds(
   method: Method,
   methods: readonly Method[],
@@ -159,12 +193,23 @@ function checkNeeds(
 ): void {
   const section = path.reduce<unknown>((value, key) => (holds(value, key) ? value[key] : undefined), config);
   for (const need of method.needs?.(section) ?? []) {
-    const usable = methods.filter(({ kind }) => need.kinds.includes(kind)).map(({ name }) => name);
-    if (!usable.includes(need.method))
-      context.addIssue({
-        code: 'custom',
-        path: [...path, need.methodField],
-        message: `must be one of ${usable.join(', ')}, got ${need.method}`,
-      });
+    const usable = methods.filter((one) => need.kinds.includes(one.kind) && one !== method).map(({ name }) => name);
+    const refuse = (message: string): void =>
+      context.addIssue({ code: 'custom', path: [...path, need.methodField], message });
+    if (!usable.includes(need.method)) refuse(`must be one of ${usable.join(', ')}, got ${need.method}`);
+    else if (needsIt(need.method, method.name, methods, config, []))
+      refuse(`must not need ${method.name} itself, got ${need.method}, which does`);
   }
+}
+
+/** Whether a method needs another one, directly or through others. */
+function needsIt(name: string, other: string, methods: readonly Method[], config: object, seen: string[]): boolean {
+  const method = methods.find((one) => one.name === name);
+  const sections = (config as { methods?: Record<string, unknown> }).methods ?? {};
+  const needs = method?.needs?.(sections[name]) ?? [];
+  return needs.some(
+    (need) =>
+      need.method === other ||
+      (!seen.includes(need.method) && needsIt(need.method, other, methods, config, [...seen, name])),
+  );
 }

@@ -17,7 +17,8 @@ export async function beginRun(
 ): Promise<void> {
   const { folder } = context.files;
   await writeJsonAtomically(runPaths(folder).config, config);
-  await method.begin?.(context);
+  if (method.begin !== undefined) await method.begin(context);
+  else await context.files.writeJson('tokenizer.json', context.data.tokenizer.toJSON()); // the item index of older releases
   await writeItems(folder, runItems(context));
   await writeManifest(folder, manifest);
 }

@@ -4,8 +4,7 @@ import { BACKENDS } from '../backends/backend_table_node';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { Method } from '../methods/method';
-import { findMethod } from '../methods/registry';
-import { sectionOf, type TrainConfig } from '../methods/train_config';
+import { type TrainConfig, usedMethods } from '../methods/train_config';
 import { readRunConfig, type RunManifest } from './run_directory';
 
 /**
@@ -41,19 +40,13 @@ export async function checkSameRun(
     );
   const begun = bySection(await readRunConfig(out, methods));
   const asked = bySection(config);
-  const used = [...Object.keys(config), ...usedBy(method, config, methods).map((name) => `methods.${name}`)];
+  const used = [...Object.keys(config), ...usedMethods(method, config, methods).map((name) => `methods.${name}`)];
   const differing = used.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
   if (differing.length > 0)
     throw new IlrecError(
       `trainRun: --resume needs the config that the run at ${out} was started with, got other values in ` +
         `${differing.join(', ')}; use its config.json, or choose another --out`,
     );
-}
-
-/** The methods whose sections a run reads: its own, and those of the methods that are trained for it. */
-function usedBy(method: Method, config: TrainConfig, methods: readonly Method[]): string[] {
-  const needs = method.needs?.(sectionOf(config, method)) ?? [];
-  return [method.name, ...needs.flatMap((need) => usedBy(findMethod(need.method, methods), config, methods))];
 }
 
 /** The sections by their paths, as a file would hold them: no undefined fields. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { readLog } from './jsonl_log';
 import { runPaths } from './run_directory';
@@ -56,15 +57,16 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
   const own = options.methods.filter((one) => typeof one !== 'string');
-  const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own)))]);
+  const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own, 'compareMethods')))]);
   const config = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const began = performance.now();
   await loadPrepared(data); // so that a wrong folder is reported before anything is trained
   const seedList = Array.from({ length: seeds }, (_, i) => config.seed + i);
+  const places = methods.map(({ name }) => name);
   const compared: ComparedMethod[] = [];
   const ranksOf = new Map<string, Int32Array[]>();
   const protocols: Record<string, EvaluationProtocol> = {};
-  for (const method of methods) {
+  for (const method of afterTheirNeeds(methods, config)) {
     const { name } = method;
     const isCounting = method.kind === 'counts';
     const runs: ComparedRun[] = [];
@@ -92,7 +94,8 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       );
       results.push(result);
       protocols[name] = result.protocol;
-      const log = isCounting ? [] : await readLog(runPaths(run).log);
+      const { log: path } = runPaths(run);
+      const log = existsSync(path) ? await readLog(path) : []; // none where nothing is trained
       runs.push({ seed, run, manifest, metrics: pick((metric) => result[metric]), log });
     }
     ranksOf.set(
@@ -101,6 +104,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     );
     compared.push(summarise(method, runs, results));
   }
+  compared.sort((a, b) => places.indexOf(a.method) - places.indexOf(b.method));
   return {
     data: compared[0].runs[0].manifest.data,
     backend: [...new Set(compared.flatMap(({ runs }) => runs.map(({ manifest }) => manifest.backend)))].join(', '),
@@ -108,7 +112,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     config,
     protocols,
     methods: compared,
-    pairs: comparePairs(ranksOf),
+    pairs: comparePairs(new Map(places.map((name) => [name, ranksOf.get(name) ?? []]))),
     seconds: (performance.now() - began) / 1000,
   };
 }
@@ -116,6 +120,18 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
 /** Where a compared run lies. */
 export function runFolder(out: string, { name, kind }: Method, seed: number): string {
   return join(out, kind === 'counts' ? name : `${name}-seed${seed}`);
+}
+
+/** The methods in the order in which they are trained: each after those that it needs, else as in the table. */
+function afterTheirNeeds(methods: readonly Method[], config: TrainConfig): Method[] {
+  const ordered = new Set<Method>();
+  const add = (method: Method): void => {
+    const needed = (method.needs?.(sectionOf(config, method)) ?? []).map((need) => need.method);
+    for (const one of methods) if (one !== method && needed.includes(one.name) && !ordered.has(one)) add(one);
+    ordered.add(method);
+  };
+  methods.forEach(add);
+  return [...ordered];
 }
 
 /** A trained method that another one needs is trained once: the other takes the compared run of the same seed. */
@@ -143,7 +159,8 @@ async function evaluateOnce(
   const kept = await readEvaluation(options.run, options.split);
   if (kept !== null) {
     const { protocol } = kept;
-    const sameUsers = protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal);
+    const sameUsers =
+      protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal) && (protocol.userSeed ?? 0) === 0;
     const sameBeam = protocol.beamWidth === null || protocol.beamWidth === evaluation.beamWidth;
     if (sameUsers && sameBeam) return kept;
   }

@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import { loadPrepared } from '../preparation/prepared_folder_node';
@@ -7,6 +7,7 @@ import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
 import type { Method } from '../methods/method';
 import { type LoadedRun, loadRun } from './load_run';
+import { readRunJson } from './run_directory';
 
 export interface EvaluateRunOptions {
   /** A finished run's directory. */
@@ -119,9 +120,9 @@ export async function evaluateLoadedRun(
 
 /** Reads the result that `evaluateRun` kept; null if there is none. */
 export async function readEvaluation(folder: string, split: 'test' | 'valid'): Promise<EvaluationResult | null> {
-  const text = await readFile(evaluationPath(folder, split), 'utf8').catch(() => null);
-  if (text === null) return null;
-  const kept = JSON.parse(text) as EvaluationResult;
+  const path = evaluationPath(folder, split);
+  if (!existsSync(path)) return null;
+  const kept = (await readRunJson(path)) as EvaluationResult;
   return { ...kept, ranks: Int32Array.from(kept.ranks), evaluatedUsers: Int32Array.from(kept.evaluatedUsers) };
 }
 

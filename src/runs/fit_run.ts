@@ -133,6 +133,9 @@ function countNumbers(model: tfl.LayersModel): number {
 async function startFrom(model: tfl.LayersModel, folder: string): Promise<void> {
   await readManifest(folder);
   const other = await loadModel(runPaths(folder).model);
-  writeWeights(model, await readWeights(other));
-  disposeModel(other);
+  try {
+    writeWeights(model, await readWeights(other));
+  } finally {
+    disposeModel(other);
+  }
 }

@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { IlrecError } from '../errors';
 import { writeFileAtomically } from '../files/atomic_file_node';
 
 /** One line of a run's log. */
@@ -45,7 +46,7 @@ export class JsonlLog {
  *
  * @param path `log.jsonl` of a run.
  * @returns a line per step and evaluation, in order.
- * @throws when the file cannot be read or a line before the last is damaged.
+ * @throws IlrecError when a line before the last is damaged; an Error of Node when the file cannot be read.
  * @example
  * ```ts
  * import { readLog } from 'tfjs-ilrec/node';
@@ -62,7 +63,9 @@ export async function readLog(path: string): Promise<LogLine[]> {
       return [JSON.parse(line) as LogLine];
     } catch (error) {
       if (i === lines.length - 1) return [];
-      throw error;
+      throw new IlrecError(`readLog: line ${i + 1} of ${path} must be JSON, got a damaged line; remove it`, {
+        cause: error,
+      });
     }
   });
 }

@@ -63,7 +63,7 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
         `${runPaths(folder).config} --out ${folder}\``,
     );
   }
-  const method = findMethod(manifest.method, methods);
+  const method = findMethod(manifest.method, methods, 'loadRun');
   const [config, items] = await Promise.all([readRunConfig(folder, methods), readItems(folder)]);
   const model = await method.load({ section: sectionOf(config, method), config, items, files: runFiles(folder) });
   const { scorer, languageModel, code } = model;

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { COMPARED_BY_DEFAULT } from '../methods/registry';
 import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
@@ -12,6 +12,7 @@ import { compareMethods, type CompareOptions } from './compare';
 import type { Comparison } from './comparison';
 import { loadRun } from './load_run';
 import { recommendFromRun } from './recommend_run';
+import { isRun } from './run_directory';
 
 /** A user's history, the item chosen next, and what each method recommends, all as titles. */
 export interface DemoExample {
@@ -57,10 +58,10 @@ const EXAMPLE_LENGTH = 5;
 export async function runDemo({ out, quick = false, ...watchers }: RunDemoOptions): Promise<DemoResult> {
   const data = join(out, 'data');
   const runs = join(out, 'runs');
-  await rm(runs, { recursive: true, force: true });
   const shop = demoCatalogue(quick ? { numItems: 120, numUsers: 400 } : { numItems: 400, numUsers: 2400 });
   const prepared = prepareInteractions(shop, { levels: 2, codebookSize: quick ? 16 : 32 }, 'generated');
   await writePrepared(prepared, data);
+  await removeRuns(runs);
   const comparison = await compareMethods({
     ...watchers,
     data,
@@ -69,6 +70,12 @@ export async function runDemo({ out, quick = false, ...watchers }: RunDemoOption
     config: demoConfig(quick),
   });
   return { comparison, examples: await makeExamples(prepared, comparison) };
+}
+
+/** Removes the runs of an earlier demo and nothing else. */
+async function removeRuns(folder: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const path of names.map((name) => join(folder, name))) if (isRun(path)) await rm(path, { recursive: true });
 }
 
 /** The demo's settings; the quick form trains less. */
@@ -106,14 +113,17 @@ async function makeExamples(prepared: PreparedData, { methods }: Comparison): Pr
   const lists = Array.from(users, (): { method: string; titles: string[] }[] => []);
   for (const { method, runs } of methods.filter(({ kind }) => kind !== 'counts')) {
     const run = await loadRun(runs[0].run);
-    for (const [i, user] of users.entries()) {
-      const items = await recommendFromRun(run, {
-        history: Array.from(histories[user], (item) => prepared.itemIds[item]),
-        k: EXAMPLE_LENGTH,
-      });
-      lists[i].push({ method, titles: items.map(({ id, title }) => title ?? id) });
+    try {
+      for (const [i, user] of users.entries()) {
+        const items = await recommendFromRun(run, {
+          history: Array.from(histories[user], (item) => prepared.itemIds[item]),
+          k: EXAMPLE_LENGTH,
+        });
+        lists[i].push({ method, titles: items.map(({ id, title }) => title ?? id) });
+      }
+    } finally {
+      run.dispose();
     }
-    run.dispose();
   }
   return Array.from(users, (user, i) => ({
     user: prepared.userIds[user],

@@ -5,7 +5,7 @@ import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { IlrecError } from '../errors';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 import type { Method, RunItem } from '../methods/method';
-import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
+import { parseRunConfig, type TrainConfig } from '../methods/train_config';
 
 /** The manifest of a run: what was trained, on what, and how far it got. */
 export interface RunManifest {
@@ -102,7 +102,7 @@ export async function readManifest(folder: string): Promise<RunManifest> {
  */
 export async function readRunConfig(folder: string, methods: readonly Method[] = []): Promise<TrainConfig> {
   const path = runPaths(folder).config;
-  return parseTrainConfig(await readRunJson(path), path, { methods });
+  return parseRunConfig(await readRunJson(path), path, methods);
 }
 
 export async function writeItems(folder: string, items: readonly RunItem[]): Promise<void> {

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { loadModel, saveModel } from '../checkpoints/model_files_node';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import type { RunFiles } from '../methods/method';
@@ -27,6 +27,9 @@ export function runFiles(folder: string): RecordedRunFiles {
       await writeRunLines(pathOf(name), values);
     },
     loadModel: () => loadModel(runPaths(folder).model),
-    saveModel: (model) => saveModel(model, runPaths(folder).model),
+    async saveModel(model) {
+      written.add(basename(runPaths(folder).model));
+      await saveModel(model, runPaths(folder).model);
+    },
   };
 }

@@ -1,24 +1,24 @@
-import { mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import type { Method } from '../methods/method';
 import type { TrainConfig } from '../methods/train_config';
 import { IlrecError } from '../errors';
-import { readRunConfig, runPaths } from './run_directory';
+import { runPaths } from './run_directory';
 
-/** Files that every run writes before anything is trained, or while it writes them. */
-const BEGUN = /^(manifest|config|tokenizer|prompts)\.json(\.partial-\d+)?$|^(items|histories)\.jsonl(\.partial-\d+)?$/;
+/** What is left of a run that was killed before its config was written whole. The config comes first. */
+const UNWRITTEN = /^config\.json\.partial-\d+$/;
 
-/** A method may write files of its own, too. */
-const LINES_OR_JSON = /\.jsonl?(\.partial-\d+)?$/;
+/** What a run writes before anything is trained. Its method may add files under names of its own. */
+const BEGUN = /\.jsonl?(\.partial-\d+)?$/;
+
+/** The run's own files among these. */
+const OWN = /^((manifest|config)\.json|items\.jsonl)(\.partial-\d+)?$/;
 
 /**
- * Makes the folder of a new run. It takes over what a run with the same config left that was killed at its beginning,
- * and refuses a folder that holds anything else.
+ * Makes the folder of a new run. Reuses what a killed run with the same config left.
  *
  * @throws IlrecError when the folder cannot be made, or holds anything else.
  */
-export async function claimRunFolder(out: string, config: TrainConfig, methods: readonly Method[] = []): Promise<void> {
+export async function claimRunFolder(out: string, config: TrainConfig): Promise<void> {
   const found = await stat(out).catch(() => null);
   if (found !== null && !found.isDirectory())
     throw new IlrecError(`trainRun: --out must be a folder, got the file ${out}; choose another name`);
@@ -31,11 +31,8 @@ export async function claimRunFolder(out: string, config: TrainConfig, methods: 
     );
   }
   const names = await readdir(out);
-  const begun = names.includes('config.json');
-  const isOurs = begun && (await holdsConfig(out, config, methods));
-  const strange = names.find(
-    (name) => !(isOurs ? LINES_OR_JSON : BEGUN).test(name) || (name === 'config.json' && !isOurs),
-  );
+  const isOurs = names.includes('config.json') && (await readFile(runPaths(out).config, 'utf8')) === configText(config);
+  const strange = names.find((name) => !(isOurs ? BEGUN : UNWRITTEN).test(name));
   if (strange !== undefined)
     throw new IlrecError(
       `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose ` +
@@ -56,7 +53,7 @@ export async function abandonRun(out: string, roles: readonly string[], written:
   for (const folder of folders) await rmdir(folder).catch(() => undefined);
   await rm(log, { force: true });
   for (const name of await namesIn(out))
-    if (BEGUN.test(name) || written.has(name)) await rm(join(out, name), { force: true });
+    if (OWN.test(name) || written.has(name)) await rm(join(out, name), { recursive: true, force: true });
   await rmdir(out).catch(() => undefined);
 }
 
@@ -64,13 +61,7 @@ async function namesIn(folder: string): Promise<string[]> {
   return await readdir(folder).catch(() => []);
 }
 
-/** Whether the config that lies there asks the same; an older release may have written it. */
-async function holdsConfig(out: string, config: TrainConfig, methods: readonly Method[]): Promise<boolean> {
-  const found = await readRunConfig(out, methods).catch(() => null);
-  return isDeepStrictEqual(asWritten(found), asWritten(config));
-}
-
-/** As a file holds it: without undefined fields. */
-function asWritten(config: TrainConfig | null): unknown {
-  return JSON.parse(JSON.stringify(config));
+/** The config as `writeJsonAtomically` writes it. */
+function configText(config: TrainConfig): string {
+  return JSON.stringify(config, null, 2) + '\n';
 }

@@ -2,13 +2,15 @@ import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { AskedModel, BuildContext, BuiltMethod, Method, Need } from '../methods/method';
-import { findMethod, type MethodName } from '../methods/registry';
+import { findMethod, type MethodName, withOwn } from '../methods/registry';
 import {
   parseTrainConfig,
   resolveConfig,
   sectionOf,
   type TrainConfig,
   type TrainConfigInput,
+  usedMethods,
+  withoutUnusedSections,
 } from '../methods/train_config';
 import { trainingData } from '../methods/training_data';
 import type { TrainingCallback } from '../training/train_model';
@@ -75,7 +77,8 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const own = ownMethods(options);
   const method = findMethod(options.method, own);
   const prepared = await loadPrepared(options.data);
-  const config = resolveConfig(parseTrainConfig(options.config ?? {}, 'config', { methods: own }), prepared, options);
+  const parsed = resolveConfig(parseTrainConfig(options.config ?? {}, 'config', { methods: own }), prepared, options);
+  const config = withoutUnusedSections(parsed, usedMethods(method, parsed, own));
   const earlier = isRun(out) ? await readManifest(out) : null;
   if (earlier !== null) {
     if (!resume)
@@ -90,18 +93,18 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     ...(earlier ?? newManifest(options.data, method, config, prepared)),
     status: 'running',
   };
-  if (earlier === null) await claimRunFolder(out, config, own);
   const section = sectionOf(config, method);
   const files = runFiles(out);
   const context: BuildContext = { section, config, files, data: trainingData(prepared), prepared };
+  if (earlier === null) await claimRunFolder(out, config);
   const startedAt = performance.now();
   let outcome: Outcome;
   try {
     if (earlier === null) await beginRun(begun, method, config, context);
-    outcome = await trainMethod(method, config, context, options);
+    outcome = await trainMethod(method, config, context, options, earlier === null);
   } catch (error) {
     const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
-    if (earlier === null) await abandonRun(out, roles, files.written); // the same command can be given again, put right
+    if (earlier === null) await abandonRun(out, roles, files.written); // so that the corrected command can use the folder
     throw error;
   }
   const seconds = begun.seconds + (performance.now() - startedAt) / 1000;
@@ -119,13 +122,15 @@ async function trainMethod(
   config: TrainConfig,
   context: BuildContext,
   options: TrainRunOptions,
+  isNew: boolean,
 ): Promise<Outcome> {
   const built = await method.build(context);
   const needs: Record<string, AskedModel> = {};
   try {
     const { training } = built;
     if (training === null) return await finishCounting(method, built, context, options);
-    if (training.settings.initialWeights !== undefined) await readManifest(training.settings.initialWeights);
+    const { initialWeights } = training.settings;
+    if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
     for (const need of method.needs?.(context.section) ?? []) {
       const model = await loadNeed(need, config, context, options);
       if (model === 'interrupted') return { status: 'interrupted' };
@@ -216,8 +221,12 @@ async function loadNeed(
     throw new IlrecError(`trainRun: ${need.runField} must ${rule} at ${folder}`);
   };
   const { kind, name } = findMethod(run.manifest.method, own);
-  if (!need.kinds.includes(kind)) refuse(`be a run of a method that is ${need.kinds.join(' or ')}, got ${name}`);
+  const usable = withOwn(own).filter((one) => need.kinds.includes(one.kind));
+  if (!need.kinds.includes(kind)) refuse(`be a run of ${usable.map((one) => one.name).join(', ')}, got ${name}`);
   if (run.items.length !== data.numItems) refuse(`have the dataset's ${data.numItems} items, got ${run.items.length}`);
+  const { itemIds } = context.prepared;
+  const strange = run.items.findIndex(({ id }, item) => id !== itemIds[item]);
+  if (strange >= 0) refuse(`have the dataset's items, got ${run.items[strange].id} in place of ${itemIds[strange]}`);
   return run.model;
 }
 
