@@ -13,7 +13,6 @@ const NAMES = [
   'leaveOneOut',
   'makeItemVectors',
   'makeSemanticIds',
-  'normalizeTitle',
   'prepareInteractions',
   'readLcRec',
   'readMiniOneRec',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { gruMethod } from '../../examples/own_method';
+import type { Method } from '../../src/methods/method';
 import { readRunConfig } from '../../src/runs/run_directory';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
@@ -80,6 +81,36 @@ describe("a method of one's own @slow", () => {
     expect(log.at(-1)).to.have.property('crr').that.is.above(0);
     const { methods: sections } = await readRunConfig(compared[2].runs[0].run, methods);
     expect(sections.ilrec.rewardRun).to.equal(compared[1].runs[0].run); // trained once
+    const { users } = await evaluateRun({ run: compared[2].runs[0].run }); // without the other method at hand
+    expect(users).to.equal(30);
+  });
+
+  it('is trained before a method that needs it, whatever its place in tables', async () => {
+    const last = { ...gruMethod, order: 999 };
+    const config = {
+      training: { ...training, epochs: 1 },
+      model: { hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 },
+      methods: { gru: { units: 5 }, ilrec: { reward: 'gru' } },
+    };
+    const trained: string[] = [];
+    const callbacks = (label: string): [] => (trained.push(label), []);
+    const { methods: compared } = await compareMethods({ data, out, methods: [last, 'ilrec'], config, callbacks });
+    expect(trained).to.deep.equal(['gru', 'ilrec']);
+    expect(compared.map(({ method }) => method)).to.deep.equal(['ilrec', 'gru']);
+  });
+
+  it('is refused where it needs itself, directly or through another method', async () => {
+    const needing = (name: string, method: string): Method => ({
+      ...gruMethod,
+      name,
+      needs: () => [
+        { role: 'teacher', method, kinds: ['item-scorer'], methodField: 'teacher', runField: 'teacherRun' },
+      ],
+    });
+    const alone = trainRun({ data, out, method: needing('gru', 'gru') });
+    expect(await messageOf(alone)).to.match(/must be one of sasrec, got gru\n {2}→ at methods\.gru\.teacher/);
+    const pair = trainRun({ data, out, method: needing('a', 'b'), methods: [needing('b', 'a')] });
+    expect(await messageOf(pair)).to.match(/must not need a itself, got b, which does/);
   });
 
   it('must be handed over to whoever loads its run, and its settings must follow its rules', async () => {

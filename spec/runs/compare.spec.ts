@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { compareMethods, runFolder } from '../../src/runs/compare';
+import { evaluateRun } from '../../src/runs/evaluate_run';
 import { findMethod } from '../../src/methods/registry';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
@@ -63,6 +64,15 @@ describe('compareMethods', () => {
       'compareMethods: sft was interrupted; run the same command again to resume it',
     );
     expect((await compareMethods(options)).methods[0].runs[0].manifest).to.deep.include({ status: 'done', steps: 7 });
+  });
+
+  it('pairs the same users also after a run was evaluated on others', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    await writeSmallShop(data);
+    const options = { data, out, methods: ['popularity', 'markov'] as const, users: 9 };
+    const first = await compareMethods(options);
+    await evaluateRun({ run: join(out, 'markov'), users: 9, seed: 5 });
+    expect((await compareMethods(options)).pairs).to.deep.equal(first.pairs);
   });
 
   it('names runs by method and seed', () => {

@@ -170,6 +170,16 @@ describe('trainRun over text', () => {
     expect(existsSync(join(folder.path, 'sft'))).to.equal(false);
   });
 
+  it('frees a checkpoint whose adapter or prompts it refuses', async () => {
+    const before = tf.memory().numTensors;
+    const pretrained = 'spec/golden/checkpoints/smollm2';
+    const wrong = { ...bigRec, backbone: { pretrained, lora: { rank: 2, targets: ['nothing'] } } };
+    expect(await messageOf(run('sft', wrong))).to.match(/nothing/);
+    const short = { ...bigRec, items: { ...bigRec.items, maxPromptTokens: 1 }, backbone: { pretrained } };
+    expect(await messageOf(run('sft', short))).to.match(/^titleLanguage: a prompt must/);
+    expect(tf.memory().numTensors).to.equal(before);
+  });
+
   it('keeps the templates it was trained with, also when their file is gone', async () => {
     const prompts = join(folder.path, 'prompts.json');
     await writeFile(prompts, JSON.stringify({ tasks: { nextItem: { templates: ['After {history:title} comes '] } } }));

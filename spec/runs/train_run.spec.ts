@@ -265,6 +265,33 @@ describe('trainRun', () => {
     );
   });
 
+  it('never takes a folder in which the user keeps a config of the same settings', async () => {
+    const out = join(folder.path, 'mine');
+    await mkdir(out);
+    const text = JSON.stringify(smallConfig());
+    await writeFile(runPaths(out).config, text);
+    expect(await messageOf(run('sft', { name: 'mine' }))).to.match(/, which holds config\.json; choose another --out$/);
+    expect(await readFile(runPaths(out).config, 'utf8')).to.equal(text);
+  });
+
+  it('makes no folder for a dataset that it refuses', async () => {
+    const out = join(folder.path, 'deep/run');
+    expect(await messageOf(trainRun({ data: join(folder.path, 'none'), out, method: 'sft' }))).to.match(
+      /`ilrec prepare`/,
+    );
+    expect(existsSync(join(folder.path, 'deep'))).to.equal(false);
+  });
+
+  it('resumes after the run whose weights it started from has gone', async () => {
+    const first = await run('sft', { name: 'first' });
+    const config: TrainConfigInput = { training: { initialWeights: first.run } };
+    const controller = new AbortController();
+    const callbacks: TrainRunOptions['callbacks'] = () => [{ onStep: () => controller.abort() }];
+    await run('ilrec', { config, signal: controller.signal, callbacks });
+    await rm(first.run, { recursive: true });
+    expect((await run('ilrec', { config, resume: true })).manifest.status).to.equal('done');
+  });
+
   it('tells a mistake in the model before the reward is trained, and leaves nothing behind', async () => {
     const tensorsBefore = tf.memory().numTensors;
     const labels: string[] = [];
