@@ -1,5 +1,6 @@
 /**
- * All of `tfjs-ilrec`, and what needs Node: files, run folders, pretrained checkpoints from disk or the Hugging Face Hub.
+ * All of `tfjs-ilrec`, and what needs Node: files, run folders, pretrained checkpoints from disk or the Hugging Face
+ * Hub.
  *
  * @module tfjs-ilrec/node
  */

@@ -38,7 +38,7 @@ describe('verdict', () => {
 
   it('says what one seed cannot show', () => {
     expect(verdict({ ...pair, seedsA: 1 }, titleOf)).to.match(
-      /one training seed, so this speaks of these two trained models only\.$/,
+      /one training seed, so this holds only for these two trained models\.$/,
     );
   });
 });

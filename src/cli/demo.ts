@@ -15,8 +15,8 @@ export function demoCommand(): Command {
   return new Command('demo')
     .description(`Generate a small shop, train ${titles.join(', ')} on it, and compare them.`)
     .option('--out <dir>', 'where data, runs and report.html go', 'runs/demo')
-    .option('--quick', 'a shorter form')
-    .addOption(backendOption('where to compute; the numbers in README.md are those of wasm').default('wasm'))
+    .option('--quick', 'a smaller, faster run to check that everything works')
+    .addOption(backendOption('where to compute; README shows the numbers of wasm').default('wasm'))
     .option('--json', 'print one JSON object')
     .action(
       async ({ out, quick, backend, json }: { out: string; quick?: boolean; backend: string; json?: boolean }) => {

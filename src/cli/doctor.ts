@@ -7,8 +7,8 @@ import { printResult } from './output';
 /** `ilrec doctor`: `doctorReport`. */
 export function doctorCommand(): Command {
   return new Command('doctor')
-    .description('Say which backends are there, which are missing and how to add them.')
-    .addOption(backendOption('examine this one alone, and exit with 1 where it is not ready'))
+    .description('List which backends are ready and how to install the others.')
+    .addOption(backendOption('check only this backend; exit with 1 if it is not ready'))
     .option('--json', 'print one JSON object')
     .action(async ({ backend, json }: { backend: BackendName | 'auto'; json?: boolean }) => {
       const report = await doctorReport(backend === 'auto' ? undefined : [backend]);

@@ -25,15 +25,11 @@ export function evaluateCommand(): Command {
     .description('Evaluate a finished run by leave-one-out over the whole catalogue.')
     .requiredOption('--run <run>', 'a run directory')
     .option('--split <split>', 'test or valid', 'test')
-    .option(
-      '--beam-width <n>',
-      "beams of the search (default: the run's, 20 where its config says nothing)",
-      integerOption('--beam-width', 1),
-    )
+    .option('--beam-width <n>', "beams of the search (default: the run's)", integerOption('--beam-width', 1))
     .option('--exclude-seen', 'leave items of the history out of the lists')
     .option('--users <n>', 'how many users, drawn by --seed (default: all)', integerOption('--users', 1))
     .option('--seed <n>', 'seed of the draw and of the intervals', integerOption('--seed', 0))
-    .option('--data <dir>', 'the prepared folder, where it has moved')
+    .option('--data <dir>', 'the prepared folder, if it has moved')
     .addOption(backendOption())
     .option('--json', 'print one JSON object')
     .action(async ({ split, backend, json, ...options }: Options) => {

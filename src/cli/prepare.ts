@@ -24,7 +24,7 @@ interface Options {
 /** `ilrec prepare`: `prepareData`. */
 export function prepareCommand(): Command {
   return new Command('prepare')
-    .description('Read a dataset, give it semantic ids where it has none, and write a prepared folder.')
+    .description('Read a dataset, give it semantic ids if it has none, and write a prepared folder.')
     .requiredOption('--format <format>', DATA_FORMATS.join(', '))
     .requiredOption('--input <path>', 'the dataset')
     .requiredOption('--out <dir>', 'the prepared folder to write')
@@ -32,11 +32,11 @@ export function prepareCommand(): Command {
     .option('--split <split>', `minionerec: ${DATA_SPLITS.join(' or ')}, the rows of its test.csv`, 'leave-one-out')
     .option('--k-core <n>', 'keep users and items with at least n interactions', integerOption('--k-core', 0))
     .option('--max-history <n>', 'items of a history that prompts may show', integerOption('--max-history', 1))
-    .option('--levels <n>', 'k-means levels of made semantic ids', integerOption('--levels', 1))
+    .option('--levels <n>', 'k-means levels of generated semantic ids', integerOption('--levels', 1))
     .option('--codebook-size <n>', 'codes per level', integerOption('--codebook-size', 1))
     .option('--vectors <file>', 'item vectors, JSONL of {"id", "vector"}')
     .option('--seed <n>', 'seed of the semantic ids', integerOption('--seed', 0))
-    .addOption(backendOption('taken as by every verb; preparing needs none and computes in plain JavaScript'))
+    .addOption(backendOption('accepted, but not used: prepare runs in plain JavaScript'))
     .option('--json', 'print one JSON object')
     .action(async ({ format, split, json, backend: _, ...options }: Options) => {
       const { name, checksum, report } = await prepareData({

@@ -44,7 +44,7 @@ export const itemsSchema = z.strictObject({
 
 /** A pretrained checkpoint in place of the section `model`, for lc-rec and bigrec. */
 export const backboneSchema = z.strictObject({
-  /** A folder, a hub id or a URL; {seed} stands for the seed. null for a model of section `model`, from nothing. */
+  /** A folder, a hub id or a URL; {seed} stands for the seed. null for a model of section `model`, from scratch. */
   pretrained: z.string().nullable().default(null),
   /** Branch, tag or commit on the hub. */
   revision: z.string().optional(),

@@ -26,7 +26,7 @@ export function checkSharedConfig({ items, backbone, training }: SharedConfig, c
   if (items.style === 'ids' && pretrained !== null)
     refuse(['backbone', 'pretrained'], 'needs items.style lc-rec or bigrec: a pretrained model reads text');
   if (lora !== null && pretrained === null)
-    refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model from nothing has to learn all of its weights');
+    refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model trained from scratch must learn all its weights');
   if (items.style !== 'ids' && training.initialWeights !== undefined)
     refuse(
       ['training', 'initialWeights'],

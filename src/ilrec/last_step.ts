@@ -13,7 +13,7 @@ export interface LossTerms {
 
 /**
  * The terms of the last step, off the tape, kept until the next one: for metrics, for diagnostics, and for a loss that
- * is asked again.
+ * is evaluated again.
  */
 export class LastStep {
   private terms: Readonly<Record<string, tf.Tensor>> | null = null;

@@ -6,7 +6,7 @@ import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary
 import { checkLabels, labelsOf, rowsAt } from './response_labels';
 
 /**
- * One batch as the loss of a tapped method sees it: its P response positions, and what the tapped model made there.
+ * One batch as the loss of a tapped method sees it: its P response positions, and what the tapped model computed there.
  *
  * What concerns S tapped layers is one matrix [S * P, ...], layer after layer, shallow to deep: the form that
  * `ilrecObjective` and `streamingObjective` take. The tensors belong to the loss's tidy.

@@ -11,8 +11,8 @@ import { SASRecEmbedding } from './sasrec_embedding';
 import { TokenEmbedding } from './token_embedding';
 
 /**
- * Registers the layers for `tf.loadLayersModel` under their class names, which start with `ILRec`. What builds, loads or
- * trains a model does that by itself; a bundle that uses nothing of it calls this before it loads a saved model.
+ * Registers the layers for `tf.loadLayersModel` under their class names, which start with `ILRec`. What builds, loads
+ * or trains a model does that by itself; a bundle that uses nothing of it calls this before it loads a saved model.
  *
  * @example
  * ```ts

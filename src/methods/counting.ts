@@ -6,7 +6,7 @@ import { type AskedModel, defineMethod, type Method } from './method';
 /** The training histories, a line each, as item numbers: they are the model. */
 const HISTORIES_FILE = 'histories.jsonl';
 
-/** What a counting method says of itself. */
+/** Name and appearance of a counting method. */
 type Description<Name extends string> = Pick<Method<Name>, 'name' | 'title' | 'summary' | 'color' | 'order'>;
 
 /**

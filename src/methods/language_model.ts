@@ -135,7 +135,10 @@ async function buildOverIds<Section>(
   });
 }
 
-/** A model that reads prompts: a pretrained checkpoint, or one from nothing with a tokenizer trained on the titles. */
+/**
+ * A model that reads prompts: a pretrained checkpoint, or one trained from scratch with a tokenizer trained on the
+ * titles.
+ */
 async function buildOverText<Section>(
   context: BuildContext<Section>,
   objective: Objective<Section>,

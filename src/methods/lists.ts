@@ -49,7 +49,7 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
 /**
  * Makes lists with a causal language model: beam search that only the catalogue's items can leave.
  *
- * @param model of `causalLM` or `loadPretrained`, as it is at the moment of the question.
+ * @param model of `causalLM` or `loadPretrained`, as it is at the time of the call.
  * @param code how the model names items.
  * @param settings `maxHistory`: how many of the newest items of a history the model sees; default all.
  * @returns everything of an `AskedModel` but `dispose`.

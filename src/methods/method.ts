@@ -32,9 +32,10 @@ export interface Method<Name extends string = string, Section = unknown> {
    * items at once. `language-model`: a trained model that writes the tokens of an item.
    */
   readonly kind: 'counts' | 'item-scorer' | 'language-model';
-  /** Whether `ilrec compare` and `ilrec demo` include the method when nobody says which methods to compare. */
+  /** Whether `ilrec compare` and `ilrec demo` include the method by default. */
   readonly comparedByDefault?: boolean;
-  /** Checks the method's section of the config, `methods.NAME`, and fills in its defaults. */
+  /** Checks the method's section of the config, `methods.NAME`, and fills in its defaults. It accepts `{}` and its own
+   * output, and its values are JSON. */
   readonly section: z.ZodType<Section>;
   /** A top-level key of config files that older releases used for this section. */
   readonly oldSectionKey?: string;
@@ -43,7 +44,7 @@ export interface Method<Name extends string = string, Section = unknown> {
 
   /** Finished runs of other methods that this one is trained with. Default none. */
   needs?(section: Section): readonly Need[];
-  /** Writes what the run must keep from its first moment on, before anything is trained. */
+  /** Writes files that must exist before training starts. */
   begin?(context: BuildContext<Section>): Promise<void>;
   /** Makes the model to train, or computes the one that needs no training. */
   build(context: BuildContext<Section>): Promise<BuiltMethod>;
@@ -57,7 +58,7 @@ export interface Need {
   readonly role: string;
   /** The method that is trained for it where the section names no run. */
   readonly method: string;
-  /** The kinds of method that will do. */
+  /** Accepted kinds of method. */
   readonly kinds: readonly Method['kind'][];
   /** The field of the section that names the method. */
   readonly methodField: string;
@@ -127,7 +128,7 @@ export interface RankOptions extends EvaluationConfig {
   readonly exclude: ReadonlySet<number>;
 }
 
-/** A model that can be asked for lists; `scorerLists` and `beamSearchLists` make the usual ones. */
+/** A model that ranks items; `scorerLists` and `beamSearchLists` make the usual ones. */
 export interface AskedModel {
   /** Scores of all items, for methods that take this model as their teacher; null where there are none. */
   readonly scorer: ItemScorer | null;

@@ -4,7 +4,7 @@ import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
 import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
 
 /**
- * @throws IlrecError where a decoder from nothing would not fit, before it is built: a backend without memory only
+ * @throws IlrecError where a decoder from scratch would not fit, before it is built: a backend without memory only
  *   aborts.
  */
 export function refuseLargeModel(shape: CausalLMConfig): void {

@@ -57,7 +57,7 @@ export async function readTemplates({ items: { style, prompts } }: SharedConfig)
 }
 
 /**
- * The model to train: a pretrained checkpoint, or one from nothing with a tokenizer that is trained on titles and
+ * The model to train: a pretrained checkpoint, or one trained from scratch with a tokenizer trained on titles and
  * prompts; tokens of semantic ids, adapters and checkpointing as the config asks.
  *
  * @throws IlrecError where the checkpoint has no tokenizer, and as the parts do.

@@ -23,7 +23,7 @@ export function ndcgChart({ methods }: Comparison): Chart {
     title,
     note:
       users === undefined
-        ? 'No validation was asked for.'
+        ? 'Validation was off.'
         : `Measured on the same ${users} validation users for all methods; dashed: no training.`,
     svg: lineChart({ title, yLabel: 'NDCG@10', series, levels, dots: true }),
   };
@@ -79,7 +79,7 @@ export function differenceChart(comparison: Comparison): Chart {
   };
 }
 
-/** What methods did beside their losses, as each says in its `diagnostics`; of the first run of a method. */
+/** Charts of each method's `diagnostics`, from its first run. */
 export function diagnosticCharts({ methods }: Comparison): Chart[] {
   return methods.flatMap(({ title: methodTitle, method, diagnostics = [], runs: [{ log }] }) =>
     diagnostics.map(({ title, note, yLabel, lines = [], perLayer }) => {

@@ -11,7 +11,7 @@ export function verdict(
   const numbers = `${signed(difference)} ${metric.toUpperCase()}, 95 % interval ${formatRange(ci95)}, p ${formatP(pValue)}`;
   const seeds =
     seedsA === 1
-      ? '; one training seed, so this speaks of these two trained models only'
+      ? '; one training seed, so this holds only for these two trained models'
       : `; ${seedsA} training seeds averaged per user`;
   if (low > 0) return `${first} is ahead of ${second}: ${numbers}${seeds}.`;
   if (high < 0) return `${first} is behind ${second}: ${numbers}${seeds}.`;

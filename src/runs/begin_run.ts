@@ -18,7 +18,8 @@ export async function beginRun(
   const { folder } = context.files;
   await writeJsonAtomically(runPaths(folder).config, config);
   if (method.begin !== undefined) await method.begin(context);
-  else await context.files.writeJson('tokenizer.json', context.data.tokenizer.toJSON()); // the item index of older releases
+  // the item index of older releases
+  else await context.files.writeJson('tokenizer.json', context.data.tokenizer.toJSON());
   await writeItems(folder, runItems(context));
   await writeManifest(folder, manifest);
 }

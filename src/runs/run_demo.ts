@@ -44,7 +44,7 @@ const EXAMPLE_LENGTH = 5;
 /**
  * Generates a small shop, and trains and evaluates the default methods on it with the same epochs and evaluation.
  *
- * @param options the folder, and who watches.
+ * @param options the folder, and callbacks.
  * @returns the comparison, and the lists of five users drawn by a seed.
  * @throws IlrecError when training is interrupted.
  * @example

@@ -131,7 +131,7 @@ export async function writeRunLines(path: string, values: readonly unknown[]): P
 
 async function readRunText(path: string): Promise<string> {
   return await readFile(path, 'utf8').catch(() => {
-    throw new IlrecError(`loadRun: ${path} must be there, got none; train the run again`);
+    throw new IlrecError(`loadRun: ${path} is missing; train the run again`);
   });
 }
 

@@ -104,7 +104,8 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     outcome = await trainMethod(method, config, context, options, earlier === null);
   } catch (error) {
     const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
-    if (earlier === null) await abandonRun(out, roles, files.written); // so that the corrected command can use the folder
+    // so that the corrected command can use the folder
+    if (earlier === null) await abandonRun(out, roles, files.written);
     throw error;
   }
   const seconds = begun.seconds + (performance.now() - startedAt) / 1000;
