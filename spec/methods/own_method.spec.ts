@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
@@ -8,7 +8,7 @@ import { readRunConfig } from '../../src/runs/run_directory';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
 import { recommend } from '../../src/runs/recommend_run';
-import { trainRun, type TrainRunResult } from '../../src/runs/train_run';
+import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run';
 import { compareMethods } from '../../src/runs/compare';
 import '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
@@ -122,6 +122,47 @@ describe("a method of one's own @slow", () => {
     ).to.match(/^parseTrainConfig: config must follow the config's rules:\n[^]*methods\.gru\.units/);
     expect(await messageOf(trainRun({ data, out: join(folder.path, 'other'), method: 'sft', config }))).to.match(
       /Unrecognized key: "gru"/,
+    );
+  });
+
+  it('is refused with one sentence where a field is missing or wrong, before anything is written', async () => {
+    const wrong: [unknown, string][] = [
+      [
+        { ...gruMethod, name: undefined },
+        'name must be lower-case letters, digits and hyphens, and start with a letter, got undefined',
+      ],
+      [{ ...gruMethod, title: undefined }, 'title of method "gru" must be a text, got undefined'],
+      [
+        { ...gruMethod, kind: 'foo' },
+        'kind of method "gru" must be one of counts, item-scorer, language-model, got foo',
+      ],
+      [{ ...gruMethod, section: {} }, 'section of method "gru" must be a schema of zod 4, got [object Object]'],
+      [{ ...gruMethod, load: undefined }, 'load of method "gru" must be a function, got undefined'],
+      [
+        { ...gruMethod, color: { light: 'red', dark: '</style>' } },
+        'color.dark of method "gru" must be a CSS colour, got </style>',
+      ],
+    ];
+    for (const [method, message] of wrong)
+      expect(await messageOf(trainRun({ data, out, method: method as Method }))).to.equal(`trainRun: ${message}`);
+    expect(await messageOf(trainRun({ data, out } as TrainRunOptions))).to.match(/^trainRun: method must be one of/);
+    expect(existsSync(out)).to.equal(false);
+  });
+
+  it('is refused where what it builds or loads lacks a part, before anything is trained', async () => {
+    const building = (change: object): Method => ({
+      ...gruMethod,
+      build: async (context) => ({ ...(await gruMethod.build(context as never)), ...change }),
+    });
+    const train = (method: Method): Promise<string> => messageOf(trainRun({ data, out, method, config }));
+    expect(await train(building({ save: undefined }))).to.match(/^build of method "gru" must return save, a function/);
+    expect(await train(building({ training: {} }))).to.match(/^build of method "gru" must return training\.model, or/);
+    const nothing: Method = { ...gruMethod, build: async () => undefined as never };
+    expect(await train(nothing)).to.equal('build of method "gru" must return a model');
+    await trainRun({ data, out, method: gruMethod, config });
+    const loading: Method = { ...gruMethod, load: async () => ({}) as never };
+    expect(await messageOf(loadRun(out, { methods: [loading] }))).to.match(
+      /^load of method "gru" must return recommender/,
     );
   });
 

@@ -310,6 +310,12 @@ describe('trainRun', () => {
     expect(
       await messageOf(run('ilrec', { config: { items: { style: 'bigrec', prompts: 'nowhere' } }, callbacks })),
     ).to.match(/^items.prompts must be a file/);
+    expect(await messageOf(run('ilrec', { config: { model: { numHiddenLayers: 1 } }, callbacks }))).to.equal(
+      'trainRun: model.numHiddenLayers must be at least 2 for the method ilrec, which reads the layers below the last, got 1',
+    );
+    expect(await messageOf(run('sft', { seed: 1.5 }))).to.equal(
+      'trainRun: seed must be a whole number of at least 0, got 1.5',
+    );
     expect(labels).to.deep.equal([]);
     expect(existsSync(join(folder.path, 'ilrec'))).to.equal(false);
     expect(tf.memory().numTensors).to.equal(tensorsBefore);

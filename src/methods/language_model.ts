@@ -1,5 +1,6 @@
 import type * as z from 'zod';
 import type { SharedConfig } from '../config/shared_config';
+import { IlrecError } from '../errors';
 import { disposeModel } from '../models/dispose_model';
 import { causalLM } from '../models/causal_lm';
 import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
@@ -94,11 +95,21 @@ export function languageModelMethod<const Name extends string, Section>({
       else await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
     },
     async build(context) {
+      refuseShallowModel(description.name, context.config, numTappedLayers(context.section));
       const build = readsText(context.config) ? buildOverText : buildOverIds;
       return await build(context, objective, numTappedLayers(context.section));
     },
     load: (context) => (readsText(context.config) ? loadOverText(context) : loadOverIds(context)),
   });
+}
+
+/** A loss that reads layers below the last needs one. A checkpoint has as many as it has. */
+function refuseShallowModel(name: string, { model, backbone }: SharedConfig, numTappedLayers: number): void {
+  if (numTappedLayers > 0 && backbone.pretrained === null && model.numHiddenLayers < 2)
+    throw new IlrecError(
+      `trainRun: model.numHiddenLayers must be at least 2 for the method ${name}, which reads the layers below the ` +
+        `last, got ${model.numHiddenLayers}`,
+    );
 }
 
 type Objective<Section> = LanguageModelMethod<string, Section>['objective'];

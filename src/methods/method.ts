@@ -212,10 +212,55 @@ export interface DiagnosticChart {
  * ```
  */
 export function defineMethod<const Name extends string, Section>(method: Method<Name, Section>): Method<Name, Section> {
-  if (!/^[a-z][a-z0-9-]*$/.test(method.name))
-    throw new IlrecError(
-      'defineMethod: name must be lower-case letters, digits and hyphens, and start with a letter, got ' +
-        `"${method.name}"`,
-    );
+  checkMethod(method);
   return method;
+}
+
+/** Names that a method may have, and a need's role: they become folders. */
+const NAME = /^[a-z][a-z0-9-]*$/;
+const KINDS: readonly string[] = ['counts', 'item-scorer', 'language-model'] satisfies Method['kind'][];
+/** What a CSS colour is made of. */
+const COLOR = /^[\w#(),.%/ -]+$/;
+
+/** @throws IlrecError when a field of a method is missing or wrong; JavaScript does not check them. */
+export function checkMethod(method: Method, caller = 'defineMethod'): void {
+  const given: Partial<Method> | null | undefined = method;
+  if (typeof given !== 'object' || given === null)
+    throw new IlrecError(`${caller}: a method must be an object, got ${String(given)}`);
+  const { name, title, summary, color, order, kind, section, build, load } = given;
+  if (typeof name !== 'string' || !NAME.test(name))
+    throw new IlrecError(
+      `${caller}: name must be lower-case letters, digits and hyphens, and start with a letter, got ` +
+        (typeof name === 'string' ? `"${name}"` : String(name)),
+    );
+  const refuse = (field: string, rule: string, value: unknown): never => {
+    throw new IlrecError(`${caller}: ${field} of method "${name}" must be ${rule}, got ${String(value)}`);
+  };
+  if (typeof title !== 'string') refuse('title', 'a text', title);
+  if (typeof summary !== 'string') refuse('summary', 'a text', summary);
+  if (!COLOR.test(color?.light ?? '')) refuse('color.light', 'a CSS colour', color?.light);
+  if (!COLOR.test(color?.dark ?? '')) refuse('color.dark', 'a CSS colour', color?.dark);
+  if (typeof order !== 'number' || Number.isNaN(order)) refuse('order', 'a number', order);
+  if (!KINDS.includes(String(kind))) refuse('kind', `one of ${KINDS.join(', ')}`, kind);
+  if (typeof section?.prefault !== 'function') refuse('section', 'a schema of zod 4', section);
+  if (typeof build !== 'function') refuse('build', 'a function', build);
+  if (typeof load !== 'function') refuse('load', 'a function', load);
+}
+
+/** @throws IlrecError when what `build` or `load` returned lacks a function, before anything is trained. */
+export function checkModel(name: string, call: 'build' | 'load', model: AskedModel | BuiltMethod | undefined): void {
+  const refuse = (field: string, rule: string): never => {
+    throw new IlrecError(`${call} of method "${name}" must return ${field === '' ? '' : `${field}, `}${rule}`);
+  };
+  if (typeof model !== 'object' || model === null) refuse('', 'a model');
+  const fields = ['recommender', 'rank', 'dispose', ...(call === 'build' ? ['save'] : [])];
+  const missing = fields.find((field) => typeof Reflect.get(model as object, field) !== 'function');
+  if (missing !== undefined) refuse(missing, 'a function; scorerLists and beamSearchLists make recommender and rank');
+  if (call === 'load') return;
+  const { training } = model as BuiltMethod;
+  if (training === null) return;
+  const parts = ['model', 'batches', 'settings', 'objective'] as const;
+  const lacking = training === undefined ? 'training' : parts.find((part) => training[part] === undefined);
+  if (lacking !== undefined)
+    refuse(lacking === 'training' ? lacking : `training.${lacking}`, 'or training: null where nothing is trained');
 }

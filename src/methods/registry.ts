@@ -1,7 +1,7 @@
 import { IlrecError } from '../errors';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
-import { defineMethod, type Method } from './method';
+import { checkMethod, type Method } from './method';
 import { popularityMethod } from './popularity';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
@@ -33,7 +33,10 @@ export const COMPARED_BY_DEFAULT: readonly MethodName[] = inOrder(REGISTRY.filte
  */
 export function findMethod(method: string | Method, own: readonly Method[] = [], caller = 'trainRun'): Method {
   const known = withOwn(own, caller);
-  if (typeof method !== 'string') return method;
+  if (typeof method === 'object' && method !== null) {
+    checkMethod(method, caller);
+    return method;
+  }
   const found = known.find(({ name }) => name === method);
   if (found === undefined)
     throw new IlrecError(
@@ -46,7 +49,7 @@ export function findMethod(method: string | Method, own: readonly Method[] = [],
 /** The package's methods and a user's. @throws IlrecError when a name is taken. */
 export function withOwn(own: readonly Method[], caller = 'trainRun'): readonly Method[] {
   const added = [...new Set(own)].filter((one) => !REGISTRY.some((known) => known === one));
-  for (const method of added) defineMethod(method);
+  for (const method of added) checkMethod(method, caller);
   const taken = added.find(({ name }, i) => [...REGISTRY, ...added.slice(0, i)].some((known) => known.name === name));
   if (taken !== undefined)
     throw new IlrecError(`${caller}: the name "${taken.name}" belongs to another method; choose another name`);

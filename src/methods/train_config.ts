@@ -148,6 +148,8 @@ export function resolveConfig(
 ): TrainConfig {
   const { training, methods, backbone } = config;
   const { seed = config.seed, epochs = training.epochs } = overrides;
+  if (!Number.isInteger(seed) || seed < 0)
+    throw new IlrecError(`trainRun: seed must be a whole number of at least 0, got ${String(seed)}`);
   const validationUsers = prepared.cases?.valid.length === 0 ? 0 : training.validationUsers; // nothing to validate on
   const maxHistory = training.maxHistory ?? prepared.report.maxHistory ?? DEFAULT_MAX_HISTORY;
   return {

@@ -2,7 +2,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import type { Recommender } from '../evaluation/recommenders';
 import type { ItemCode } from '../methods/item_code';
-import type { AskedModel, Method, RunItem } from '../methods/method';
+import { type AskedModel, checkModel, type Method, type RunItem } from '../methods/method';
 import { findMethod } from '../methods/registry';
 import { sectionOf, type TrainConfig } from '../methods/train_config';
 import type { ItemScorer } from '../models/item_scorer';
@@ -66,6 +66,7 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
   const method = findMethod(manifest.method, methods, 'loadRun');
   const [config, items] = await Promise.all([readRunConfig(folder, methods), readItems(folder)]);
   const model = await method.load({ section: sectionOf(config, method), config, items, files: runFiles(folder) });
+  checkModel(method.name, 'load', model);
   const { scorer, languageModel, code } = model;
   return {
     folder,

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import { loadModel, saveModel } from '../checkpoints/model_files_node';
+import { IlrecError } from '../errors';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import type { RunFiles } from '../methods/method';
 import { readRunJson, readRunLines, runPaths, writeRunLines } from './run_directory';
@@ -9,10 +10,17 @@ export interface RecordedRunFiles extends RunFiles {
   readonly written: ReadonlySet<string>;
 }
 
+/** Files that the run itself keeps. */
+const RESERVED = new Set(['manifest.json', 'config.json', 'items.jsonl', 'log.jsonl']);
+
 /** @param folder the run directory; it may not be there yet. */
 export function runFiles(folder: string): RecordedRunFiles {
   const written = new Set<string>();
-  const pathOf = (name: string): string => join(folder, name);
+  const pathOf = (name: string): string => {
+    if (!/^[\w-][\w.-]*$/.test(name) || RESERVED.has(name))
+      throw new IlrecError(`trainRun: a method's file must have a plain name that is not the run's own, got ${name}`);
+    return join(folder, name);
+  };
   return {
     folder,
     written,

@@ -1,7 +1,14 @@
 import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
-import type { AskedModel, BuildContext, BuiltMethod, Method, Need } from '../methods/method';
+import {
+  type AskedModel,
+  type BuildContext,
+  type BuiltMethod,
+  checkModel,
+  type Method,
+  type Need,
+} from '../methods/method';
 import { findMethod, type MethodName, withOwn } from '../methods/registry';
 import {
   parseTrainConfig,
@@ -13,7 +20,7 @@ import {
   withoutUnusedSections,
 } from '../methods/train_config';
 import { trainingData } from '../methods/training_data';
-import type { TrainingCallback } from '../training/train_model';
+import type { TrainingCallback, TrainingMethod } from '../training/train_model';
 import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { fitRun } from './fit_run';
@@ -126,6 +133,7 @@ async function trainMethod(
   isNew: boolean,
 ): Promise<Outcome> {
   const built = await method.build(context);
+  checkModel(method.name, 'build', built);
   const needs: Record<string, AskedModel> = {};
   try {
     const { training } = built;
@@ -142,7 +150,7 @@ async function trainMethod(
     const { bestStep, best, ...outcome } = await fitRun({
       out: options.out,
       training,
-      objective: training.objective(needs),
+      objective: checkedLoss(method, training.objective(needs)),
       save: built.save,
       validate: () => validateBuilt(built, context, validationUsers),
       callbacks: callbacks?.(method.name),
@@ -231,6 +239,11 @@ async function loadNeed(
   return run.model;
 }
 
+function checkedLoss({ name }: Method, objective: TrainingMethod): TrainingMethod {
+  if (typeof (objective as TrainingMethod | undefined)?.loss === 'function') return objective;
+  throw new IlrecError(`trainRun: objective of method "${name}" must return { loss }, got ${String(objective)}`);
+}
+
 function ownMethods({ method, methods = [] }: TrainRunOptions): readonly Method[] {
-  return typeof method === 'string' ? methods : [method, ...methods];
+  return typeof method === 'object' && method !== null ? [method, ...methods] : methods;
 }
