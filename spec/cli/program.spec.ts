@@ -116,7 +116,7 @@ describe('ilrec', () => {
         ['train', '--data', at('data'), '--out', at('run'), '--config', at('none.json')],
         /^--config must be a file that can be read, got .*none\.json; check the path$/,
       ],
-      [['evaluate', '--run', at('data'), '--backend', 'wasm'], /must be a run directory, got no manifest\.json there/],
+      [['evaluate', '--run', at('data'), '--backend', 'wasm'], /must be a run folder, got no manifest\.json there/],
       [
         ['evaluate', '--run', at('data'), '--split', 'train', '--backend', 'wasm'],
         /^--split must be one of test, valid, got train$/,

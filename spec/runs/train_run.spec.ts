@@ -302,7 +302,7 @@ describe('trainRun', () => {
     const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
     expect(await messageOf(run('ilrec', { config: wrong, callbacks }))).to.match(/^causalLM: hiddenSize/);
     expect(await messageOf(run('ilrec', { config: { training: { initialWeights: 'nowhere' } }, callbacks }))).to.match(
-      /^readManifest: nowhere must be a run directory/,
+      /^readManifest: nowhere must be a run folder/,
     );
     expect(
       await messageOf(run('ilrec', { config: { model: { hiddenSize: 8192, numHiddenLayers: 400 } }, callbacks })),

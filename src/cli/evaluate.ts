@@ -23,7 +23,7 @@ interface Options {
 export function evaluateCommand(): Command {
   return new Command('evaluate')
     .description('Evaluate a finished run by leave-one-out over the whole catalogue.')
-    .requiredOption('--run <run>', 'a run directory')
+    .requiredOption('--run <run>', 'a run folder')
     .option('--split <split>', 'test or valid', 'test')
     .option('--beam-width <n>', "beams of the search (default: the run's)", integerOption('--beam-width', 1))
     .option('--exclude-seen', 'leave items of the history out of the lists')

@@ -16,7 +16,7 @@ interface Options {
 export function recommendCommand(): Command {
   return new Command('recommend')
     .description('Recommend items after a history, with a finished run.')
-    .requiredOption('--run <run>', 'a run directory')
+    .requiredOption('--run <run>', 'a run folder')
     .requiredOption('--history <ids>', 'item ids separated by commas, oldest first', listOption)
     .option('--k <n>', 'how many items', integerOption('--k', 1), 10)
     .option('--exclude-seen', 'leave items of the history out')

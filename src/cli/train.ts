@@ -23,9 +23,9 @@ interface Options {
 /** `ilrec train`: `trainRun`. */
 export function trainCommand(): Command {
   return new Command('train')
-    .description('Train one method on a prepared folder into a run directory.')
+    .description('Train one method on a prepared folder into a run folder.')
     .requiredOption('--data <dir>', 'a prepared folder')
-    .requiredOption('--out <run>', 'the run directory to write')
+    .requiredOption('--out <run>', 'the run folder to write')
     .option('--config <file>', 'settings as JSON; without it, the defaults')
     .option('--method <method>', METHODS.join(', '), DEFAULT_METHOD)
     .addOption(backendOption())

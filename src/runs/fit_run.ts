@@ -17,7 +17,7 @@ import { resumeFrom } from '../callbacks/resume_from';
 import { trainModel, type TrainingCallback } from '../training/train_model';
 
 export interface FitRunOptions {
-  /** The run directory. */
+  /** The run folder. */
   out: string;
   training: MethodTraining;
   /** The loss, made from the method's needs. */
@@ -38,7 +38,7 @@ export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' 
 };
 
 /**
- * Trains a model inside a run directory and saves the best one. Resumes from the newest checkpoint if there is one; log
+ * Trains a model inside a run folder and saves the best one. Resumes from the newest checkpoint if there is one; log
  * and checkpoints are then those of a run that was not interrupted.
  */
 export async function fitRun({

@@ -40,7 +40,7 @@ export interface LoadedRun {
 /**
  * Loads a finished run. Dispose it when done.
  *
- * @param folder the run directory.
+ * @param folder the run folder.
  * @param options `methods`: methods of your own, one of which may have trained the run.
  * @returns the run with its model, config and items.
  * @throws IlrecError when the run is not finished, a file of it is missing or damaged, or its method is unknown.

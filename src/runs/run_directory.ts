@@ -37,7 +37,7 @@ export interface RunManifest {
   validation: { readonly users: number; readonly bestStep: number; readonly best: EvaluationRecord | null } | null;
 }
 
-/** Paths inside a run directory. The folders of a method's needs lie beside them, each under its role. */
+/** Paths inside a run folder. The folders of a method's needs lie beside them, each under its role. */
 export function runPaths(
   folder: string,
 ): Record<'manifest' | 'config' | 'items' | 'log' | 'model' | 'checkpoints', string> {
@@ -68,7 +68,7 @@ export async function writeManifest(folder: string, manifest: RunManifest): Prom
 /**
  * Reads the manifest of a run: its method, seed, backend, data, steps and best validation.
  *
- * @param folder the run directory.
+ * @param folder the run folder.
  * @returns the manifest as it was last written; `status` is 'running' for a run that was killed.
  * @throws IlrecError when there is no run, or one of another version.
  * @example
@@ -82,7 +82,7 @@ export async function writeManifest(folder: string, manifest: RunManifest): Prom
 export async function readManifest(folder: string): Promise<RunManifest> {
   const text = await readFile(runPaths(folder).manifest, 'utf8').catch(() => {
     throw new IlrecError(
-      `readManifest: ${folder} must be a run directory, got no manifest.json there; make one with \`ilrec train ` +
+      `readManifest: ${folder} must be a run folder, got no manifest.json there; make one with \`ilrec train ` +
         `--out ${folder}\``,
     );
   });

@@ -13,7 +13,7 @@ export interface RecordedRunFiles extends RunFiles {
 /** Files that the run itself keeps. */
 const RESERVED = new Set(['manifest.json', 'config.json', 'items.jsonl', 'log.jsonl']);
 
-/** @param folder the run directory; it may not be there yet. */
+/** @param folder the run folder; it may not be there yet. */
 export function runFiles(folder: string): RecordedRunFiles {
   const written = new Set<string>();
   const pathOf = (name: string): string => {

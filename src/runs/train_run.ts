@@ -33,7 +33,7 @@ import { validate } from './validation';
 export interface TrainRunOptions {
   /** A prepared folder. */
   data: string;
-  /** The run directory to write. */
+  /** The run folder to write. */
   out: string;
   /** The name of a method of the package, or a method of your own (`defineMethod`). */
   method: MethodName | Method;
@@ -61,7 +61,7 @@ export interface TrainRunResult {
 }
 
 /**
- * Trains one method into a run directory: weights, tokenizer, item index, config, manifest, log and checkpoints.
+ * Trains one method into a run folder: weights, tokenizer, item index, config, manifest, log and checkpoints.
  *
  * Runs on the backend that is set. A run that was killed at any moment resumes with `resume`, with the same losses.
  * An error before the first checkpoint leaves nothing at `out`.
