@@ -18,7 +18,7 @@ import {
   defineMethod,
   type LoadContext,
   type Method,
-  type MethodTraining,
+  type TrainingPlan,
 } from './method';
 import { refuseLargeModel } from './refuse_large_model';
 import { refuseLargeTraining, refuseLongPrompts } from './refusals';
@@ -184,7 +184,7 @@ async function buildOverText<Section>(
 function builtModel<Section>(
   { section, config }: BuildContext<Section>,
   objective: Objective<Section>,
-  parts: Pick<MethodTraining, 'model' | 'batches'> & Pick<BuiltMethod, 'save' | 'dispose'> & { code: ItemCode },
+  parts: Pick<TrainingPlan, 'model' | 'batches'> & Pick<BuiltMethod, 'save' | 'dispose'> & { code: ItemCode },
 ): BuiltMethod {
   const { model, batches, code, save, dispose } = parts;
   const settings = config.training;

@@ -115,7 +115,7 @@ export interface RunFiles {
 }
 
 /** An item of a list with its score: a log-probability for language models, the model's own score otherwise. */
-export interface RankedItem {
+export interface ScoredItem {
   readonly item: number;
   readonly score: number;
 }
@@ -138,7 +138,7 @@ export interface AskedModel {
   /** Makes lists for an evaluation, with the model as it is at that moment. */
   recommender(histories: readonly ArrayLike<number>[], evaluation: EvaluationConfig): Recommender;
   /** Ranks the items after one history, best first. */
-  rank(history: readonly number[], options: RankOptions): Promise<RankedItem[]>;
+  rank(history: readonly number[], options: RankOptions): Promise<ScoredItem[]>;
   /** Frees the model. */
   dispose(): void;
 }
@@ -146,13 +146,13 @@ export interface AskedModel {
 /** A model that is about to be trained, or that needs no training. */
 export interface BuiltMethod extends AskedModel {
   /** How it is trained; null where there is nothing to train. */
-  readonly training: MethodTraining | null;
+  readonly training: TrainingPlan | null;
   /** Writes the model into the run, so that `load` finds it. */
   save(): Promise<void>;
 }
 
 /** What the training loop needs. */
-export interface MethodTraining {
+export interface TrainingPlan {
   readonly model: tfl.LayersModel;
   readonly batches: Batches;
   /** The config's section `training`, with what the method changes in it. */

@@ -10,7 +10,7 @@ import { readWeights, trainedVariables, writeWeights } from '../checkpoints/trai
 import { AdamW } from '../optimizers/adamw';
 import { type AccumulatedOptimizer, accumulateGradients } from '../optimizers/gradient_accumulation';
 import type { TrainingConfig } from '../config/shared_config';
-import type { BuiltMethod, MethodTraining } from '../methods/method';
+import type { BuiltMethod, TrainingPlan } from '../methods/method';
 import type { TrainingMethod } from '../training/train_model';
 import { disposeModel } from '../models/dispose_model';
 import { resumeFrom } from '../callbacks/resume_from';
@@ -19,7 +19,7 @@ import { trainModel, type TrainingCallback } from '../training/train_model';
 export interface FitRunOptions {
   /** The run folder. */
   out: string;
-  training: MethodTraining;
+  training: TrainingPlan;
   /** The loss, made from the method's needs. */
   objective: TrainingMethod;
   /** Writes the trained model into the run. */
