@@ -47,6 +47,6 @@ const [{ items }] = await constrainedBeamSearch(
   createModelDecoder(model),
   buildPrefixTrie(tokenizer.itemTokens),
   [historyPrompt(tokenizer, data.sequences[0])],
-  { numItems: 3 },
+  { listLength: 3 },
 );
 console.log('next:', Array.from(items, (item) => data.titles?.[item]).join('; '));

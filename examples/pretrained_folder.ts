@@ -46,6 +46,6 @@ const [{ items }] = await constrainedBeamSearch(
   createCausalDecoder(model),
   trie,
   [language.prompt(data.sequences[0])],
-  { beamWidth: 10, numItems: 3 },
+  { beamWidth: 10, listLength: 3 },
 );
 console.log('next:', Array.from(items, (item) => language.titles[item]).join('; '));

@@ -32,7 +32,7 @@ const prompts = [historyPrompt(tokenizer, history)]; // one per user
 const trie = buildPrefixTrie(tokenizer.itemTokens);
 const [{ items, scores }] = await constrainedBeamSearch(createCausalDecoder(model), trie, prompts, {
   beamWidth: 20,
-  numItems: 5,
+  listLength: 5,
   exclude: [new Set(history)],
 });
 console.log(

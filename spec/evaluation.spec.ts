@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as evaluation from '../src/evaluation';
-import * as index from '../src/index';
+import * as index from '../src';
 import { bundleEntry } from './support/bundled_entry';
 
 const NAMES = [

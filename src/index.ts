@@ -13,9 +13,9 @@ export {
   type IlrecMetric,
   type IlrecOptions,
 } from './ilrec/ilrec';
-export { sft, type SftOptions } from './ilrec/sft';
-export type { TappedBatch } from './ilrec/tapped_batch';
-export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './ilrec/tapped_method';
+export { sft, type SftOptions } from './tapped/sft';
+export type { TappedBatch } from './tapped/tapped_batch';
+export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './tapped/tapped_method';
 export * from './losses';
 export {
   linearCrossEntropy,

@@ -42,8 +42,8 @@ export {
 export type { TrainingData } from './methods/training_data';
 export type { SharedConfig } from './config/shared_config';
 export type { DataSplit } from './data/split_data';
-export { readManifest, type RunManifest } from './runs/run_directory';
-export { readLog, type LogLine } from './runs/jsonl_log';
+export { readManifest, type RunManifest } from './runs/manifest';
+export { readLog, type LogLine } from './runs/run_log';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
 export { prepareData, type PrepareDataOptions } from './preparation/prepare_data_node';
 export { loadPrepared, writePrepared } from './preparation/prepared_folder_node';

@@ -21,7 +21,7 @@ export const mutations = [
   },
   {
     name: 'an evaluation advances the step of the schedules',
-    file: 'src/ilrec/tapped_method.ts',
+    file: 'src/tapped/tapped_method.ts',
     find: 'if (capture.training && numResponsePositions > 0) method.step++;',
     replace: 'if (numResponsePositions > 0) method.step++;',
     specs: ['spec/ilrec/ilrec.spec.ts'],

@@ -83,7 +83,7 @@ function releaseModel() {
 async function recommend() {
   const prompts = [ilrec.historyPrompt(tokenizer, history, 20)];
   const [{ items, scores }] = await ilrec.constrainedBeamSearch(ilrec.createCausalDecoder(model), trie, prompts, {
-    numItems: 8,
+    listLength: 8,
     exclude: [new Set(history)],
     renormalize: true,
   });

@@ -5,7 +5,7 @@ import ts from 'typescript';
 import * as z from 'zod';
 import * as data from '../../src/data';
 import * as evaluation from '../../src/evaluation';
-import * as index from '../../src/index';
+import * as index from '../../src';
 import * as kernels from '../../src/kernels';
 import * as node from '../../src/node';
 import { docOf, type PublicApi } from './public_api';

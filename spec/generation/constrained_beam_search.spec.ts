@@ -284,12 +284,12 @@ describe('constrainedBeamSearch', () => {
       const sequences = Array.from({ length: 12 }, (_, item) => [3 + (item % 2), 3 + (item >> 1)]);
       const [wide] = await constrainedBeamSearch(new FakeDecoder(VOCAB), buildPrefixTrie(sequences), [[1]], {
         beamWidth: 1,
-        numItems: 5,
+        listLength: 5,
       });
       expect(wide.items.length).to.equal(5);
       const [all] = await constrainedBeamSearch(new FakeDecoder(VOCAB), buildPrefixTrie(sequences), [[1]], {
         beamWidth: 2,
-        numItems: 50,
+        listLength: 50,
       });
       expect(all.items.length).to.equal(12);
     });
@@ -298,7 +298,7 @@ describe('constrainedBeamSearch', () => {
       const sequences = [[3, 4], [3, 5], [6], [6, 3], [7, 3], [7, 3]];
       const trie = buildPrefixTrie(sequences);
       const search = (exclude: (Set<number> | null)[], beamWidth = 20) =>
-        constrainedBeamSearch(new FakeDecoder(VOCAB), trie, [[1], [1]], { exclude, beamWidth, numItems: 20 });
+        constrainedBeamSearch(new FakeDecoder(VOCAB), trie, [[1], [1]], { exclude, beamWidth, listLength: 20 });
       const [some, none] = await search([new Set([0, 2, 4]), null]);
       expect([...some.items]).to.deep.equal([...none.items].filter((item) => ![0, 2, 4].includes(item)));
       some.items.forEach((item, rank) => expect(some.scores[rank]).to.equal(none.scores[none.items.indexOf(item)]));
@@ -323,6 +323,24 @@ describe('constrainedBeamSearch', () => {
       expect(broken.openStates).to.equal(0);
       expect(tf.memory().numTensors).to.equal(before);
     });
+  });
+
+  it('takes listLength under its old name numItems, and says so once', async () => {
+    const trie = buildPrefixTrie([[3], [4], [5]]);
+    const warnings: string[] = [];
+    const { warn } = console;
+    console.warn = (message: string) => void warnings.push(message);
+    try {
+      for (let call = 0; call < 2; call++) {
+        const [{ items }] = await constrainedBeamSearch(new FakeDecoder(VOCAB), trie, [[1]], { numItems: 2 });
+        expect(items).to.have.length(2);
+      }
+    } finally {
+      console.warn = warn;
+    }
+    expect(warnings).to.deep.equal([
+      'constrainedBeamSearch: the option numItems is now called listLength; the old name still works',
+    ]);
   });
 
   it('refuses what it cannot search, each by a sentence', async () => {

@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { gruMethod } from '../../examples/own_method';
 import type { Method } from '../../src/methods/method';
-import { readRunConfig } from '../../src/runs/run_directory';
+import { readRunConfig } from '../../src/runs/run_json';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
 import { recommend } from '../../src/runs/recommend_run';

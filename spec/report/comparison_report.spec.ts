@@ -1,8 +1,8 @@
 import { parseHTML } from 'linkedom';
 import { expect } from 'chai';
-import type { LogLine } from '../../src/runs/jsonl_log';
+import type { LogLine } from '../../src/runs/run_log';
 import { findMethod, type MethodName } from '../../src/methods/registry';
-import type { RunManifest } from '../../src/runs/run_directory';
+import type { RunManifest } from '../../src/runs/manifest';
 import { parseTrainConfig } from '../../src/methods/train_config';
 import type { EvaluationProtocol } from '../../src/evaluation/protocol';
 import { comparisonReport } from '../../src/report/comparison_report';

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { LogLine } from '../../src/runs/jsonl_log';
+import type { LogLine } from '../../src/runs/run_log';
 import { evaluationCurve, layerCurves, stepCurve } from '../../src/report/curves';
 
 describe('curves of a log', () => {

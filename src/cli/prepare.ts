@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { prepareData } from '../preparation/prepare_data_node';
 import { formatPrepareReport } from '../preparation/prepare_report';
-import { DATA_FORMATS, DATA_SPLITS } from '../preparation/read_dataset_node';
+import { DATA_FORMATS, SPLIT_RULES } from '../preparation/read_dataset_node';
 import { backendOption } from './backend';
 import { integerOption, oneOf, printResult } from './output';
 
@@ -29,7 +29,7 @@ export function prepareCommand(): Command {
     .requiredOption('--input <path>', 'the dataset')
     .requiredOption('--out <dir>', 'the prepared folder to write')
     .option('--titles <file>', 'csv: a file of item and title')
-    .option('--split <split>', `minionerec: ${DATA_SPLITS.join(' or ')}, the rows of its test.csv`, 'leave-one-out')
+    .option('--split <split>', `minionerec: ${SPLIT_RULES.join(' or ')}, the rows of its test.csv`, 'leave-one-out')
     .option('--k-core <n>', 'keep users and items with at least n interactions', integerOption('--k-core', 0))
     .option('--max-history <n>', 'items of a history that prompts may show', integerOption('--max-history', 1))
     .option('--levels <n>', 'k-means levels of generated semantic ids', integerOption('--levels', 1))
@@ -41,7 +41,7 @@ export function prepareCommand(): Command {
     .action(async ({ format, split, json, backend: _, ...options }: Options) => {
       const { name, checksum, report } = await prepareData({
         format: oneOf('--format', DATA_FORMATS, format),
-        split: oneOf('--split', DATA_SPLITS, split),
+        split: oneOf('--split', SPLIT_RULES, split),
         ...options,
       });
       printResult(json, { out: options.out, name, checksum, ...report }, formatPrepareReport(name, report));

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { DEFAULT_METHOD, METHODS, REGISTRY } from '../methods/registry';
-import type { RunManifest } from '../runs/run_directory';
+import type { RunManifest } from '../runs/manifest';
 import { trainRun } from '../runs/train_run';
 import { backendOption, startBackend } from './backend';
 import { INTERRUPTED, interruptible } from './interruptible';

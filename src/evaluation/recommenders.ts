@@ -122,7 +122,7 @@ export function beamSearchRecommender({
       const exclude = excludeSeen ? users.map((user) => new Set(Array.from(histories[user]))) : [];
       const ranked = await constrainedBeamSearch(decoder, trie, prompts, {
         beamWidth,
-        numItems: listLength,
+        listLength,
         renormalize,
         rankTies,
         exclude,

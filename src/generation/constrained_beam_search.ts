@@ -1,4 +1,5 @@
 import { IlrecError } from '../errors';
+import { warnOnce } from '../warn_once';
 import { type Beams, expandBeams, type Search } from './beam_expansion';
 import type { CausalDecoder } from './decoder';
 import { ExcludedItems } from './excluded_items';
@@ -21,6 +22,8 @@ export interface BeamSearchOptions {
    * Most items returned per user, 1 or more. It may exceed `beamWidth`, since the last step sees all continuations of
    * all beams. Default `beamWidth`.
    */
+  listLength?: number;
+  /** @deprecated The old name of `listLength`. */
   numItems?: number;
   /** Order of items that share one token sequence. Default: the lower item number first. */
   rankTies?: TieRule;
@@ -36,7 +39,7 @@ export interface BeamSearchOptions {
   vocabTileSize?: number;
 }
 
-/** One user's ranked items, best first. There are fewer than `numItems` only if the beams reached no more. */
+/** One user's ranked items, best first. There are fewer than `listLength` only if the beams reached no more. */
 export interface RankedItems {
   /** Item numbers. */
   readonly items: Int32Array;
@@ -75,15 +78,18 @@ export async function constrainedBeamSearch(
   {
     beamWidth = 20,
     renormalize = false,
-    numItems = beamWidth,
+    numItems,
+    listLength = numItems ?? beamWidth,
     rankTies = itemNumberTies,
     exclude = [],
     vocabTileSize,
   }: BeamSearchOptions = {},
 ): Promise<RankedItems[]> {
+  if (numItems !== undefined)
+    warnOnce('constrainedBeamSearch: the option numItems is now called listLength; the old name still works');
   checkArguments(decoder, trie, prompts, {
     beamWidth,
-    numItems,
+    listLength,
     ...(vocabTileSize === undefined ? {} : { vocabTileSize }),
   });
   if (exclude.length !== 0 && exclude.length !== prompts.length) {
@@ -96,7 +102,7 @@ export async function constrainedBeamSearch(
   const mostOpen = Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen)); // more beams would stay empty
   const width = Math.min(beamWidth, mostOpen);
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
-  const complete = Array.from(prompts, () => new TopK(numItems));
+  const complete = Array.from(prompts, () => new TopK(listLength));
   const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };
   let beams: Beams = {
     width: 1,
@@ -120,24 +126,24 @@ export async function constrainedBeamSearch(
   } finally {
     decoder.dispose(state);
   }
-  return complete.map((nodes, user) => itemsOf(trie, nodes, numItems, rankTies, excluded[user] ?? null));
+  return complete.map((nodes, user) => itemsOf(trie, nodes, listLength, rankTies, excluded[user] ?? null));
 }
 
 /** The items of the complete sequences, best sequence first. */
 function itemsOf(
   trie: PrefixTrie,
   complete: TopK,
-  numItems: number,
+  listLength: number,
   rankTies: TieRule,
   excluded: ExcludedItems | null,
 ): RankedItems {
   const items: number[] = [];
   const scores: number[] = [];
   complete.drain((_, score, edge) => {
-    if (items.length >= numItems) return;
+    if (items.length >= listLength) return;
     const tied = trie.itemOrder.subarray(trie.itemLow[edge + 1], trie.terminalHigh[edge + 1]);
     const ordered = tied.length > 1 ? rankTies(tied.slice()) : tied;
-    for (let i = 0; i < ordered.length && items.length < numItems; i++) {
+    for (let i = 0; i < ordered.length && items.length < listLength; i++) {
       if (excluded?.has(ordered[i])) continue;
       items.push(ordered[i]);
       scores.push(score);

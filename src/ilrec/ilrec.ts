@@ -1,11 +1,11 @@
 import { calledAs } from '../errors';
 import { type IlrecOptions, withDefaults } from './ilrec_options';
-import type { LastStep } from './last_step';
-import { createTappedMethod, type TappedMethod } from './tapped_method';
+import type { LastStep } from '../tapped/last_step';
+import { createTappedMethod, type TappedMethod } from '../tapped/tapped_method';
 import { ilrecTerms } from './terms';
 
 export type { Coefficient, IlrecOptions } from './ilrec_options';
-export type { IlrecMetric } from './last_step';
+export type { IlrecMetric } from '../tapped/last_step';
 
 /** Names of the metrics, in order. */
 export const METRIC_NAMES = ['crossEntropy', 'cpo', 'cpd', 'crr', 'numNegatives', 'penaltyMass'] as const;

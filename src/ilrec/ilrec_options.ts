@@ -1,9 +1,9 @@
 import { UnnamedError } from '../errors';
 import type { Penalty, ThresholdReference } from '../losses';
+import { distillationTokensOf } from '../losses/cross_layer_distillation';
 import type { Reward } from '../losses/reward';
 import type { TapOptions } from '../taps';
-import { warnOnce } from '../warn_once';
-import { refuseUnknown } from './tapped_method';
+import { refuseUnknown } from '../tapped/tapped_method';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
 export type Coefficient = number | ((step: number) => number);
@@ -70,7 +70,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     thresholdScale,
     thresholdReference,
     distillationWeight,
-    distillationTokens: distillationTokensOf(options),
+    distillationTokens: distillationTokensOf('ilrec', options),
     rewardWeight,
     reward,
     ignoreIndex,
@@ -81,15 +81,4 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   if (reward === undefined && rewardWeight !== 0)
     throw new UnnamedError('rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');
   return full;
-}
-
-function distillationTokensOf({
-  distillationTokens,
-  itemTokens,
-}: Pick<IlrecOptions, 'distillationTokens' | 'itemTokens'>): ArrayLike<number> | undefined {
-  if (itemTokens === undefined) return distillationTokens;
-  if (distillationTokens !== undefined)
-    throw new UnnamedError('itemTokens is the old name of distillationTokens, got both; remove itemTokens');
-  warnOnce('ilrec: the option itemTokens is now called distillationTokens; the old name still works');
-  return itemTokens;
 }

@@ -1,13 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective } from '../losses';
 import type { Reward, RewardContext } from '../losses/reward';
+import { UnnamedError } from '../errors';
 import { stopGradient } from '../ops/stop_gradient';
 import { canStream, rewardEntries } from '../rewards/reward_entries';
 import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary_projection';
 import { isStreamed } from '../vocabulary/vocabulary_tiles';
 import type { Coefficient, FullIlrecOptions } from './ilrec_options';
-import { checkDistillationTokens } from './response_labels';
-import type { TappedBatch } from './tapped_batch';
+import type { TappedBatch } from '../tapped/tapped_batch';
 
 /**
  * ILRec's terms of one batch: over all logits of the response positions, or, for a large vocabulary, over the head read
@@ -40,18 +40,9 @@ export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions): Ilrec
   };
   const { head } = batch;
   const numRows = batch.positions.length * (usesLayers ? 1 + batch.numLayers : 1);
-  const streams = head !== null && streamsHead(head, numRows) && (given.reward === null || canStream(given.reward));
+  const streams =
+    head !== null && isStreamed(vocabSizeOf(head), numRows) && (given.reward === null || canStream(given.reward));
   return streams ? streamedTerms(batch, head, given) : denseTerms(batch, given);
-}
-
-/** Whether the loss of this many rows reads the head tile by tile. */
-export function streamsHead(head: VocabularyProjection, numRows: number): boolean {
-  return isStreamed(vocabSizeOf(head), numRows);
-}
-
-/** Labels of the response positions on the CPU, [P]. */
-export function labelIdsOf({ positions, allLabels }: TappedBatch): Int32Array {
-  return positions.map((position) => allLabels[position]);
 }
 
 interface Given {
@@ -102,7 +93,7 @@ function streamedTerms(
       finalHidden: batch.finalHidden(),
       intermediateHidden: hiddenStates === null ? null : batch.earlyExitHidden(hiddenStates), // [S * P, D]
       head,
-      labels: labelIdsOf(batch),
+      labels: batch.labelIds,
       reward: entries,
     },
     coefficients,
@@ -112,4 +103,14 @@ function streamedTerms(
 function rewardContext(batch: TappedBatch, vocabSize: number): RewardContext {
   const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
   return { inputIds, labels, batchSize, sequenceLength, positions, vocabSize };
+}
+
+/** @throws UnnamedError when a token of the slice is not in the vocabulary. */
+function checkDistillationTokens(tokens: ArrayLike<number> | undefined, vocabSize: number): void {
+  const wrong = Array.from(tokens ?? []).find((token) => !(token >= 0 && token < vocabSize));
+  if (wrong !== undefined) {
+    throw new UnnamedError(
+      `distillationTokens must be tokens below the ${vocabSize} of the model's vocabulary, got ${wrong}`,
+    );
+  }
 }

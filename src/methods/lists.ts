@@ -94,7 +94,7 @@ export function beamSearchLists(
       const [found] = await constrainedBeamSearch(createCausalDecoder(model), trie, [prompt(history)], {
         beamWidth,
         renormalize,
-        numItems: k,
+        listLength: k,
         rankTies: popularityTies(itemCounts),
         exclude: [exclude],
       });

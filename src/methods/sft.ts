@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { sft } from '../ilrec/sft';
+import { sft } from '../tapped/sft';
 import { languageModelMethod } from './language_model';
 
 /** Supervised fine-tuning: cross-entropy of the item's tokens and nothing else, the baseline of every other loss. */

@@ -41,7 +41,7 @@ interface State extends DecoderState {
  *
  * const model = causalLM({ vocabSize: 10, hiddenSize: 8, numHiddenLayers: 2 });
  * const trie = buildPrefixTrie([Int32Array.of(3, 5), Int32Array.of(3, 6), Int32Array.of(4, 5)]); // the items' tokens
- * const options = { beamWidth: 3, numItems: 3 };
+ * const options = { beamWidth: 3, listLength: 3 };
  * const [{ items }] = await constrainedBeamSearch(createCausalDecoder(model), trie, [[1, 2]], options);
  * console.log([...items].sort()); // [ 0, 1, 2 ]
  * ```

@@ -2,7 +2,7 @@ import { openText } from '../data/open_text_node';
 import type { PreparedData } from '../data/types';
 import { checkPrepareOptions, prepareInteractions, type PrepareOptions } from './prepare';
 import { checkFolder, writeFolder } from './prepared_folder_node';
-import { readDataset, type DataFormat, type DataSplitName } from './read_dataset_node';
+import { readDataset, type DataFormat, type SplitRule } from './read_dataset_node';
 import { readItemVectors } from './read_item_vectors';
 
 const CALLER = 'prepareData';
@@ -22,7 +22,7 @@ export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
   /** csv only: a file with the columns item and title. Default: items.* or titles.* in the folder, if there is one. */
   titles?: string;
   /** minionerec only: 'published' evaluates the rows of its test.csv. Default 'leave-one-out'. */
-  split?: DataSplitName;
+  split?: SplitRule;
 }
 
 /**

@@ -13,9 +13,9 @@ export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv'] as const;
 /** One of `DATA_FORMATS`. */
 export type DataFormat = (typeof DATA_FORMATS)[number];
 /** How a dataset is split into training and evaluation. */
-export const DATA_SPLITS = ['leave-one-out', 'published'] as const;
-/** One of `DATA_SPLITS`. */
-export type DataSplitName = (typeof DATA_SPLITS)[number];
+export const SPLIT_RULES = ['leave-one-out', 'published'] as const;
+/** One of `SPLIT_RULES`. */
+export type SplitRule = (typeof SPLIT_RULES)[number];
 
 const CALLER = 'readDataset';
 const SPLITS = [
@@ -34,7 +34,7 @@ export interface ReadDatasetOptions {
   /**
    * minionerec only: 'published' evaluates the rows of its test.csv instead of leave-one-out. Default 'leave-one-out'.
    */
-  split?: DataSplitName;
+  split?: SplitRule;
 }
 
 /**
@@ -94,7 +94,7 @@ async function readLcRecFolder(input: string): Promise<InteractionData> {
 /**
  * The splits are files beside the index (train.csv) or folders (train/Industrial_and_Scientific.csv, index/, info/).
  */
-async function readMiniOneRecFolder(input: string, split: DataSplitName): Promise<InteractionData> {
+async function readMiniOneRecFolder(input: string, split: SplitRule): Promise<InteractionData> {
   if (!(await isFolder(input)))
     throw new IlrecError(
       `${CALLER}: input must be the folder of a MiniOneRec dataset, got the file ${input}; give its folder`,

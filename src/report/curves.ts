@@ -1,4 +1,4 @@
-import type { LogLine } from '../runs/jsonl_log';
+import type { LogLine } from '../runs/run_log';
 
 /** One point of a curve. */
 export interface Point {

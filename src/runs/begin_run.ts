@@ -6,7 +6,9 @@ import { writeJsonAtomically } from '../files/atomic_file_node';
 import type { BuildContext, Method, RunItem } from '../methods/method';
 import type { TrainConfig } from '../methods/train_config';
 import { VERSION } from '../version';
-import { type RunManifest, runPaths, writeItems, writeManifest } from './run_directory';
+import { type RunManifest, writeManifest } from './manifest';
+import { runPaths } from './run_paths';
+import { writeItems } from './run_json';
 
 /** Writes everything that is known before training. The manifest comes last, since it says that there is a run. */
 export async function beginRun(

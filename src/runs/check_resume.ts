@@ -5,7 +5,8 @@ import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { Method } from '../methods/method';
 import { type TrainConfig, usedMethods } from '../methods/train_config';
-import { readRunConfig, type RunManifest } from './run_directory';
+import { readRunConfig } from './run_json';
+import type { RunManifest } from './manifest';
 
 /**
  * Refuses to resume on another backend: backends differ in the last digits, so the losses would be those of neither.

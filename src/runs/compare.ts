@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { readLog } from './jsonl_log';
-import { runPaths } from './run_directory';
+import { readLog } from './run_log';
+import { runPaths } from './run_paths';
 import type { Method } from '../methods/method';
 import { findMethod, inOrder, type MethodName } from '../methods/registry';
 import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';

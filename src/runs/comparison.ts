@@ -1,5 +1,5 @@
-import type { LogLine } from './jsonl_log';
-import type { RunManifest } from './run_directory';
+import type { LogLine } from './run_log';
+import type { RunManifest } from './manifest';
 import type { Method } from '../methods/method';
 import type { TrainConfig } from '../methods/train_config';
 import { bootstrapIntervals, type Interval } from '../evaluation/bootstrap';

@@ -7,7 +7,7 @@ import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
 import type { Method } from '../methods/method';
 import { type LoadedRun, loadRun } from './load_run';
-import { readRunJson } from './run_directory';
+import { readRunJson } from './run_json';
 
 export interface EvaluateRunOptions {
   /** A finished run's directory. */

@@ -1,11 +1,11 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { checkpointing } from '../callbacks/checkpointing';
 import { EarlyStopping, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
-import { logEvaluation, stepLog } from './log';
 import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
-import { JsonlLog } from './jsonl_log';
+import { logEvaluation, RunLog, stepLog } from './run_log';
 import { loadModel } from '../checkpoints/model_files_node';
-import { readManifest, type RunManifest, runPaths } from './run_directory';
+import { readManifest, type RunManifest } from './manifest';
+import { runPaths } from './run_paths';
 import { readWeights, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from '../optimizers/adamw';
 import { type AccumulatedOptimizer, accumulateGradients } from '../optimizers/gradient_accumulation';
@@ -65,7 +65,7 @@ export async function fitRun({
   });
   const startStep = await resumeFrom(store, { model, optimizer, earlyStopping: early });
   if (startStep === 0 && settings.initialWeights !== undefined) await startFrom(model, settings.initialWeights);
-  const log = await JsonlLog.open(paths.log, startStep);
+  const log = await RunLog.open(paths.log, startStep);
   const earlyStopping = settings.validationUsers > 0 ? early : undefined;
   const checkpoints = checkpointing({ store, everySeconds: settings.checkpointEverySeconds, earlyStopping, signal });
   const watchers = [...callbacks, stepLog(log), ...(earlyStopping === undefined ? [] : [earlyStopping]), checkpoints];

@@ -6,8 +6,10 @@ import { type AskedModel, checkModel, type Method, type RunItem } from '../metho
 import { findMethod } from '../methods/registry';
 import { sectionOf, type TrainConfig } from '../methods/train_config';
 import type { ItemScorer } from '../models/item_scorer';
-import { readItems, readManifest, readRunConfig, type RunManifest, runPaths } from './run_directory';
-import { runFiles } from './run_files';
+import { readItems, readRunConfig } from './run_json';
+import { readManifest, type RunManifest } from './manifest';
+import { runPaths } from './run_paths';
+import { runFiles } from './method_files';
 
 export interface LoadRunOptions {
   /** Methods of your own, one of which may have trained the run. */

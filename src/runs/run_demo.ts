@@ -12,7 +12,7 @@ import { compareMethods, type CompareOptions } from './compare';
 import type { Comparison } from './comparison';
 import { loadRun } from './load_run';
 import { recommendFromRun } from './recommend_run';
-import { isRun } from './run_directory';
+import { isRun } from './run_paths';
 
 /** A user's history, the item chosen next, and what each method recommends, all as titles. */
 export interface DemoExample {

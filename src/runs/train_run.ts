@@ -25,9 +25,10 @@ import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { fitRun } from './fit_run';
 import { loadRun } from './load_run';
-import { isRun, needFolder, readManifest, type RunManifest, writeManifest } from './run_directory';
-import { runFiles } from './run_files';
-import { abandonRun, claimRunFolder } from './run_folder';
+import { isRun, needFolder } from './run_paths';
+import { readManifest, type RunManifest, writeManifest } from './manifest';
+import { runFiles } from './method_files';
+import { abandonRun, claimRunFolder } from './claim_folder';
 import { validate } from './validation';
 
 export interface TrainRunOptions {

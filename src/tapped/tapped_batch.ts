@@ -18,6 +18,8 @@ export interface TappedBatch {
   readonly labels: tf.Tensor1D;
   /** Flat indices into [B * T] of the response positions, ascending, [P]. */
   readonly positions: Int32Array;
+  /** `labels` on the CPU, [P]. */
+  readonly labelIds: Int32Array;
   /** Labels of all positions, [B * T] row by row. */
   readonly allLabels: Int32Array;
   /** B. */
@@ -68,6 +70,7 @@ export interface TappedBatchOptions {
 export class ResponseBatch implements TappedBatch {
   readonly numLayers: number;
   readonly positions: Int32Array;
+  readonly labelIds: Int32Array;
   readonly allLabels: Int32Array;
   readonly labels: tf.Tensor1D;
   readonly batchSize: number;
@@ -88,6 +91,7 @@ export class ResponseBatch implements TappedBatch {
     this.positions = this.found.positions;
     this.allLabels = this.found.allLabels;
     this.labels = this.found.labels;
+    this.labelIds = this.positions.map((position) => this.allLabels[position]);
     this.numLayers = capture.hiddenStates.length;
     this.training = capture.training;
     this.step = step;

@@ -1,7 +1,9 @@
 import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { IlrecError } from '../errors';
+import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { writeFileAtomically } from '../files/atomic_file_node';
+import type { TrainingCallback } from '../training/train_model';
 
 /** One line of a run's log. */
 export type LogLine =
@@ -18,7 +20,7 @@ export type LogLine =
   | { readonly kind: 'evaluation'; readonly step: number; readonly epoch: number; readonly [metric: string]: unknown };
 
 /** A log of one JSON object per line. Each line is written at once, so a killed process loses none. */
-export class JsonlLog {
+export class RunLog {
   private readonly file: number;
 
   private constructor(path: string) {
@@ -26,10 +28,10 @@ export class JsonlLog {
   }
 
   /** Opens the log. Lines after `step` are dropped, since a resumed run repeats those steps. */
-  static async open(path: string, step: number): Promise<JsonlLog> {
+  static async open(path: string, step: number): Promise<RunLog> {
     const kept = existsSync(path) && step > 0 ? (await readLog(path)).filter((line) => line.step <= step) : [];
     await writeFileAtomically(path, kept.map((line) => JSON.stringify(line) + '\n').join(''));
-    return new JsonlLog(path);
+    return new RunLog(path);
   }
 
   write(line: LogLine): void {
@@ -68,4 +70,27 @@ export async function readLog(path: string): Promise<LogLine[]> {
       });
     }
   });
+}
+
+/** Writes each step to a run's log. */
+export function stepLog(log: RunLog): TrainingCallback {
+  return {
+    onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer }) {
+      log.write({
+        kind: 'step',
+        step,
+        epoch,
+        loss,
+        ...metrics,
+        ...(klPerLayer === null ? {} : { klPerLayer }),
+        learningRate,
+        tokensPerSecond: Math.round(tokensPerSecond),
+      });
+    },
+  };
+}
+
+/** Writes an evaluation to a run's log. */
+export function logEvaluation(log: RunLog, { step, epochs, metrics }: EvaluationRecord): void {
+  log.write({ kind: 'evaluation', step, epoch: epochs - 1, ...metrics });
 }

@@ -1,10 +1,12 @@
-import type * as tf from '@tensorflow/tfjs-core';
+import * as tf from '@tensorflow/tfjs-core';
 import { calledAs } from '../errors';
-import { crossEntropy, streamingObjective } from '../losses';
+import { crossEntropy } from '../losses';
 import type { TapOptions } from '../taps';
 import type { TappedBatch } from './tapped_batch';
 import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
-import { labelIdsOf, streamsHead } from './terms';
+import { logProbsOfLabels } from '../vocabulary/log_probs';
+import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
+import { isStreamed } from '../vocabulary/vocabulary_tiles';
 
 export interface SftOptions {
   /** Label of positions that do not count. Default -100. */
@@ -62,26 +64,14 @@ export function sft(options: SftOptions = {}): TappedMethod {
   });
 }
 
-/** Cross-entropy alone, in the objective's words. */
-const NO_TERMS = {
-  penaltyWeight: 0,
-  penalty: 'scale',
-  thresholdScale: 1,
-  thresholdReference: 'final',
-  distillationWeight: 0,
-  rewardWeight: 0,
-} as const;
-
-function responseCrossEntropy(batch: TappedBatch): tf.Scalar {
-  const { head } = batch;
-  if (head === null || !streamsHead(head, batch.positions.length))
+/** Mean over P; a large head is read tile by tile. */
+function responseCrossEntropy(batch: TappedBatch): tf.Tensor {
+  const { head, labelIds } = batch;
+  if (head === null || !isStreamed(vocabSizeOf(head), labelIds.length))
     return crossEntropy(batch.finalLogits(), batch.labels);
-  const inputs = {
-    finalHidden: batch.finalHidden(),
-    intermediateHidden: null,
-    head,
-    labels: labelIdsOf(batch),
-    reward: null,
-  };
-  return streamingObjective(inputs, NO_TERMS).total;
+  return tf.neg(
+    tf.mean(
+      logProbsOfLabels(batch.finalHidden(), head, { places: Int32Array.from(labelIds.keys()), labels: labelIds }),
+    ),
+  );
 }

@@ -57,16 +57,6 @@ export function checkLabels(found: ResponsePositions, vocabSize: number, ignoreI
   );
 }
 
-/** @throws UnnamedError when a token of the slice is not in the vocabulary. */
-export function checkDistillationTokens(tokens: ArrayLike<number> | undefined, vocabSize: number): void {
-  const wrong = Array.from(tokens ?? []).find((token) => !isToken(token, vocabSize));
-  if (wrong !== undefined) {
-    throw new UnnamedError(
-      `distillationTokens must be tokens below the ${vocabSize} of the model's vocabulary, got ${wrong}`,
-    );
-  }
-}
-
 function isToken(token: number, vocabSize: number): boolean {
   return token >= 0 && token < vocabSize;
 }

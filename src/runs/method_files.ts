@@ -3,7 +3,8 @@ import { loadModel, saveModel } from '../checkpoints/model_files_node';
 import { IlrecError } from '../errors';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import type { RunFiles } from '../methods/method';
-import { readRunJson, readRunLines, runPaths, writeRunLines } from './run_directory';
+import { readRunJson, readRunLines, writeRunLines } from './run_json';
+import { runPaths } from './run_paths';
 
 /** The files of a run for its method, and the names that the method has written. */
 export interface RecordedRunFiles extends RunFiles {

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TrainConfig } from '../methods/train_config';
 import { IlrecError } from '../errors';
-import { runPaths } from './run_directory';
+import { runPaths } from './run_paths';
 
 /** What is left of a run that was killed before its config was written whole. The config comes first. */
 const UNWRITTEN = /^config\.json\.partial-\d+$/;

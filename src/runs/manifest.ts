@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises';
+import type { EvaluationRecord } from '../callbacks/early_stopping';
+import { IlrecError } from '../errors';
+import { writeJsonAtomically } from '../files/atomic_file_node';
+import { parseJson } from './run_json';
+import { runPaths } from './run_paths';
+
+/** The manifest of a run: what was trained, on what, and how far it got. */
+export interface RunManifest {
+  readonly kind: 'tfjs-ilrec run';
+  readonly version: 1;
+  /** Name of the method. */
+  readonly method: string;
+  /** A run that was killed still says `running`. */
+  status: 'running' | 'interrupted' | 'done';
+  readonly seed: number;
+  readonly backend: string;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly data: {
+    readonly folder: string;
+    readonly name: string;
+    readonly checksum: string;
+    readonly users: number;
+    readonly items: number;
+    readonly interactions: number;
+  };
+  /** Trainable parameters; 0 for counting methods. */
+  parameters: number;
+  steps: number;
+  stepsPerEpoch: number;
+  /** Seconds of training so far, evaluations included, over all resumes. */
+  seconds: number;
+  readonly startedAt: string;
+  /** Validation during training; `best` is the evaluation whose weights were kept. */
+  validation: { readonly users: number; readonly bestStep: number; readonly best: EvaluationRecord | null } | null;
+}
+
+export async function writeManifest(folder: string, manifest: RunManifest): Promise<void> {
+  await writeJsonAtomically(runPaths(folder).manifest, manifest);
+}
+
+/**
+ * Reads the manifest of a run: its method, seed, backend, data, steps and best validation.
+ *
+ * @param folder the run folder.
+ * @returns the manifest as it was last written; `status` is 'running' for a run that was killed.
+ * @throws IlrecError when there is no run, or one of another version.
+ * @example
+ * ```ts
+ * import { readManifest } from 'tfjs-ilrec/node';
+ *
+ * const { method, status } = await readManifest('runs/popularity');
+ * console.log(method, status); // popularity done
+ * ```
+ */
+export async function readManifest(folder: string): Promise<RunManifest> {
+  const text = await readFile(runPaths(folder).manifest, 'utf8').catch(() => {
+    throw new IlrecError(
+      `readManifest: ${folder} must be a run folder, got no manifest.json there; make one with \`ilrec train ` +
+        `--out ${folder}\``,
+    );
+  });
+  const manifest = parseJson(text, runPaths(folder).manifest) as RunManifest;
+  if (manifest.kind !== 'tfjs-ilrec run' || manifest.version !== 1) {
+    throw new IlrecError(
+      `readManifest: ${folder} must be a run of version 1, got "${String(manifest.kind)}" version ` +
+        `${String(manifest.version)}; train it again with this release`,
+    );
+  }
+  return manifest;
+}

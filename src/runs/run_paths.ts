@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Paths inside a run folder. The folders of a method's needs lie beside them, each under its role. */
+export function runPaths(
+  folder: string,
+): Record<'manifest' | 'config' | 'items' | 'log' | 'model' | 'checkpoints', string> {
+  return {
+    manifest: join(folder, 'manifest.json'),
+    config: join(folder, 'config.json'),
+    items: join(folder, 'items.jsonl'),
+    log: join(folder, 'log.jsonl'),
+    model: join(folder, 'model'),
+    checkpoints: join(folder, 'checkpoints'),
+  };
+}
+
+/** The folder of a run that was trained for a method's need. */
+export function needFolder(folder: string, role: string): string {
+  return join(folder, role);
+}
+
+/** Whether the folder holds a run. */
+export function isRun(folder: string): boolean {
+  return existsSync(runPaths(folder).manifest);
+}
