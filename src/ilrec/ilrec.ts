@@ -2,7 +2,8 @@ import { calledAs } from '../errors';
 import { type IlrecOptions, withDefaults } from './ilrec_options';
 import type { LastStep } from '../tapped/last_step';
 import { createTappedMethod, type TappedMethod } from '../tapped/tapped_method';
-import { ilrecTerms } from './terms';
+import { ilrecItemTerms } from './item_terms';
+import { coefficientsAt, ilrecTerms } from './terms';
 
 export type { Coefficient, IlrecOptions } from './ilrec_options';
 export type { IlrecMetric } from '../tapped/last_step';
@@ -56,15 +57,17 @@ export interface IlrecMethod extends TappedMethod {
 export function ilrec(options: IlrecOptions = {}): IlrecMethod {
   return calledAs('ilrec', () => {
     const full = withDefaults(options);
-    const { numNegativeLayers, reward, ignoreIndex, taps } = full;
+    const { numNegativeLayers, reward, itemSoftmax, futureTargets, ignoreIndex, taps } = full;
+    const overItems = itemSoftmax !== undefined || futureTargets !== undefined;
+    const termsOf = overItems ? ilrecItemTerms : ilrecTerms;
     const { method, last } = createTappedMethod({
       name: 'ilrec',
       numLayers: numNegativeLayers,
-      inputIdsReader: reward === undefined ? null : 'the reward',
+      inputIdsReader: reward !== undefined ? 'the reward' : overItems ? 'the softmax over items' : null,
       metrics: METRIC_NAMES,
       ignoreIndex,
       taps,
-      loss: (batch) => ilrecTerms(batch, full),
+      loss: (batch) => termsOf(batch, full, coefficientsAt(batch.step, full)),
     });
     return Object.assign(method, { diagnostics: () => diagnosticsOf(last) });
   });

@@ -3,6 +3,7 @@ import type { Penalty, ThresholdReference } from '../losses';
 import { distillationTokensOf } from '../losses/cross_layer_distillation';
 import type { Reward } from '../losses/reward';
 import type { TapOptions } from '../taps';
+import type { FutureTargets, ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { refuseUnknown } from '../tapped/tapped_method';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
@@ -27,6 +28,15 @@ export interface IlrecOptions {
   rewardWeight?: Coefficient;
   /** Mass of each next token according to a collaborative-filtering model, for example `trieReward(...)`. */
   reward?: Reward;
+  /**
+   * Where the reward counts: 'negatives' on the negatives and the label, as in the paper, or 'all', everywhere. For
+   * models whose tokens are items. Default 'negatives'.
+   */
+  rewardTargets?: 'negatives' | 'all';
+  /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
+  itemSoftmax?: ItemSoftmaxOptions;
+  /** For models whose tokens are items: the next items as further targets. Default none. */
+  futureTargets?: FutureTargets;
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;
   /** Where blocks, norm and head are, for models in which they cannot be found. */
@@ -36,8 +46,8 @@ export interface IlrecOptions {
 }
 
 /** The options with their defaults; the optional ones have none. */
-export type FullIlrecOptions = Required<Omit<IlrecOptions, 'reward' | 'distillationTokens' | 'itemTokens' | 'taps'>> &
-  Pick<IlrecOptions, 'reward' | 'distillationTokens' | 'taps'>;
+export type FullIlrecOptions = Required<Omit<IlrecOptions, Optional | 'itemTokens'>> & Pick<IlrecOptions, Optional>;
+type Optional = 'reward' | 'distillationTokens' | 'itemSoftmax' | 'futureTargets' | 'taps';
 
 /** @throws UnnamedError on an option out of range, or one that does not exist. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
@@ -50,6 +60,9 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     distillationWeight = 0.1,
     reward,
     rewardWeight = reward === undefined ? 0 : 0.1,
+    rewardTargets = 'negatives',
+    itemSoftmax,
+    futureTargets,
     ignoreIndex = -100,
     taps,
   } = options;
@@ -73,6 +86,9 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     distillationTokens: distillationTokensOf('ilrec', options),
     rewardWeight,
     reward,
+    rewardTargets,
+    itemSoftmax,
+    futureTargets,
     ignoreIndex,
     taps,
   };

@@ -15,22 +15,8 @@ import type { TappedBatch } from '../tapped/tapped_batch';
  *
  * @throws UnnamedError when a label or an item token is not a token of the model.
  */
-export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions): IlrecTerms {
-  const { penalty, thresholdScale, thresholdReference, distillationTokens } = options;
-  const current = (coefficient: Coefficient): number =>
-    typeof coefficient === 'number' ? coefficient : coefficient(batch.step);
-  const penaltyWeight = current(options.penaltyWeight);
-  const distillationWeight = current(options.distillationWeight);
-  const rewardWeight = current(options.rewardWeight);
-  const coefficients: IlrecObjectiveOptions = {
-    penaltyWeight,
-    penalty,
-    thresholdScale,
-    thresholdReference,
-    distillationWeight,
-    rewardWeight,
-    distillationTokens,
-  };
+export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions, coefficients: StepCoefficients): IlrecTerms {
+  const { penaltyWeight, distillationWeight, rewardWeight } = coefficients;
   const usesLayers = batch.numLayers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0);
   const hiddenStates = usesLayers ? batch.hiddenStates() : null; // [S * P, D]
   const given: Given = {
@@ -43,6 +29,25 @@ export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions): Ilrec
   const streams =
     head !== null && isStreamed(vocabSizeOf(head), numRows) && (given.reward === null || canStream(given.reward));
   return streams ? streamedTerms(batch, head, given) : denseTerms(batch, given);
+}
+
+/** The coefficients of one step. */
+export type StepCoefficients = Omit<IlrecObjectiveOptions, 'itemTokens'>;
+
+/** @param step training steps done. */
+export function coefficientsAt(step: number, options: FullIlrecOptions): StepCoefficients {
+  const { penalty, thresholdScale, thresholdReference, distillationTokens } = options;
+  const current = (coefficient: Coefficient): number =>
+    typeof coefficient === 'number' ? coefficient : coefficient(step);
+  return {
+    penaltyWeight: current(options.penaltyWeight),
+    penalty,
+    thresholdScale,
+    thresholdReference,
+    distillationWeight: current(options.distillationWeight),
+    rewardWeight: current(options.rewardWeight),
+    distillationTokens,
+  };
 }
 
 interface Given {
@@ -100,7 +105,7 @@ function streamedTerms(
   );
 }
 
-function rewardContext(batch: TappedBatch, vocabSize: number): RewardContext {
+export function rewardContext(batch: TappedBatch, vocabSize: number): RewardContext {
   const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
   return { inputIds, labels, batchSize, sequenceLength, positions, vocabSize };
 }

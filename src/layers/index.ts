@@ -2,6 +2,7 @@ export { DecoderBlock, type DecoderBlockArgs } from './decoder_block';
 export { Dropout, type DropoutArgs } from './dropout';
 export { setDropoutStep } from './dropout_state';
 export { GPT2Block, type GPT2BlockArgs } from './gpt2_block';
+export { ItemEmbedding, type ItemEmbeddingArgs } from './item_embedding';
 export { LayerNorm, type LayerNormArgs } from './layer_norm';
 export { LMHead, type LMHeadArgs } from './lm_head';
 export { PositionEmbedding, type PositionEmbeddingArgs } from './position_embedding';

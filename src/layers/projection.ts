@@ -25,6 +25,8 @@ export interface VocabularyHead extends Adaptable {
   readonly vocabSize: number;
   /** [V, D]; owned by the layer. */
   readonly weight: tf.Tensor2D;
+  /** [V]; null for none. */
+  readonly bias?: tf.Tensor1D | null;
 }
 
 /** One weight [in, out] with its bias [out]. */
@@ -85,8 +87,10 @@ export function projectOntoVocabulary(
   return tf.tidy(() => {
     const ids = tokens === undefined ? null : tf.tensor1d(tokens, 'int32');
     const logits = linear(hidden, ids === null ? head.weight : (tf.gather(head.weight, ids) as tf.Tensor2D), true);
+    const { bias = null } = head;
+    const biased = bias === null ? logits : tf.add(logits, ids === null ? bias : tf.gather(bias, ids));
     const delta = head.projectionDelta?.('weight', hidden, training) ?? null; // [..., V]
-    return delta === null ? logits : tf.add(logits, ids === null ? delta : tf.gather(delta, ids, delta.rank - 1));
+    return delta === null ? biased : tf.add(biased, ids === null ? delta : tf.gather(delta, ids, delta.rank - 1));
   });
 }
 

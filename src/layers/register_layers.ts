@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { DecoderBlock } from './decoder_block';
 import { Dropout } from './dropout';
 import { GPT2Block } from './gpt2_block';
+import { ItemEmbedding } from './item_embedding';
 import { LayerNorm } from './layer_norm';
 import { LMHead } from './lm_head';
 import { PositionEmbedding } from './position_embedding';
@@ -31,6 +32,7 @@ export function registerLayers(): void {
     DecoderBlock,
     Dropout,
     GPT2Block,
+    ItemEmbedding,
     LayerNorm,
     LMHead,
     PositionEmbedding,

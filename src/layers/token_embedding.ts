@@ -37,15 +37,19 @@ export interface TokenEmbeddingArgs extends LayerArgs {
  * ```
  */
 export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
-  static readonly className = 'ILRecTokenEmbedding';
+  static readonly className: string = 'ILRecTokenEmbedding';
   readonly projections: readonly string[] = ['weight'];
   projectionDelta: ProjectionDelta | null = null;
   readonly vocabSize: number;
   readonly hiddenSize: number;
+  /** null: only `ItemEmbedding` has one. */
+  get bias(): tf.Tensor1D | null {
+    return null;
+  }
   private readonly padTokenId: number | null;
   private readonly initializerRange: number;
   private readonly seed: number;
-  private embeddings!: tfl.LayerVariable;
+  protected embeddings!: tfl.LayerVariable;
 
   constructor(args: TokenEmbeddingArgs) {
     super(args);

@@ -1,7 +1,15 @@
 import * as tfl from '@tensorflow/tfjs-layers';
 import '../register'; // in a bundle nothing else does
 import { IlrecError } from '../errors';
-import { DecoderBlock, Dropout, LMHead, RMSNorm, TokenEmbedding } from '../layers';
+import {
+  DecoderBlock,
+  Dropout,
+  ItemEmbedding,
+  type ItemEmbeddingArgs,
+  LMHead,
+  RMSNorm,
+  TokenEmbedding,
+} from '../layers';
 import type { ActivationName } from '../ops/activations';
 import { mixSeeds } from '../ops/dropout';
 import type { RopeScaling } from '../ops/rotary_frequencies';
@@ -50,6 +58,11 @@ export interface CausalLMConfig {
   hiddenDropout?: number;
   /** Dropout of the embedded tokens, in [0, 1). Default 0. */
   embeddingDropout?: number;
+  /**
+   * Set, the tokens are the items themselves: token i is item i, V is the number of items, and the token V begins a
+   * history. Each item is a sum of rows that similar items share; see `ItemEmbedding`. The head is tied.
+   */
+  items?: Pick<ItemEmbeddingArgs, 'codes' | 'nodeDepths' | 'inputScale' | 'useRepeatBias'>;
   /** Token that is masked out in attention. Default none: padding on the right needs no mask under causal attention. */
   padTokenId?: number;
   /** Standard deviation of the initial weights, 0 for zeros. Default 0.02. */
@@ -80,6 +93,7 @@ const FIELDS: readonly string[] = [
   'attentionDropout',
   'hiddenDropout',
   'embeddingDropout',
+  'items',
   'padTokenId',
   'initializerRange',
   'seed',
@@ -111,7 +125,7 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
     throw new IlrecError(`causalLM: fields must be among ${FIELDS.join(', ')}, got ${unknown}`);
   checkSizes(config);
   checkRates(config);
-  const { vocabSize, headDim, padTokenId, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
+  const { vocabSize, headDim, padTokenId, items, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);
   const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, ropeScaling, rmsNormEps = 1e-6 } = config;
   const { slidingWindow = null, layerTypes, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct } = config;
@@ -123,14 +137,11 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   }
 
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'input_ids' }); // [B, T]
-  const embedding = new TokenEmbedding({
-    name: 'embed_tokens',
-    vocabSize,
-    hiddenSize,
-    padTokenId,
-    initializerRange,
-    seed: mixSeeds(seed, 1),
-  });
+  const rows = { name: 'embed_tokens', hiddenSize, initializerRange, seed: mixSeeds(seed, 1) };
+  const embedding =
+    items === undefined
+      ? new TokenEmbedding({ ...rows, vocabSize, padTokenId })
+      : new ItemEmbedding({ ...rows, ...items, numItems: vocabSize });
   let hidden = embedding.apply(inputIds) as tfl.SymbolicTensor; // [B, T, D]
   if (embeddingDropout > 0) {
     hidden = new Dropout({ name: 'embed_dropout', rate: embeddingDropout, seed: mixSeeds(seed, 2) }).apply(

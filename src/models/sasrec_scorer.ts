@@ -2,7 +2,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { withoutTape } from '../ops/without_tape';
 import type { ItemScorer } from './item_scorer';
+import { prefixMembers, prefixWindows } from './prefix_windows';
 import { sasrecEmbedding } from './sasrec';
+
+/** 0 is both start and padding. */
+const TOKENS = { startTokenId: 0, padTokenId: 0, firstItemToken: 1 };
 
 /**
  * Makes a scorer of a trained SASRec: the logits of all items after a history, with the repeat bias on its items. An
@@ -33,7 +37,7 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
   ): tf.Tensor2D => {
     if (rows.length === 0) return tf.zeros([0, numItems]);
     return withoutTape(() => {
-      const { ids, length, positions } = layOut(histories, rows, lengths, maxHistory);
+      const { ids, length, positions } = prefixWindows(histories, rows, lengths, maxHistory, TOKENS);
       const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
       const states = model.predictOnBatch(inputs) as tf.Tensor3D; // [B, T, D]
       const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
@@ -41,7 +45,10 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
       const bias = embedding.repeatBias();
       return bias === null
         ? scores
-        : (tf.add(scores, tf.mul(seenMask(histories, rows, lengths, numItems), bias)) as tf.Tensor2D); // [R, N]
+        : (tf.add(
+            scores,
+            tf.mul(tf.tensor2d(prefixMembers(histories, rows, lengths, numItems), [rows.length, numItems]), bias),
+          ) as tf.Tensor2D); // [R, N]
     });
   };
 
@@ -56,56 +63,4 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
       ),
     scorePrefixes,
   };
-}
-
-/** 1 at the items of each prefix, [R, N]. */
-function seenMask(
-  histories: readonly ArrayLike<number>[],
-  rows: Int32Array,
-  lengths: Int32Array,
-  numItems: number,
-): tf.Tensor2D {
-  const mask = new Float32Array(rows.length * numItems);
-  rows.forEach((row, r) => {
-    for (let i = 0; i < lengths[r]; i++) mask[r * numItems + histories[row][i]] = 1;
-  });
-  return tf.tensor2d(mask, [rows.length, numItems]);
-}
-
-interface Layout {
-  /** Input rows, flat [B * T]: 0, then item numbers + 1, then padding 0. */
-  readonly ids: Int32Array;
-  /** T */
-  readonly length: number;
-  /** Flat index of each result's state, [R]. */
-  readonly positions: Int32Array;
-}
-
-/** One input row per history covers all its prefixes that fit the model; a longer prefix gets its own row. */
-function layOut(
-  histories: readonly ArrayLike<number>[],
-  rows: Int32Array,
-  lengths: Int32Array,
-  maxHistory: number,
-): Layout {
-  const windows: { row: number; start: number; end: number }[] = [];
-  const shared = new Map<number, number>(); // history -> its window that starts at the oldest item
-  const windowOf = Int32Array.from(rows, (row, r) => {
-    const end = lengths[r];
-    if (end > maxHistory) return windows.push({ row, start: end - maxHistory, end }) - 1;
-    const known = shared.get(row);
-    if (known === undefined) {
-      shared.set(row, windows.length);
-      return windows.push({ row, start: 0, end }) - 1;
-    }
-    windows[known].end = Math.max(windows[known].end, end);
-    return known;
-  });
-  const length = 1 + Math.max(...windows.map(({ start, end }) => end - start));
-  const ids = new Int32Array(windows.length * length);
-  windows.forEach(({ row, start, end }, w) => {
-    for (let i = start; i < end; i++) ids[w * length + 1 + i - start] = histories[row][i] + 1;
-  });
-  const positions = windowOf.map((w, r) => w * length + lengths[r] - windows[w].start);
-  return { ids, length, positions };
 }

@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { calledAs } from '../errors';
 import { crossEntropy } from '../losses';
 import type { TapOptions } from '../taps';
+import { type FutureTargets, itemHeadOf, type ItemSoftmaxOptions, itemSoftmaxTerms } from './item_softmax';
 import type { TappedBatch } from './tapped_batch';
 import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
 import { logProbsOfLabels } from '../vocabulary/log_probs';
@@ -9,6 +10,10 @@ import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
 import { isStreamed } from '../vocabulary/vocabulary_tiles';
 
 export interface SftOptions {
+  /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
+  itemSoftmax?: ItemSoftmaxOptions;
+  /** For models whose tokens are items: the next items as further targets. Default none. */
+  futureTargets?: FutureTargets;
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;
   /** Where the head is, for models in which it cannot be found. */
@@ -49,13 +54,16 @@ export interface SftOptions {
  */
 export function sft(options: SftOptions = {}): TappedMethod {
   return calledAs('sft', () => {
-    refuseUnknown(options, ['ignoreIndex', 'taps'] satisfies (keyof SftOptions)[]);
+    refuseUnknown(options, ['itemSoftmax', 'futureTargets', 'ignoreIndex', 'taps'] satisfies (keyof SftOptions)[]);
+    const { itemSoftmax, futureTargets: future = null, ...shared } = options;
+    const overItems = itemSoftmax !== undefined || future !== null;
     const { method } = createTappedMethod({
-      ...options,
+      ...shared,
       name: 'sft',
       metrics: ['crossEntropy'],
-      inputIdsReader: null,
+      inputIdsReader: overItems ? 'the softmax over items' : null,
       loss: (batch) => {
+        if (overItems) return itemSoftmaxTerms(batch, itemHeadOf(batch), itemSoftmax ?? {}, { future, reward: null });
         const total = responseCrossEntropy(batch);
         return { total, crossEntropy: total };
       },

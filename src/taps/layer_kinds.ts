@@ -23,6 +23,7 @@ const POINTWISE = new Set([
   'Maximum',
   'Minimum',
   'Concatenate',
+  'ILRecItemEmbedding',
   'ILRecTokenEmbedding',
   'ILRecLMHead',
 ]);

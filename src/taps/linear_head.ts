@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { ItemEmbedding } from '../layers/item_embedding';
 import { LMHead } from '../layers/lm_head';
 import { TokenEmbedding } from '../layers/token_embedding';
 import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
@@ -21,6 +22,7 @@ export function linearHead(parts: readonly Site[]): VocabularyProjection | null 
   const isLast = behind === undefined;
   if (!isLast && !isSoftmax(behind.layer)) return null;
   if (isShadowed(head, 'call', 'adapter') || isShadowed(activated(head), 'call', 'adapter')) return null;
+  if (head instanceof ItemEmbedding) return itemHead(head);
   if (head instanceof TokenEmbedding || head instanceof LMHead) {
     return head.projectionDelta === null
       ? { weight: head.weight, layout: 'rows', bias: null, isFrozen: !head.trainable }
@@ -37,6 +39,21 @@ export function linearHead(parts: readonly Site[]): VocabularyProjection | null 
     layout: 'columns',
     bias: read('bias') as tf.Tensor1D | null,
     isFrozen: !head.trainable || !dense.trainable,
+  };
+}
+
+/** W is a sum of rows, made only where it is read whole. */
+function itemHead(head: ItemEmbedding): VocabularyProjection {
+  return {
+    get weight() {
+      return head.weight;
+    },
+    layout: 'rows',
+    bias: head.bias,
+    isFrozen: !head.trainable,
+    sizes: [head.vocabSize, head.hiddenSize],
+    rowsOf: (tokens) => head.rowsOf(tokens),
+    repeatBias: head.repeatBias,
   };
 }
 

@@ -4,7 +4,11 @@ import type { VocabularyProjection } from './vocabulary_projection';
 
 /** The head of some tokens alone, in rows. */
 export function ofTokens(head: VocabularyProjection, tokens: tf.Tensor1D): VocabularyProjection {
-  const { weight, layout, bias } = head;
+  const { bias } = head;
+  const gathered = (tensor: tf.Tensor1D): tf.Tensor1D => tf.gather(tensor, tokens);
+  if (head.rowsOf !== undefined)
+    return { weight: head.rowsOf(tokens), layout: 'rows', bias: bias === null ? null : gathered(bias) };
+  const { weight, layout } = head;
   const rows = staysOnDevice()
     ? rowsOfTokens(head, tokens)
     : layout === 'rows'
@@ -13,6 +17,6 @@ export function ofTokens(head: VocabularyProjection, tokens: tf.Tensor1D): Vocab
   return {
     weight: rows as tf.Tensor2D,
     layout: 'rows',
-    bias: bias === null ? null : (tf.gather(bias, tokens) as tf.Tensor1D),
+    bias: bias === null ? null : gathered(bias),
   };
 }

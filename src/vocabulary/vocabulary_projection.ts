@@ -11,6 +11,12 @@ export interface VocabularyProjection {
   readonly bias: tf.Tensor1D | null;
   /** True: weight and bias get no gradient, even where they are trainable variables. Default false. */
   readonly isFrozen?: boolean;
+  /** Makes the rows of some tokens, int32 [n] to [n, D], where that is cheaper than the whole of W. */
+  readonly rowsOf?: (tokens: tf.Tensor1D) => tf.Tensor2D;
+  /** [V, D], so that W is not made for its sizes. */
+  readonly sizes?: readonly [vocabSize: number, hiddenSize: number];
+  /** For heads that score items: added to the scores of items already in the history, [1]. */
+  readonly repeatBias?: tf.Tensor1D | null;
 }
 
 /** A linear head as a user has it: W [V, D] alone, or W with what differs from the defaults. */
@@ -48,12 +54,12 @@ export interface TrainedParts {
   readonly bias: boolean;
 }
 
-export function vocabSizeOf({ weight, layout }: VocabularyProjection): number {
-  return weight.shape[layout === 'rows' ? 0 : 1];
+export function vocabSizeOf(head: VocabularyProjection): number {
+  return head.sizes?.[0] ?? head.weight.shape[head.layout === 'rows' ? 0 : 1];
 }
 
-export function hiddenSizeOf({ weight, layout }: VocabularyProjection): number {
-  return weight.shape[layout === 'rows' ? 1 : 0];
+export function hiddenSizeOf(head: VocabularyProjection): number {
+  return head.sizes?.[1] ?? head.weight.shape[head.layout === 'rows' ? 1 : 0];
 }
 
 /** Neighbouring tokens of a head. */

@@ -1,0 +1,96 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { ilrecObjective, type IlrecTerms } from '../losses';
+import { softCrossEntropy } from '../ops/soft_cross_entropy';
+import { stopGradient } from '../ops/stop_gradient';
+import { rewardEntries } from '../rewards/reward_entries';
+import { itemBatch, itemHeadOf, itemSoftmaxTerms, massesOf } from '../tapped/item_softmax';
+import type { TappedBatch } from '../tapped/tapped_batch';
+import { atCandidates, candidateLogits, labelColumns } from '../vocabulary/candidate_logits';
+import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
+import type { FullIlrecOptions } from './ilrec_options';
+import { rewardContext, type StepCoefficients } from './terms';
+
+/**
+ * ILRec's terms for a model whose tokens are items, over the candidates of its softmax. The next items take their share
+ * of the label in CPO.
+ *
+ * @throws UnnamedError when a label is not an item.
+ */
+export function ilrecItemTerms(
+  batch: TappedBatch,
+  options: FullIlrecOptions,
+  coefficients: StepCoefficients,
+): IlrecTerms {
+  const { itemSoftmax = {}, futureTargets: future = null, rewardTargets } = options;
+  const { penaltyWeight, distillationWeight, rewardWeight } = coefficients;
+  const head = itemHeadOf(batch);
+  const entries =
+    options.reward === undefined || rewardWeight === 0
+      ? null
+      : rewardEntries(options.reward, rewardContext(batch, vocabSizeOf(head)));
+  const restricts = entries !== null && rewardTargets === 'negatives';
+  const usesLayers = batch.numLayers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || restricts);
+  if (!usesLayers && !restricts) {
+    const reward = entries === null ? null : { entries, weight: rewardWeight };
+    return plainTerms(itemSoftmaxTerms(batch, head, itemSoftmax, { future, reward }));
+  }
+
+  const laid = itemBatch(batch, head, itemSoftmax, {
+    future,
+    reward: entries === null ? null : { entries, weight: restricts ? 0 : rewardWeight },
+  });
+  const { candidates } = laid;
+  const logitsOf = (hidden: tf.Tensor2D): tf.Tensor2D => candidateLogits(hidden, laid.head, candidates);
+  const finalLogits = logitsOf(batch.finalHidden()); // [P, C]
+  const [numPositions, numCandidates] = finalLogits.shape;
+  const hiddenStates = usesLayers ? batch.hiddenStates() : null; // [S * P, D]
+  const trained = hiddenStates !== null && distillationWeight === 0 ? stopGradient(hiddenStates) : hiddenStates; // CPD alone trains there
+  const intermediateLogits = trained === null ? null : logitsOf(batch.earlyExitHidden(trained)); // [S * P, C]
+  const labels = labelColumns(candidates);
+  const masses = entries === null ? null : atCandidates(massesOf(laid), candidates); // [P, C]
+  const terms = ilrecObjective(
+    {
+      finalLogits,
+      ensembleLogits:
+        intermediateLogits === null
+          ? null
+          : tf.mean<tf.Tensor2D>(
+              tf.reshape(stopGradient(intermediateLogits), [batch.numLayers, numPositions, numCandidates]),
+              0,
+            ),
+      intermediateLogits: distillationWeight === 0 ? null : intermediateLogits,
+      labels,
+      reward: restricts ? masses : null,
+    },
+    { ...coefficients, rewardWeight: restricts ? rewardWeight : 0 },
+  );
+  let { total, crr } = terms;
+  if (!restricts && masses !== null) {
+    const full = tf.mean(softCrossEntropy(finalLogits, masses)) as tf.Scalar;
+    [total, crr] = [tf.add(total, tf.mul(full, rewardWeight)), stopGradient(full)];
+  }
+  if (future !== null) {
+    // CE(target) - CE(label): the log-sum-exp cancels
+    const shares = tf.mul(tf.tensor2d(candidates.targets, [numPositions, candidates.numOwn]), 1 + laid.rewardWeight);
+    const target = tf.sub(shares, tf.mul(massesOf(laid), laid.rewardWeight)); // label and next items alone
+    const label = tf.oneHot(labels, numCandidates);
+    const moved = tf.sub(tf.cast(label, 'float32'), atCandidates(target as tf.Tensor2D, candidates)); // [P, C]
+    total = tf.add(total, tf.div(tf.sum(tf.mul(finalLogits, moved)), numPositions));
+  }
+  return { ...terms, total, crr };
+}
+
+/** Where no term reads the layers below the last. */
+function plainTerms({ total, crossEntropy, reward }: ReturnType<typeof itemSoftmaxTerms>): IlrecTerms {
+  const none = tf.scalar(0);
+  return {
+    total,
+    crossEntropy,
+    cpo: tf.clone(crossEntropy),
+    cpd: none,
+    crr: reward,
+    numNegatives: tf.clone(none),
+    penaltyMass: tf.clone(none),
+    klPerLayer: tf.tensor1d([]),
+  };
+}

@@ -1,0 +1,117 @@
+import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
+import { IlrecError } from '../errors';
+import { ItemEmbedding } from '../layers/item_embedding';
+import { withoutTape } from '../ops/without_tape';
+import type { ItemScorer } from './item_scorer';
+import { prefixMembers, prefixWindows } from './prefix_windows';
+
+/** Options of `causalItemScorer`. */
+export interface CausalItemScorerOptions {
+  /** Newest items of a history that the model sees, 1 or more. Default all. */
+  maxHistory?: number;
+  /**
+   * beta: the last layer's scores are moved away from those of the layer before it, z + beta (z - z'). Default 0; it
+   * costs one more product with the head.
+   */
+  layerContrast?: number;
+  /** Name in logs. Default 'causalLM'. */
+  name?: string;
+}
+
+/**
+ * Makes a scorer of a causal language model whose tokens are items, `causalLM({ items })`: one forward pass scores the
+ * whole catalogue.
+ *
+ * The scorer reads the model's current weights, so that training may continue between calls. Where the model has a
+ * repeat bias, it is added to the items of the history.
+ *
+ * @param model the model, also after saving and loading.
+ * @param options see `CausalItemScorerOptions`.
+ * @returns the scorer.
+ * @throws IlrecError when the model's tokens are not items, or an option is out of range.
+ * @example
+ * ```ts
+ * import { causalItemScorer, causalLM } from 'tfjs-ilrec';
+ *
+ * const model = causalLM({ vocabSize: 10, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, items: {} });
+ * console.log(causalItemScorer(model).score([[3, 1], []]).shape); // [ 2, 10 ]
+ * ```
+ */
+export function causalItemScorer(
+  model: tfl.LayersModel,
+  { maxHistory = Infinity, layerContrast = 0, name = 'causalLM' }: CausalItemScorerOptions = {},
+): ItemScorer {
+  const embedding = itemEmbeddingOf(model, 'causalItemScorer');
+  if (!(maxHistory === Infinity || (Number.isInteger(maxHistory) && maxHistory >= 1)))
+    throw new IlrecError(`causalItemScorer: maxHistory must be a positive integer, got ${maxHistory}`);
+  if (!Number.isFinite(layerContrast))
+    throw new IlrecError(`causalItemScorer: layerContrast must be a number, got ${layerContrast}`);
+  const norm = finalNorm(embedding);
+  const blocks = blockOutputs(norm, model, layerContrast !== 0);
+  const numItems = embedding.vocabSize;
+  const tokens = { startTokenId: numItems, padTokenId: numItems, firstItemToken: 0 };
+
+  const scorePrefixes = (
+    histories: readonly ArrayLike<number>[],
+    rows: Int32Array,
+    lengths: Int32Array,
+  ): tf.Tensor2D => {
+    if (rows.length === 0) return tf.zeros([0, numItems]);
+    return withoutTape(() => {
+      const { ids, length, positions } = prefixWindows(histories, rows, lengths, maxHistory, tokens);
+      const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
+      const outputs = blocks.predictOnBatch(inputs);
+      const [last, before] = (Array.isArray(outputs) ? outputs : [outputs]).map((output) =>
+        norm.apply(tf.gather(tf.reshape(output, [-1, embedding.hiddenSize]), positions)),
+      ) as tf.Tensor2D[]; // what the head reads, [R, D]
+      // z + beta (z - z') is linear in what the head reads; its bias stays
+      const read = before === undefined ? last : tf.add(last, tf.mul(tf.sub(last, before), layerContrast));
+      const scores = tf.add(tf.matMul(read, embedding.weight, false, true), embedding.bias); // [R, N]
+      const bias = embedding.repeatBias;
+      if (bias === null) return scores as tf.Tensor2D;
+      const members = tf.tensor2d(prefixMembers(histories, rows, lengths, numItems), [rows.length, numItems]);
+      return tf.add(scores, tf.mul(members, bias)) as tf.Tensor2D;
+    });
+  };
+
+  return {
+    name,
+    numItems,
+    score: (histories) =>
+      scorePrefixes(
+        histories,
+        Int32Array.from(histories.keys()),
+        Int32Array.from(histories, ({ length }) => length),
+      ),
+    scorePrefixes,
+  };
+}
+
+/**
+ * The embedding of a model whose tokens are items.
+ *
+ * @param caller the public function that error messages name.
+ * @throws IlrecError when there is none.
+ */
+export function itemEmbeddingOf(model: tfl.LayersModel, caller: string): ItemEmbedding {
+  const embedding = model.layers.find((layer) => layer instanceof ItemEmbedding);
+  if (embedding !== undefined) return embedding;
+  const seen = model.layers.map((layer) => layer.getClassName()).join(', ');
+  throw new IlrecError(
+    `${caller}: the model must have an ILRecItemEmbedding layer, got ${seen}; make it with causalLM({ items })`,
+  );
+}
+
+/** Token ids int32 [B, T] to the outputs of the last block and, with `withBefore`, of the one before it. */
+function blockOutputs(norm: tfl.layers.Layer, model: tfl.LayersModel, withBefore: boolean): tfl.LayersModel {
+  const last = norm.input as tfl.SymbolicTensor;
+  const outputs = withBefore ? [last, last.sourceLayer.input as tfl.SymbolicTensor] : [last];
+  return tfl.model({ inputs: model.inputs, outputs });
+}
+
+/** The norm that the embedding, called as the head, reads. */
+function finalNorm(embedding: ItemEmbedding): tfl.layers.Layer {
+  const read = embedding.inboundNodes.map(({ inputTensors }) => inputTensors[0]);
+  return (read.find(({ rank }) => rank === 3) as tfl.SymbolicTensor).sourceLayer;
+}
