@@ -40,7 +40,9 @@ export {
   type TrainConfigInput,
 } from './methods/train_config';
 export type { TrainingData } from './methods/training_data';
+export type { AskedSeenRule, SeenRule } from './config/seen_rule';
 export type { SharedConfig } from './config/shared_config';
+export type { SeenChoice } from './data/repeat_share';
 export type { DataSplit } from './data/split_data';
 export { readManifest, type RunManifest } from './runs/manifest';
 export { readLog, type LogLine } from './runs/run_log';

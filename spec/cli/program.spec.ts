@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import type { EvaluationProtocol } from '../../src/evaluation/protocol';
 import { METHODS } from '../../src/methods/registry';
 import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
 import { missingPackages } from '../../src/backends/use_backend_node';
@@ -43,6 +44,8 @@ describe('ilrec', () => {
       '--json',
     );
     expect(oneObject(trained)).to.deep.include({ method: 'ilrec', status: 'done', seed: 4, backend: 'wasm' });
+    const { stderr } = trained;
+    expect(stderr).to.include('seen items: left out of lists (0.00 % of training interactions repeat)\n');
     const evaluated = oneObject(await ilrecCommand('evaluate', '--run', at('run'), '--backend', 'wasm', '--json'));
     expect(Object.keys(evaluated)).to.deep.equal([
       'hr@1',
@@ -75,6 +78,35 @@ describe('ilrec', () => {
     expect((recommended.items as object[])[0]).to.have.keys('id', 'title', 'score');
   });
 
+  it('takes a rule for items seen in train, evaluate, recommend and compare', async () => {
+    await prepare();
+    const wasm = ['--backend', 'wasm', '--json'];
+    const trained = await ilrecCommand(
+      ...['train', '--data', at('data'), '--out', at('run'), '--method', 'markov', '--seen', 'allow', ...wasm],
+    );
+    expect(oneObject(trained)).to.include({ status: 'done' });
+    expect(trained.stderr).to.not.include('seen items');
+    const excludes = async (...words: string[]): Promise<unknown> => {
+      const { protocol } = oneObject(await ilrecCommand('evaluate', '--run', at('run'), ...words, ...wasm));
+      return (protocol as EvaluationProtocol).excludeSeen;
+    };
+    expect(await excludes()).to.equal(false);
+    expect(await excludes('--seen', 'auto')).to.equal(false);
+    expect(await excludes('--seen', 'exclude')).to.equal(true);
+    expect(await excludes('--exclude-seen')).to.equal(true);
+    const history = ['recommend', '--run', at('run'), '--history', 'item-1', '--k', '8'];
+    const listed = async (...words: string[]): Promise<string[]> =>
+      (oneObject(await ilrecCommand(...history, ...words, ...wasm)).items as { id: string }[]).map(({ id }) => id);
+    expect(await listed()).to.include('item-1');
+    expect(await listed('--seen', 'exclude')).to.not.include('item-1');
+    const compared = await ilrecCommand(
+      ...['compare', '--data', at('data'), '--out', at('compared'), '--methods', 'popularity,markov'],
+      ...['--seen', 'allow', ...wasm],
+    );
+    const { protocols } = oneObject(compared) as { protocols: Record<string, EvaluationProtocol> };
+    expect(Object.values(protocols).map(({ excludeSeen }) => excludeSeen)).to.deep.equal([false, false]);
+  });
+
   it('compares, and writes the report', async () => {
     await prepare();
     const ran = await ilrecCommand(
@@ -89,6 +121,9 @@ describe('ilrec', () => {
       'wasm',
     );
     expect(ran.status, ran.stderr).to.equal(0);
+    expect(
+      ran.stderr.match(/^seen items: left out of lists \(0\.00 % of training interactions repeat\)$/gm),
+    ).to.have.length(1);
     expect(ran.stdout)
       .to.match(/Markov is ahead of Popularity/)
       .and.include(`Report: ${at('compared')}/report.html`);
@@ -120,6 +155,14 @@ describe('ilrec', () => {
       [
         ['evaluate', '--run', at('data'), '--split', 'train', '--backend', 'wasm'],
         /^--split must be one of test, valid, got train$/,
+      ],
+      [
+        ['evaluate', '--run', at('run'), '--seen', 'never', '--backend', 'wasm'],
+        /^--seen must be one of allow, exclude, auto, got never$/,
+      ],
+      [
+        ['recommend', '--run', at('run'), '--history', 'a', '--seen', 'allow', '--exclude-seen', '--backend', 'wasm'],
+        /^--exclude-seen is the same as --seen exclude, got --seen allow beside it; give one of them$/,
       ],
       [
         ['prepare', '--format', 'xml', '--input', at('clicks.csv'), '--out', at('other')],

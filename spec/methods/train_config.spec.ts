@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { parseTrainConfig } from '../../src/methods/train_config';
+import { parseRunConfig, parseTrainConfig } from '../../src/methods/train_config';
 
 describe('parseTrainConfig', () => {
   it('fills in every default', () => {
@@ -13,7 +13,7 @@ describe('parseTrainConfig', () => {
       thresholdReference: 'final',
     });
     expect(config.training).to.deep.include({ batching: 'packed', schedule: 'cosine' });
-    expect(config.evaluation).to.deep.equal({ beamWidth: 20, renormalize: false, batchSize: 64, excludeSeen: false });
+    expect(config.evaluation).to.deep.equal({ beamWidth: 20, renormalize: false, batchSize: 64, seen: 'auto' });
     expect(config.methods.sasrec.training).to.deep.equal({});
   });
 
@@ -40,6 +40,30 @@ describe('parseTrainConfig', () => {
     expect(() => parseTrainConfig({ method: {}, methods: { ilrec: {} } }, 'my.json')).to.throw(
       'parseTrainConfig: my.json must hold the settings of ilrec once, got both methods.ilrec and method; keep methods.ilrec',
     );
+  });
+
+  it('takes evaluation.excludeSeen of older files as evaluation.seen', () => {
+    const seenOf = (evaluation: object): string => parseTrainConfig({ evaluation }).evaluation.seen;
+    expect(seenOf({ excludeSeen: true })).to.equal('exclude');
+    expect(seenOf({ excludeSeen: false })).to.equal('allow');
+    expect(seenOf({ excludeSeen: true, seen: 'exclude' })).to.equal('exclude');
+    expect(parseTrainConfig({ evaluation: { excludeSeen: true } }).evaluation).to.not.have.property('excludeSeen');
+    expect(() => parseTrainConfig({ evaluation: { excludeSeen: true, seen: 'allow' } }, 'my.json')).to.throw(
+      "parseTrainConfig: my.json must follow the config's rules:\n" +
+        '✖ must agree with seen, got true beside seen allow; give seen alone\n  → at evaluation.excludeSeen',
+    );
+    expect(() => seenOf({ excludeSeen: false, seen: 'auto' })).to.throw(
+      /must agree with seen, got false beside seen auto/,
+    );
+    expect(() => seenOf({ seen: 'sometimes' })).to.throw(/"allow"\|"exclude"\|"auto"\n {2}→ at evaluation\.seen/);
+  });
+
+  it('reads a run that has no rule for items seen as one that allows them', () => {
+    const seenOf = (evaluation: object): string => parseRunConfig({ evaluation }, 'config.json', []).evaluation.seen;
+    expect(seenOf({})).to.equal('allow');
+    expect(seenOf({ excludeSeen: false })).to.equal('allow');
+    expect(seenOf({ excludeSeen: true })).to.equal('exclude');
+    expect(seenOf({ seen: 'exclude' })).to.equal('exclude');
   });
 
   it('refuses a reward that gives no scores', () => {

@@ -1,8 +1,11 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import { compareMethods, runFolder } from '../../src/runs/compare';
+import type { SeenChoice } from '../../src/data/repeat_share';
+import { compareMethods, type CompareOptions, runFolder } from '../../src/runs/compare';
+import type { Comparison } from '../../src/runs/comparison';
 import { evaluateRun } from '../../src/runs/evaluate_run';
+import { trainRun } from '../../src/runs/train_run';
 import { findMethod } from '../../src/methods/registry';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
@@ -73,6 +76,51 @@ describe('compareMethods', () => {
     const first = await compareMethods(options);
     await evaluateRun({ run: join(out, 'markov'), users: 9, seed: 5 });
     expect((await compareMethods(options)).pairs).to.deep.equal(first.pairs);
+  });
+
+  it('evaluates every method by one rule for items seen, the one of the runs that are there', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    await writeSmallShop(data);
+    const choices: SeenChoice[] = [];
+    const options: CompareOptions = {
+      data,
+      out,
+      config,
+      methods: ['popularity', 'markov', 'sasrec', 'sft', 'ilrec'],
+      onSeenRule: (choice) => void choices.push(choice),
+    };
+    const rulesOf = ({ protocols }: Comparison): boolean[] =>
+      Object.values(protocols).map(({ excludeSeen }) => excludeSeen);
+    await trainRun({ data, out: join(out, 'markov'), method: 'markov', config, seen: 'allow' });
+    const first = await compareMethods(options);
+    expect(rulesOf(first)).to.deep.equal([false, false, false, false, false]);
+    expect(first.config.evaluation.seen).to.equal('allow');
+
+    const other = await compareMethods({ ...options, seen: 'exclude' }); // the same runs
+    expect(rulesOf(other)).to.deep.equal([true, true, true, true, true]);
+    expect(other.methods.map(({ runs }) => runs[0].manifest)).to.deep.equal(
+      first.methods.map(({ runs }) => runs[0].manifest),
+    );
+    expect(rulesOf(await compareMethods(options))).to.deep.equal([false, false, false, false, false]);
+    expect(choices).to.deep.equal([]);
+
+    const fresh = await compareMethods({ ...options, out: join(folder.path, 'fresh'), methods: ['markov', 'sft'] });
+    expect(rulesOf(fresh)).to.deep.equal([true, true]);
+    expect(choices).to.deep.equal([{ seen: 'exclude', repeatShare: 0 }]);
+  });
+
+  it('refuses to choose between several rules for items seen', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    await writeSmallShop(data);
+    const options: CompareOptions = { data, out, config, methods: ['popularity', 'markov'] };
+    await trainRun({ data, out: join(out, 'popularity'), method: 'popularity', config, seen: 'exclude' });
+    await trainRun({ data, out: join(out, 'markov'), method: 'markov', config, seen: 'allow' });
+    expect(await messageOf(compareMethods(options))).to.equal(
+      `compareMethods: seen must be the same for every run at ${out}, got exclude of popularity and allow of markov; ` +
+        'say which with --seen',
+    );
+    const { protocols } = await compareMethods({ ...options, seen: 'allow' });
+    expect(Object.values(protocols).map(({ excludeSeen }) => excludeSeen)).to.deep.equal([false, false]);
   });
 
   it('names runs by method and seed', () => {

@@ -90,7 +90,8 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'training.initialWeights': [LANGUAGE, 'PLACE/sft'],
   'evaluation.beamWidth': [LANGUAGE, 1],
   'evaluation.renormalize': [LANGUAGE, true],
-  'evaluation.excludeSeen': [LANGUAGE, true],
+  'evaluation.seen': [LANGUAGE, 'allow'], // the shop has no repeats, so the default becomes exclude
+  'evaluation.excludeSeen': [LANGUAGE, false],
   'methods.ilrec.numNegativeLayers': [LANGUAGE, 1],
   'methods.ilrec.penaltyWeight': [LANGUAGE, 1],
   'methods.ilrec.penalty': [LANGUAGE, 'additive'],

@@ -58,7 +58,7 @@ describe('trainRun over text', () => {
       expect({ users, invalidItems }).to.deep.equal({ users: 30, invalidItems: 0 });
       const { items, dispose } = await loadRun(out);
       dispose();
-      const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, excludeSeen: true });
+      const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, seen: 'exclude' });
       expect(recommended.map(({ title }) => typeof title)).to.deep.equal(Array(4).fill('string'));
       const { model, tokenizer, config: json } = await loadPretrained(runPaths(out).model);
       expect(json).to.include({ model_type: 'llama', vocab_size: tokenizer?.vocabSize });

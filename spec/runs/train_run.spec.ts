@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { readLog } from '../../src/runs/run_log';
+import type { SeenChoice } from '../../src/data/repeat_share';
 import type { MethodName } from '../../src/methods/registry';
 import { needFolder, runPaths } from '../../src/runs/run_paths';
 import { readManifest, writeManifest } from '../../src/runs/manifest';
@@ -50,18 +51,63 @@ describe('trainRun', () => {
         const evaluation = await evaluateRun({ run: out });
         expect(evaluation.users).to.equal(30);
         expect(evaluation.invalidItems).to.equal(0);
-        const unseen = await evaluateRun({ run: out, excludeSeen: true, users: 9 });
-        expect(unseen.protocol.excludeSeen).to.equal(true);
-        expect(existsSync(join(out, 'evaluation-test-exclude-seen.json'))).to.equal(true);
+        expect(evaluation.protocol.excludeSeen).to.equal(true); // nobody in the shop takes an item twice
+        const valid = await evaluateRun({ run: out, split: 'valid', users: 10 });
+        expect(manifest.validation?.best?.metrics['ndcg@10'], 'the same rule').to.equal(valid['ndcg@10']);
+        const again = await evaluateRun({ run: out, seen: 'allow', users: 9 });
+        expect(again.protocol.excludeSeen).to.equal(false);
+        expect(existsSync(join(out, 'evaluation-test-with-seen.json'))).to.equal(true);
         const { items, dispose } = await loadRun(out);
         dispose();
-        const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4, excludeSeen: true });
+        const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4 });
         expect(recommended).to.have.length(4);
         expect(recommended.map(({ id }) => id)).to.not.include(items[3].id);
         expect(recommended[0].title).to.be.a('string');
         expect(tf.memory().numTensors, `tensors after ${method}`).to.equal(tensorsBefore);
       }
     });
+  });
+
+  it('says once which rule for items seen the data chose, and keeps it in the config', async () => {
+    const choices: SeenChoice[] = [];
+    const onSeenRule = (choice: SeenChoice): number => choices.push(choice);
+    const short: TrainConfigInput = { training: { epochs: 1 }, methods: { ilrec: { reward: 'sasrec' } } };
+    const { run: out } = await run('ilrec', { config: short, onSeenRule });
+    expect(choices).to.deep.equal([{ seen: 'exclude', repeatShare: 0 }]); // not again for the reward
+    for (const folder of [out, needFolder(out, 'reward')]) expect(await seenOf(folder)).to.equal('exclude');
+    await run('ilrec', { config: short, resume: true, onSeenRule });
+    await run('markov', { seen: 'allow', onSeenRule });
+    expect(await seenOf(join(folder.path, 'markov'))).to.equal('allow');
+    expect(choices).to.have.length(1);
+  });
+
+  it('evaluates, resumes and recommends from an older run as before, by the rule that it has', async () => {
+    const { run: out, manifest } = await run('sft', { config: { evaluation: { seen: 'allow' } } });
+    const { ranks } = await evaluateRun({ run: out });
+    const { seen: _, ...evaluation } = (await configOf(out)).evaluation;
+    await writeFile(
+      runPaths(out).config,
+      JSON.stringify({ ...(await configOf(out)), evaluation: { ...evaluation, excludeSeen: false } }),
+    );
+    const older = await evaluateRun({ run: out });
+    expect(older.protocol.excludeSeen).to.equal(false);
+    expect(older.ranks).to.deep.equal(ranks);
+    const unseen = await evaluateRun({ run: out, excludeSeen: true });
+    expect(unseen.protocol.excludeSeen).to.equal(true);
+    expect(unseen.ranks).to.not.deep.equal(ranks);
+    expect(existsSync(join(out, 'evaluation-test-exclude-seen.json'))).to.equal(true);
+    expect(await messageOf(evaluateRun({ run: out, seen: 'allow', excludeSeen: true }))).to.equal(
+      'evaluateRun: excludeSeen must agree with seen, got true beside seen allow; give seen alone',
+    );
+    await loseModel(out);
+    expect((await run('sft', { resume: true })).manifest.validation).to.deep.equal(manifest.validation);
+    const { items, dispose } = await loadRun(out);
+    dispose();
+    const history = [items[3].id, items[7].id];
+    const listOf = async (options: { excludeSeen?: boolean } = {}): Promise<string[]> =>
+      (await recommend({ run: out, history, k: 40, ...options })).map(({ id }) => id);
+    expect(await listOf({ excludeSeen: true })).to.not.include.members([history[0]]);
+    expect(await listOf({ excludeSeen: false })).to.deep.equal(await listOf());
   });
 
   it("logs every step with ILRec's metrics, and every evaluation", async () => {
@@ -334,6 +380,14 @@ describe('trainRun', () => {
     ).to.equal('done');
   });
 });
+
+async function configOf(out: string): Promise<TrainConfig> {
+  return JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+}
+
+async function seenOf(out: string): Promise<string> {
+  return (await configOf(out)).evaluation.seen;
+}
 
 function accumulated(clipNorm: number): TrainConfigInput {
   return { training: { gradientAccumulation: 4, validationUsers: 0, clipNorm } };

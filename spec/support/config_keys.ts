@@ -16,9 +16,10 @@ function leavesOf(schema: z.ZodType, path: readonly string[] = []): string[] {
     inner instanceof z.ZodDefault ||
     inner instanceof z.ZodPrefault ||
     inner instanceof z.ZodOptional ||
-    inner instanceof z.ZodNullable
+    inner instanceof z.ZodNullable ||
+    inner instanceof z.ZodPipe
   )
-    inner = inner.unwrap();
+    inner = inner instanceof z.ZodPipe ? inner.in : inner.unwrap();
   const repeats = path.length === 3 && path[2] === 'training';
   if (!(inner instanceof z.ZodObject) || repeats) return [path.join('.')];
   return Object.entries(inner.shape as Record<string, z.ZodType>).flatMap(([key, field]) =>

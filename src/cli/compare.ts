@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
+import type { AskedSeenRule } from '../config/seen_rule';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 import { COMPARED_BY_DEFAULT, METHODS } from '../methods/registry';
 import { comparisonReport } from '../report/comparison_report';
@@ -9,7 +10,7 @@ import { compareMethods } from '../runs/compare';
 import type { Comparison } from '../runs/comparison';
 import { backendOption, startBackend } from './backend';
 import { interruptible } from './interruptible';
-import { integerOption, listOption, oneOf, printResult, remark } from './output';
+import { integerOption, listOption, oneOf, printResult, remark, seenOption } from './output';
 import { readConfig } from './read_config';
 import { watchEvaluation, watchTraining } from './watch_training';
 
@@ -22,6 +23,7 @@ interface Options {
   epochs?: number;
   split: string;
   users?: number;
+  seen?: AskedSeenRule;
   backend: string;
   json?: boolean;
 }
@@ -38,6 +40,7 @@ export function compareCommand(): Command {
     .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
     .option('--split <split>', 'test or valid', 'test')
     .option('--users <n>', 'how many users are evaluated (default: all)', integerOption('--users', 1))
+    .option('--seen <rule>', "items seen, in place of the config's rule: allow, exclude or auto", seenOption)
     .addOption(backendOption())
     .option('--json', 'print one JSON object')
     .action(async ({ methods, split, config, backend, json, ...options }: Options) => {

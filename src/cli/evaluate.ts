@@ -1,17 +1,17 @@
 import { Command } from 'commander';
+import type { SeenOptions } from '../config/seen_rule';
 import { evaluationSummary, type EvaluationResult } from '../evaluation/evaluate_ranking';
 import { formatInterval, protocolText } from '../evaluation/protocol';
 import { TABLE_METRICS } from '../runs/comparison';
 import { evaluateRun } from '../runs/evaluate_run';
 import { backendOption, startBackend } from './backend';
-import { integerOption, oneOf, printResult } from './output';
+import { integerOption, oneOf, printResult, seenOf, seenOption } from './output';
 import { watchEvaluation } from './watch_training';
 
-interface Options {
+interface Options extends SeenOptions {
   run: string;
   split: string;
   beamWidth?: number;
-  excludeSeen?: boolean;
   users?: number;
   seed?: number;
   data?: string;
@@ -26,16 +26,19 @@ export function evaluateCommand(): Command {
     .requiredOption('--run <run>', 'a run folder')
     .option('--split <split>', 'test or valid', 'test')
     .option('--beam-width <n>', "beams of the search (default: the run's)", integerOption('--beam-width', 1))
-    .option('--exclude-seen', 'leave items of the history out of the lists')
+    .option('--seen <rule>', "items seen: allow or exclude them, or auto for the run's rule", seenOption)
+    .option('--exclude-seen', 'the same as --seen exclude')
     .option('--users <n>', 'how many users, drawn by --seed (default: all)', integerOption('--users', 1))
     .option('--seed <n>', 'seed of the draw and of the intervals', integerOption('--seed', 0))
     .option('--data <dir>', 'the prepared folder, if it has moved')
     .addOption(backendOption())
     .option('--json', 'print one JSON object')
-    .action(async ({ split, backend, json, ...options }: Options) => {
+    .action(async ({ split, seen, excludeSeen, backend, json, ...options }: Options) => {
       const chosen = oneOf('--split', ['test', 'valid'] as const, split);
+      const rule = seenOf({ seen, excludeSeen });
       await startBackend(backend);
-      const result = await evaluateRun({ ...options, split: chosen, onProgress: watchEvaluation('evaluate') });
+      const onProgress = watchEvaluation('evaluate');
+      const result = await evaluateRun({ ...options, split: chosen, seen: rule, onProgress });
       printResult(json, evaluationSummary(result), textOf(result));
     });
 }

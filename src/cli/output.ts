@@ -1,3 +1,4 @@
+import { type AskedSeenRule, SEEN, type SeenOptions } from '../config/seen_rule';
 import { IlrecError } from '../errors';
 
 /** Prints a verb's result: the one JSON object on stdout with --json, text otherwise. */
@@ -33,4 +34,19 @@ export function oneOf<T extends string>(name: string, allowed: readonly T[], val
   const found = allowed.find((one) => one === value);
   if (found === undefined) throw new IlrecError(`${name} must be one of ${allowed.join(', ')}, got ${value}`);
   return found;
+}
+
+/** A rule for items seen. @throws IlrecError that lists them. */
+export function seenOption(text: string): AskedSeenRule {
+  return oneOf('--seen', SEEN, text);
+}
+
+/** What `--seen` asks for, and `--exclude-seen`, which is `--seen exclude`. @throws IlrecError when they disagree. */
+export function seenOf({ seen, excludeSeen = false }: SeenOptions): AskedSeenRule | undefined {
+  if (!excludeSeen) return seen;
+  if (seen !== undefined && seen !== 'exclude')
+    throw new IlrecError(
+      `--exclude-seen is the same as --seen exclude, got --seen ${seen} beside it; give one of them`,
+    );
+  return 'exclude';
 }

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
+import type { AskedSeenRule } from '../config/seen_rule';
 import { DEFAULT_METHOD, METHODS, REGISTRY } from '../methods/registry';
 import type { RunManifest } from '../runs/manifest';
 import { trainRun } from '../runs/train_run';
 import { backendOption, startBackend } from './backend';
 import { INTERRUPTED, interruptible } from './interruptible';
-import { integerOption, oneOf, printResult, remark } from './output';
+import { integerOption, oneOf, printResult, remark, seenOption } from './output';
 import { readConfig } from './read_config';
 import { watchTraining } from './watch_training';
 
@@ -16,6 +17,7 @@ interface Options {
   backend: string;
   epochs?: number;
   seed?: number;
+  seen?: AskedSeenRule;
   resume?: boolean;
   json?: boolean;
 }
@@ -31,6 +33,7 @@ export function trainCommand(): Command {
     .addOption(backendOption())
     .option('--epochs <n>', "replaces the config's epochs", integerOption('--epochs', 1))
     .option('--seed <n>', "replaces the config's seed", integerOption('--seed', 0))
+    .option('--seen <rule>', "items seen, in place of the config's rule: allow, exclude or auto", seenOption)
     .option('--resume', 'continue the run at --out')
     .option('--json', 'print one JSON object')
     .addHelpText(

@@ -1,15 +1,20 @@
-import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { progress } from '../callbacks/progress_node';
-import type { TrainingCallback } from '../training/train_model';
+import type { TrainRunOptions } from '../runs/train_run';
 import { remark } from './output';
 
 /** Progress of training on stderr. */
-export const watchTraining = {
-  callbacks: (label: string): readonly TrainingCallback[] => [progress({ label })],
-  onEvaluation(label: string, { step, epochs, metrics }: EvaluationRecord, isBest: boolean): void {
+export const watchTraining: Required<Pick<TrainRunOptions, 'callbacks' | 'onEvaluation' | 'onSeenRule'>> = {
+  callbacks: (label) => [progress({ label })],
+  onEvaluation(label, { step, epochs, metrics }, isBest) {
     remark(
       `${process.stderr.isTTY ? '\n' : ''}${label}: validation after epoch ${epochs} (step ${step}): NDCG@10 ` +
         `${metrics['ndcg@10'].toFixed(4)}, HR@10 ${metrics['hr@10'].toFixed(4)}${isBest ? ', the best so far' : ''}`,
+    );
+  },
+  onSeenRule({ seen, repeatShare }) {
+    remark(
+      `seen items: ${seen === 'exclude' ? 'left out of lists' : 'may be recommended again'} ` +
+        `(${(repeatShare * 100).toFixed(2)} % of training interactions repeat)`,
     );
   },
 };

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { backboneSchema, itemsSchema, modelSchema } from './language_model_sections';
+import type { SeenRule } from './seen_rule';
 import { evaluationSchema, trainingSchema } from './training_sections';
 
 /** The sections that all methods share; each method adds its own under `methods`. */
@@ -18,6 +19,12 @@ export const sharedSections = {
 export type SharedConfig = z.output<z.ZodObject<typeof sharedSections>>;
 export type TrainingConfig = SharedConfig['training'];
 export type EvaluationConfig = SharedConfig['evaluation'];
+
+/** The section `evaluation` of a run, where the rule for items seen is no longer `auto`. */
+export type ResolvedEvaluation = EvaluationConfig & { readonly seen: SeenRule };
+
+/** A config as a run keeps it. */
+export type Resolved<Config extends SharedConfig> = Config & { readonly evaluation: ResolvedEvaluation };
 
 /** Settings that only make sense together. */
 export function checkSharedConfig({ items, backbone, training }: SharedConfig, context: z.RefinementCtx): void {

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { positive, rate, weight } from './fields';
+import { askedSeenRule, SEEN } from './seen_rule';
 
 /** Most items of a history where neither config nor dataset says. */
 export const DEFAULT_MAX_HISTORY = 20;
@@ -35,9 +36,23 @@ export const trainingSchema = z.strictObject({
   initialWeights: z.string().optional(),
 });
 
-export const evaluationSchema = z.strictObject({
-  beamWidth: positive.default(20),
-  renormalize: z.boolean().default(false),
-  batchSize: positive.default(64),
-  excludeSeen: z.boolean().default(false),
-});
+export const evaluationSchema = z
+  .strictObject({
+    beamWidth: positive.default(20),
+    renormalize: z.boolean().default(false),
+    batchSize: positive.default(64),
+    /**
+     * Whether lists may hold items of the history, for every method and in validation. `auto`, the default, becomes
+     * `exclude` where at most 0.2 % of the training interactions repeat an earlier item of the same user, else `allow`.
+     */
+    seen: z.enum(SEEN).optional(),
+    /** What `seen` was before 0.2: true for `exclude`, false for `allow`. */
+    excludeSeen: z.boolean().optional(),
+  })
+  .transform(({ seen, excludeSeen, ...evaluation }, context) => {
+    const refuse = (option: string, message: string): never => {
+      context.addIssue({ code: 'custom', path: [option], message });
+      return z.NEVER;
+    };
+    return { ...evaluation, seen: askedSeenRule({ seen, excludeSeen }, refuse) };
+  });

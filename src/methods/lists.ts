@@ -23,7 +23,7 @@ type Lists = Omit<AskedModel, 'dispose'>;
  * import { scorerLists } from 'tfjs-ilrec/node';
  *
  * const { rank } = scorerLists(popularityScorer([[0, 1], [1]], 3));
- * const list = await rank([0], { k: 2, exclude: new Set([0]), beamWidth: 1, renormalize: false, batchSize: 1, excludeSeen: true });
+ * const list = await rank([0], { k: 2, exclude: new Set([0]), beamWidth: 1, renormalize: false, batchSize: 1 });
  * console.log(list.map(({ item }) => item)); // [ 1, 2 ]
  * ```
  */
@@ -32,7 +32,8 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
     scorer,
     languageModel: null,
     code: null,
-    recommender: (histories, { excludeSeen }) => scorerRecommender({ scorer, histories, maxHistory, excludeSeen }),
+    recommender: (histories, { seen }) =>
+      scorerRecommender({ scorer, histories, maxHistory, excludeSeen: seen === 'exclude' }),
     async rank(history, { k, exclude }) {
       const tensor = scorer.score([maxHistory === undefined ? history : history.slice(-maxHistory)]); // [1, N]
       const scores = await tensor.data().finally(() => tensor.dispose());
@@ -62,7 +63,7 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
  * const trie = buildPrefixTrie([[3], [4]]); // two items, a token each
  * const code = { trie, prompt: () => [1], itemCounts: [1, 1], responseTokens: [3, 4] };
  * const { rank } = beamSearchLists(model, code);
- * const options = { k: 2, exclude: new Set<number>(), beamWidth: 2, renormalize: false, batchSize: 1, excludeSeen: false };
+ * const options = { k: 2, exclude: new Set<number>(), beamWidth: 2, renormalize: false, batchSize: 1 };
  * console.log((await rank([], options)).length); // 2
  * ```
  */
@@ -76,7 +77,7 @@ export function beamSearchLists(
     scorer: null,
     languageModel: model,
     code,
-    recommender(histories, { beamWidth, renormalize, excludeSeen }) {
+    recommender(histories, { beamWidth, renormalize, seen }) {
       const decoder = createCausalDecoder(model);
       return beamSearchRecommender({
         decoder,
@@ -87,7 +88,7 @@ export function beamSearchLists(
         maxHistory,
         beamWidth,
         renormalize,
-        excludeSeen,
+        excludeSeen: seen === 'exclude',
       });
     },
     async rank(history, { k, exclude, beamWidth, renormalize }) {

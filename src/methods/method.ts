@@ -1,7 +1,7 @@
 import { IlrecError } from '../errors';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type * as z from 'zod';
-import type { EvaluationConfig, SharedConfig, TrainingConfig } from '../config/shared_config';
+import type { Resolved, ResolvedEvaluation, SharedConfig, TrainingConfig } from '../config/shared_config';
 import type { PreparedData } from '../data/types';
 import type { Recommender } from '../evaluation/recommenders';
 import type { ItemScorer } from '../models/item_scorer';
@@ -69,7 +69,7 @@ export interface Need {
 /** What a method gets in every call: its section of the config, the shared sections and the run's files. */
 export interface MethodContext<Section = unknown> {
   readonly section: Section;
-  readonly config: SharedConfig;
+  readonly config: Resolved<SharedConfig>;
   readonly files: RunFiles;
 }
 
@@ -120,8 +120,8 @@ export interface ScoredItem {
   readonly score: number;
 }
 
-/** How one history is ranked. */
-export interface RankOptions extends EvaluationConfig {
+/** How one history is ranked. The rule for items seen has become `exclude`. */
+export interface RankOptions extends Omit<ResolvedEvaluation, 'seen'> {
   /** Length of the list. */
   readonly k: number;
   /** Item numbers to leave out. */
@@ -136,7 +136,7 @@ export interface AskedModel {
   readonly languageModel: tfl.LayersModel | null;
   readonly code: ItemCode | null;
   /** Makes lists for an evaluation, with the model as it is at that moment. */
-  recommender(histories: readonly ArrayLike<number>[], evaluation: EvaluationConfig): Recommender;
+  recommender(histories: readonly ArrayLike<number>[], evaluation: ResolvedEvaluation): Recommender;
   /** Ranks the items after one history, best first. */
   rank(history: readonly number[], options: RankOptions): Promise<ScoredItem[]>;
   /** Frees the model. */

@@ -1,6 +1,9 @@
 import * as z from 'zod';
-import { checkSharedConfig, type SharedConfig, sharedSections } from '../config/shared_config';
+import { askedSeenRule, type AskedSeenRule, refuseFor } from '../config/seen_rule';
+import { checkSharedConfig, type Resolved, type SharedConfig, sharedSections } from '../config/shared_config';
 import { DEFAULT_MAX_HISTORY } from '../config/training_sections';
+import { chooseSeenRule } from '../data/repeat_share';
+import { splitData } from '../data/split_data';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { Method } from './method';
@@ -36,11 +39,18 @@ export interface ParseTrainConfigOptions {
  * Reads the config of a run as `parseTrainConfig` does. Sections of methods that are not known here are left out: the
  * run of one method can be read without the others that it was compared with.
  */
-export function parseRunConfig(value: unknown, source: string, methods: readonly Method[]): TrainConfig {
-  if (!holds(value, 'methods')) return parseConfig(value, source, methods, false);
+export function parseRunConfig(value: unknown, source: string, methods: readonly Method[]): Resolved<TrainConfig> {
+  const config = parseConfig(withoutUnknownSections(value, methods), source, methods, false);
+  const { evaluation } = config;
+  // a run without a rule is of a release that had none: items seen came again
+  return { ...config, evaluation: { ...evaluation, seen: evaluation.seen === 'auto' ? 'allow' : evaluation.seen } };
+}
+
+function withoutUnknownSections(value: unknown, methods: readonly Method[]): unknown {
+  if (!holds(value, 'methods')) return value;
   const known = new Set(withOwn(methods).map(({ name }) => name));
   const sections = Object.entries(value.methods as object).filter(([name]) => known.has(name));
-  return parseConfig({ ...value, methods: Object.fromEntries(sections) }, source, methods, false);
+  return { ...value, methods: Object.fromEntries(sections) };
 }
 
 /**
@@ -122,7 +132,7 @@ export function sectionOf<Section>(config: TrainConfig, { name }: Method<string,
  * The config as a run keeps it: with the sections of the package's methods, and of those of the user's own that the run
  * reads.
  */
-export function withoutUnusedSections(config: TrainConfig, used: readonly string[]): TrainConfig {
+export function withoutUnusedSections<Config extends TrainConfig>(config: Config, used: readonly string[]): Config {
   const kept = Object.entries(config.methods).filter(
     ([name]) => used.includes(name) || METHODS.some((known) => known === name),
   );
@@ -144,12 +154,14 @@ export function withSection(config: TrainConfig, { name }: Method, section: obje
 export function resolveConfig(
   config: TrainConfig,
   prepared: PreparedData,
-  overrides: { epochs?: number; seed?: number } = {},
-): TrainConfig {
-  const { training, methods, backbone } = config;
+  overrides: { epochs?: number; seed?: number; seen?: AskedSeenRule } = {},
+): Resolved<TrainConfig> {
+  const { training, methods, backbone, evaluation } = config;
   const { seed = config.seed, epochs = training.epochs } = overrides;
   if (!Number.isInteger(seed) || seed < 0)
     throw new IlrecError(`trainRun: seed must be a whole number of at least 0, got ${String(seed)}`);
+  const asked = askedSeenRule({ seen: overrides.seen ?? evaluation.seen }, refuseFor('trainRun'));
+  const seen = asked === 'auto' ? chooseSeenRule(splitData(prepared).train).seen : asked;
   const validationUsers = prepared.cases?.valid.length === 0 ? 0 : training.validationUsers; // nothing to validate on
   const maxHistory = training.maxHistory ?? prepared.report.maxHistory ?? DEFAULT_MAX_HISTORY;
   return {
@@ -158,6 +170,7 @@ export function resolveConfig(
     methods: withSeed(methods, seed),
     backbone: withSeed(backbone, seed),
     training: { ...withSeed(training, seed), validationUsers, maxHistory, epochs },
+    evaluation: { ...evaluation, seen },
   };
 }
 

@@ -1,7 +1,11 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { readLog } from './run_log';
-import { runPaths } from './run_paths';
+import { isRun, runPaths } from './run_paths';
+import { type AskedSeenRule, askedSeenRule, refuseFor, type SeenRule } from '../config/seen_rule';
+import { chooseSeenRule } from '../data/repeat_share';
+import { splitData } from '../data/split_data';
+import type { PreparedData } from '../data/types';
 import type { Method } from '../methods/method';
 import { findMethod, inOrder, type MethodName } from '../methods/registry';
 import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
@@ -11,11 +15,12 @@ import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import type { EvaluationProtocol } from '../evaluation/protocol';
 import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, pick, summarise } from './comparison';
 import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run';
+import { readRunConfig } from './run_json';
 import { trainRun, type TrainRunOptions } from './train_run';
 
 export interface CompareOptions extends Pick<
   TrainRunOptions,
-  'data' | 'config' | 'epochs' | 'signal' | 'callbacks' | 'onEvaluation'
+  'data' | 'config' | 'epochs' | 'signal' | 'callbacks' | 'onEvaluation' | 'onSeenRule'
 > {
   /** Names of methods of the package, and methods of your own. */
   methods: readonly (MethodName | Method)[];
@@ -27,6 +32,11 @@ export interface CompareOptions extends Pick<
   split?: 'test' | 'valid';
   /** How many users are evaluated. Default all. */
   users?: number;
+  /**
+   * The rule for items seen, in place of the config's. Finished runs are evaluated by it too, without new training.
+   * Default `auto`: what the runs at `out` have, else what the data asks for.
+   */
+  seen?: AskedSeenRule;
   /** Called before a run is trained, with its name. */
   onStart?: (label: string) => void;
   /** Called during evaluations, with the run's name and users done. */
@@ -34,14 +44,14 @@ export interface CompareOptions extends Pick<
 }
 
 /**
- * Trains and evaluates methods with one config, and compares them over the same users.
+ * Trains and evaluates methods with one config, and compares them over the same users by one rule for items seen.
  *
  * A method that another one needs is trained once: ILRec's reward is the SASRec of the same comparison.
  *
  * @param options the methods, the dataset and the folder of the runs.
  * @returns means, intervals and paired tests, in the order of the tables.
- * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown or the config is
- *   wrong.
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown, the config is wrong
+ *   or the runs at `out` have several rules for items seen.
  * @example
  * ```ts
  * import { compareMethods } from 'tfjs-ilrec/node';
@@ -58,10 +68,15 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
   const own = options.methods.filter((one) => typeof one !== 'string');
   const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own, 'compareMethods')))]);
-  const config = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
+  const parsed = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const began = performance.now();
-  await loadPrepared(data); // so that a wrong folder is reported before anything is trained
-  const seedList = Array.from({ length: seeds }, (_, i) => config.seed + i);
+  const prepared = await loadPrepared(data); // so that a wrong folder is reported before anything is trained
+  const seedList = Array.from({ length: seeds }, (_, i) => parsed.seed + i);
+  const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
+  const asked = askedSeenRule({ seen: options.seen ?? parsed.evaluation.seen }, refuseFor('compareMethods'));
+  const seen = asked === 'auto' ? await sharedRule(folders, own, prepared, options) : asked;
+  const isReplaced = options.seen === seen;
+  const config = { ...parsed, evaluation: { ...parsed.evaluation, seen } };
   const places = methods.map(({ name }) => name);
   const compared: ComparedMethod[] = [];
   const ranksOf = new Map<string, Int32Array[]>();
@@ -83,13 +98,14 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
         method,
         methods: own,
         seed,
+        seen: isReplaced && isRun(run) ? 'auto' : seen, // a run that is there keeps its own, in its validation
         resume: true,
         callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []),
       });
       if (manifest.status !== 'done')
         throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to resume it`);
       const result = await evaluateOnce(
-        { run, split, users, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
+        { run, split, users, seen, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
         config,
       );
       results.push(result);
@@ -151,18 +167,44 @@ function withSharedNeeds(
   return withSection(config, method, { ...section, ...Object.fromEntries(shared) });
 }
 
+/**
+ * The rule for items seen that the runs at these folders have, else the one that the data asks for.
+ *
+ * @param methods the user's own.
+ */
+async function sharedRule(
+  folders: readonly string[],
+  methods: readonly Method[],
+  prepared: PreparedData,
+  { out, onSeenRule }: CompareOptions,
+): Promise<SeenRule> {
+  const kept = new Map<SeenRule, string>();
+  for (const folder of folders.filter(isRun)) kept.set((await readRunConfig(folder, methods)).evaluation.seen, folder);
+  const [first, ...others] = kept.keys();
+  if (others.length > 0)
+    throw new IlrecError(
+      `compareMethods: seen must be the same for every run at ${out}, got ` +
+        `${[...kept].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which with --seen`,
+    );
+  if (first !== undefined) return first;
+  const choice = chooseSeenRule(splitData(prepared).train);
+  onSeenRule?.(choice);
+  return choice.seen;
+}
+
 /** The evaluation that the run keeps, where it asked the same, or a new one. */
 async function evaluateOnce(
-  options: EvaluateRunOptions & { split: 'test' | 'valid' },
+  options: EvaluateRunOptions & { split: 'test' | 'valid'; seen: SeenRule },
   { evaluation }: TrainConfig,
 ): Promise<EvaluationResult> {
-  const kept = await readEvaluation(options.run, options.split);
+  const kept = await readEvaluation(options.run, options.split, options.seen, options.methods);
   if (kept !== null) {
     const { protocol } = kept;
     const sameUsers =
       protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal) && (protocol.userSeed ?? 0) === 0;
     const sameBeam = protocol.beamWidth === null || protocol.beamWidth === evaluation.beamWidth;
-    if (sameUsers && sameBeam) return kept;
+    const sameRule = protocol.excludeSeen === (options.seen === 'exclude');
+    if (sameUsers && sameBeam && sameRule) return kept;
   }
   return await evaluateRun(options);
 }

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type SeenOptions, type SeenRule, seenRuleOf } from '../config/seen_rule';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { splitData } from '../data/split_data';
@@ -7,17 +8,15 @@ import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
 import type { Method } from '../methods/method';
 import { type LoadedRun, loadRun } from './load_run';
-import { readRunJson } from './run_json';
+import { readRunConfig, readRunJson } from './run_json';
 
-export interface EvaluateRunOptions {
+export interface EvaluateRunOptions extends SeenOptions {
   /** A finished run's directory. */
   run: string;
   /** Default 'test'. */
   split?: 'test' | 'valid';
   /** W of the beam search. Default: the run's. */
   beamWidth?: number;
-  /** Leaves items of the history out of the lists; default: as the run's config says. */
-  excludeSeen?: boolean;
   /** How many users, drawn by `seed`; default all. */
   users?: number;
   /** Seed of the draw and of the intervals. Default 0. */
@@ -34,7 +33,7 @@ export interface EvaluateRunOptions {
  * Evaluates a finished run over the whole catalogue and all test users.
  *
  * Keeps the result, with the rank of every user, as `evaluation-SPLIT.json` in the run. An evaluation whose
- * `excludeSeen` differs from the run's config has `-exclude-seen` or `-with-seen` in the name.
+ * rule for items seen differs from the run's config has `-exclude-seen` or `-with-seen` in the name.
  *
  * @param options the run and what to measure.
  * @returns metrics with 95 % intervals, the rank of every user, and the protocol.
@@ -75,9 +74,10 @@ export async function evaluateRun(options: EvaluateRunOptions): Promise<Evaluati
  */
 export async function evaluateLoadedRun(
   run: LoadedRun,
-  { split = 'test', beamWidth, excludeSeen, users, seed = 0, data, onProgress }: Omit<EvaluateRunOptions, 'run'> = {},
+  { split = 'test', beamWidth, users, seed = 0, data, onProgress, ...asked }: Omit<EvaluateRunOptions, 'run'> = {},
 ): Promise<EvaluationResult> {
   const { folder, manifest, config } = run;
+  const seen = seenRuleOf('evaluateRun', asked, config.evaluation.seen);
   const prepared = await loadPrepared(data ?? manifest.data.folder);
   if (prepared.checksum !== manifest.data.checksum) {
     throw new IlrecError(
@@ -92,7 +92,7 @@ export async function evaluateLoadedRun(
       `evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got ` +
         'none; evaluate the other split',
     );
-  const recommender = await run.recommender(histories, { beamWidth, excludeSeen });
+  const recommender = await run.recommender(histories, { beamWidth, seen });
   const result = await evaluateRecommender({
     ...recommender,
     targets,
@@ -104,13 +104,7 @@ export async function evaluateLoadedRun(
     onProgress,
   });
   const { ranks, evaluatedUsers, ...summary } = result;
-  const variant =
-    result.protocol.excludeSeen === config.evaluation.excludeSeen
-      ? ''
-      : result.protocol.excludeSeen
-        ? '-exclude-seen'
-        : '-with-seen';
-  await writeJsonAtomically(evaluationPath(folder, split, variant), {
+  await writeJsonAtomically(evaluationPath(folder, split, seen, config.evaluation.seen), {
     ...summary,
     ranks: [...ranks],
     evaluatedUsers: [...evaluatedUsers],
@@ -118,14 +112,22 @@ export async function evaluateLoadedRun(
   return result;
 }
 
-/** Reads the result that `evaluateRun` kept; null if there is none. */
-export async function readEvaluation(folder: string, split: 'test' | 'valid'): Promise<EvaluationResult | null> {
-  const path = evaluationPath(folder, split);
+/** Reads the result that `evaluateRun` kept; null if there is none. @param methods the user's own. */
+export async function readEvaluation(
+  folder: string,
+  split: 'test' | 'valid',
+  seen: SeenRule,
+  methods: readonly Method[] = [],
+): Promise<EvaluationResult | null> {
+  const { evaluation } = await readRunConfig(folder, methods);
+  const path = evaluationPath(folder, split, seen, evaluation.seen);
   if (!existsSync(path)) return null;
   const kept = (await readRunJson(path)) as EvaluationResult;
   return { ...kept, ranks: Int32Array.from(kept.ranks), evaluatedUsers: Int32Array.from(kept.evaluatedUsers) };
 }
 
-function evaluationPath(folder: string, split: 'test' | 'valid', variant = ''): string {
-  return join(folder, `evaluation-${split}${variant}.json`);
+/** @param ownRule the rule for items seen of the run's config; an evaluation by the other one has its own name. */
+function evaluationPath(folder: string, split: 'test' | 'valid', rule: SeenRule, ownRule: SeenRule): string {
+  const otherRule = rule === 'exclude' ? '-exclude-seen' : '-with-seen';
+  return join(folder, `evaluation-${split}${rule === ownRule ? '' : otherRule}.json`);
 }

@@ -1,4 +1,6 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { type SeenOptions, seenRuleOf } from '../config/seen_rule';
+import type { Resolved } from '../config/shared_config';
 import { IlrecError } from '../errors';
 import type { Recommender } from '../evaluation/recommenders';
 import type { ItemCode } from '../methods/item_code';
@@ -20,7 +22,7 @@ export interface LoadRunOptions {
 export interface LoadedRun {
   readonly folder: string;
   readonly manifest: RunManifest;
-  readonly config: TrainConfig;
+  readonly config: Resolved<TrainConfig>;
   readonly items: readonly RunItem[];
   /** The trained model, as its method loads it. */
   readonly model: AskedModel;
@@ -33,7 +35,7 @@ export interface LoadedRun {
   /** @param overrides replace the config's section `evaluation`. */
   recommender(
     histories: readonly ArrayLike<number>[],
-    overrides?: { beamWidth?: number; excludeSeen?: boolean },
+    overrides?: { beamWidth?: number } & SeenOptions,
   ): Promise<Recommender>;
   /** Frees the model. */
   dispose(): void;
@@ -79,12 +81,12 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
     scorer,
     languageModel,
     code,
-    recommender: async (histories, { beamWidth, excludeSeen } = {}) => {
+    recommender: async (histories, { beamWidth, ...asked } = {}) => {
       const { evaluation } = config;
       return model.recommender(histories, {
         ...evaluation,
         beamWidth: beamWidth ?? evaluation.beamWidth,
-        excludeSeen: excludeSeen ?? evaluation.excludeSeen,
+        seen: seenRuleOf('loadRun', asked, evaluation.seen),
       });
     },
     dispose: () => model.dispose(),

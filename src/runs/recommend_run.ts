@@ -1,13 +1,12 @@
+import { type SeenOptions, seenRuleOf } from '../config/seen_rule';
 import { IlrecError } from '../errors';
 import { type LoadedRun, loadRun, type LoadRunOptions } from './load_run';
 
-export interface RecommendOptions {
+export interface RecommendOptions extends SeenOptions {
   /** Item ids, oldest first. */
   history: readonly string[];
   /** How many items. Default 10. */
   k?: number;
-  /** Leaves items of the history out. Default: as the run's config says. */
-  excludeSeen?: boolean;
 }
 
 /** What `recommend` loads and asks. */
@@ -60,14 +59,14 @@ export async function recommend({ run: folder, methods, ...options }: RecommendR
  *
  * const run = await loadRun('runs/sft');
  * const history = [run.items[4].id, run.items[7].id];
- * const items = await recommendFromRun(run, { history, k: 5, excludeSeen: true });
+ * const items = await recommendFromRun(run, { history, k: 5, seen: 'exclude' });
  * console.log(items.length, items.some(({ id }) => history.includes(id))); // 5 false
  * run.dispose();
  * ```
  */
 export async function recommendFromRun(
   run: LoadedRun,
-  { history: ids, k = 10, excludeSeen = run.config.evaluation.excludeSeen }: RecommendOptions,
+  { history: ids, k = 10, ...asked }: RecommendOptions,
 ): Promise<Recommendation[]> {
   const { items, config, model } = run;
   if (!Number.isInteger(k) || k < 1 || k > items.length)
@@ -81,7 +80,8 @@ export async function recommendFromRun(
       );
     return item;
   });
-  const exclude = new Set(excludeSeen ? history : []);
-  const ranked = await model.rank(history, { ...config.evaluation, excludeSeen, k, exclude });
+  const { seen: rule, ...evaluation } = config.evaluation;
+  const exclude = new Set(seenRuleOf('recommend', asked, rule) === 'exclude' ? history : []);
+  const ranked = await model.rank(history, { ...evaluation, k, exclude });
   return ranked.map(({ item, score }) => ({ id: items[item].id, title: items[item].title, score }));
 }

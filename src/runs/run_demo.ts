@@ -24,7 +24,7 @@ export interface DemoExample {
 
 export interface RunDemoOptions extends Pick<
   CompareOptions,
-  'signal' | 'callbacks' | 'onEvaluation' | 'onStart' | 'onProgress'
+  'signal' | 'callbacks' | 'onEvaluation' | 'onSeenRule' | 'onStart' | 'onProgress'
 > {
   /** The folder for data and runs. Runs of an earlier demo there are removed. */
   out: string;

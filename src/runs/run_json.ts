@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { IlrecError } from '../errors';
 import { writeFileAtomically } from '../files/atomic_file_node';
 import type { Method, RunItem } from '../methods/method';
+import type { Resolved } from '../config/shared_config';
 import { parseRunConfig, type TrainConfig } from '../methods/train_config';
 import { runPaths } from './run_paths';
 
@@ -9,7 +10,7 @@ import { runPaths } from './run_paths';
  * @param methods the user's own, whose sections the config may hold.
  * @throws IlrecError when it is missing or wrong.
  */
-export async function readRunConfig(folder: string, methods: readonly Method[] = []): Promise<TrainConfig> {
+export async function readRunConfig(folder: string, methods: readonly Method[] = []): Promise<Resolved<TrainConfig>> {
   const path = runPaths(folder).config;
   return parseRunConfig(await readRunJson(path), path, methods);
 }

@@ -1,4 +1,7 @@
 import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
+import type { AskedSeenRule } from '../config/seen_rule';
+import type { Resolved } from '../config/shared_config';
+import { chooseSeenRule, type SeenChoice } from '../data/repeat_share';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import {
@@ -28,6 +31,7 @@ import { loadRun } from './load_run';
 import { isRun, needFolder } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
+import { readRunConfig } from './run_json';
 import { abandonRun, claimRunFolder } from './claim_folder';
 import { validate } from './validation';
 
@@ -46,6 +50,8 @@ export interface TrainRunOptions {
   epochs?: number;
   /** Replaces the config's seed. */
   seed?: number;
+  /** Replaces the config's rule for items seen, `evaluation.seen`. */
+  seen?: AskedSeenRule;
   /** Resumes the run at `out` where there is one. Default false. */
   resume?: boolean;
   /** When aborted, the run writes a checkpoint after the step in progress and ends as 'interrupted'. */
@@ -53,6 +59,8 @@ export interface TrainRunOptions {
   /** Watch the run, e.g. `progress()`. Asked for once per model that is trained, with its name. */
   callbacks?: (label: string) => readonly TrainingCallback[];
   onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean) => void;
+  /** Called before training where the data chose the rule for items seen; not for a run that is resumed. */
+  onSeenRule?: (choice: SeenChoice) => void;
 }
 
 /** Where a run is, and its manifest as training left it. */
@@ -85,14 +93,17 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const own = ownMethods(options);
   const method = findMethod(options.method, own);
   const prepared = await loadPrepared(options.data);
-  const parsed = resolveConfig(parseTrainConfig(options.config ?? {}, 'config', { methods: own }), prepared, options);
-  const config = withoutUnusedSections(parsed, usedMethods(method, parsed, own));
+  const asked = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const earlier = isRun(out) ? await readManifest(out) : null;
+  if (earlier !== null && !resume)
+    throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`);
+  const askedSeen = options.seen ?? asked.evaluation.seen;
+  const isChosen = askedSeen === 'auto' && earlier === null;
+  // a run that is resumed keeps what it chose
+  const seen = askedSeen === 'auto' && earlier !== null ? (await readRunConfig(out, own)).evaluation.seen : askedSeen;
+  const resolved = resolveConfig(asked, prepared, { ...options, seen });
+  const config = withoutUnusedSections(resolved, usedMethods(method, resolved, own));
   if (earlier !== null) {
-    if (!resume)
-      throw new IlrecError(
-        `trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`,
-      );
     await checkSameRun(out, earlier, method, config, prepared, own);
     if (earlier.status === 'done') return { run: out, manifest: earlier };
     checkSameBackend(out, earlier);
@@ -105,6 +116,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const files = runFiles(out);
   const context: BuildContext = { section, config, files, data: trainingData(prepared), prepared };
   if (earlier === null) await claimRunFolder(out, config);
+  if (isChosen) options.onSeenRule?.(chooseSeenRule(context.data.split.train));
   const startedAt = performance.now();
   let outcome: Outcome;
   try {
@@ -128,7 +140,7 @@ type Outcome = Pick<RunManifest, 'status'> &
 /** Builds the method before its needs are trained, so that a mistake in the model is reported first. */
 async function trainMethod(
   method: Method,
-  config: TrainConfig,
+  config: Resolved<TrainConfig>,
   context: BuildContext,
   options: TrainRunOptions,
   isNew: boolean,
@@ -219,6 +231,7 @@ async function loadNeed(
       methods: own,
       config,
       epochs: undefined,
+      seen: undefined,
       resume: true,
       callbacks: callbacks && (() => callbacks(need.role)),
       onEvaluation: onEvaluation && ((_, record, isBest) => onEvaluation(need.role, record, isBest)),
