@@ -27,6 +27,7 @@ export { makeItemVectors, type ItemVectors } from './semantic_ids/make_item_vect
 export { makeSemanticIds, type MakeSemanticIdsOptions } from './semantic_ids/make_semantic_ids';
 export { trainByteLevelBpe, type TrainByteLevelBpeOptions } from './tokenizers/byte_level_bpe';
 export { encodeTitles, type EncodeTitlesOptions } from './tokenizers/item_titles';
+export { codesOfSemanticIds } from './tokenizers/codes_of_semantic_ids';
 export { SemanticIdTokenizer, type SemanticIdTokenizerJson } from './tokenizers/semantic_id_tokenizer';
 export {
   TextTokenizer,

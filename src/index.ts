@@ -13,6 +13,7 @@ export {
   type IlrecMetric,
   type IlrecOptions,
 } from './ilrec/ilrec';
+export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';
 export { sft, type SftOptions } from './tapped/sft';
 export type { TappedBatch } from './tapped/tapped_batch';
 export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './tapped/tapped_method';
@@ -23,11 +24,19 @@ export {
   type LinearCrossEntropyOptions,
 } from './vocabulary/linear_cross_entropy';
 export type { LinearHead } from './vocabulary/vocabulary_projection';
+export {
+  itemReward,
+  type ItemReward,
+  type ItemRewardOptions,
+  type RewardBatch,
+  type RewardTable,
+} from './rewards/item_reward';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';
 export type { Reward, RewardContext, RewardEntries } from './losses/reward';
 
+export { causalItemScorer, type CausalItemScorerOptions } from './models/causal_item_scorer';
 export { causalLM, type CausalLMConfig } from './models/causal_lm';
 export type { ActivationName } from './ops/activations';
 export type { RopeScaling } from './ops/rotary_frequencies';

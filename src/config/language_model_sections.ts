@@ -20,8 +20,20 @@ export const modelSchema = z.strictObject({
 
 /** How the language model names items. */
 export const itemsSchema = z.strictObject({
-  /** `ids`: a vocabulary of semantic-id tokens alone. `lc-rec`: these tokens amid text. `bigrec`: the items' titles. */
-  style: z.enum(['ids', 'lc-rec', 'bigrec']).default('ids'),
+  /**
+   * `items`: a token for each item. `ids`: a vocabulary of semantic-id tokens alone. `lc-rec`: these tokens amid text.
+   * `bigrec`: the items' titles. `auto`: `items` for catalogues of up to 200,000 items, else `ids`.
+   */
+  style: z.enum(['auto', 'items', 'ids', 'lc-rec', 'bigrec']).default('auto'),
+  /** items: whether items with common semantic-id codes share rows of the embedding, or each has a row alone. */
+  codes: z.enum(['semantic-ids', 'none']).default('semantic-ids'),
+  /** items: lengths of semantic-id prefixes that have rows of their own. Default [2]. */
+  nodeDepths: z.array(z.number().int().min(2)).optional(),
+  /**
+   * items: how many items a batch draws for its softmax; null for all. Catalogues of up to twice as many are always
+   * scored whole.
+   */
+  sampledItems: positive.nullable().default(1500),
   /** lc-rec and bigrec: a file of prompt templates; null for the package's own. */
   prompts: z.string().nullable().default(null),
   /** Tokens of a prompt; a history loses its oldest items until it fits. null for no limit. */

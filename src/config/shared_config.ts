@@ -30,13 +30,14 @@ export type Resolved<Config extends SharedConfig> = Config & { readonly evaluati
 export function checkSharedConfig({ items, backbone, training }: SharedConfig, context: z.RefinementCtx): void {
   const refuse = (path: string[], message: string): void => context.addIssue({ code: 'custom', path, message });
   const { pretrained, lora } = backbone;
-  if (items.style === 'ids' && pretrained !== null)
+  const readsText = items.style === 'lc-rec' || items.style === 'bigrec';
+  if (!readsText && pretrained !== null)
     refuse(['backbone', 'pretrained'], 'needs items.style lc-rec or bigrec: a pretrained model reads text');
   if (lora !== null && pretrained === null)
     refuse(['backbone', 'lora'], 'needs backbone.pretrained: a model trained from scratch must learn all its weights');
-  if (items.style !== 'ids' && training.initialWeights !== undefined)
+  if (readsText && training.initialWeights !== undefined)
     refuse(
       ['training', 'initialWeights'],
-      "is for items.style ids; set backbone.pretrained to the other run's folder model",
+      "is for items.style items and ids; set backbone.pretrained to the other run's folder model",
     );
 }

@@ -32,15 +32,28 @@ type Json = Readonly<Record<string, unknown>>;
 /**
  * Fills in what a config's style changes, before the sections fill in the rest. A file with keys of 0.1 keeps what it
  * meant then: semantic ids.
+ *
+ * @param methods what each method's section changes, by name.
+ * @param autoStyle what the style 'auto' is; it stays open by default.
  */
-export function withStyleDefaults(value: unknown): unknown {
+export function withStyleDefaults(
+  value: unknown,
+  methods: Readonly<Record<string, Json>>,
+  autoStyle?: 'items' | 'ids',
+): unknown {
   if (!isObject(value)) return value;
   const items = value.items ?? {};
-  if (!isObject(items)) return value;
+  if (!isObject(items)) return value; // the schema refuses it
   const isOld = OLD_KEYS.some((key) => Object.hasOwn(value, key));
-  const style = items.style ?? (isOld ? 'ids' : 'auto');
+  const asked = items.style ?? (isOld ? 'ids' : 'auto');
+  const style = asked === 'auto' ? (autoStyle ?? asked) : asked;
   if (style !== 'auto' && style !== 'items') return { ...value, items: { ...items, style } };
-  return filled({ ...ITEM_DEFAULTS, items: { style } }, value);
+  return filled({ ...ITEM_DEFAULTS, methods }, { ...value, items: { ...items, style } });
+}
+
+/** What `items.style: 'auto'` is for a catalogue. */
+export function autoStyleOf(numItems: number): 'items' | 'ids' {
+  return numItems <= MAX_ITEM_TOKENS ? 'items' : 'ids';
 }
 
 /** Fields of `defaults` that `value` leaves out, at every depth. */

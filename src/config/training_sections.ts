@@ -38,6 +38,8 @@ export const trainingSchema = z.strictObject({
 
 export const evaluationSchema = z
   .strictObject({
+    /** items.style items: beta of z + beta (z - z'), away from the scores of the layer before the last. */
+    layerContrast: z.number().default(0),
     beamWidth: positive.default(20),
     renormalize: z.boolean().default(false),
     batchSize: positive.default(64),

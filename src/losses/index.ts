@@ -18,6 +18,7 @@ export { collaborativeReward } from './collaborative_reward';
 export { crossEntropy } from './cross_entropy';
 export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cross_layer_distillation';
 export { crossLayerPreference, type CrossLayerPreferenceOptions } from './cross_layer_preference';
+export { futureTargets, type FutureTargetsOptions, type ItemShares } from './future_targets';
 export type { Penalty } from './penalty';
 export {
   selfHardNegatives,

@@ -5,11 +5,13 @@ import { disposeModel } from '../models/dispose_model';
 import { causalLM } from '../models/causal_lm';
 import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
 import { SemanticIdTokenizer, type SemanticIdTokenizerJson } from '../tokenizers/semantic_id_tokenizer';
-import { createBatches } from '../training/batches';
+import type { ItemSoftmaxOptions } from '../tapped/item_softmax';
+import { type Batches, createBatches } from '../training/batches';
 import { promptBatches } from '../training/prompt_batches';
 import type { TrainingMethod } from '../training/train_model';
 import { batchOptions } from './batch_options';
 import { type ItemCode, semanticIdCode, textCode } from './item_code';
+import { buildItemModel, itemModelLists, itemSoftmaxOf, itemTokenBatches, itemTokenCode } from './item_model';
 import { beamSearchLists } from './lists';
 import {
   type AskedModel,
@@ -41,7 +43,7 @@ export interface LanguageModelMethod<Name extends string, Section> extends Omit<
 > {
   readonly section: z.ZodType<Section>;
   /** Makes the loss. */
-  objective(context: ObjectiveContext<Section>): TrainingMethod;
+  objective(context: ObjectiveContext<Section>): TrainingMethod | Promise<TrainingMethod>;
   /** Blocks below the last one whose outputs the loss reads, for the memory estimate. Default none. */
   numTappedLayers?(section: Section): number;
 }
@@ -54,6 +56,9 @@ export interface ObjectiveContext<Section> {
   /** Steps of the whole training, for coefficients that change over it. */
   readonly totalSteps: number;
   readonly needs: Readonly<Record<string, AskedModel>>;
+  readonly batches: Batches;
+  /** Where the model's tokens are items: how their softmax is made. */
+  readonly itemSoftmax?: ItemSoftmaxOptions;
 }
 
 /**
@@ -92,14 +97,20 @@ export function languageModelMethod<const Name extends string, Section>({
     kind: 'language-model',
     async begin({ config, data, files }) {
       if (readsText(config)) await writeTemplates(files, await readTemplates(config));
-      else await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
+      else if (!speaksItems(config)) await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
     },
     async build(context) {
       refuseShallowModel(description.name, context.config, numTappedLayers(context.section));
-      const build = readsText(context.config) ? buildOverText : buildOverIds;
+      const { config } = context;
+      const build = readsText(config) ? buildOverText : speaksItems(config) ? buildOverItems : buildOverIds;
       return await build(context, objective, numTappedLayers(context.section));
     },
-    load: (context) => (readsText(context.config) ? loadOverText(context) : loadOverIds(context)),
+    load: (context) =>
+      readsText(context.config)
+        ? loadOverText(context)
+        : speaksItems(context.config)
+          ? loadOverItems(context)
+          : loadOverIds(context),
   });
 }
 
@@ -115,7 +126,30 @@ function refuseShallowModel(name: string, { model, backbone }: SharedConfig, num
 type Objective<Section> = LanguageModelMethod<string, Section>['objective'];
 
 function readsText({ items }: SharedConfig): boolean {
-  return items.style !== 'ids';
+  return items.style === 'lc-rec' || items.style === 'bigrec';
+}
+
+function speaksItems({ items }: SharedConfig): boolean {
+  return items.style === 'items';
+}
+
+/** A decoder of the section `model` whose tokens are the items. */
+async function buildOverItems<Section>(
+  context: BuildContext<Section>,
+  objective: Objective<Section>,
+): Promise<BuiltMethod> {
+  const { config, data, files } = context;
+  const model = buildItemModel(context);
+  const code = itemTokenCode(config.training, data.itemCounts);
+  return builtModel(context, objective, {
+    model,
+    batches: itemTokenBatches(context),
+    code,
+    lists: itemModelLists(model, code, config),
+    itemSoftmax: itemSoftmaxOf(config),
+    save: () => files.saveModel(model),
+    dispose: () => disposeModel(model),
+  });
 }
 
 /** A decoder of the section `model` over a vocabulary of semantic ids. */
@@ -180,22 +214,30 @@ async function buildOverText<Section>(
   }
 }
 
-/** What both kinds of language model have in common once they are built. */
+type LanguageModelParts = Pick<TrainingPlan, 'model' | 'batches'> &
+  Pick<BuiltMethod, 'save' | 'dispose'> & {
+    readonly code: ItemCode;
+    readonly itemSoftmax?: ItemSoftmaxOptions;
+    /** Default: beam search over the items' tokens. */
+    readonly lists?: Omit<AskedModel, 'dispose'>;
+  };
+
+/** What all language models have in common once they are built. */
 function builtModel<Section>(
   { section, config }: BuildContext<Section>,
   objective: Objective<Section>,
-  parts: Pick<TrainingPlan, 'model' | 'batches'> & Pick<BuiltMethod, 'save' | 'dispose'> & { code: ItemCode },
+  parts: LanguageModelParts,
 ): BuiltMethod {
-  const { model, batches, code, save, dispose } = parts;
+  const { model, batches, code, itemSoftmax, save, dispose } = parts;
   const settings = config.training;
   const totalSteps = settings.epochs * batches.stepsPerEpoch;
   return {
-    ...beamSearchLists(model, code, settings),
+    ...(parts.lists ?? beamSearchLists(model, code, settings)),
     training: {
       model,
       batches,
       settings,
-      objective: (needs) => objective({ section, config, code, totalSteps, needs }),
+      objective: (needs) => objective({ section, config, code, totalSteps, needs, batches, itemSoftmax }),
     },
     save,
     dispose,
@@ -207,6 +249,12 @@ async function loadOverIds({ config, items, files }: LoadContext): Promise<Asked
   const code = semanticIdCode(config.training, tokenizer, countsOf(items));
   const model = await files.loadModel();
   return { ...beamSearchLists(model, code, config.training), dispose: () => disposeModel(model) };
+}
+
+async function loadOverItems({ config, items, files }: LoadContext): Promise<AskedModel> {
+  const model = await files.loadModel();
+  const code = itemTokenCode(config.training, countsOf(items));
+  return { ...itemModelLists(model, code, config), dispose: () => disposeModel(model) };
 }
 
 async function loadOverText({ config, items, files }: LoadContext): Promise<AskedModel> {

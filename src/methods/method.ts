@@ -37,6 +37,8 @@ export interface Method<Name extends string = string, Section = unknown> {
   /** Checks the method's section of the config, `methods.NAME`, and fills in its defaults. It accepts `{}` and its own
    * output, and its values are JSON. */
   readonly section: z.ZodType<Section>;
+  /** Defaults of the section that differ where the tokens of the language model are items, `items.style: 'items'`. */
+  readonly itemDefaults?: Readonly<Record<string, unknown>>;
   /** A top-level key of config files that older releases used for this section. */
   readonly oldSectionKey?: string;
   /** Charts of the report that show what the method did, beside those that every method has. */
@@ -158,7 +160,7 @@ export interface TrainingPlan {
   /** The config's section `training`, with what the method changes in it. */
   readonly settings: TrainingConfig;
   /** Makes the loss. Called once, when the needs are there; they stay loaded until training ends. */
-  objective(needs: Readonly<Record<string, AskedModel>>): TrainingMethod;
+  objective(needs: Readonly<Record<string, AskedModel>>): TrainingMethod | Promise<TrainingMethod>;
 }
 
 /** A chart of training steps. */

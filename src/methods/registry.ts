@@ -5,9 +5,17 @@ import { checkMethod, type Method } from './method';
 import { popularityMethod } from './popularity';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
+import { sftFutureMethod } from './sft_future';
 
 /** Every method of the package: the only list of them. */
-export const REGISTRY = [ilrecMethod, sftMethod, sasrecMethod, popularityMethod, markovMethod] as const;
+export const REGISTRY = [
+  ilrecMethod,
+  sftMethod,
+  sftFutureMethod,
+  sasrecMethod,
+  popularityMethod,
+  markovMethod,
+] as const;
 
 /** The name of a method of the package. */
 export type MethodName = (typeof REGISTRY)[number]['name'];

@@ -1,6 +1,8 @@
 import * as z from 'zod';
+import { futureTargetsSchema } from '../config/target_sections';
 import { sft } from '../tapped/sft';
-import { languageModelMethod } from './language_model';
+import { languageModelMethod, type ObjectiveContext } from './language_model';
+import { futureOf, type FutureSection } from './item_model';
 
 /** Supervised fine-tuning: cross-entropy of the item's tokens and nothing else, the baseline of every other loss. */
 export const sftMethod = languageModelMethod({
@@ -10,6 +12,12 @@ export const sftMethod = languageModelMethod({
   color: { light: '#c25e00', dark: '#f2a65a' },
   order: 40,
   comparedByDefault: true,
-  section: z.strictObject({}),
-  objective: () => sft(),
+  section: z.strictObject({ futureTargets: futureTargetsSchema(0) }),
+  objective: sftObjective,
 });
+
+/** Cross-entropy, with the next items as further targets where the section asks for them. */
+export function sftObjective(context: ObjectiveContext<FutureSection>): ReturnType<typeof sft> {
+  const { itemSoftmax } = context;
+  return sft({ ...(itemSoftmax === undefined ? {} : { itemSoftmax }), ...futureOf(context) });
+}

@@ -4,6 +4,7 @@ import { checkSharedConfig, type Resolved, type SharedConfig, sharedSections } f
 import { DEFAULT_MAX_HISTORY } from '../config/training_sections';
 import { chooseSeenRule } from '../data/repeat_share';
 import { splitData } from '../data/split_data';
+import { withStyleDefaults } from '../config/style_defaults';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
 import type { Method } from './method';
@@ -33,6 +34,8 @@ export type TrainConfigInput = z.input<z.ZodObject<typeof sharedSections>> & {
 export interface ParseTrainConfigOptions {
   /** Methods of the user's own, whose sections the config may hold. */
   methods?: readonly Method[];
+  /** What `items.style: 'auto'` is for the dataset. Default: it stays open, with the defaults of 'items'. */
+  autoStyle?: 'items' | 'ids';
 }
 
 /**
@@ -72,14 +75,29 @@ function withoutUnknownSections(value: unknown, methods: readonly Method[]): unk
 export function parseTrainConfig(
   value: unknown,
   source = 'config',
-  { methods = [] }: ParseTrainConfigOptions = {},
+  { methods = [], autoStyle }: ParseTrainConfigOptions = {},
 ): TrainConfig {
-  return parseConfig(value, source, methods, true);
+  return parseConfig(value, source, methods, true, autoStyle);
 }
 
 /** @param checksNeeds whether the methods that others need must be known. */
-function parseConfig(value: unknown, source: string, own: readonly Method[], checksNeeds: boolean): TrainConfig {
+function parseConfig(
+  given: unknown,
+  source: string,
+  own: readonly Method[],
+  checksNeeds: boolean,
+  autoStyle?: 'items' | 'ids',
+): TrainConfig {
   const methods = withOwn(own, 'parseTrainConfig');
+  const value = withStyleDefaults(
+    given,
+    sectionsOf(
+      methods,
+      ({ name }) => name,
+      ({ itemDefaults = {} }) => itemDefaults,
+    ),
+    autoStyle,
+  );
   const old = methods.filter(({ oldSectionKey }) => oldSectionKey !== undefined && holds(value, oldSectionKey));
   const twice = old.find(({ name }) => holds(value, 'methods') && holds(value.methods, name));
   if (twice !== undefined)
@@ -186,11 +204,11 @@ function holds<Key extends string>(value: unknown, key: Key): value is { readonl
   return typeof value === 'object' && value !== null && (value as Record<string, unknown>)[key] !== undefined;
 }
 
-function sectionsOf(
+function sectionsOf<Value>(
   methods: readonly Method[],
   keyOf: (method: Method) => string,
-  schemaOf: (method: Method) => z.ZodType,
-): z.ZodRawShape {
+  schemaOf: (method: Method) => Value,
+): Record<string, Value> {
   return Object.fromEntries(methods.map((method) => [keyOf(method), schemaOf(method)]));
 }
 

@@ -27,6 +27,7 @@ import type { TrainingCallback, TrainingMethod } from '../training/train_model';
 import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { fitRun } from './fit_run';
+import { autoStyleOf } from '../config/style_defaults';
 import { loadRun } from './load_run';
 import { isRun, needFolder } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
@@ -93,14 +94,16 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const own = ownMethods(options);
   const method = findMethod(options.method, own);
   const prepared = await loadPrepared(options.data);
-  const asked = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const earlier = isRun(out) ? await readManifest(out) : null;
   if (earlier !== null && !resume)
     throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`);
+  const kept = earlier === null ? null : await readRunConfig(out, own); // a run that is resumed keeps what it chose
+  const autoStyle =
+    kept === null ? autoStyleOf(prepared.itemIds.length) : kept.items.style === 'items' ? 'items' : 'ids';
+  const asked = parseTrainConfig(options.config ?? {}, 'config', { methods: own, autoStyle });
   const askedSeen = options.seen ?? asked.evaluation.seen;
   const isChosen = askedSeen === 'auto' && earlier === null;
-  // a run that is resumed keeps what it chose
-  const seen = askedSeen === 'auto' && earlier !== null ? (await readRunConfig(out, own)).evaluation.seen : askedSeen;
+  const seen = askedSeen === 'auto' && kept !== null ? kept.evaluation.seen : askedSeen;
   const resolved = resolveConfig(asked, prepared, { ...options, seen });
   const config = withoutUnusedSections(resolved, usedMethods(method, resolved, own));
   if (earlier !== null) {
@@ -163,7 +166,7 @@ async function trainMethod(
     const { bestStep, best, ...outcome } = await fitRun({
       out: options.out,
       training,
-      objective: checkedLoss(method, training.objective(needs)),
+      objective: checkedLoss(method, await training.objective(needs)),
       save: built.save,
       validate: () => validateBuilt(built, context, validationUsers),
       callbacks: callbacks?.(method.name),

@@ -1,0 +1,15 @@
+import { futureTargetsSchema } from '../config/target_sections';
+import { languageModelMethod } from './language_model';
+import { sftObjective } from './sft';
+import * as z from 'zod';
+
+/** Supervised fine-tuning towards the next items, not the next one alone: what ILRec's targets have, without ILRec. */
+export const sftFutureMethod = languageModelMethod({
+  name: 'sft-future',
+  title: 'SFT + future',
+  summary: 'SFT with the next items as further targets',
+  color: { light: '#a03a52', dark: '#ef9aae' },
+  order: 45,
+  section: z.strictObject({ futureTargets: futureTargetsSchema(0.35) }),
+  objective: sftObjective,
+});
