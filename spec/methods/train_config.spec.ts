@@ -13,6 +13,7 @@ describe('parseTrainConfig', () => {
       thresholdReference: 'final',
     });
     expect(config.training).to.deep.include({ batching: 'packed', schedule: 'cosine' });
+    expect(config.training).to.not.have.any.keys('epochs', 'evaluateEvery'); // by the data
     expect(config.evaluation).to.deep.equal({ beamWidth: 20, renormalize: false, batchSize: 64, excludeSeen: false });
     expect(config.methods.sasrec.training).to.deep.equal({});
   });

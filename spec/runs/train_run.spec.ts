@@ -155,6 +155,36 @@ describe('trainRun', () => {
     expect(await weights(out)).to.deep.equal(best);
   });
 
+  it('chooses epochs for the number of batches, keeps them in the config, and resumes with that config', async () => {
+    const still = { learningRate: 1e-12, patience: 1 }; // ends after two evaluations
+    const config: TrainConfigInput = {
+      training: { epochs: undefined, ...still },
+      methods: { ilrec: { reward: 'sasrec' }, sasrec: { training: { batchSize: 1 } } },
+    };
+    const controller = new AbortController();
+    const { run: out, manifest } = await run('ilrec', {
+      config,
+      signal: controller.signal,
+      callbacks: (label) => [{ onStep: () => (label === 'ilrec' ? controller.abort() : undefined) }],
+    });
+    expect(manifest).to.deep.include({ status: 'interrupted', steps: 1, stepsPerEpoch: 7 });
+    expect(manifest.chosen).to.deep.equal({ epochs: 100, evaluateEvery: 5 }); // 1000 / 7 is above 100
+    const reward = await readManifest(needFolder(out, 'reward'));
+    expect(reward.stepsPerEpoch).to.equal(50);
+    expect(reward.chosen).to.deep.equal({ epochs: 20, evaluateEvery: 1 }); // 1000 / 50
+    const kept = JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+    expect(kept.training).to.deep.include({ epochs: 100, evaluateEvery: 5 });
+    expect(await messageOf(run('ilrec', { resume: true, config, epochs: 99 }))).to.match(
+      /got other values in training;/,
+    );
+    expect((await trainRun({ data, out, method: 'ilrec', config: kept, resume: true })).manifest).to.deep.include({
+      status: 'done',
+      steps: 70, // evaluated after 5 and 10 epochs
+      chosen: manifest.chosen,
+    });
+    expect((await run('ilrec', { resume: true, config })).manifest.status).to.equal('done');
+  });
+
   it('trains SASRec for the reward inside the run where no finished one is named', async () => {
     const { run: out, manifest } = await run('ilrec', {
       config: { methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1 } },

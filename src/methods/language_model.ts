@@ -188,14 +188,13 @@ function builtModel<Section>(
 ): BuiltMethod {
   const { model, batches, code, save, dispose } = parts;
   const settings = config.training;
-  const totalSteps = settings.epochs * batches.stepsPerEpoch;
   return {
     ...beamSearchLists(model, code, settings),
     training: {
       model,
       batches,
       settings,
-      objective: (needs) => objective({ section, config, code, totalSteps, needs }),
+      objective: (needs, totalSteps) => objective({ section, config, code, totalSteps, needs }),
     },
     save,
     dispose,

@@ -4,6 +4,7 @@ import { IlrecError } from '../errors';
 import { writeJsonAtomically } from '../files/atomic_file_node';
 import { parseJson } from './run_json';
 import { runPaths } from './run_paths';
+import type { ChosenBudget } from './training_budget';
 
 /** The manifest of a run: what was trained, on what, and how far it got. */
 export interface RunManifest {
@@ -24,6 +25,8 @@ export interface RunManifest {
     readonly items: number;
     readonly interactions: number;
   };
+  /** Keys of `training` that the config left open, with what the run chose. */
+  chosen?: ChosenBudget;
   /** Trainable parameters; 0 for counting methods. */
   parameters: number;
   steps: number;

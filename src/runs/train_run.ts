@@ -8,6 +8,7 @@ import {
   checkModel,
   type Method,
   type Need,
+  type TrainingPlan,
 } from '../methods/method';
 import { findMethod, type MethodName, withOwn } from '../methods/registry';
 import {
@@ -25,10 +26,12 @@ import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { fitRun } from './fit_run';
 import { loadRun } from './load_run';
+import { writeConfig } from './run_json';
 import { isRun, needFolder } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
 import { abandonRun, claimRunFolder } from './claim_folder';
+import { chooseBudget, type TrainingSettings, withBudget, withoutBudget } from './training_budget';
 import { validate } from './validation';
 
 export interface TrainRunOptions {
@@ -86,8 +89,8 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const method = findMethod(options.method, own);
   const prepared = await loadPrepared(options.data);
   const parsed = resolveConfig(parseTrainConfig(options.config ?? {}, 'config', { methods: own }), prepared, options);
-  const config = withoutUnusedSections(parsed, usedMethods(method, parsed, own));
   const earlier = isRun(out) ? await readManifest(out) : null;
+  const config = withoutBudget(withoutUnusedSections(parsed, usedMethods(method, parsed, own)), earlier?.chosen);
   if (earlier !== null) {
     if (!resume)
       throw new IlrecError(
@@ -103,13 +106,13 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   };
   const section = sectionOf(config, method);
   const files = runFiles(out);
-  const context: BuildContext = { section, config, files, data: trainingData(prepared), prepared };
+  const context: RunContext = { section, config, files, data: trainingData(prepared), prepared };
   if (earlier === null) await claimRunFolder(out, config);
   const startedAt = performance.now();
   let outcome: Outcome;
   try {
     if (earlier === null) await beginRun(begun, method, config, context);
-    outcome = await trainMethod(method, config, context, options, earlier === null);
+    outcome = await trainMethod(method, context, options, begun, earlier === null);
   } catch (error) {
     const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
     // so that the corrected command can use the folder
@@ -122,15 +125,22 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   return { run: out, manifest };
 }
 
+/** What every method is built from, with the sections of all of them. */
+type RunContext = BuildContext & { readonly config: TrainConfig };
+
 type Outcome = Pick<RunManifest, 'status'> &
   Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
 
-/** Builds the method before its needs are trained, so that a mistake in the model is reported first. */
+/**
+ * Builds the method before its needs are trained, so that a mistake in the model is reported first.
+ *
+ * @param manifest gets the epochs where the config leaves them open.
+ */
 async function trainMethod(
   method: Method,
-  config: TrainConfig,
-  context: BuildContext,
+  context: RunContext,
   options: TrainRunOptions,
+  manifest: RunManifest,
   isNew: boolean,
 ): Promise<Outcome> {
   const built = await method.build(context);
@@ -139,19 +149,21 @@ async function trainMethod(
   try {
     const { training } = built;
     if (training === null) return await finishCounting(method, built, context, options);
-    const { initialWeights } = training.settings;
+    const settings = await settleBudget(method, training, context, manifest);
+    const { initialWeights, validationUsers } = settings;
     if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
     for (const need of method.needs?.(context.section) ?? []) {
-      const model = await loadNeed(need, config, context, options);
+      const model = await loadNeed(need, context, options);
       if (model === 'interrupted') return { status: 'interrupted' };
       needs[need.role] = model;
     }
     const { signal, callbacks, onEvaluation } = options;
-    const { validationUsers } = training.settings;
+    const totalSteps = settings.epochs * training.batches.stepsPerEpoch;
     const { bestStep, best, ...outcome } = await fitRun({
       out: options.out,
       training,
-      objective: checkedLoss(method, training.objective(needs)),
+      settings,
+      objective: checkedLoss(method, training.objective(needs, totalSteps)),
       save: built.save,
       validate: () => validateBuilt(built, context, validationUsers),
       callbacks: callbacks?.(method.name),
@@ -166,6 +178,23 @@ async function trainMethod(
     built.dispose();
     for (const model of Object.values(needs)) model.dispose();
   }
+}
+
+/** Chooses epochs that the config leaves open, unless the run did so before, and keeps them in manifest and config. */
+async function settleBudget(
+  { kind }: Method,
+  { settings, batches }: TrainingPlan,
+  { config, files }: RunContext,
+  manifest: RunManifest,
+): Promise<TrainingSettings> {
+  const finetunes = kind === 'language-model' && config.backbone.pretrained !== null;
+  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes);
+  if (Object.keys(chosen).length > 0) {
+    manifest.chosen = chosen;
+    await writeManifest(files.folder, manifest); // first: it says which numbers of the config were open
+    await writeConfig(files.folder, { ...config, training: { ...config.training, ...chosen } });
+  }
+  return withBudget(settings, chosen);
 }
 
 /** A method without training is saved as it was built. */
@@ -200,11 +229,10 @@ function validated({ data }: BuildContext, validationUsers: number): number {
  */
 async function loadNeed(
   need: Need,
-  config: TrainConfig,
-  context: BuildContext,
+  context: RunContext,
   options: TrainRunOptions,
 ): Promise<AskedModel | 'interrupted'> {
-  const { data, section } = context;
+  const { config, data, section } = context;
   const own = ownMethods(options);
   const named = (section as Record<string, unknown>)[need.runField] as string | undefined;
   const folder = named ?? needFolder(options.out, need.role);
