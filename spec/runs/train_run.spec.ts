@@ -4,10 +4,11 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import type { Baselines } from '../../src/runs/baselines';
 import { readLog } from '../../src/runs/run_log';
 import type { MethodName } from '../../src/methods/registry';
 import { needFolder, runPaths } from '../../src/runs/run_paths';
-import { readManifest, writeManifest } from '../../src/runs/manifest';
+import { readManifest, type RunManifest, writeManifest } from '../../src/runs/manifest';
 import type { TrainConfig, TrainConfigInput } from '../../src/methods/train_config';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
@@ -191,6 +192,27 @@ describe('trainRun', () => {
     });
     expect(manifest.status).to.equal('done');
     expect((await loadRun(needFolder(out, 'reward'))).manifest.method).to.equal('sasrec');
+  });
+
+  it('measures the counting methods and the reward on the same validation users', async () => {
+    const seen: [string, Baselines][] = [];
+    const { run: out, manifest } = await run('ilrec', {
+      config: { methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1 } },
+      onEvaluation: (label, _, __, baselines) => void seen.push([label, baselines]),
+    });
+    const bestOf = ({ validation }: RunManifest): object | undefined => validation?.best?.metrics;
+    const alone = [(await run('popularity')).manifest, (await run('markov')).manifest];
+    const reward = await readManifest(needFolder(out, 'reward'));
+    const counted = { popularity: bestOf(alone[0]), markov: bestOf(alone[1]) };
+    expect(reward.validation?.baselines).to.deep.equal(counted);
+    expect(manifest.validation?.baselines).to.deep.equal({ ...counted, sasrec: bestOf(reward) });
+    expect(seen).to.deep.equal([
+      ['reward', counted],
+      ['ilrec', manifest.validation?.baselines],
+    ]);
+    expect(alone[0].validation).to.not.have.property('baselines');
+    const unseen = await run('sft', { config: { training: { epochs: 1, validationUsers: 0 } } });
+    expect(unseen.manifest.validation).to.equal(null);
   });
 
   it('resumes and asks a run whose files an older release wrote', async () => {

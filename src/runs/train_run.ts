@@ -1,8 +1,7 @@
-import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
+import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import {
-  type AskedModel,
   type BuildContext,
   type BuiltMethod,
   checkModel,
@@ -22,6 +21,7 @@ import {
 } from '../methods/train_config';
 import { trainingData } from '../methods/training_data';
 import type { TrainingCallback, TrainingMethod } from '../training/train_model';
+import { type Baselines, measureBaselines, type NeededModel } from './baselines';
 import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { fitRun } from './fit_run';
@@ -32,7 +32,7 @@ import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
 import { abandonRun, claimRunFolder } from './claim_folder';
 import { chooseBudget, type TrainingSettings, withBudget, withoutBudget } from './training_budget';
-import { validate } from './validation';
+import { validateModel } from './validation';
 
 export interface TrainRunOptions {
   /** A prepared folder. */
@@ -55,7 +55,8 @@ export interface TrainRunOptions {
   signal?: AbortSignal;
   /** Watch the run, e.g. `progress()`. Asked for once per model that is trained, with its name. */
   callbacks?: (label: string) => readonly TrainingCallback[];
-  onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean) => void;
+  /** Called after each evaluation; `baselines` is what simple methods reach, empty while such a method is evaluated. */
+  onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean, baselines: Baselines) => void;
 }
 
 /** Where a run is, and its manifest as training left it. */
@@ -145,7 +146,7 @@ async function trainMethod(
 ): Promise<Outcome> {
   const built = await method.build(context);
   checkModel(method.name, 'build', built);
-  const needs: Record<string, AskedModel> = {};
+  const needs: Record<string, NeededModel> = {};
   try {
     const { training } = built;
     if (training === null) return await finishCounting(method, built, context, options);
@@ -153,30 +154,34 @@ async function trainMethod(
     const { initialWeights, validationUsers } = settings;
     if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
     for (const need of method.needs?.(context.section) ?? []) {
-      const model = await loadNeed(need, context, options);
-      if (model === 'interrupted') return { status: 'interrupted' };
-      needs[need.role] = model;
+      const needed = await loadNeed(need, context, options);
+      if (needed === 'interrupted') return { status: 'interrupted' };
+      needs[need.role] = needed;
     }
     const { signal, callbacks, onEvaluation } = options;
+    const baselines =
+      validationUsers === 0 ? {} : await measureBaselines(context, Object.values(needs), validationUsers);
+    const models = Object.fromEntries(Object.entries(needs).map(([role, { model }]) => [role, model]));
     const totalSteps = settings.epochs * training.batches.stepsPerEpoch;
     const { bestStep, best, ...outcome } = await fitRun({
       out: options.out,
       training,
       settings,
-      objective: checkedLoss(method, training.objective(needs, totalSteps)),
+      objective: checkedLoss(method, training.objective(models, totalSteps)),
       save: built.save,
-      validate: () => validateBuilt(built, context, validationUsers),
+      validate: () => validateModel(built, context, validationUsers),
       callbacks: callbacks?.(method.name),
       signal,
-      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest)),
+      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest, baselines)),
     });
     return {
       ...outcome,
-      validation: validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best },
+      validation:
+        validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best, baselines },
     };
   } finally {
     built.dispose();
-    for (const model of Object.values(needs)) model.dispose();
+    for (const { model } of Object.values(needs)) model.dispose();
   }
 }
 
@@ -207,15 +212,10 @@ async function finishCounting(
   await built.save();
   const { validationUsers } = context.config.training;
   if (validationUsers === 0) return { status: 'done' };
-  const metrics = await validateBuilt(built, context, validationUsers);
+  const metrics = await validateModel(built, context, validationUsers);
   const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
-  onEvaluation?.(name, best, true);
+  onEvaluation?.(name, best, true, {});
   return { status: 'done', validation: { users: validated(context, validationUsers), bestStep: 0, best } };
-}
-
-function validateBuilt(built: BuiltMethod, { config, data }: BuildContext, users: number): Promise<Evaluation> {
-  const { evaluation } = config;
-  return validate((histories) => built.recommender(histories, evaluation), evaluation.batchSize, users, data);
 }
 
 /** Users of the validation sample. */
@@ -231,14 +231,15 @@ async function loadNeed(
   need: Need,
   context: RunContext,
   options: TrainRunOptions,
-): Promise<AskedModel | 'interrupted'> {
+): Promise<NeededModel | 'interrupted'> {
   const { config, data, section } = context;
   const own = ownMethods(options);
   const named = (section as Record<string, unknown>)[need.runField] as string | undefined;
   const folder = named ?? needFolder(options.out, need.role);
   if (named === undefined) {
     const method = findMethod(need.method, own);
-    if (method.kind === 'counts') return await method.build({ ...context, section: sectionOf(config, method) });
+    if (method.kind === 'counts')
+      return { method: method.name, model: await method.build({ ...context, section: sectionOf(config, method) }) };
     const { callbacks, onEvaluation } = options;
     const { manifest } = await trainRun({
       ...options,
@@ -249,7 +250,7 @@ async function loadNeed(
       epochs: undefined,
       resume: true,
       callbacks: callbacks && (() => callbacks(need.role)),
-      onEvaluation: onEvaluation && ((_, record, isBest) => onEvaluation(need.role, record, isBest)),
+      onEvaluation: onEvaluation && ((_, ...evaluation) => onEvaluation(need.role, ...evaluation)),
     });
     if (manifest.status !== 'done') return 'interrupted';
   }
@@ -265,7 +266,7 @@ async function loadNeed(
   const { itemIds } = context.prepared;
   const strange = run.items.findIndex(({ id }, item) => id !== itemIds[item]);
   if (strange >= 0) refuse(`have the dataset's items, got ${run.items[strange].id} in place of ${itemIds[strange]}`);
-  return run.model;
+  return { method: name, model: run.model };
 }
 
 function checkedLoss({ name }: Method, objective: TrainingMethod): TrainingMethod {
