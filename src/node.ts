@@ -44,7 +44,8 @@ export type { AskedSeenRule, SeenRule } from './config/seen_rule';
 export type { SharedConfig } from './config/shared_config';
 export type { SeenChoice } from './data/repeat_share';
 export type { DataSplit } from './data/split_data';
-export { readManifest, type RunManifest } from './runs/manifest';
+export type { Baselines } from './runs/baselines';
+export { readManifest, type RunManifest, type RunValidation } from './runs/manifest';
 export { readLog, type LogLine } from './runs/run_log';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
 export { prepareData, type PrepareDataOptions } from './preparation/prepare_data_node';
@@ -71,4 +72,5 @@ export {
   type RecommendRunOptions,
 } from './runs/recommend_run';
 export { type DemoExample, type DemoResult, runDemo, type RunDemoOptions } from './runs/run_demo';
+export type { ChosenBudget } from './runs/training_budget';
 export { trainRun, type TrainRunOptions, type TrainRunResult } from './runs/train_run';

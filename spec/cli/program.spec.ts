@@ -46,6 +46,16 @@ describe('ilrec', () => {
     expect(oneObject(trained)).to.deep.include({ method: 'ilrec', status: 'done', seed: 4, backend: 'wasm' });
     const { stderr } = trained;
     expect(stderr).to.include('seen items: left out of lists (0.00 % of training interactions repeat)\n');
+    // everyone walks around the ring, so Markov knows the next item; the model has seen it for one epoch
+    const { baselines, warning } = oneObject(trained);
+    expect(baselines).to.have.keys('popularity', 'markov');
+    expect((baselines as Record<string, object>).markov).to.include({ 'ndcg@10': 1, 'hr@10': 1 });
+    expect(warning).to.match(
+      /^ILRec is below Markov .* against 1\.0000\) .*: train a new run for more epochs, .* 2\.$/,
+    );
+    expect(trained.stderr)
+      .to.match(/^ilrec: validation after epoch 1 .*NDCG@10 0\.\d{4} \(Popularity 0\.\d{4}, Markov 1\.0000\), HR@10/m)
+      .and.include(`${String(warning)}\n`);
     const evaluated = oneObject(await ilrecCommand('evaluate', '--run', at('run'), '--backend', 'wasm', '--json'));
     expect(Object.keys(evaluated)).to.deep.equal([
       'hr@1',
@@ -105,6 +115,14 @@ describe('ilrec', () => {
     );
     const { protocols } = oneObject(compared) as { protocols: Record<string, EvaluationProtocol> };
     expect(Object.values(protocols).map(({ excludeSeen }) => excludeSeen)).to.deep.equal([false, false]);
+  });
+
+  it('counts without a word about other methods', async () => {
+    await prepare();
+    const words = ['train', '--data', at('data'), '--method', 'markov', '--backend', 'wasm', '--json'];
+    const counted = await ilrecCommand(...words, '--out', at('markov'));
+    expect(oneObject(counted)).to.include({ baselines: null, warning: null });
+    expect(counted.stderr).to.match(/NDCG@10 1\.0000, HR@10/);
   });
 
   it('compares, and writes the report', async () => {

@@ -13,7 +13,14 @@ describe('parseTrainConfig', () => {
       thresholdReference: 'final',
     });
     expect(config.training).to.deep.include({ batching: 'packed', schedule: 'cosine' });
-    expect(config.evaluation).to.deep.equal({ beamWidth: 20, renormalize: false, batchSize: 64, seen: 'auto' });
+    expect(config.training).to.not.have.any.keys('epochs', 'evaluateEvery'); // by the data
+    expect(config.evaluation).to.deep.equal({
+      beamWidth: 20,
+      renormalize: false,
+      batchSize: 64,
+      layerContrast: 0,
+      seen: 'auto',
+    });
     expect(config.methods.sasrec.training).to.deep.equal({});
   });
 

@@ -6,7 +6,8 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
 import { readLog } from '../../src/runs/run_log';
 import type { MethodName } from '../../src/methods/registry';
-import { runPaths } from '../../src/runs/run_paths';
+import { readManifest } from '../../src/runs/manifest';
+import { needFolder, runPaths } from '../../src/runs/run_paths';
 import { resolveConfig, type TrainConfigInput } from '../../src/methods/train_config';
 import { loadPrepared } from '../../src/preparation/prepared_folder_node';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
@@ -168,6 +169,26 @@ describe('trainRun over text', () => {
     );
     expect(tf.memory().numTensors).to.equal(before);
     expect(existsSync(join(folder.path, 'sft'))).to.equal(false);
+  });
+
+  it('trains a checkpoint for 3 epochs where the config does not say, and its reward for as many as the data need', async () => {
+    const controller = new AbortController();
+    const { manifest, run: out } = await run(
+      'ilrec',
+      {
+        ...bigRec,
+        backbone: { pretrained: 'spec/golden/checkpoints/smollm2' },
+        methods: { ilrec: { reward: 'sasrec' } },
+        training: { epochs: undefined, batchSize: 64, patience: 1, learningRate: 1e-12 },
+      },
+      {
+        signal: controller.signal,
+        callbacks: (label) => [{ onStep: () => (label === 'ilrec' ? controller.abort() : undefined) }],
+      },
+    );
+    expect(manifest.chosen).to.deep.equal({ epochs: 3, evaluateEvery: 1 });
+    const reward = await readManifest(needFolder(out, 'reward'));
+    expect(reward.chosen).to.deep.equal({ epochs: 100, evaluateEvery: 5 }); // 50 rows are one step
   });
 
   it('frees a checkpoint whose adapter or prompts it refuses', async () => {

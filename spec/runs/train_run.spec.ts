@@ -4,11 +4,12 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import type { Baselines } from '../../src/runs/baselines';
 import { readLog } from '../../src/runs/run_log';
 import type { SeenChoice } from '../../src/data/repeat_share';
 import type { MethodName } from '../../src/methods/registry';
 import { needFolder, runPaths } from '../../src/runs/run_paths';
-import { readManifest, writeManifest } from '../../src/runs/manifest';
+import { readManifest, type RunManifest, writeManifest } from '../../src/runs/manifest';
 import type { TrainConfig, TrainConfigInput } from '../../src/methods/train_config';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
@@ -201,12 +202,63 @@ describe('trainRun', () => {
     expect(await weights(out)).to.deep.equal(best);
   });
 
+  it('chooses epochs for the number of batches, keeps them in the config, and resumes with that config', async () => {
+    const still = { learningRate: 1e-12, patience: 1 }; // ends after two evaluations
+    const config: TrainConfigInput = {
+      training: { epochs: undefined, ...still },
+      methods: { ilrec: { reward: 'sasrec' }, sasrec: { training: { batchSize: 1 } } },
+    };
+    const controller = new AbortController();
+    const { run: out, manifest } = await run('ilrec', {
+      config,
+      signal: controller.signal,
+      callbacks: (label) => [{ onStep: () => (label === 'ilrec' ? controller.abort() : undefined) }],
+    });
+    expect(manifest).to.deep.include({ status: 'interrupted', steps: 1, stepsPerEpoch: 7 });
+    expect(manifest.chosen).to.deep.equal({ epochs: 100, evaluateEvery: 5 }); // 1000 / 7 is above 100
+    const reward = await readManifest(needFolder(out, 'reward'));
+    expect(reward.stepsPerEpoch).to.equal(50);
+    expect(reward.chosen).to.deep.equal({ epochs: 20, evaluateEvery: 1 }); // 1000 / 50
+    const kept = JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+    expect(kept.training).to.deep.include({ epochs: 100, evaluateEvery: 5 });
+    expect(await messageOf(run('ilrec', { resume: true, config, epochs: 99 }))).to.match(
+      /got other values in training;/,
+    );
+    expect((await trainRun({ data, out, method: 'ilrec', config: kept, resume: true })).manifest).to.deep.include({
+      status: 'done',
+      steps: 70, // evaluated after 5 and 10 epochs
+      chosen: manifest.chosen,
+    });
+    expect((await run('ilrec', { resume: true, config })).manifest.status).to.equal('done');
+  });
+
   it('trains SASRec for the reward inside the run where no finished one is named', async () => {
     const { run: out, manifest } = await run('ilrec', {
       config: { methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1 } },
     });
     expect(manifest.status).to.equal('done');
     expect((await loadRun(needFolder(out, 'reward'))).manifest.method).to.equal('sasrec');
+  });
+
+  it('measures the counting methods and the reward on the same validation users', async () => {
+    const seen: [string, Baselines][] = [];
+    const { run: out, manifest } = await run('ilrec', {
+      config: { methods: { ilrec: { reward: 'sasrec' } }, training: { epochs: 1 } },
+      onEvaluation: (label, _, __, baselines) => void seen.push([label, baselines]),
+    });
+    const bestOf = ({ validation }: RunManifest): object | undefined => validation?.best?.metrics;
+    const alone = [(await run('popularity')).manifest, (await run('markov')).manifest];
+    const reward = await readManifest(needFolder(out, 'reward'));
+    const counted = { popularity: bestOf(alone[0]), markov: bestOf(alone[1]) };
+    expect(reward.validation?.baselines).to.deep.equal(counted);
+    expect(manifest.validation?.baselines).to.deep.equal({ ...counted, sasrec: bestOf(reward) });
+    expect(seen).to.deep.equal([
+      ['reward', counted],
+      ['ilrec', manifest.validation?.baselines],
+    ]);
+    expect(alone[0].validation).to.not.have.property('baselines');
+    const unseen = await run('sft', { config: { training: { epochs: 1, validationUsers: 0 } } });
+    expect(unseen.manifest.validation).to.equal(null);
   });
 
   it('resumes and asks a run whose files an older release wrote', async () => {

@@ -7,7 +7,8 @@ import { backendOption, startBackend } from './backend';
 import { INTERRUPTED, interruptible } from './interruptible';
 import { integerOption, oneOf, printResult, remark, seenOption } from './output';
 import { readConfig } from './read_config';
-import { watchTraining } from './watch_training';
+import { trainingWarning } from './training_warning';
+import { besideText, watchTraining } from './watch_training';
 
 interface Options {
   data: string;
@@ -47,7 +48,9 @@ export function trainCommand(): Command {
       const { run, manifest } = await interruptible((signal) =>
         trainRun({ ...options, method: chosen, config: parsed, signal, ...watchTraining }),
       );
-      printResult(json, summaryOf(run, manifest), textOf(run, manifest));
+      const warning = trainingWarning(manifest);
+      printResult(json, { ...summaryOf(run, manifest), warning }, textOf(run, manifest));
+      if (warning !== null) remark(warning);
       if (manifest.status === 'interrupted') {
         remark(`Interrupted at step ${manifest.steps}. Run the same command with --resume to continue.`);
         process.exitCode = INTERRUPTED;
@@ -70,6 +73,7 @@ function summaryOf(
     parameters,
     bestStep: validation?.bestStep ?? null,
     validation: validation?.best?.metrics ?? null,
+    baselines: validation?.baselines ?? null,
   };
 }
 
@@ -77,6 +81,7 @@ function textOf(run: string, { method, status, backend, steps, seconds, validati
   const best =
     validation?.best == null
       ? ''
-      : `; best validation NDCG@10 ${validation.best.metrics['ndcg@10'].toFixed(4)} at step ${validation.bestStep}`;
+      : `; best validation NDCG@10 ${validation.best.metrics['ndcg@10'].toFixed(4)} at step ${validation.bestStep}` +
+        besideText(validation.baselines);
   return `${method} ${status}: ${steps} steps in ${seconds.toFixed(1)} s on ${backend}${best}\n${run}`;
 }

@@ -6,7 +6,8 @@ import { askedSeenRule, SEEN } from './seen_rule';
 export const DEFAULT_MAX_HISTORY = 20;
 
 export const trainingSchema = z.strictObject({
-  epochs: positive.default(10),
+  /** Default: enough for the number of training rows, chosen when the run begins. */
+  epochs: positive.optional(),
   batchSize: positive.default(64),
   /** Batches whose gradients make one step of the optimizer. */
   gradientAccumulation: positive.default(1),
@@ -29,8 +30,8 @@ export const trainingSchema = z.strictObject({
   validationUsers: z.number().int().min(0).default(1000),
   /** Evaluations without a new best before the run ends; null for never. */
   patience: positive.nullable().default(5),
-  /** Epochs between evaluations. */
-  evaluateEvery: positive.default(1),
+  /** Epochs between evaluations. Default 1 where `epochs` is given, else about 20 evaluations in the run. */
+  evaluateEvery: positive.optional(),
   checkpointEverySeconds: weight.default(60),
   /** A finished run of the same model whose weights to start from; {seed} stands for the seed. */
   initialWeights: z.string().optional(),

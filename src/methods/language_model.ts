@@ -230,14 +230,13 @@ function builtModel<Section>(
 ): BuiltMethod {
   const { model, batches, code, itemSoftmax, save, dispose } = parts;
   const settings = config.training;
-  const totalSteps = settings.epochs * batches.stepsPerEpoch;
   return {
     ...(parts.lists ?? beamSearchLists(model, code, settings)),
     training: {
       model,
       batches,
       settings,
-      objective: (needs) => objective({ section, config, code, totalSteps, needs, batches, itemSoftmax }),
+      objective: (needs, totalSteps) => objective({ section, config, code, totalSteps, needs, batches, itemSoftmax }),
     },
     save,
     dispose,

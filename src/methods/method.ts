@@ -157,10 +157,14 @@ export interface BuiltMethod extends AskedModel {
 export interface TrainingPlan {
   readonly model: tfl.LayersModel;
   readonly batches: Batches;
-  /** The config's section `training`, with what the method changes in it. */
+  /** The config's section `training`, with what the method changes in it. Open epochs are chosen by `batches`. */
   readonly settings: TrainingConfig;
-  /** Makes the loss. Called once, when the needs are there; they stay loaded until training ends. */
-  objective(needs: Readonly<Record<string, AskedModel>>): TrainingMethod | Promise<TrainingMethod>;
+  /**
+   * Makes the loss. Called once, when the needs are there; they stay loaded until training ends.
+   *
+   * @param totalSteps batches of the whole training, for coefficients that change over it.
+   */
+  objective(needs: Readonly<Record<string, AskedModel>>, totalSteps: number): TrainingMethod | Promise<TrainingMethod>;
 }
 
 /** A chart of training steps. */

@@ -23,6 +23,11 @@ export type MethodName = (typeof REGISTRY)[number]['name'];
 /** The names of the methods of the package. */
 export const METHODS: readonly MethodName[] = REGISTRY.map(({ name }) => name);
 
+/** The package's methods that train nothing, in the order of tables. */
+export const COUNTING_METHODS: readonly Method[] = inOrder<Method>(
+  (REGISTRY as readonly Method[]).filter(({ kind }) => kind === 'counts'),
+);
+
 /** The method that `ilrec train` trains by default. */
 export const DEFAULT_METHOD: MethodName = ilrecMethod.name;
 

@@ -168,7 +168,10 @@ export function withSection(config: TrainConfig, { name }: Method, section: obje
   return { ...config, methods: { ...config.methods, [name]: section } };
 }
 
-/** Fills in what depends on the dataset and the command line; {seed} in paths becomes the seed. */
+/**
+ * Fills in what depends on the dataset and the command line; {seed} in paths becomes the seed. Epochs that are not given
+ * stay open until the method has made its batches.
+ */
 export function resolveConfig(
   config: TrainConfig,
   prepared: PreparedData,
@@ -181,13 +184,14 @@ export function resolveConfig(
   const asked = askedSeenRule({ seen: overrides.seen ?? evaluation.seen }, refuseFor('trainRun'));
   const seen = asked === 'auto' ? chooseSeenRule(splitData(prepared).train).seen : asked;
   const validationUsers = prepared.cases?.valid.length === 0 ? 0 : training.validationUsers; // nothing to validate on
+  const evaluateEvery = training.evaluateEvery ?? (epochs === undefined ? undefined : 1);
   const maxHistory = training.maxHistory ?? prepared.report.maxHistory ?? DEFAULT_MAX_HISTORY;
   return {
     ...config,
     seed,
     methods: withSeed(methods, seed),
     backbone: withSeed(backbone, seed),
-    training: { ...withSeed(training, seed), validationUsers, maxHistory, epochs },
+    training: { ...withSeed(training, seed), validationUsers, maxHistory, epochs, evaluateEvery },
     evaluation: { ...evaluation, seen },
   };
 }

@@ -2,13 +2,11 @@ import { resolve } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import type { PreparedData } from '../data/types';
-import { writeJsonAtomically } from '../files/atomic_file_node';
 import type { BuildContext, Method, RunItem } from '../methods/method';
 import type { TrainConfig } from '../methods/train_config';
 import { VERSION } from '../version';
 import { type RunManifest, writeManifest } from './manifest';
-import { runPaths } from './run_paths';
-import { writeItems } from './run_json';
+import { writeConfig, writeItems } from './run_json';
 
 /** Writes everything that is known before training. The manifest comes last, since it says that there is a run. */
 export async function beginRun(
@@ -18,7 +16,7 @@ export async function beginRun(
   context: BuildContext,
 ): Promise<void> {
   const { folder } = context.files;
-  await writeJsonAtomically(runPaths(folder).config, config);
+  await writeConfig(folder, config);
   if (method.begin !== undefined) await method.begin(context);
   // the item index of older releases
   else await context.files.writeJson('tokenizer.json', context.data.tokenizer.toJSON());

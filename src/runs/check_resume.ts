@@ -7,6 +7,7 @@ import type { Method } from '../methods/method';
 import { type TrainConfig, usedMethods } from '../methods/train_config';
 import { readRunConfig } from './run_json';
 import type { RunManifest } from './manifest';
+import { withoutBudget } from './training_budget';
 
 /**
  * Refuses to resume on another backend: backends differ in the last digits, so the losses would be those of neither.
@@ -20,7 +21,12 @@ export function checkSameBackend(out: string, { backend }: RunManifest): void {
   );
 }
 
-/** Refuses to resume another run than the one that was begun. @param methods the user's own. */
+/**
+ * Refuses to resume another run than the one that was begun.
+ *
+ * @param config what is asked for, without what the run chose.
+ * @param methods the user's own.
+ */
 export async function checkSameRun(
   out: string,
   earlier: RunManifest,
@@ -39,7 +45,7 @@ export async function checkSameRun(
       `trainRun: --resume needs the dataset that the run at ${out} was started with, got one with another ` +
         'checksum; choose another --out',
     );
-  const begun = bySection(await readRunConfig(out, methods));
+  const begun = bySection(withoutBudget(await readRunConfig(out, methods), earlier.chosen));
   const asked = bySection(config);
   const used = [...Object.keys(config), ...usedMethods(method, config, methods).map((name) => `methods.${name}`)];
   const differing = used.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));

@@ -6,10 +6,10 @@ import { logEvaluation, RunLog, stepLog } from './run_log';
 import { loadModel } from '../checkpoints/model_files_node';
 import { readManifest, type RunManifest } from './manifest';
 import { runPaths } from './run_paths';
+import type { TrainingSettings } from './training_budget';
 import { readWeights, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from '../optimizers/adamw';
 import { type AccumulatedOptimizer, accumulateGradients } from '../optimizers/gradient_accumulation';
-import type { TrainingConfig } from '../config/shared_config';
 import type { BuiltMethod, TrainingPlan } from '../methods/method';
 import type { TrainingMethod } from '../training/train_model';
 import { disposeModel } from '../models/dispose_model';
@@ -19,7 +19,8 @@ import { trainModel, type TrainingCallback } from '../training/train_model';
 export interface FitRunOptions {
   /** The run folder. */
   out: string;
-  training: TrainingPlan;
+  training: Pick<TrainingPlan, 'model' | 'batches'>;
+  settings: TrainingSettings;
   /** The loss, made from the method's needs. */
   objective: TrainingMethod;
   /** Writes the trained model into the run. */
@@ -43,7 +44,8 @@ export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' 
  */
 export async function fitRun({
   out,
-  training: { model, batches, settings },
+  training: { model, batches },
+  settings,
   objective,
   save,
   validate,
@@ -104,7 +106,7 @@ export async function fitRun({
 
 /** AdamW as the settings ask, stepping once per `gradientAccumulation` batches. */
 function newOptimizer(
-  settings: TrainingConfig,
+  settings: TrainingSettings,
   stepsPerEpoch: number,
   objective: TrainingMethod,
 ): AdamW | AccumulatedOptimizer {

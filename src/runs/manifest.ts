@@ -2,8 +2,20 @@ import { readFile } from 'node:fs/promises';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import { IlrecError } from '../errors';
 import { writeJsonAtomically } from '../files/atomic_file_node';
+import type { Baselines } from './baselines';
 import { parseJson } from './run_json';
 import { runPaths } from './run_paths';
+import type { ChosenBudget } from './training_budget';
+
+/** What a run measured on the validation users. */
+export interface RunValidation {
+  readonly users: number;
+  readonly bestStep: number;
+  /** The evaluation whose weights were kept. */
+  readonly best: EvaluationRecord | null;
+  /** What simple methods reach on the same users. Absent where the method itself counts, and in older runs. */
+  readonly baselines?: Baselines;
+}
 
 /** The manifest of a run: what was trained, on what, and how far it got. */
 export interface RunManifest {
@@ -24,6 +36,8 @@ export interface RunManifest {
     readonly items: number;
     readonly interactions: number;
   };
+  /** Keys of `training` that the config left open, with what the run chose. */
+  chosen?: ChosenBudget;
   /** Trainable parameters; 0 for counting methods. */
   parameters: number;
   steps: number;
@@ -31,8 +45,8 @@ export interface RunManifest {
   /** Seconds of training so far, evaluations included, over all resumes. */
   seconds: number;
   readonly startedAt: string;
-  /** Validation during training; `best` is the evaluation whose weights were kept. */
-  validation: { readonly users: number; readonly bestStep: number; readonly best: EvaluationRecord | null } | null;
+  /** Validation during training. */
+  validation: RunValidation | null;
 }
 
 export async function writeManifest(folder: string, manifest: RunManifest): Promise<void> {

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { IlrecError } from '../errors';
-import { writeFileAtomically } from '../files/atomic_file_node';
+import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 import type { Method, RunItem } from '../methods/method';
 import type { Resolved } from '../config/shared_config';
 import { parseRunConfig, type TrainConfig } from '../methods/train_config';
@@ -13,6 +13,10 @@ import { runPaths } from './run_paths';
 export async function readRunConfig(folder: string, methods: readonly Method[] = []): Promise<Resolved<TrainConfig>> {
   const path = runPaths(folder).config;
   return parseRunConfig(await readRunJson(path), path, methods);
+}
+
+export async function writeConfig(folder: string, config: TrainConfig): Promise<void> {
+  await writeJsonAtomically(runPaths(folder).config, config);
 }
 
 export async function writeItems(folder: string, items: readonly RunItem[]): Promise<void> {

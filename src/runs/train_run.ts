@@ -1,16 +1,16 @@
-import type { Evaluation, EvaluationRecord } from '../callbacks/early_stopping';
+import type { EvaluationRecord } from '../callbacks/early_stopping';
 import type { AskedSeenRule } from '../config/seen_rule';
 import type { Resolved } from '../config/shared_config';
 import { chooseSeenRule, type SeenChoice } from '../data/repeat_share';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import {
-  type AskedModel,
   type BuildContext,
   type BuiltMethod,
   checkModel,
   type Method,
   type Need,
+  type TrainingPlan,
 } from '../methods/method';
 import { findMethod, type MethodName, withOwn } from '../methods/registry';
 import {
@@ -24,17 +24,20 @@ import {
 } from '../methods/train_config';
 import { trainingData } from '../methods/training_data';
 import type { TrainingCallback, TrainingMethod } from '../training/train_model';
+import { type Baselines, measureBaselines, type NeededModel } from './baselines';
 import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { fitRun } from './fit_run';
 import { autoStyleOf } from '../config/style_defaults';
 import { loadRun } from './load_run';
+import { writeConfig } from './run_json';
 import { isRun, needFolder } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
 import { readRunConfig } from './run_json';
 import { abandonRun, claimRunFolder } from './claim_folder';
-import { validate } from './validation';
+import { chooseBudget, type TrainingSettings, withBudget, withoutBudget } from './training_budget';
+import { validateModel } from './validation';
 
 export interface TrainRunOptions {
   /** A prepared folder. */
@@ -59,7 +62,8 @@ export interface TrainRunOptions {
   signal?: AbortSignal;
   /** Watch the run, e.g. `progress()`. Asked for once per model that is trained, with its name. */
   callbacks?: (label: string) => readonly TrainingCallback[];
-  onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean) => void;
+  /** Called after each evaluation; `baselines` is what simple methods reach, empty while such a method is evaluated. */
+  onEvaluation?: (label: string, record: EvaluationRecord, isBest: boolean, baselines: Baselines) => void;
   /** Called before training where the data chose the rule for items seen; not for a run that is resumed. */
   onSeenRule?: (choice: SeenChoice) => void;
 }
@@ -105,7 +109,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const isChosen = askedSeen === 'auto' && earlier === null;
   const seen = askedSeen === 'auto' && kept !== null ? kept.evaluation.seen : askedSeen;
   const resolved = resolveConfig(asked, prepared, { ...options, seen });
-  const config = withoutUnusedSections(resolved, usedMethods(method, resolved, own));
+  const config = withoutBudget(withoutUnusedSections(resolved, usedMethods(method, resolved, own)), earlier?.chosen);
   if (earlier !== null) {
     await checkSameRun(out, earlier, method, config, prepared, own);
     if (earlier.status === 'done') return { run: out, manifest: earlier };
@@ -117,14 +121,14 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   };
   const section = sectionOf(config, method);
   const files = runFiles(out);
-  const context: BuildContext = { section, config, files, data: trainingData(prepared), prepared };
+  const context: RunContext = { section, config, files, data: trainingData(prepared), prepared };
   if (earlier === null) await claimRunFolder(out, config);
   if (isChosen) options.onSeenRule?.(chooseSeenRule(context.data.split.train));
   const startedAt = performance.now();
   let outcome: Outcome;
   try {
     if (earlier === null) await beginRun(begun, method, config, context);
-    outcome = await trainMethod(method, config, context, options, earlier === null);
+    outcome = await trainMethod(method, context, options, begun, earlier === null);
   } catch (error) {
     const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
     // so that the corrected command can use the folder
@@ -137,50 +141,80 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   return { run: out, manifest };
 }
 
+/** What every method is built from, with the sections of all of them. */
+type RunContext = BuildContext & { readonly config: TrainConfig };
+
 type Outcome = Pick<RunManifest, 'status'> &
   Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
 
-/** Builds the method before its needs are trained, so that a mistake in the model is reported first. */
+/**
+ * Builds the method before its needs are trained, so that a mistake in the model is reported first.
+ *
+ * @param manifest gets the epochs where the config leaves them open.
+ */
 async function trainMethod(
   method: Method,
-  config: Resolved<TrainConfig>,
-  context: BuildContext,
+  context: RunContext,
   options: TrainRunOptions,
+  manifest: RunManifest,
   isNew: boolean,
 ): Promise<Outcome> {
   const built = await method.build(context);
   checkModel(method.name, 'build', built);
-  const needs: Record<string, AskedModel> = {};
+  const needs: Record<string, NeededModel> = {};
   try {
     const { training } = built;
     if (training === null) return await finishCounting(method, built, context, options);
-    const { initialWeights } = training.settings;
+    const settings = await settleBudget(method, training, context, manifest);
+    const { initialWeights, validationUsers } = settings;
     if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
     for (const need of method.needs?.(context.section) ?? []) {
-      const model = await loadNeed(need, config, context, options);
-      if (model === 'interrupted') return { status: 'interrupted' };
-      needs[need.role] = model;
+      const needed = await loadNeed(need, context, options);
+      if (needed === 'interrupted') return { status: 'interrupted' };
+      needs[need.role] = needed;
     }
     const { signal, callbacks, onEvaluation } = options;
-    const { validationUsers } = training.settings;
+    const baselines =
+      validationUsers === 0 ? {} : await measureBaselines(context, Object.values(needs), validationUsers);
+    const models = Object.fromEntries(Object.entries(needs).map(([role, { model }]) => [role, model]));
+    const totalSteps = settings.epochs * training.batches.stepsPerEpoch;
     const { bestStep, best, ...outcome } = await fitRun({
       out: options.out,
       training,
-      objective: checkedLoss(method, await training.objective(needs)),
+      settings,
+      objective: checkedLoss(method, await training.objective(models, totalSteps)),
       save: built.save,
-      validate: () => validateBuilt(built, context, validationUsers),
+      validate: () => validateModel(built, context, validationUsers),
       callbacks: callbacks?.(method.name),
       signal,
-      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest)),
+      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest, baselines)),
     });
     return {
       ...outcome,
-      validation: validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best },
+      validation:
+        validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best, baselines },
     };
   } finally {
     built.dispose();
-    for (const model of Object.values(needs)) model.dispose();
+    for (const { model } of Object.values(needs)) model.dispose();
   }
+}
+
+/** Chooses epochs that the config leaves open, unless the run did so before, and keeps them in manifest and config. */
+async function settleBudget(
+  { kind }: Method,
+  { settings, batches }: TrainingPlan,
+  { config, files }: RunContext,
+  manifest: RunManifest,
+): Promise<TrainingSettings> {
+  const finetunes = kind === 'language-model' && config.backbone.pretrained !== null;
+  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes);
+  if (Object.keys(chosen).length > 0) {
+    manifest.chosen = chosen;
+    await writeManifest(files.folder, manifest); // first: it says which numbers of the config were open
+    await writeConfig(files.folder, { ...config, training: { ...config.training, ...chosen } });
+  }
+  return withBudget(settings, chosen);
 }
 
 /** A method without training is saved as it was built. */
@@ -193,15 +227,10 @@ async function finishCounting(
   await built.save();
   const { validationUsers } = context.config.training;
   if (validationUsers === 0) return { status: 'done' };
-  const metrics = await validateBuilt(built, context, validationUsers);
+  const metrics = await validateModel(built, context, validationUsers);
   const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
-  onEvaluation?.(name, best, true);
+  onEvaluation?.(name, best, true, {});
   return { status: 'done', validation: { users: validated(context, validationUsers), bestStep: 0, best } };
-}
-
-function validateBuilt(built: BuiltMethod, { config, data }: BuildContext, users: number): Promise<Evaluation> {
-  const { evaluation } = config;
-  return validate((histories) => built.recommender(histories, evaluation), evaluation.batchSize, users, data);
 }
 
 /** Users of the validation sample. */
@@ -215,17 +244,17 @@ function validated({ data }: BuildContext, validationUsers: number): number {
  */
 async function loadNeed(
   need: Need,
-  config: TrainConfig,
-  context: BuildContext,
+  context: RunContext,
   options: TrainRunOptions,
-): Promise<AskedModel | 'interrupted'> {
-  const { data, section } = context;
+): Promise<NeededModel | 'interrupted'> {
+  const { config, data, section } = context;
   const own = ownMethods(options);
   const named = (section as Record<string, unknown>)[need.runField] as string | undefined;
   const folder = named ?? needFolder(options.out, need.role);
   if (named === undefined) {
     const method = findMethod(need.method, own);
-    if (method.kind === 'counts') return await method.build({ ...context, section: sectionOf(config, method) });
+    if (method.kind === 'counts')
+      return { method: method.name, model: await method.build({ ...context, section: sectionOf(config, method) }) };
     const { callbacks, onEvaluation } = options;
     const { manifest } = await trainRun({
       ...options,
@@ -237,7 +266,7 @@ async function loadNeed(
       seen: undefined,
       resume: true,
       callbacks: callbacks && (() => callbacks(need.role)),
-      onEvaluation: onEvaluation && ((_, record, isBest) => onEvaluation(need.role, record, isBest)),
+      onEvaluation: onEvaluation && ((_, ...evaluation) => onEvaluation(need.role, ...evaluation)),
     });
     if (manifest.status !== 'done') return 'interrupted';
   }
@@ -253,7 +282,7 @@ async function loadNeed(
   const { itemIds } = context.prepared;
   const strange = run.items.findIndex(({ id }, item) => id !== itemIds[item]);
   if (strange >= 0) refuse(`have the dataset's items, got ${run.items[strange].id} in place of ${itemIds[strange]}`);
-  return run.model;
+  return { method: name, model: run.model };
 }
 
 function checkedLoss({ name }: Method, objective: TrainingMethod): TrainingMethod {
