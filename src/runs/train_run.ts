@@ -1,6 +1,5 @@
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import type { AskedSeenRule } from '../config/seen_rule';
-import type { Resolved } from '../config/shared_config';
 import { chooseSeenRule, type SeenChoice } from '../data/repeat_share';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';

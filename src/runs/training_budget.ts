@@ -68,7 +68,7 @@ export function withBudget(settings: TrainingConfig, chosen: ChosenBudget): Trai
  * A config as it was before the run chose: the config file of a run holds the numbers, and must still be accepted where
  * the run is resumed.
  */
-export function withoutBudget(config: TrainConfig, chosen: ChosenBudget = {}): TrainConfig {
+export function withoutBudget<Config extends TrainConfig>(config: Config, chosen: ChosenBudget = {}): Config {
   const { training } = config;
   const open = (key: keyof ChosenBudget): number | undefined =>
     training[key] === chosen[key] ? undefined : training[key];
