@@ -65,8 +65,10 @@ export interface Need {
   readonly kinds: readonly Method['kind'][];
   /** The field of the section that names the method. */
   readonly methodField: string;
-  /** The field of the section that names a finished run to take instead. */
-  readonly runField: string;
+  /** The field of the section that names a finished run to take instead; null for none. */
+  readonly runField: string | null;
+  /** Added to the seed of the run, so that several needs of one method differ. Default 0. */
+  readonly seedOffset?: number;
 }
 
 /** What a method gets in every call: its section of the config, the shared sections and the run's files. */

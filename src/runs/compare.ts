@@ -159,10 +159,10 @@ function withSharedNeeds(
   seed: number,
 ): TrainConfig {
   const section = sectionOf(config, method) as Record<string, unknown>;
-  const shared = (method.needs?.(section) ?? []).flatMap((need) => {
-    const compared = methods.find(({ name, kind }) => name === need.method && kind !== 'counts');
-    const isNamed = section[need.runField] !== undefined;
-    return compared === undefined || isNamed ? [] : [[need.runField, runFolder(out, compared, seed)] as const];
+  const shared = (method.needs?.(section) ?? []).flatMap(({ method: needed, runField, seedOffset = 0 }) => {
+    const compared = methods.find(({ name, kind }) => name === needed && kind !== 'counts');
+    if (compared === undefined || seedOffset !== 0 || runField === null || section[runField] !== undefined) return [];
+    return [[runField, runFolder(out, compared, seed)] as const];
   });
   return withSection(config, method, { ...section, ...Object.fromEntries(shared) });
 }

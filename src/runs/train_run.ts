@@ -248,7 +248,8 @@ async function loadNeed(
 ): Promise<NeededModel | 'interrupted'> {
   const { config, data, section } = context;
   const own = ownMethods(options);
-  const named = (section as Record<string, unknown>)[need.runField] as string | undefined;
+  const { runField, seedOffset = 0 } = need;
+  const named = (runField === null ? undefined : (section as Record<string, unknown>)[runField]) as string | undefined;
   const folder = named ?? needFolder(options.out, need.role);
   if (named === undefined) {
     const method = findMethod(need.method, own);
@@ -261,6 +262,7 @@ async function loadNeed(
       method,
       methods: own,
       config,
+      seed: config.seed + seedOffset,
       epochs: undefined,
       seen: undefined,
       resume: true,
@@ -272,7 +274,7 @@ async function loadNeed(
   const run = await loadRun(folder, { methods: own });
   const refuse = (rule: string): never => {
     run.dispose();
-    throw new IlrecError(`trainRun: ${need.runField} must ${rule} at ${folder}`);
+    throw new IlrecError(`trainRun: ${runField ?? need.role} must ${rule} at ${folder}`);
   };
   const { kind, name } = findMethod(run.manifest.method, own);
   const usable = withOwn(own).filter((one) => need.kinds.includes(one.kind));
