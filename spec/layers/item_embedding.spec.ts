@@ -5,7 +5,7 @@ import { ItemEmbedding, type ItemEmbeddingArgs, TokenEmbedding } from '../../src
 import { causalLM } from '../../src/models/causal_lm';
 import { disposeModel } from '../../src/models/dispose_model';
 import { forEachBackend, forEachDevice } from '../support/backends';
-import { integers, normals } from '../support/random';
+import { normals } from '../support/random';
 import { centralDifferences, maxDifference, type Rows, toRows } from '../support/reference';
 import { savedArtifacts } from '../support/saved_artifacts';
 
