@@ -101,10 +101,12 @@ export function itemReward({ scorer, topK = 50, excludeSeen = false, temperature
     best.clear();
     for (let item = 0; item < numItems; item++) {
       const score = scores[item];
-      if (Number.isNaN(score))
+      if (Number.isNaN(score) || score === Infinity)
         throw new IlrecError(
-          `itemReward: scores must be numbers, got NaN from ${scorer.name} for item ${item}; its weights have diverged`,
+          `itemReward: scores must be numbers, got ${score} from ${scorer.name} for item ${item}; its weights have ` +
+            'diverged',
         );
+      if (score === -Infinity) continue; // no mass
       if (best.accepts(score, item) && seen?.has(item) !== true) best.offer(score, item);
     }
     let [highest, sum] = [0, 0];
