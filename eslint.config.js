@@ -36,12 +36,12 @@ export const ROOMS = {
   prompts: ['ops', 'files', 'layers', 'tokenizers', 'pretrained'],
   training: ['ops', 'layers', 'taps', 'prompts', 'register.ts'],
   callbacks: ['checkpoints', 'layers', 'safetensors', 'training'],
-  tapped: ['ops', 'vocabulary', 'taps', 'losses', 'callbacks', 'register.ts'],
+  tapped: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'callbacks', 'register.ts'],
   ilrec: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'tapped'],
   // prettier-ignore
-  methods: ['ops', 'vocabulary', 'losses', 'taps', 'config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'tapped', 'tokenizers', 'training'],
+  methods: ['ops', 'vocabulary', 'losses', 'taps', 'config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'safetensors', 'tapped', 'tokenizers', 'training'],
   // prettier-ignore
-  runs: ['backends', 'callbacks', 'checkpoints', 'config', 'data', 'evaluation', 'files', 'methods', 'models', 'optimizers', 'preparation', 'training'],
+  runs: ['backends', 'callbacks', 'checkpoints', 'config', 'data', 'evaluation', 'files', 'methods', 'models', 'optimizers', 'preparation', 'safetensors', 'training'],
   report: ['evaluation', 'methods', 'runs'],
   cli: [
     'backends',

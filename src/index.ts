@@ -32,6 +32,7 @@ export {
   type RewardTable,
 } from './rewards/item_reward';
 export { trieReward, type TrieRewardOptions } from './rewards/trie_reward';
+export { validItems, type TokenRestriction, type ValidItemsOptions } from './rewards/valid_items';
 export type { PromptHistory } from './rewards/trie_walk';
 export type { LayerSelector, TapOptions } from './taps';
 export type { Reward, RewardContext, RewardEntries } from './losses/reward';

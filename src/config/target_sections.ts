@@ -28,3 +28,9 @@ export function futureTargetsSchema(weight: number): FutureTargetsSchema {
     })
     .prefault({});
 }
+
+/**
+ * Over which tokens the softmax of training is: the whole vocabulary, or those with which an item can go on. With item
+ * tokens every token is an item.
+ */
+export const restrictToSchema = z.enum(['vocabulary', 'validItems']).default('vocabulary');

@@ -57,13 +57,14 @@ export interface IlrecMethod extends TappedMethod {
 export function ilrec(options: IlrecOptions = {}): IlrecMethod {
   return calledAs('ilrec', () => {
     const full = withDefaults(options);
-    const { numNegativeLayers, reward, itemSoftmax, futureTargets, ignoreIndex, taps } = full;
+    const { numNegativeLayers, reward, restrictTo, itemSoftmax, futureTargets, ignoreIndex, taps } = full;
     const overItems = itemSoftmax !== undefined || futureTargets !== undefined;
     const termsOf = overItems ? ilrecItemTerms : ilrecTerms;
     const { method, last } = createTappedMethod({
       name: 'ilrec',
       numLayers: numNegativeLayers,
-      inputIdsReader: reward !== undefined ? 'the reward' : overItems ? 'the softmax over items' : null,
+      inputIdsReader:
+        reward !== undefined ? 'the reward' : overItems || restrictTo !== undefined ? 'the softmax over items' : null,
       metrics: METRIC_NAMES,
       ignoreIndex,
       taps,

@@ -2,6 +2,7 @@ import { UnnamedError } from '../errors';
 import type { Penalty, ThresholdReference } from '../losses';
 import { distillationTokensOf } from '../losses/cross_layer_distillation';
 import type { Reward } from '../losses/reward';
+import type { TokenRestriction } from '../rewards/valid_items';
 import type { TapOptions } from '../taps';
 import type { FutureTargets, ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { refuseUnknown } from '../tapped/tapped_method';
@@ -33,6 +34,11 @@ export interface IlrecOptions {
    * models whose tokens are items. Default 'negatives'.
    */
   rewardTargets?: 'negatives' | 'all';
+  /**
+   * Tokens that the softmax of every layer is restricted to, such as `validItems(...)`: then the negatives are items,
+   * too. Makes logits of all response positions. Default the whole vocabulary.
+   */
+  restrictTo?: TokenRestriction;
   /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
   itemSoftmax?: ItemSoftmaxOptions;
   /** For models whose tokens are items: the next items as further targets. Default none. */
@@ -47,7 +53,7 @@ export interface IlrecOptions {
 
 /** The options with their defaults; the optional ones have none. */
 export type FullIlrecOptions = Required<Omit<IlrecOptions, Optional | 'itemTokens'>> & Pick<IlrecOptions, Optional>;
-type Optional = 'reward' | 'distillationTokens' | 'itemSoftmax' | 'futureTargets' | 'taps';
+type Optional = 'reward' | 'distillationTokens' | 'restrictTo' | 'itemSoftmax' | 'futureTargets' | 'taps';
 
 /** @throws UnnamedError on an option out of range, or one that does not exist. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
@@ -61,6 +67,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     reward,
     rewardWeight = reward === undefined ? 0 : 0.1,
     rewardTargets = 'negatives',
+    restrictTo,
     itemSoftmax,
     futureTargets,
     ignoreIndex = -100,
@@ -87,6 +94,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     rewardWeight,
     reward,
     rewardTargets,
+    restrictTo,
     itemSoftmax,
     futureTargets,
     ignoreIndex,

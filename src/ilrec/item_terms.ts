@@ -4,11 +4,11 @@ import { softCrossEntropy } from '../ops/soft_cross_entropy';
 import { stopGradient } from '../ops/stop_gradient';
 import { rewardEntries } from '../rewards/reward_entries';
 import { itemBatch, itemHeadOf, itemSoftmaxTerms, massesOf } from '../tapped/item_softmax';
-import type { TappedBatch } from '../tapped/tapped_batch';
+import { rewardContext, type TappedBatch } from '../tapped/tapped_batch';
 import { atCandidates, candidateLogits, labelColumns } from '../vocabulary/candidate_logits';
 import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
 import type { FullIlrecOptions } from './ilrec_options';
-import { rewardContext, type StepCoefficients } from './terms';
+import type { StepCoefficients } from './terms';
 
 /**
  * ILRec's terms for a model whose tokens are items, over the candidates of its softmax. The next items take their share

@@ -1,13 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ilrecObjective, type IlrecObjectiveOptions, type IlrecTerms, streamingObjective } from '../losses';
-import type { Reward, RewardContext } from '../losses/reward';
+import type { Reward } from '../losses/reward';
 import { UnnamedError } from '../errors';
 import { stopGradient } from '../ops/stop_gradient';
 import { canStream, rewardEntries } from '../rewards/reward_entries';
 import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary_projection';
 import { isStreamed } from '../vocabulary/vocabulary_tiles';
 import type { Coefficient, FullIlrecOptions } from './ilrec_options';
-import type { TappedBatch } from '../tapped/tapped_batch';
+import type { TokenRestriction } from '../rewards/valid_items';
+import { rewardContext, type TappedBatch } from '../tapped/tapped_batch';
 
 /**
  * ILRec's terms of one batch: over all logits of the response positions, or, for a large vocabulary, over the head read
@@ -23,11 +24,16 @@ export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions, coeffi
     hiddenStates: hiddenStates !== null && distillationWeight === 0 ? stopGradient(hiddenStates) : hiddenStates, // CPD alone trains there
     coefficients,
     reward: rewardWeight === 0 ? null : (options.reward ?? null),
+    restrictTo: options.restrictTo ?? null,
   };
   const { head } = batch;
+  const { restrictTo } = given;
   const numRows = batch.positions.length * (usesLayers ? 1 + batch.numLayers : 1);
   const streams =
-    head !== null && isStreamed(vocabSizeOf(head), numRows) && (given.reward === null || canStream(given.reward));
+    restrictTo === null &&
+    head !== null &&
+    isStreamed(vocabSizeOf(head), numRows) &&
+    (given.reward === null || canStream(given.reward));
   return streams ? streamedTerms(batch, head, given) : denseTerms(batch, given);
 }
 
@@ -56,14 +62,21 @@ interface Given {
   readonly coefficients: IlrecObjectiveOptions;
   /** null where mu is 0. */
   readonly reward: Reward | null;
+  /** Of the softmax of every layer; null for the whole vocabulary. */
+  readonly restrictTo: TokenRestriction | null;
 }
 
 /** Makes all logits, [(1 + S) * P, V]. */
-function denseTerms(batch: TappedBatch, { hiddenStates, coefficients, reward }: Given): IlrecTerms {
-  const finalLogits = batch.finalLogits(); // [P, V]
-  const [numPositions, vocabSize] = finalLogits.shape;
+function denseTerms(batch: TappedBatch, { hiddenStates, coefficients, reward, restrictTo }: Given): IlrecTerms {
+  const allLogits = batch.finalLogits(); // [P, V]
+  const [numPositions, vocabSize] = allLogits.shape;
+  const added = restrictTo?.(rewardContext(batch, vocabSize)) ?? null; // [P, V]
+  const restricted = (logits: tf.Tensor2D, times = 1): tf.Tensor2D =>
+    added === null ? logits : tf.add(logits, times === 1 ? added : tf.tile(added, [times, 1]));
+  const finalLogits = restricted(allLogits);
   checkDistillationTokens(coefficients.distillationTokens, vocabSize);
-  const intermediateLogits = hiddenStates === null ? null : batch.earlyExitLogits(hiddenStates); // [S * P, V]
+  const intermediateLogits =
+    hiddenStates === null ? null : restricted(batch.earlyExitLogits(hiddenStates), batch.numLayers); // [S * P, V]
   const ensembleLogits =
     intermediateLogits === null
       ? null
@@ -103,11 +116,6 @@ function streamedTerms(
     },
     coefficients,
   );
-}
-
-export function rewardContext(batch: TappedBatch, vocabSize: number): RewardContext {
-  const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
-  return { inputIds, labels, batchSize, sequenceLength, positions, vocabSize };
 }
 
 /** @throws UnnamedError when a token of the slice is not in the vocabulary. */

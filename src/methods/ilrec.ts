@@ -1,13 +1,13 @@
 import * as z from 'zod';
 import { positive, weight } from '../config/fields';
-import { futureTargetsSchema } from '../config/target_sections';
+import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
 import { IlrecError } from '../errors';
 import { type Coefficient, ilrec } from '../ilrec/ilrec';
 import type { Reward } from '../losses/reward';
 import { itemReward } from '../rewards/item_reward';
 import { trieReward } from '../rewards/trie_reward';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
-import { futureOf } from './item_model';
+import { futureOf, restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
 
 const section = z.strictObject({
@@ -34,11 +34,15 @@ const section = z.strictObject({
   rewardTopK: positive.default(50),
   /** Items as tokens: the next items as further targets. */
   futureTargets: futureTargetsSchema(0),
+  restrictTo: restrictToSchema,
   /** Share of the run in which the three weights grow from 0 to their values. */
   weightWarmupRatio: z.number().min(0).max(1).default(0),
 });
 
 type Section = z.output<typeof section>;
+
+/** What the reward says of each history of the training part, so that a run that is resumed need not ask again. */
+const REWARD_FILE = 'reward.safetensors';
 
 /** ILRec (arXiv 2602.17410): self-hard negatives from intermediate layers, distillation, a collaborative reward. */
 export const ilrecMethod = languageModelMethod({
@@ -93,12 +97,13 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(section.rewardWeight), reward, rewardTargets }),
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
     ...futureOf(context),
+    ...restrictionOf(context),
   });
 }
 
 /** What the other model finds likely, over the trie's tokens or, for a model of item tokens, over items. */
 async function rewardOf(
-  { section, code: { trie, historyOf }, batches, itemSoftmax }: ObjectiveContext<Section>,
+  { section, code: { trie, historyOf }, batches, files, itemSoftmax }: ObjectiveContext<Section>,
   { scorer }: AskedModel,
 ): Promise<Reward> {
   if (scorer === null)
@@ -110,7 +115,23 @@ async function rewardOf(
   if (itemSoftmax === undefined) return trieReward({ scorer, trie, temperature, historyOf });
   const excludeSeen = itemSoftmax.seen === 'exclude';
   const reward = itemReward({ scorer, topK: section.rewardTopK, excludeSeen, temperature });
+  const kept = await files.readTensors(REWARD_FILE); // of a run that is resumed
+  const [items, masses] = ['items', 'masses'].map((name) => kept?.get(name));
+  if (items !== undefined && masses !== undefined) {
+    const table = { topK: items.shape[1], items: items.data as Int32Array, masses: masses.data as Float32Array };
+    await reward.prepare(batches.batchesOf(0), table);
+    return reward;
+  }
   await reward.prepare(batches.batchesOf(0));
+  const table = reward.table();
+  const shape = [table.items.length / table.topK, table.topK];
+  await files.writeTensors(
+    REWARD_FILE,
+    new Map([
+      ['items', { shape, data: table.items }],
+      ['masses', { shape, data: table.masses }],
+    ]),
+  );
   return reward;
 }
 

@@ -4,6 +4,7 @@ import { buildPrefixTrie } from '../generation/prefix_trie';
 import { causalItemScorer } from '../models/causal_item_scorer';
 import { causalLM, type CausalLMConfig } from '../models/causal_lm';
 import { codesOfSemanticIds } from '../tokenizers/codes_of_semantic_ids';
+import { type TokenRestriction, validItems } from '../rewards/valid_items';
 import type { FutureTargets, ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { createBatches, type Batches } from '../training/batches';
 import type * as tfl from '@tensorflow/tfjs-layers';
@@ -87,4 +88,20 @@ export function futureOf({
       `trainRun: futureTargets are for items.style items, got ${items.style}; set futureTargets.weight to 0`,
     );
   return { futureTargets };
+}
+
+/** A section that says over which tokens the softmax is. */
+export interface RestrictedSection {
+  readonly restrictTo: 'vocabulary' | 'validItems';
+}
+
+/** The option `restrictTo` of a loss. */
+export function restrictionOf({
+  section: { restrictTo },
+  code: { trie, historyOf },
+  itemSoftmax,
+}: Pick<ObjectiveContext<RestrictedSection>, 'section' | 'code' | 'itemSoftmax'>): { restrictTo?: TokenRestriction } {
+  return restrictTo === 'vocabulary' || itemSoftmax !== undefined
+    ? {}
+    : { restrictTo: validItems({ trie, historyOf }) };
 }

@@ -20,6 +20,7 @@ import {
   defineMethod,
   type LoadContext,
   type Method,
+  type RunFiles,
   type TrainingPlan,
 } from './method';
 import { refuseLargeModel } from './refuse_large_model';
@@ -57,6 +58,7 @@ export interface ObjectiveContext<Section> {
   readonly totalSteps: number;
   readonly needs: Readonly<Record<string, AskedModel>>;
   readonly batches: Batches;
+  readonly files: RunFiles;
   /** Where the model's tokens are items: how their softmax is made. */
   readonly itemSoftmax?: ItemSoftmaxOptions;
 }
@@ -224,7 +226,7 @@ type LanguageModelParts = Pick<TrainingPlan, 'model' | 'batches'> &
 
 /** What all language models have in common once they are built. */
 function builtModel<Section>(
-  { section, config }: BuildContext<Section>,
+  { section, config, files }: BuildContext<Section>,
   objective: Objective<Section>,
   parts: LanguageModelParts,
 ): BuiltMethod {
@@ -236,7 +238,8 @@ function builtModel<Section>(
       model,
       batches,
       settings,
-      objective: (needs, totalSteps) => objective({ section, config, code, totalSteps, needs, batches, itemSoftmax }),
+      objective: (needs, totalSteps) =>
+        objective({ section, config, code, totalSteps, needs, batches, files, itemSoftmax }),
     },
     save,
     dispose,

@@ -4,6 +4,7 @@ import type * as z from 'zod';
 import type { Resolved, ResolvedEvaluation, SharedConfig, TrainingConfig } from '../config/shared_config';
 import type { PreparedData } from '../data/types';
 import type { Recommender } from '../evaluation/recommenders';
+import type { TensorData } from '../safetensors/safetensors';
 import type { ItemScorer } from '../models/item_scorer';
 import type { Batches } from '../training/batches';
 import type { TrainingMethod } from '../training/train_model';
@@ -110,6 +111,10 @@ export interface RunFiles {
   readLines(name: string): Promise<unknown[]>;
   /** Written whole or not at all. */
   writeLines(name: string, values: readonly unknown[]): Promise<void>;
+  /** Reads what `writeTensors` wrote; null when the file is missing or damaged, so that the method makes it again. */
+  readTensors(name: string): Promise<ReadonlyMap<string, TensorData> | null>;
+  /** Writes arrays as safetensors, whole or not at all. */
+  writeTensors(name: string, tensors: ReadonlyMap<string, TensorData>): Promise<void>;
   /** Reads what `saveModel` wrote. @throws IlrecError when it is missing. */
   loadModel(): Promise<tfl.LayersModel>;
   /** Writes the model in tfjs's layout into the folder `model`. */

@@ -1,4 +1,4 @@
-import { futureTargetsSchema } from '../config/target_sections';
+import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
 import { languageModelMethod } from './language_model';
 import { sftObjective } from './sft';
 import * as z from 'zod';
@@ -10,6 +10,6 @@ export const sftFutureMethod = languageModelMethod({
   summary: 'SFT with the next items as further targets',
   color: { light: '#a03a52', dark: '#ef9aae' },
   order: 45,
-  section: z.strictObject({ futureTargets: futureTargetsSchema(0.35) }),
+  section: z.strictObject({ futureTargets: futureTargetsSchema(0.35), restrictTo: restrictToSchema }),
   objective: sftObjective,
 });

@@ -1,8 +1,10 @@
+import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { loadModel, saveModel } from '../checkpoints/model_files_node';
 import { IlrecError } from '../errors';
-import { writeJsonAtomically } from '../files/atomic_file_node';
+import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 import type { RunFiles } from '../methods/method';
+import { decodeSafetensors, encodeSafetensors } from '../safetensors/safetensors';
 import { readRunJson, readRunLines, writeRunLines } from './run_json';
 import { runPaths } from './run_paths';
 
@@ -34,6 +36,17 @@ export function runFiles(folder: string): RecordedRunFiles {
     async writeLines(name, values) {
       written.add(name);
       await writeRunLines(pathOf(name), values);
+    },
+    async readTensors(name) {
+      try {
+        return decodeSafetensors(await readFile(pathOf(name)), name, 'trainRun').tensors;
+      } catch {
+        return null;
+      }
+    },
+    async writeTensors(name, tensors) {
+      written.add(name);
+      await writeFileAtomically(pathOf(name), encodeSafetensors({ tensors, metadata: {} }), 'trainRun');
     },
     loadModel: () => loadModel(runPaths(folder).model),
     async saveModel(model) {

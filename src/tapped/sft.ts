@@ -3,13 +3,16 @@ import { calledAs } from '../errors';
 import { crossEntropy } from '../losses';
 import type { TapOptions } from '../taps';
 import { type FutureTargets, itemHeadOf, type ItemSoftmaxOptions, itemSoftmaxTerms } from './item_softmax';
-import type { TappedBatch } from './tapped_batch';
+import { rewardContext, type TappedBatch } from './tapped_batch';
+import type { TokenRestriction } from '../rewards/valid_items';
 import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
 import { logProbsOfLabels } from '../vocabulary/log_probs';
 import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
 import { isStreamed } from '../vocabulary/vocabulary_tiles';
 
 export interface SftOptions {
+  /** Tokens that the softmax is restricted to, such as `validItems(...)`. Default the whole vocabulary. */
+  restrictTo?: TokenRestriction;
   /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
   itemSoftmax?: ItemSoftmaxOptions;
   /** For models whose tokens are items: the next items as further targets. Default none. */
@@ -54,17 +57,23 @@ export interface SftOptions {
  */
 export function sft(options: SftOptions = {}): TappedMethod {
   return calledAs('sft', () => {
-    refuseUnknown(options, ['itemSoftmax', 'futureTargets', 'ignoreIndex', 'taps'] satisfies (keyof SftOptions)[]);
-    const { itemSoftmax, futureTargets: future = null, ...shared } = options;
+    refuseUnknown(options, [
+      'restrictTo',
+      'itemSoftmax',
+      'futureTargets',
+      'ignoreIndex',
+      'taps',
+    ] satisfies (keyof SftOptions)[]);
+    const { restrictTo, itemSoftmax, futureTargets: future = null, ...shared } = options;
     const overItems = itemSoftmax !== undefined || future !== null;
     const { method } = createTappedMethod({
       ...shared,
       name: 'sft',
       metrics: ['crossEntropy'],
-      inputIdsReader: overItems ? 'the softmax over items' : null,
+      inputIdsReader: overItems || restrictTo !== undefined ? 'the softmax over items' : null,
       loss: (batch) => {
         if (overItems) return itemSoftmaxTerms(batch, itemHeadOf(batch), itemSoftmax ?? {}, { future, reward: null });
-        const total = responseCrossEntropy(batch);
+        const total = responseCrossEntropy(batch, restrictTo);
         return { total, crossEntropy: total };
       },
     });
@@ -73,7 +82,11 @@ export function sft(options: SftOptions = {}): TappedMethod {
 }
 
 /** Mean over P; a large head is read tile by tile. */
-function responseCrossEntropy(batch: TappedBatch): tf.Tensor {
+function responseCrossEntropy(batch: TappedBatch, restrictTo?: TokenRestriction): tf.Tensor {
+  if (restrictTo !== undefined) {
+    const logits = batch.finalLogits(); // [P, V]
+    return crossEntropy(tf.add(logits, restrictTo(rewardContext(batch, logits.shape[1]))), batch.labels);
+  }
   const { head, labelIds } = batch;
   if (head === null || !isStreamed(vocabSizeOf(head), labelIds.length))
     return crossEntropy(batch.finalLogits(), batch.labels);

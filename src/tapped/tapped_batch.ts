@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UnnamedError } from '../errors';
+import type { RewardContext } from '../losses/reward';
 import { responsePositions, type ResponsePositions } from '../ops/response_rows';
 import type { Capture, ModelTaps } from '../taps';
 import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary_projection';
@@ -150,4 +151,10 @@ export class ResponseBatch implements TappedBatch {
   }
 
   private readonly rowsOf = (tensor: tf.Tensor): tf.Tensor => rowsAt(this.found, tensor, this.labelRows);
+}
+
+/** What a reward reads of a batch. The method must keep the token ids. */
+export function rewardContext(batch: TappedBatch, vocabSize: number): RewardContext {
+  const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
+  return { inputIds, labels, batchSize, sequenceLength, positions, vocabSize };
 }
