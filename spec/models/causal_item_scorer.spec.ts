@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { ItemEmbedding } from '../../src/layers';
 import { causalItemScorer, type CausalItemScorerOptions } from '../../src/models/causal_item_scorer';
 import { causalLM } from '../../src/models/causal_lm';
 import { disposeModel } from '../../src/models/dispose_model';
@@ -223,6 +224,13 @@ describe('causalItemScorer', () => {
     expect(() => causalItemScorer(tokens)).to.throw(
       'causalItemScorer: the model must have an ILRecItemEmbedding layer, got InputLayer, ILRecTokenEmbedding, ' +
         'ILRecDecoderBlock, ILRecRMSNorm; make it with causalLM({ items })',
+    );
+    const ids = tfl.input({ shape: [null], dtype: 'int32' });
+    const embedded = new ItemEmbedding({ name: 'items', numItems: 5, hiddenSize: 4 }).apply(ids) as tfl.SymbolicTensor;
+    const headless = tfl.model({ inputs: ids, outputs: embedded });
+    expect(() => causalItemScorer(headless)).to.throw(
+      'causalItemScorer: the layer "items" must also be the model\'s head, and is called only once; make the model ' +
+        'with causalLM({ items })',
     );
     const model = itemModel();
     for (const maxHistory of [0, 1.5, NaN, -3])
