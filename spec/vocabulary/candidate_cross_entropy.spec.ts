@@ -2,7 +2,12 @@ import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import { crossEntropy } from '../../src/losses';
 import { candidateCrossEntropy } from '../../src/vocabulary/candidate_cross_entropy';
-import { itemCandidates, type ItemPosition, type ItemSoftmaxRule } from '../../src/vocabulary/item_candidates';
+import {
+  itemCandidates,
+  type ItemPosition,
+  type ItemSoftmaxRule,
+  sampleItems,
+} from '../../src/vocabulary/item_candidates';
 import { forEachDevice } from '../support/backends';
 import {
   type ItemInputs,
@@ -11,7 +16,7 @@ import {
   measureCandidates,
 } from '../support/item_softmax_reference';
 import { integers, normals } from '../support/random';
-import { centralDifferences, maxDifference } from '../support/reference';
+import { centralDifferences, maxDifference, mean } from '../support/reference';
 
 const [N, D] = [23, 5];
 const sample = Int32Array.of(4, 17, 0, 9, 12, 21, 3);
@@ -208,5 +213,22 @@ describe('candidateCrossEntropy', () => {
       expect(tf.memory().numTensors).to.equal(before + 5);
       tf.dispose([head.weight, head.bias, hidden, loss, ofOwn]);
     });
+  });
+
+  it('estimates, with a sample, the sum over all items: e^loss is unbiased for one target', async () => {
+    // e^loss is 1 + sum over the other items of e^(z_i - z_y), a drawn item counting N / M
+    await tf.setBackend('cpu');
+    const given = { ...inputs(1, 91), hidden: normals(D, 91, 0.3) };
+    const position = { items: [2], shares: [1], seen: [] };
+    const whole = Math.exp((await measureCandidates(given, [position], plain, lossOf)).value);
+    const estimates: number[] = [];
+    for (let step = 0; step < 400; step++) {
+      const drawn = sampleItems(N, 7, 5, step);
+      estimates.push(Math.exp((await measureCandidates(given, [position], { ...plain, sample: drawn }, lossOf)).value));
+    }
+    const average = mean(estimates);
+    const deviation = Math.sqrt(mean(estimates.map((value) => (value - average) ** 2)) / estimates.length);
+    expect(Math.abs(average - whole)).to.be.below(3 * deviation);
+    expect(deviation / whole).to.be.below(0.03);
   });
 });
