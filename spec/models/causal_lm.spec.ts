@@ -119,6 +119,12 @@ describe('causalLM', () => {
       expect(() => causalLM({ vocabSize: 5, numAttentionHeads: 4, numKeyValueHeads: 3 })).to.throw(
         'causalLM: numKeyValueHeads must divide numAttentionHeads, got 3 and 4',
       );
+      expect(() => causalLM({ vocabSize: 5, items: {}, tieWordEmbeddings: false })).to.throw(
+        'causalLM: tieWordEmbeddings must be true with items, got false; leave it out',
+      );
+      expect(() => causalLM({ vocabSize: 5, items: {}, padTokenId: 5 })).to.throw(
+        'causalLM: items need no padTokenId, got 5; leave it out',
+      );
       expect(() => causalLM({ vocabSize: 5, hiddensize: 20 } as CausalLMConfig)).to.throw(
         /^causalLM: fields must be among vocabSize, hiddenSize, .*, seed, got hiddensize$/,
       );

@@ -15,13 +15,14 @@ export interface DecoderSizes {
 
 /** Reads a model's weights; names lose the suffix that tfjs adds when a name occurs twice in a process. */
 export function weightsOf(model: tfl.LayersModel): Weights {
-  const names = model.layers.flatMap((layer) =>
-    layer.weights.map((weight) => `${layer.name}/${weight.originalName.split('/').pop()}`),
-  );
   return new Map(
-    model
-      .getWeights()
-      .map((weight: tf.Tensor, i) => [names[i], toRows(weight.dataSync(), weight.shape[weight.rank - 1] as number)]),
+    model.layers.flatMap((layer) =>
+      layer.weights.map((weight) => {
+        const value: tf.Tensor = weight.read();
+        const name = `${layer.name}/${weight.originalName.split('/').pop()}`;
+        return [name, toRows(value.dataSync(), value.shape[value.rank - 1] as number)] as const;
+      }),
+    ),
   );
 }
 

@@ -42,7 +42,7 @@ export function withStyleDefaults(
   autoStyle?: 'items' | 'ids',
 ): unknown {
   if (!isObject(value)) return value;
-  const items = value.items ?? {};
+  const { items = {} } = value;
   if (!isObject(items)) return value; // the schema refuses it
   const isOld = OLD_KEYS.some((key) => Object.hasOwn(value, key));
   const asked = items.style ?? (isOld ? 'ids' : 'auto');

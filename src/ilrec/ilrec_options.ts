@@ -4,7 +4,7 @@ import { distillationTokensOf } from '../losses/cross_layer_distillation';
 import type { Reward } from '../losses/reward';
 import type { TokenRestriction } from '../rewards/valid_items';
 import type { TapOptions } from '../taps';
-import type { FutureTargets, ItemSoftmaxOptions } from '../tapped/item_softmax';
+import { checkItemOptions, type FutureTargets, type ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { refuseUnknown } from '../tapped/tapped_method';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
@@ -83,6 +83,19 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     throw new UnnamedError(`penalty must be 'scale', 'paper' or 'additive', got '${penalty}'`);
   if (!['final', 'ensemble'].includes(thresholdReference))
     throw new UnnamedError(`thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
+  checkItemOptions(itemSoftmax, futureTargets);
+  const distillationTokens = distillationTokensOf('ilrec', options);
+  if (distillationTokens !== undefined && (itemSoftmax?.sampledItems ?? null) !== null)
+    throw new UnnamedError(
+      'distillationTokens and itemSoftmax.sampledItems must not both be set: a sample decides on which items CPD ' +
+        'compares the layers',
+    );
+  if (!['negatives', 'all'].includes(rewardTargets))
+    throw new UnnamedError(`rewardTargets must be 'negatives' or 'all', got '${rewardTargets}'`);
+  if (rewardTargets === 'all' && itemSoftmax === undefined && futureTargets === undefined)
+    throw new UnnamedError(
+      "rewardTargets 'all' is for models whose tokens are items; set `itemSoftmax: {}`, or use 'negatives'",
+    );
   const full = {
     numNegativeLayers,
     penaltyWeight,
@@ -90,7 +103,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     thresholdScale,
     thresholdReference,
     distillationWeight,
-    distillationTokens: distillationTokensOf('ilrec', options),
+    distillationTokens,
     rewardWeight,
     reward,
     rewardTargets,

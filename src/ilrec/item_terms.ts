@@ -8,13 +8,13 @@ import { rewardContext, type TappedBatch } from '../tapped/tapped_batch';
 import { atCandidates, candidateLogits, labelColumns } from '../vocabulary/candidate_logits';
 import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
 import type { FullIlrecOptions } from './ilrec_options';
-import type { StepCoefficients } from './terms';
+import { checkDistillationTokens, type StepCoefficients } from './terms';
 
 /**
  * ILRec's terms for a model whose tokens are items, over the candidates of its softmax. The next items take their share
  * of the label in CPO.
  *
- * @throws UnnamedError when a label is not an item.
+ * @throws UnnamedError when a label or a token of `distillationTokens` is not an item.
  */
 export function ilrecItemTerms(
   batch: TappedBatch,
@@ -24,6 +24,7 @@ export function ilrecItemTerms(
   const { itemSoftmax = {}, futureTargets: future = null, rewardTargets } = options;
   const { penaltyWeight, distillationWeight, rewardWeight } = coefficients;
   const head = itemHeadOf(batch);
+  checkDistillationTokens(coefficients.distillationTokens, vocabSizeOf(head));
   const entries =
     options.reward === undefined || rewardWeight === 0
       ? null

@@ -119,7 +119,7 @@ function streamedTerms(
 }
 
 /** @throws UnnamedError when a token of the slice is not in the vocabulary. */
-function checkDistillationTokens(tokens: ArrayLike<number> | undefined, vocabSize: number): void {
+export function checkDistillationTokens(tokens: ArrayLike<number> | undefined, vocabSize: number): void {
   const wrong = Array.from(tokens ?? []).find((token) => !(token >= 0 && token < vocabSize));
   if (wrong !== undefined) {
     throw new UnnamedError(

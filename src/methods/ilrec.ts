@@ -107,7 +107,10 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     thresholdReference,
     penaltyWeight: warmed(section.penaltyWeight),
     distillationWeight: warmed(section.distillationWeight),
-    ...(section.distillItemTokens ? { distillationTokens: context.code.responseTokens } : {}),
+    // where the tokens are items, CPD compares layers on items alone anyway
+    ...(section.distillItemTokens && itemSoftmax === undefined
+      ? { distillationTokens: context.code.responseTokens }
+      : {}),
     ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(section.rewardWeight), reward, rewardTargets }),
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
     ...futureOf(context),

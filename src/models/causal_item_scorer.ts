@@ -110,8 +110,16 @@ function blockOutputs(norm: tfl.layers.Layer, model: tfl.LayersModel, withBefore
   return tfl.model({ inputs: model.inputs, outputs });
 }
 
-/** The norm that the embedding, called as the head, reads. */
+/**
+ * The norm that the embedding, called as the head, reads.
+ *
+ * @throws IlrecError when it is not the head.
+ */
 function finalNorm(embedding: ItemEmbedding): tfl.layers.Layer {
-  const read = embedding.inboundNodes.map(({ inputTensors }) => inputTensors[0]);
-  return (read.find(({ rank }) => rank === 3) as tfl.SymbolicTensor).sourceLayer;
+  const read = embedding.inboundNodes.map(({ inputTensors }) => inputTensors[0]).find(({ rank }) => rank === 3);
+  if (read !== undefined) return read.sourceLayer;
+  throw new IlrecError(
+    `causalItemScorer: the layer "${embedding.name}" must also be the model's head, and is called only once; make ` +
+      'the model with causalLM({ items })',
+  );
 }

@@ -106,7 +106,8 @@ const FIELDS: readonly string[] = [
  * @param config sizes and settings; only `vocabSize` is required.
  * @returns the model, with random weights.
  * @throws IlrecError when a field is unknown, a size is not a positive integer, heads do not divide, a dropout is
- * outside [0, 1), or `layerTypes` does not have one entry per layer.
+ * outside [0, 1), `layerTypes` does not have one entry per layer, or `items` is set without a tied head or with
+ * `padTokenId`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -126,6 +127,10 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
   checkSizes(config);
   checkRates(config);
   const { vocabSize, headDim, padTokenId, items, tieWordEmbeddings = true, embeddingDropout = 0 } = config;
+  if (items !== undefined && !tieWordEmbeddings)
+    throw new IlrecError('causalLM: tieWordEmbeddings must be true with items, got false; leave it out');
+  if (items !== undefined && padTokenId !== undefined)
+    throw new IlrecError(`causalLM: items need no padTokenId, got ${padTokenId}; leave it out`);
   const { hiddenSize, intermediateSize, numHiddenLayers, numAttentionHeads, numKeyValueHeads } = defaultSizes(config);
   const { attentionDropout = 0, hiddenDropout = 0, ropeTheta = 10000, ropeScaling, rmsNormEps = 1e-6 } = config;
   const { slidingWindow = null, layerTypes, qkNorm, qkvBias, outputBias, mlpBias, hiddenAct } = config;

@@ -98,16 +98,21 @@ export function itemReward({ scorer, topK = 50, excludeSeen = false, temperature
 
   const keep = (id: number, history: readonly number[], scores: Float32Array): void => {
     const seen = excludeSeen ? new Set(history) : null;
+    best.clear();
     for (let item = 0; item < numItems; item++) {
       const score = scores[item];
-      if (Number.isNaN(score))
+      if (Number.isNaN(score) || score === Infinity)
         throw new IlrecError(
-          `itemReward: scores must be numbers, got NaN from ${scorer.name} for item ${item}; its weights have diverged`,
+          `itemReward: scores must be numbers, got ${score} from ${scorer.name} for item ${item}; its weights have ` +
+            'diverged',
         );
+      if (score === -Infinity) continue; // no mass
       if (best.accepts(score, item) && seen?.has(item) !== true) best.offer(score, item);
     }
     let [highest, sum] = [0, 0];
     const count = best.size;
+    items.fill(-1, id * width, (id + 1) * width);
+    masses.fill(0, id * width, (id + 1) * width);
     best.drain((rank, score, item) => {
       if (rank === 0) highest = score;
       const mass = Math.exp((score - highest) / temperature);
@@ -125,7 +130,7 @@ export function itemReward({ scorer, topK = 50, excludeSeen = false, temperature
       const asked = found.slice(from, from + rowsAtOnce);
       const rows = Int32Array.from(asked, ({ row }) => row);
       const first = rows[0];
-      const histories = asked.length === 0 ? [] : asked[0].histories.slice(first, rows[rows.length - 1] + 1);
+      const histories = asked[0].histories.slice(first, rows[rows.length - 1] + 1);
       const lengths = Int32Array.from(asked, ({ length }) => length);
       yield {
         scores: scorePrefixes(
@@ -144,10 +149,17 @@ export function itemReward({ scorer, topK = 50, excludeSeen = false, temperature
     );
 
   const entries = (context: RewardContext): RewardEntries => {
+    const { size } = prefixes;
     const { ids, found } = prefixes.walk(context);
-    for (const { scores, asked } of questions(found)) {
-      keepAll(scores.dataSync<'float32'>(), asked);
-      scores.dispose();
+    try {
+      for (const { scores, asked } of questions(found)) {
+        const values = scores.dataSync<'float32'>();
+        scores.dispose();
+        keepAll(values, asked);
+      }
+    } catch (error) {
+      prefixes.forget(size); // they are asked about again
+      throw error;
     }
     const places: number[] = [];
     ids.forEach((id, p) => {
@@ -168,23 +180,37 @@ export function itemReward({ scorer, topK = 50, excludeSeen = false, temperature
       const flat = tf.unsortedSegmentSum(values, tf.tensor1d(places, 'int32'), shape[0] * shape[1]);
       return tf.reshape(flat, shape);
     });
-  const prepare = async (batches: Iterable<RewardBatch>, known?: RewardTable): Promise<void> => {
-    for (const batch of batches) {
-      const { found } = prefixes.walk({ ...batch, positions: labelled(batch.labels) });
-      if (known !== undefined) continue;
+  const ask = async (batch: RewardBatch): Promise<void> => {
+    const { size } = prefixes;
+    const { found } = prefixes.walk({ ...batch, positions: labelled(batch.labels) });
+    try {
       for (const { scores, asked } of questions(found)) {
-        keepAll(await scores.data<'float32'>(), asked);
+        const values = await scores.data<'float32'>();
         scores.dispose();
+        keepAll(values, asked);
       }
+    } catch (error) {
+      prefixes.forget(size);
+      throw error;
     }
-    if (known === undefined) return;
-    if (known.topK !== width || known.items.length !== prefixes.size * width)
+  };
+  const restore = (batches: Iterable<RewardBatch>, known: RewardTable): void => {
+    const { size } = prefixes;
+    for (const batch of batches) prefixes.walk({ ...batch, positions: labelled(batch.labels) });
+    const needed = prefixes.size;
+    if (known.topK !== width || known.items.length !== needed * width) {
+      prefixes.forget(size);
       throw new IlrecError(
-        `itemReward: known must be the table of these batches, ${prefixes.size} histories of ${width} items, got ` +
+        `itemReward: known must be the table of these batches, ${needed} histories of ${width} items, got ` +
           `${known.items.length / known.topK} of ${known.topK}`,
       );
+    }
     items = known.items.slice();
     masses = known.masses.slice();
+  };
+  const prepare = async (batches: Iterable<RewardBatch>, known?: RewardTable): Promise<void> => {
+    if (known !== undefined) return restore(batches, known);
+    for (const batch of batches) await ask(batch);
   };
   const table = (): RewardTable => ({
     topK: width,
@@ -250,6 +276,12 @@ class Prefixes {
       }
     }
     return { ids, found };
+  }
+
+  /** Forgets all prefixes but the first `size`. */
+  forget(size: number): void {
+    for (const [node, id] of this.idOf) if (id >= size) this.idOf.delete(node);
+    this.size = size;
   }
 
   private child(node: number, item: number): number {

@@ -58,6 +58,38 @@ export interface ItemBatch {
   readonly rewardWeight: number;
 }
 
+/** @throws UnnamedError on an option out of range, or one that does not exist. */
+export function checkItemOptions(itemSoftmax: ItemSoftmaxOptions = {}, future: FutureTargets | null = null): void {
+  refuseUnknownFields('itemSoftmax', itemSoftmax, [
+    'seen',
+    'sampledItems',
+    'seed',
+  ] satisfies (keyof ItemSoftmaxOptions)[]);
+  const { seen = 'allow', sampledItems = null } = itemSoftmax;
+  if (!['allow', 'exclude'].includes(seen))
+    throw new UnnamedError(`itemSoftmax.seen must be 'allow' or 'exclude', got '${seen}'`);
+  if (sampledItems !== null && !isPositiveInteger(sampledItems))
+    throw new UnnamedError(`itemSoftmax.sampledItems must be a positive integer or null, got ${sampledItems}`);
+  if (future === null) return;
+  refuseUnknownFields('futureTargets', future, ['weight', 'numItems', 'decay'] satisfies (keyof FutureTargets)[]);
+  const { weight, numItems = 1, decay = 1 } = future;
+  if (!(weight >= 0 && weight <= 1)) throw new UnnamedError(`futureTargets.weight must be from 0 to 1, got ${weight}`);
+  if (!isPositiveInteger(numItems))
+    throw new UnnamedError(`futureTargets.numItems must be a positive integer, got ${numItems}`);
+  if (!(decay > 0 && decay <= 1))
+    throw new UnnamedError(`futureTargets.decay must be above 0 and at most 1, got ${decay}`);
+}
+
+function isPositiveInteger(value: number): boolean {
+  return Number.isInteger(value) && value >= 1;
+}
+
+function refuseUnknownFields(option: string, fields: object, known: readonly string[]): void {
+  const unknown = Object.keys(fields).find((field) => !known.includes(field));
+  if (unknown !== undefined)
+    throw new UnnamedError(`fields of ${option} must be among ${known.join(', ')}, got ${unknown}`);
+}
+
 /** @throws UnnamedError when a label is not an item. */
 export function itemBatch(
   batch: TappedBatch,

@@ -2,7 +2,13 @@ import * as tf from '@tensorflow/tfjs-core';
 import { calledAs } from '../errors';
 import { crossEntropy } from '../losses';
 import type { TapOptions } from '../taps';
-import { type FutureTargets, itemHeadOf, type ItemSoftmaxOptions, itemSoftmaxTerms } from './item_softmax';
+import {
+  checkItemOptions,
+  type FutureTargets,
+  itemHeadOf,
+  type ItemSoftmaxOptions,
+  itemSoftmaxTerms,
+} from './item_softmax';
 import { rewardContext, type TappedBatch } from './tapped_batch';
 import type { TokenRestriction } from '../rewards/valid_items';
 import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
@@ -36,7 +42,7 @@ export interface SftOptions {
  *
  * @param options see `SftOptions`.
  * @returns what `compile` and `fit` take; its one metric is `crossEntropy`.
- * @throws IlrecError on an option that does not exist.
+ * @throws IlrecError on an option out of range, or one that does not exist.
  *
  * @example
  * ```ts
@@ -65,6 +71,7 @@ export function sft(options: SftOptions = {}): TappedMethod {
       'taps',
     ] satisfies (keyof SftOptions)[]);
     const { restrictTo, itemSoftmax, futureTargets: future = null, ...shared } = options;
+    checkItemOptions(itemSoftmax, future);
     const overItems = itemSoftmax !== undefined || future !== null;
     const { method } = createTappedMethod({
       ...shared,

@@ -67,12 +67,11 @@ export function itemCandidates(
   else sample.forEach(add);
   const numShared = items.length; // M
 
-  const ownOf = positions.map(({ items: targets, shares, seen }) => {
-    const own = targets.map((item, i) => ({ item, share: shares[i], isSeen: false }));
-    if (!hasRepeatBias && !excludeSeen) return own;
-    const before = new Set(seen);
-    for (const each of own) each.isSeen = before.has(each.item);
-    if (sample === null || excludeSeen) return own;
+  const seenOf = positions.map(({ seen }) => new Set(hasRepeatBias || excludeSeen ? seen : []));
+  const ownOf = positions.map(({ items: targets, shares }, p) => {
+    const before = seenOf[p];
+    const own = targets.map((item, i) => ({ item, share: shares[i], isSeen: before.has(item) }));
+    if (sample === null || excludeSeen || !hasRepeatBias) return own;
     const known = new Set(targets);
     return [
       ...own,
@@ -86,7 +85,7 @@ export function itemCandidates(
   const ownMarks = new Uint8Array(size).fill(PADDING);
   const [leftOut, seenShared]: number[][] = [[], []];
   const [leftOutAt, seenAt] = [new Int32Array(positions.length + 1), new Int32Array(positions.length + 1)];
-  positions.forEach(({ seen }, p) => {
+  positions.forEach((_, p) => {
     const mine = new Set<number>();
     ownOf[p].forEach(({ item, share, isSeen }, k) => {
       const at = p * numOwn + k;
@@ -99,7 +98,7 @@ export function itemCandidates(
     // the own candidates of a sample are scored on their own
     if (sample !== null) for (const item of mine) if (isShared(item)) leftOut.push(rowOf[item]);
     if (excludeSeen || (hasRepeatBias && sample === null)) {
-      for (const item of new Set(seen)) {
+      for (const item of seenOf[p]) {
         if (excludeSeen && !mine.has(item)) {
           if (isShared(item)) leftOut.push(rowOf[item]);
         } else if (hasRepeatBias && sample === null) seenShared.push(rowOf[item]);
