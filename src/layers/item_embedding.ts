@@ -119,7 +119,7 @@ export class ItemEmbedding extends TokenEmbedding {
     this.indices = this.tableSizes.map((size, table) => {
       const index = this.addWeight(`index_${table}`, [vocabSize + 1], 'int32', zeros, undefined, false);
       const part = this.parts[table];
-      if (part !== undefined) tf.tidy(() => index.write(tf.tensor1d(Int32Array.from([...part, size]), 'int32')));
+      if (part !== undefined) tf.tidy(() => void index.write(tf.tensor1d(Int32Array.from([...part, size]), 'int32')));
       return index;
     });
     this.built = true;

@@ -6,8 +6,8 @@ import { type Coefficient, ilrec } from '../ilrec/ilrec';
 import type { Reward } from '../losses/reward';
 import { itemReward } from '../rewards/item_reward';
 import { trieReward } from '../rewards/trie_reward';
+import { futureOf, futureSetting } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
-import { futureOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
 
 const section = z.strictObject({
@@ -65,19 +65,19 @@ export const ilrecMethod = languageModelMethod({
     if (rewardWeight === 0 || (reward === null && rewardRun === undefined)) return [];
     const method = reward ?? 'sasrec';
     const kinds = ['counts', 'item-scorer', 'language-model'] as const;
-    return [{ role: 'reward', method, kinds, methodField: 'reward', runField: 'rewardRun' }];
+    return [{ role: 'reward', method, kinds, scoresItems: true, methodField: 'reward', runField: 'rewardRun' }];
   },
   numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
+  itemTokenSetting: (section) =>
+    section.rewardTargets === 'all'
+      ? { key: 'rewardTargets', value: 'all', instead: 'negatives' }
+      : futureSetting(section),
   objective,
 });
 
 async function objective(context: ObjectiveContext<Section>): Promise<ReturnType<typeof ilrec>> {
-  const { section, config, totalSteps, needs, itemSoftmax } = context;
+  const { section, totalSteps, needs, itemSoftmax } = context;
   const { numNegativeLayers, penalty, thresholdScale, thresholdReference, rewardTargets } = section;
-  if (rewardTargets === 'all' && itemSoftmax === undefined)
-    throw new IlrecError(
-      `trainRun: methods.ilrec.rewardTargets all is for items.style items, got ${config.items.style}; set it to negatives`,
-    );
   const warmupSteps = Math.round(section.weightWarmupRatio * totalSteps);
   const warmed = (value: number): Coefficient =>
     value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps);
@@ -92,7 +92,7 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     ...(section.distillItemTokens ? { distillationTokens: context.code.responseTokens } : {}),
     ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(section.rewardWeight), reward, rewardTargets }),
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
-    ...futureOf(context),
+    ...futureOf(section),
   });
 }
 

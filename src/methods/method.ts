@@ -62,6 +62,8 @@ export interface Need {
   readonly method: string;
   /** Accepted kinds of method. */
   readonly kinds: readonly Method['kind'][];
+  /** Whether it must score all items: of language models, those whose tokens are items do. Default false. */
+  readonly scoresItems?: boolean;
   /** The field of the section that names the method. */
   readonly methodField: string;
   /** The field of the section that names a finished run to take instead. */

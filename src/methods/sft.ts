@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { futureTargetsSchema } from '../config/target_sections';
 import { sft } from '../tapped/sft';
+import { type FutureSection, futureOf, futureSetting } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
-import { futureOf, type FutureSection } from './item_model';
 
 /** Supervised fine-tuning: cross-entropy of the item's tokens and nothing else, the baseline of every other loss. */
 export const sftMethod = languageModelMethod({
@@ -13,11 +13,11 @@ export const sftMethod = languageModelMethod({
   order: 40,
   comparedByDefault: true,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0) }),
+  itemTokenSetting: futureSetting,
   objective: sftObjective,
 });
 
 /** Cross-entropy, with the next items as further targets where the section asks for them. */
-export function sftObjective(context: ObjectiveContext<FutureSection>): ReturnType<typeof sft> {
-  const { itemSoftmax } = context;
-  return sft({ ...(itemSoftmax === undefined ? {} : { itemSoftmax }), ...futureOf(context) });
+export function sftObjective({ section, itemSoftmax }: ObjectiveContext<FutureSection>): ReturnType<typeof sft> {
+  return sft({ ...(itemSoftmax === undefined ? {} : { itemSoftmax }), ...futureOf(section) });
 }

@@ -1,7 +1,8 @@
+import * as z from 'zod';
 import { futureTargetsSchema } from '../config/target_sections';
+import { futureSetting } from './future_section';
 import { languageModelMethod } from './language_model';
 import { sftObjective } from './sft';
-import * as z from 'zod';
 
 /** Supervised fine-tuning towards the next items, not the next one alone: what ILRec's targets have, without ILRec. */
 export const sftFutureMethod = languageModelMethod({
@@ -11,5 +12,6 @@ export const sftFutureMethod = languageModelMethod({
   color: { light: '#a03a52', dark: '#ef9aae' },
   order: 45,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0.35) }),
+  itemTokenSetting: futureSetting,
   objective: sftObjective,
 });

@@ -106,7 +106,7 @@ const FIELDS: readonly string[] = [
  * @param config sizes and settings; only `vocabSize` is required.
  * @returns the model, with random weights.
  * @throws IlrecError when a field is unknown, a size is not a positive integer, heads do not divide, a dropout is
- * outside [0, 1), or `layerTypes` does not have one entry per layer.
+ * outside [0, 1), `layerTypes` does not have one entry per layer, or the head of a model of items is not tied.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -135,6 +135,9 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
       `causalLM: layerTypes must have one entry for each of the ${numHiddenLayers} layers, got ${layerTypes.length}`,
     );
   }
+
+  if (items !== undefined && !tieWordEmbeddings)
+    throw new IlrecError('causalLM: tieWordEmbeddings must be true with items, got false; leave it out');
 
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'input_ids' }); // [B, T]
   const rows = { name: 'embed_tokens', hiddenSize, initializerRange, seed: mixSeeds(seed, 1) };

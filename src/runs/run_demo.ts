@@ -82,6 +82,7 @@ async function removeRuns(folder: string): Promise<void> {
 export function demoConfig(quick: boolean): TrainConfig {
   return parseTrainConfig({
     description: 'Settings of `npm run demo`.',
+    items: { style: 'ids' }, // what README and docs/results.md report
     model: {
       hiddenSize: quick ? 32 : 64,
       numHiddenLayers: 3,
