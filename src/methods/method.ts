@@ -124,8 +124,8 @@ export interface ScoredItem {
   readonly score: number;
 }
 
-/** How one history is ranked. The rule for items seen has become `exclude`. */
-export interface RankOptions extends Omit<ResolvedEvaluation, 'seen'> {
+/** How one history is ranked. The rule for items seen has become `exclude`; the contrast of layers is the model's. */
+export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerContrast'> {
   /** Length of the list. */
   readonly k: number;
   /** Item numbers to leave out. */

@@ -10,7 +10,7 @@ export const sftFutureMethod = languageModelMethod({
   title: 'SFT + future',
   summary: 'SFT with the next items as further targets',
   color: { light: '#a03a52', dark: '#ef9aae' },
-  order: 45,
+  order: 50,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0.35) }),
   itemTokenSetting: futureSetting,
   objective: sftObjective,
