@@ -7,8 +7,9 @@ import type { Reward } from '../losses/reward';
 import { meanScorer } from '../models/mean_scorer';
 import { itemReward } from '../rewards/item_reward';
 import { trieReward } from '../rewards/trie_reward';
+import { futureOf, futureSetting } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
-import { futureOf, restrictionOf } from './item_model';
+import { restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
 
 const section = z.strictObject({
@@ -79,22 +80,23 @@ export const ilrecMethod = languageModelMethod({
       role: i === 0 ? 'reward' : `reward-${i + 1}`,
       method,
       kinds,
+      scoresItems: true,
       methodField: 'reward',
       runField: i === 0 ? 'rewardRun' : null,
       seedOffset: i * REWARD_SEEDS_APART,
     }));
   },
   numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
+  itemTokenSetting: (section) =>
+    section.rewardTargets === 'all'
+      ? { key: 'rewardTargets', value: 'all', instead: 'negatives' }
+      : futureSetting(section),
   objective,
 });
 
 async function objective(context: ObjectiveContext<Section>): Promise<ReturnType<typeof ilrec>> {
-  const { section, config, totalSteps, needs, itemSoftmax } = context;
+  const { section, totalSteps, needs, itemSoftmax } = context;
   const { numNegativeLayers, penalty, thresholdScale, thresholdReference, rewardTargets } = section;
-  if (rewardTargets === 'all' && itemSoftmax === undefined)
-    throw new IlrecError(
-      `trainRun: methods.ilrec.rewardTargets all is for items.style items, got ${config.items.style}; set it to negatives`,
-    );
   const warmupSteps = Math.round(section.weightWarmupRatio * totalSteps);
   const warmed = (value: number): Coefficient =>
     value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps);
@@ -113,7 +115,7 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
       : {}),
     ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(section.rewardWeight), reward, rewardTargets }),
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
-    ...futureOf(context),
+    ...futureOf(section),
     ...restrictionOf(context),
   });
 }

@@ -63,6 +63,8 @@ export interface Need {
   readonly method: string;
   /** Accepted kinds of method. */
   readonly kinds: readonly Method['kind'][];
+  /** Whether it must score all items: of language models, those whose tokens are items do. Default false. */
+  readonly scoresItems?: boolean;
   /** The field of the section that names the method. */
   readonly methodField: string;
   /** The field of the section that names a finished run to take instead; null for none. */
@@ -129,8 +131,8 @@ export interface ScoredItem {
   readonly score: number;
 }
 
-/** How one history is ranked. The rule for items seen has become `exclude`. */
-export interface RankOptions extends Omit<ResolvedEvaluation, 'seen'> {
+/** How one history is ranked. The rule for items seen has become `exclude`; the contrast of layers is the model's. */
+export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerContrast'> {
   /** Length of the list. */
   readonly k: number;
   /** Item numbers to leave out. */
