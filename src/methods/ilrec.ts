@@ -39,6 +39,8 @@ const section = z.strictObject({
   /** Items as tokens: the next items as further targets. */
   futureTargets: futureTargetsSchema(0),
   restrictTo: restrictToSchema,
+  /** Factor of the epochs that a run chooses by its data; soft targets of a reward bear a longer training. */
+  epochsRatio: z.number().positive().default(1),
   /** Share of the run in which the three weights grow from 0 to their values. */
   weightWarmupRatio: z.number().min(0).max(1).default(0),
 });
@@ -67,9 +69,11 @@ export const ilrecMethod = languageModelMethod({
     penaltyWeight: 0,
     distillationWeight: 0,
     reward: 'sft-future',
+    rewardModels: 2,
     rewardWeight: 0.72,
     rewardTargets: 'all',
     futureTargets: { weight: 0.48 },
+    epochsRatio: 1.5,
   },
   diagnostics: diagnosticCharts(),
   needs({ reward, rewardWeight, rewardRun, rewardModels }) {
@@ -87,6 +91,7 @@ export const ilrecMethod = languageModelMethod({
     }));
   },
   numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
+  epochsRatio: ({ epochsRatio }) => epochsRatio,
   itemTokenSetting: (section) =>
     section.rewardTargets === 'all'
       ? { key: 'rewardTargets', value: 'all', instead: 'negatives' }

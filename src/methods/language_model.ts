@@ -47,6 +47,8 @@ export interface LanguageModelMethod<Name extends string, Section> extends Omit<
   objective(context: ObjectiveContext<Section>): TrainingMethod | Promise<TrainingMethod>;
   /** Blocks below the last one whose outputs the loss reads, for the memory estimate. Default none. */
   numTappedLayers?(section: Section): number;
+  /** Factor of the epochs that a run chooses by its data; not of given ones. Default 1. */
+  epochsRatio?(section: Section): number;
   /** A setting of the section that only a model whose tokens are items can follow; null where there is none. */
   itemTokenSetting?(section: Section): ItemTokenSetting | null;
 }
@@ -104,6 +106,7 @@ export function languageModelMethod<const Name extends string, Section>({
   objective,
   numTappedLayers = () => 0,
   itemTokenSetting = () => null,
+  epochsRatio = () => 1,
   ...description
 }: LanguageModelMethod<Name, Section>): Method<Name, Section> {
   return defineMethod({
@@ -118,7 +121,9 @@ export function languageModelMethod<const Name extends string, Section>({
       refuseShallowModel(description.name, config, numTappedLayers(section));
       refuseOtherTokens(description.name, config, itemTokenSetting(section));
       const build = readsText(config) ? buildOverText : speaksItems(config) ? buildOverItems : buildOverIds;
-      return await build(context, objective, numTappedLayers(section));
+      const built = await build(context, objective, numTappedLayers(section));
+      const training = built.training && { ...built.training, epochsRatio: epochsRatio(section) };
+      return { ...built, training };
     },
     load: (context) =>
       readsText(context.config)

@@ -168,6 +168,8 @@ export interface TrainingPlan {
   readonly batches: Batches;
   /** The config's section `training`, with what the method changes in it. Open epochs are chosen by `batches`. */
   readonly settings: TrainingConfig;
+  /** Factor of the epochs that a run chooses; not of those that the settings give. Default 1. */
+  readonly epochsRatio?: number;
   /**
    * Makes the loss. Called once, when the needs are there; they stay loaded until training ends.
    *

@@ -97,7 +97,7 @@ export function demoConfig(quick: boolean): TrainConfig {
       embeddingDropout: dropout,
     },
     methods: {
-      ilrec: { reward: 'sft', futureTargets: { weight: 0 } },
+      ilrec: { reward: 'sft', rewardModels: 1, futureTargets: { weight: 0 } },
       sasrec: { hiddenDropout: dropout, attentionDropout: dropout },
     },
     training: {

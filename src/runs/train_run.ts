@@ -201,12 +201,12 @@ async function trainMethod(
 /** Chooses epochs that the config leaves open, unless the run did so before, and keeps them in manifest and config. */
 async function settleBudget(
   { kind }: Method,
-  { settings, batches }: TrainingPlan,
+  { settings, batches, epochsRatio }: TrainingPlan,
   { config, files }: RunContext,
   manifest: RunManifest,
 ): Promise<TrainingSettings> {
   const finetunes = kind === 'language-model' && config.backbone.pretrained !== null;
-  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes);
+  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes, epochsRatio);
   if (Object.keys(chosen).length > 0) {
     manifest.chosen = chosen;
     await writeManifest(files.folder, manifest); // first: it says which numbers of the config were open
