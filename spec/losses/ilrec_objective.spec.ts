@@ -124,6 +124,11 @@ describe('ilrecObjective', () => {
       }
     }
 
+    it('takes the reward everywhere where asked, value and gradient', () => {
+      expectEqual(randomCase(12), { ...base, rewardTargets: 'all' });
+      expectEqual(randomCase(13, 5, 0), { ...base, distillationWeight: 0, rewardTargets: 'all' });
+    });
+
     it('is response-only cross-entropy for alpha = lambda = mu = 0, gradient too', () => {
       const c = randomCase(21);
       const { terms, dFinal, dIntermediate } = measured(c, {

@@ -217,9 +217,9 @@ describe('runs whose tokens are items', () => {
     );
     const labels: string[] = [];
     const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
-    const all = { rewardTargets: 'all', reward: 'sasrec' } as const;
-    expect(await messageOf(run('ilrec', { ...config({ ilrec: all }), callbacks }))).to.equal(
-      `${rule('ilrec.rewardTargets all', 'ids')}; set it to negatives`,
+    const ahead = { futureTargets, reward: 'sasrec' } as const;
+    expect(await messageOf(run('ilrec', { ...config({ ilrec: ahead }), callbacks }))).to.equal(
+      `${rule('ilrec.futureTargets.weight 0.5', 'ids')}; set it to 0`,
     );
     expect(labels).to.deep.equal([]); // before the reward is trained
   });

@@ -102,6 +102,7 @@ export function referenceObjective(
   frozen: { final: Rows; intermediate: readonly Rows[] } = { final, intermediate },
 ): ReferenceTerms {
   const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight } = options;
+  const { rewardTargets = 'negatives' } = options;
   const rows = final.map((z, t) => {
     const label = labels[t];
     const none = { members: z.map(() => false), weights: z.map(() => 0) };
@@ -115,7 +116,7 @@ export function referenceObjective(
       crossEntropy: crossEntropyOf(z, label),
       cpo: preferenceOf(z, label, weights, penaltyWeight, penalty),
       cpd: mean(intermediate.map((layer) => klOf(frozen.final[t], layer[t]))),
-      crr: reward === null ? 0 : rewardOf(z, label, members, reward[t]),
+      crr: reward === null ? 0 : rewardOf(z, label, rewardTargets === 'all' ? z.map((_, v) => v !== label) : members, reward[t]),
       numNegatives: members.filter(Boolean).length,
       penaltyMass: p.reduce((sum, value, v) => sum + (members[v] ? value : 0), 0),
     };

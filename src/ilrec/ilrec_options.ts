@@ -30,8 +30,8 @@ export interface IlrecOptions {
   /** Mass of each next token according to a collaborative-filtering model, for example `trieReward(...)`. */
   reward?: Reward;
   /**
-   * Where the reward counts: 'negatives' on the negatives and the label, as in the paper, or 'all', everywhere. For
-   * models whose tokens are items. Default 'negatives'.
+   * Where the reward counts: 'negatives' on the negatives and the label, as in the paper, or 'all', everywhere. Where the
+   * tokens are not items, 'all' makes logits of all response positions. Default 'negatives'.
    */
   rewardTargets?: 'negatives' | 'all';
   /**
@@ -92,10 +92,6 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     );
   if (!['negatives', 'all'].includes(rewardTargets))
     throw new UnnamedError(`rewardTargets must be 'negatives' or 'all', got '${rewardTargets}'`);
-  if (rewardTargets === 'all' && itemSoftmax === undefined && futureTargets === undefined)
-    throw new UnnamedError(
-      "rewardTargets 'all' is for models whose tokens are items; set `itemSoftmax: {}`, or use 'negatives'",
-    );
   const full = {
     numNegativeLayers,
     penaltyWeight,

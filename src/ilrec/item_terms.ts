@@ -1,6 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { ilrecObjective, type IlrecTerms } from '../losses';
-import { softCrossEntropy } from '../ops/soft_cross_entropy';
 import { stopGradient } from '../ops/stop_gradient';
 import { rewardEntries } from '../rewards/reward_entries';
 import { itemBatch, itemHeadOf, itemSoftmaxTerms, massesOf } from '../tapped/item_softmax';
@@ -61,15 +60,11 @@ export function ilrecItemTerms(
             ),
       intermediateLogits: distillationWeight === 0 ? null : intermediateLogits,
       labels,
-      reward: restricts ? masses : null,
+      reward: masses,
     },
-    { ...coefficients, rewardWeight: restricts ? rewardWeight : 0 },
+    coefficients,
   );
-  let { total, crr } = terms;
-  if (!restricts && masses !== null) {
-    const full = tf.mean(softCrossEntropy(finalLogits, masses)) as tf.Scalar;
-    [total, crr] = [tf.add(total, tf.mul(full, rewardWeight)), stopGradient(full)];
-  }
+  let { total } = terms;
   if (future !== null) {
     // CE(target) - CE(label): the log-sum-exp cancels
     const shares = tf.mul(tf.tensor2d(candidates.targets, [numPositions, candidates.numOwn]), 1 + laid.rewardWeight);
@@ -78,7 +73,7 @@ export function ilrecItemTerms(
     const moved = tf.sub(tf.cast(label, 'float32'), atCandidates(target as tf.Tensor2D, candidates)); // [P, C]
     total = tf.add(total, tf.div(tf.sum(tf.mul(finalLogits, moved)), numPositions));
   }
-  return { ...terms, total, crr };
+  return { ...terms, total };
 }
 
 /** Where no term reads the layers below the last. */

@@ -28,9 +28,11 @@ export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions, coeffi
   };
   const { head } = batch;
   const { restrictTo } = given;
+  const isWhole = given.reward !== null && options.rewardTargets === 'all'; // needs all logits
   const numRows = batch.positions.length * (usesLayers ? 1 + batch.numLayers : 1);
   const streams =
     restrictTo === null &&
+    !isWhole &&
     head !== null &&
     isStreamed(vocabSizeOf(head), numRows) &&
     (given.reward === null || canStream(given.reward));
@@ -42,7 +44,7 @@ export type StepCoefficients = Omit<IlrecObjectiveOptions, 'itemTokens'>;
 
 /** @param step training steps done. */
 export function coefficientsAt(step: number, options: FullIlrecOptions): StepCoefficients {
-  const { penalty, thresholdScale, thresholdReference, distillationTokens } = options;
+  const { penalty, thresholdScale, thresholdReference, rewardTargets, distillationTokens } = options;
   const current = (coefficient: Coefficient): number =>
     typeof coefficient === 'number' ? coefficient : coefficient(step);
   return {
@@ -52,6 +54,7 @@ export function coefficientsAt(step: number, options: FullIlrecOptions): StepCoe
     thresholdReference,
     distillationWeight: current(options.distillationWeight),
     rewardWeight: current(options.rewardWeight),
+    rewardTargets,
     distillationTokens,
   };
 }

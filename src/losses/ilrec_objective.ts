@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { stopGradient } from '../ops/stop_gradient';
 import { collaborativeReward } from './collaborative_reward';
-import { crossEntropy } from './cross_entropy';
+import { crossEntropy, oneHotLabels } from './cross_entropy';
 import { crossLayerDistillation, distillationTokensOf } from './cross_layer_distillation';
 import { crossLayerPreference } from './cross_layer_preference';
 import type { Penalty } from './penalty';
@@ -20,6 +20,10 @@ export interface IlrecObjectiveOptions {
   distillationWeight: number;
   /** mu, weight of CRR, >= 0. */
   rewardWeight: number;
+  /**
+   * Where CRR takes the reward: on the negatives and the label, as in the paper, or everywhere. Default 'negatives'.
+   */
+  rewardTargets?: 'negatives' | 'all';
   /** Token ids on which CPD compares the layers. Default the whole vocabulary. */
   distillationTokens?: ArrayLike<number>;
   /** @deprecated The old name of `distillationTokens`. */
@@ -103,6 +107,7 @@ export interface IlrecTerms {
 export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
   const { finalLogits, ensembleLogits, intermediateLogits, labels, reward } = inputs;
   const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight } = options;
+  const { rewardTargets = 'negatives' } = options;
   const distillationTokens = distillationTokensOf('ilrecObjective', options);
   return tf.tidy(() => {
     const detachedLogits = stopGradient(finalLogits); // [P, V]
@@ -111,6 +116,11 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
       ensembleLogits === null
         ? null
         : selfHardNegatives(ensembleLogits, finalLogits, labels, { thresholdScale, thresholdReference });
+    /** The tokens beside the label on which the reward counts, [P, V]. */
+    const rewarded = (): tf.Tensor2D =>
+      rewardTargets === 'all'
+        ? tf.sub(1, oneHotLabels(labels, detachedLogits.shape[1]))
+        : (negatives?.mask ?? tf.zerosLike(detachedLogits));
     const isPlain = negatives === null || penaltyWeight === 0; // then L_CPO is cross-entropy
 
     const cpo = isPlain
@@ -121,10 +131,7 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
         ? null
         : crossLayerDistillation(finalLogits, intermediateLogits, { distillationTokens }); // [S]
     const cpd = klPerLayer === null ? none : tf.mean(klPerLayer);
-    const crr =
-      reward === null
-        ? none
-        : collaborativeReward(finalLogits, labels, negatives?.mask ?? tf.zerosLike(detachedLogits), reward);
+    const crr = reward === null ? none : collaborativeReward(finalLogits, labels, rewarded(), reward);
     let total: tf.Tensor = cpo;
     if (klPerLayer !== null && distillationWeight !== 0) total = tf.add(total, tf.mul(cpd, distillationWeight));
     if (reward !== null && rewardWeight !== 0) total = tf.add(total, tf.mul(crr, rewardWeight));

@@ -30,7 +30,7 @@ export type { StreamingObjectiveInputs } from './streaming/types';
  * @param options coefficients; see `IlrecObjectiveOptions`.
  * @returns scalars and [S]; the caller disposes them (or calls inside a tidy). Gradient of `total` flows to the hidden
  *   states, and to the head's weight and bias unless the head or their variables are frozen.
- * @throws IlrecError on WebGPU without the package's kernels.
+ * @throws IlrecError on WebGPU without the package's kernels, or with a reward and `rewardTargets: 'all'`.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -65,6 +65,8 @@ export function streamingObjective(inputs: StreamingObjectiveInputs, options: Il
       'streamingObjective: on WebGPU it needs the kernels of this package, got none; call registerKernels() or ' +
         'use ilrecObjective',
     );
+  if (options.rewardTargets === 'all' && inputs.reward !== null)
+    throw new IlrecError("streamingObjective: rewardTargets must be 'negatives', got 'all'; use ilrecObjective");
   const coefficients = { ...options, distillationTokens: distillationTokensOf('streamingObjective', options) };
   const { finalHidden, intermediateHidden, head } = inputs;
   const isRecorded = tf.engine().state.gradientDepth > 0;

@@ -32,7 +32,7 @@ const section = z.strictObject({
   /** How many models of that method, trained with different seeds, the reward is the mean of. */
   rewardModels: positive.default(1),
   rewardTemperature: z.number().positive().default(1),
-  /** Where the reward counts: on the negatives and the label, as in the paper, or, with item tokens, on all items. */
+  /** Where the reward counts: on the negatives and the label, as in the paper, or everywhere. */
   rewardTargets: z.enum(['negatives', 'all']).default('negatives'),
   /** Items as tokens: how many of the reward's best items keep their mass. */
   rewardTopK: positive.default(50),
@@ -92,10 +92,7 @@ export const ilrecMethod = languageModelMethod({
   },
   numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
   epochsRatio: ({ epochsRatio }) => epochsRatio,
-  itemTokenSetting: (section) =>
-    section.rewardTargets === 'all'
-      ? { key: 'rewardTargets', value: 'all', instead: 'negatives' }
-      : futureSetting(section),
+  itemTokenSetting: (section) => futureSetting(section),
   objective,
 });
 
