@@ -7,6 +7,7 @@ const NAMES = [
   'IlrecError',
   'SemanticIdTokenizer',
   'TextTokenizer',
+  'codesOfSemanticIds',
   'demoCatalogue',
   'encodeTitles',
   'formatPrepareReport',

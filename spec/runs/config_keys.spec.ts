@@ -25,7 +25,22 @@ const training = { epochs: 2, batchSize: 16, learningRate: 0.01, maxHistory: 6, 
 const model = { hiddenSize: 8, numHiddenLayers: 3, numAttentionHeads: 2, hiddenDropout: 0.1, embeddingDropout: 0 };
 const evaluation = { beamWidth: 5 };
 const ilrec = { numNegativeLayers: 2, reward: 'markov' };
-const LANGUAGE: Base = { method: 'ilrec', config: { model, training, evaluation, methods: { ilrec } } };
+const ids = { style: 'ids' };
+const LANGUAGE: Base = { method: 'ilrec', config: { model, items: ids, training, evaluation, methods: { ilrec } } };
+/** Items as tokens; the reward of all items, without the terms that read other layers. */
+const ITEMS: Base = {
+  method: 'ilrec',
+  config: {
+    model,
+    items: { style: 'items' },
+    training,
+    evaluation: { ...evaluation, seen: 'exclude' },
+    methods: { ilrec: { reward: 'markov' } },
+  },
+};
+const withFuture = { futureTargets: { weight: 0.5 } };
+const ITEMS_SFT: Base = { method: 'sft', config: { ...ITEMS.config, methods: { sft: withFuture } } };
+const ITEMS_SFT_FUTURE: Base = { method: 'sft-future', config: { ...ITEMS.config, methods: {} } };
 const SASREC: Base = {
   method: 'sasrec',
   config: { training, methods: { sasrec: { hiddenSize: 8, numHiddenLayers: 1 } } },
@@ -38,7 +53,7 @@ const backbone = { pretrained: 'spec/golden/checkpoints/smollm2', lora };
 const ADAPTED: Base = { method: 'sft', config: { items, evaluation, backbone, training: shortTraining } };
 const FLAT: Base = {
   method: 'sft',
-  config: { model, evaluation, training: { ...training, epochs: 4, learningRate: 1e-12, patience: null } },
+  config: { model, items: ids, evaluation, training: { ...training, epochs: 4, learningRate: 1e-12, patience: null } },
 };
 
 /** Another value for each key, and the run that must notice it; `PLACE` stands for what the spec has prepared. */
@@ -58,6 +73,9 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'model.embeddingDropout': [LANGUAGE, 0.2],
   'model.initializerRange': [LANGUAGE, 0.1],
   'items.style': [TEXT, 'bigrec'],
+  'items.codes': [ITEMS, 'none'],
+  'items.nodeDepths': [ITEMS, [2, 3]],
+  'items.sampledItems': [ITEMS, 3], // of 40; the default of 1500 scores all
   'items.prompts': [TEXT, 'PLACE/prompts.json'],
   'items.maxPromptTokens': [TEXT, 82],
   'items.maxTitleTokens': [TEXT, 5],
@@ -90,6 +108,7 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'training.initialWeights': [LANGUAGE, 'PLACE/sft'],
   'evaluation.beamWidth': [LANGUAGE, 1],
   'evaluation.renormalize': [LANGUAGE, true],
+  'evaluation.layerContrast': [ITEMS, 5],
   'evaluation.seen': [LANGUAGE, 'allow'], // the shop has no repeats, so the default becomes exclude
   'evaluation.excludeSeen': [LANGUAGE, false],
   'methods.ilrec.numNegativeLayers': [LANGUAGE, 1],
@@ -104,6 +123,17 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'methods.ilrec.rewardRun': [LANGUAGE, 'PLACE/popularity'],
   'methods.ilrec.rewardTemperature': [LANGUAGE, 2],
   'methods.ilrec.weightWarmupRatio': [LANGUAGE, 0.5],
+  'methods.ilrec.rewardTargets': [ITEMS, 'negatives'],
+  'methods.ilrec.rewardTopK': [ITEMS, 3],
+  'methods.ilrec.futureTargets.weight': [ITEMS, 0.2],
+  'methods.ilrec.futureTargets.numItems': [ITEMS, 2],
+  'methods.ilrec.futureTargets.decay': [ITEMS, 0.9],
+  'methods.sft.futureTargets.weight': [ITEMS_SFT, 0],
+  'methods.sft.futureTargets.numItems': [ITEMS_SFT, 2],
+  'methods.sft.futureTargets.decay': [ITEMS_SFT, 0.9],
+  'methods.sft-future.futureTargets.weight': [ITEMS_SFT_FUTURE, 0.2],
+  'methods.sft-future.futureTargets.numItems': [ITEMS_SFT_FUTURE, 2],
+  'methods.sft-future.futureTargets.decay': [ITEMS_SFT_FUTURE, 0.9],
   'methods.sasrec.hiddenSize': [SASREC, 16],
   'methods.sasrec.numHiddenLayers': [SASREC, 2],
   'methods.sasrec.numAttentionHeads': [SASREC, 4],

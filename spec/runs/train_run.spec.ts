@@ -43,10 +43,17 @@ describe('trainRun', () => {
   forEachBackend((backend) => {
     const methods: readonly MethodName[] =
       backend === 'cpu' ? ['sft'] : ['popularity', 'markov', 'sasrec', 'sft', 'ilrec']; // the cpu backend is slow
+    const languageModels = methods.filter((name) => name === 'sft' || name === 'ilrec');
     it(`writes all that evaluate and recommend need: ${methods.join(', ')}`, async () => {
-      for (const method of methods) {
+      for (const [method, style] of [
+        ...methods.map((name) => [name, 'items'] as const),
+        ...languageModels.map((name) => [name, 'ids'] as const),
+      ]) {
         const tensorsBefore = tf.memory().numTensors;
-        const { run: out, manifest } = await run(method, { config: { training: { epochs: 1 } } });
+        const { run: out, manifest } = await run(method, {
+          name: `${method}-${style}`,
+          config: { items: { style }, training: { epochs: 1 } },
+        });
         expect(manifest).to.deep.include({ method, status: 'done', seed: 0, backend });
         expect(manifest.validation?.best?.metrics).to.have.property('ndcg@10');
         const evaluation = await evaluateRun({ run: out });
@@ -64,7 +71,7 @@ describe('trainRun', () => {
         expect(recommended).to.have.length(4);
         expect(recommended.map(({ id }) => id)).to.not.include(items[3].id);
         expect(recommended[0].title).to.be.a('string');
-        expect(tf.memory().numTensors, `tensors after ${method}`).to.equal(tensorsBefore);
+        expect(tf.memory().numTensors, `tensors after ${method} of ${style}`).to.equal(tensorsBefore);
       }
     });
   });
@@ -262,18 +269,23 @@ describe('trainRun', () => {
   });
 
   it('resumes and asks a run whose files an older release wrote', async () => {
-    const whole = await run('ilrec', { name: 'whole' });
+    const config: TrainConfigInput = { items: { style: 'ids' } };
+    const whole = await run('ilrec', { name: 'whole', config });
     const controller = new AbortController();
     const callbacks: TrainRunOptions['callbacks'] = () => [
       { onStep: ({ step }) => (step === 5 ? controller.abort() : undefined) },
     ];
-    const { run: out } = await run('ilrec', { name: 'old', signal: controller.signal, callbacks });
-    const { methods, ...shared } = JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
-    const old = { ...shared, method: methods.ilrec, sasrec: methods.sasrec };
+    const { run: out } = await run('ilrec', { name: 'old', config, signal: controller.signal, callbacks });
+    const { methods, ...shared } = await configOf(out);
+    const ilrec = without(methods.ilrec, 'futureTargets', 'rewardTargets', 'rewardTopK');
+    const old = { ...without(shared, 'items'), method: ilrec, sasrec: methods.sasrec };
     await writeFile(runPaths(out).config, JSON.stringify(old, null, 2) + '\n');
     const items = (await readFile(runPaths(out).items, 'utf8')).replaceAll(/,"semanticId":\[[^\]]*\]/g, '');
     await writeFile(runPaths(out).items, items);
-    expect((await run('ilrec', { name: 'old', resume: true })).manifest.status).to.equal('done');
+    const asked = without(smallConfig(config), 'items'); // the run says which style
+    expect((await trainRun({ data, out, method: 'ilrec', config: asked, resume: true })).manifest.status).to.equal(
+      'done',
+    );
     expect(await losses(out)).to.deep.equal(await losses(whole.run));
     expect(await weights(out)).to.deep.equal(await weights(whole.run));
     expect((await evaluateRun({ run: out })).ranks).to.deep.equal((await evaluateRun({ run: whole.run })).ranks);
@@ -289,7 +301,7 @@ describe('trainRun', () => {
 
   it('weighs accumulated batches by their response positions: the step of one large batch', async () => {
     const config = (batchSize: number, gradientAccumulation: number): TrainConfigInput => ({
-      model: { hiddenDropout: 0, embeddingDropout: 0 },
+      model: { hiddenDropout: 0, embeddingDropout: 0, attentionDropout: 0 },
       training: { epochs: 4, batchSize, gradientAccumulation, validationUsers: 0 },
     });
     const large = await run('sft', { name: 'large', config: config(64, 1) });
@@ -435,6 +447,10 @@ describe('trainRun', () => {
 
 async function configOf(out: string): Promise<TrainConfig> {
   return JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+}
+
+function without<T extends object, Key extends keyof T>(value: T, ...keys: readonly Key[]): Omit<T, Key> {
+  return Object.fromEntries(Object.entries(value).filter(([key]) => !keys.includes(key as Key))) as Omit<T, Key>;
 }
 
 async function seenOf(out: string): Promise<string> {

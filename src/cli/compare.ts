@@ -46,14 +46,14 @@ export function compareCommand(): Command {
     .action(async ({ methods, split, config, backend, json, ...options }: Options) => {
       const chosen = methods.map((method) => oneOf('--methods', METHODS, method));
       const chosenSplit = oneOf('--split', ['test', 'valid'] as const, split);
-      const parsed = await readConfig(config);
+      const settings = await readConfig(config);
       await startBackend(backend);
       const comparison = await interruptible((signal) =>
         compareMethods({
           ...options,
           methods: chosen,
           split: chosenSplit,
-          config: parsed,
+          config: settings,
           signal,
           ...watchTraining,
           ...watchMethods(),

@@ -5,9 +5,18 @@ import { COMPARED_BY_DEFAULT, findMethod } from '../methods/registry';
 import { type DemoExample, runDemo } from '../runs/run_demo';
 import { backendOption, startBackend } from './backend';
 import { watchMethods, withoutLogs, writeComparison } from './compare';
+import { integerOption } from './output';
 import { interruptible } from './interruptible';
 import { printResult } from './output';
 import { watchTraining } from './watch_training';
+
+interface Options {
+  out: string;
+  quick?: boolean;
+  seeds: number;
+  backend: string;
+  json?: boolean;
+}
 
 /** `ilrec demo`: `runDemo`, then the table, five users and report.html. */
 export function demoCommand(): Command {
@@ -16,28 +25,28 @@ export function demoCommand(): Command {
     .description(`Generate a small shop, train ${titles.join(', ')} on it, and compare them.`)
     .option('--out <dir>', 'where data, runs and report.html go', 'runs/demo')
     .option('--quick', 'a smaller, faster run to check that everything works')
+    .option('--seeds <n>', 'training seeds per method', integerOption('--seeds', 1), 1)
     .addOption(backendOption('where to compute; README shows the numbers of wasm').default('wasm'))
     .option('--json', 'print one JSON object')
-    .action(
-      async ({ out, quick, backend, json }: { out: string; quick?: boolean; backend: string; json?: boolean }) => {
-        await startBackend(backend);
-        const { comparison, examples } = await interruptible((signal) =>
-          runDemo({ out, quick, signal, ...watchTraining, ...watchMethods() }),
-        );
-        const { report } = await writeComparison(out, comparison, {
-          title: 'ILRec on a generated shop',
-          command: quick === true ? 'npm run demo -- --quick' : 'npm run demo',
-          examples,
-        });
-        const text = [
-          comparisonTable(comparison),
-          '',
-          ...examples.map((one) => exampleText(one, titlesOf(comparison))),
-          `${comparison.seconds.toFixed(0)} s. Report: ${report}`,
-        ].join('\n');
-        printResult(json, { ...withoutLogs(comparison), examples, report }, text);
-      },
-    );
+    .action(async ({ out, quick, seeds, backend, json }: Options) => {
+      await startBackend(backend);
+      const { comparison, examples } = await interruptible((signal) =>
+        runDemo({ out, quick, seeds, signal, ...watchTraining, ...watchMethods() }),
+      );
+      const words = [...(quick === true ? ['--quick'] : []), ...(seeds === 1 ? [] : ['--seeds', String(seeds)])];
+      const { report } = await writeComparison(out, comparison, {
+        title: 'ILRec on a generated shop',
+        command: ['npm run demo', ...(words.length === 0 ? [] : ['--', ...words])].join(' '),
+        examples,
+      });
+      const text = [
+        comparisonTable(comparison),
+        '',
+        ...examples.map((one) => exampleText(one, titlesOf(comparison))),
+        `${comparison.seconds.toFixed(0)} s. Report: ${report}`,
+      ].join('\n');
+      printResult(json, { ...withoutLogs(comparison), examples, report }, text);
+    });
 }
 
 function exampleText({ user, history, target, lists }: DemoExample, titleOf: (name: string) => string): string {

@@ -43,10 +43,10 @@ export function trainCommand(): Command {
     )
     .action(async ({ method, backend, config, json, ...options }: Options) => {
       const chosen = oneOf('--method', METHODS, method);
-      const parsed = await readConfig(config);
+      const settings = await readConfig(config);
       await startBackend(backend);
       const { run, manifest } = await interruptible((signal) =>
-        trainRun({ ...options, method: chosen, config: parsed, signal, ...watchTraining }),
+        trainRun({ ...options, method: chosen, config: settings, signal, ...watchTraining }),
       );
       const warning = trainingWarning(manifest);
       printResult(json, { ...summaryOf(run, manifest), warning }, textOf(run, manifest));

@@ -4,10 +4,12 @@ import { futureTargetsSchema, restrictToSchema } from '../config/target_sections
 import { IlrecError } from '../errors';
 import { type Coefficient, ilrec } from '../ilrec/ilrec';
 import type { Reward } from '../losses/reward';
+import { meanScorer } from '../models/mean_scorer';
 import { itemReward } from '../rewards/item_reward';
 import { trieReward } from '../rewards/trie_reward';
+import { futureOf, futureSetting } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
-import { futureOf, restrictionOf } from './item_model';
+import { restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
 
 const section = z.strictObject({
@@ -27,6 +29,8 @@ const section = z.strictObject({
   reward: z.string().nullable().default('sasrec'),
   /** A finished run of the same items to take as the reward; {seed} stands for the seed. */
   rewardRun: z.string().optional(),
+  /** How many models of that method, trained with different seeds, the reward is the mean of. */
+  rewardModels: positive.default(1),
   rewardTemperature: z.number().positive().default(1),
   /** Where the reward counts: on the negatives and the label, as in the paper, or, with item tokens, on all items. */
   rewardTargets: z.enum(['negatives', 'all']).default('negatives'),
@@ -35,11 +39,16 @@ const section = z.strictObject({
   /** Items as tokens: the next items as further targets. */
   futureTargets: futureTargetsSchema(0),
   restrictTo: restrictToSchema,
+  /** Factor of the epochs that a run chooses by its data; soft targets of a reward bear a longer training. */
+  epochsRatio: z.number().positive().default(1),
   /** Share of the run in which the three weights grow from 0 to their values. */
   weightWarmupRatio: z.number().min(0).max(1).default(0),
 });
 
 type Section = z.output<typeof section>;
+
+/** Seeds of several reward models, far from those of runs that are compared. */
+const REWARD_SEEDS_APART = 1000;
 
 /** What the reward says of each history of the training part, so that a run that is resumed need not ask again. */
 const REWARD_FILE = 'reward.safetensors';
@@ -60,32 +69,44 @@ export const ilrecMethod = languageModelMethod({
     penaltyWeight: 0,
     distillationWeight: 0,
     reward: 'sft-future',
+    rewardModels: 2,
     rewardWeight: 0.72,
     rewardTargets: 'all',
     futureTargets: { weight: 0.48 },
+    epochsRatio: 1.5,
   },
   diagnostics: diagnosticCharts(),
-  needs({ reward, rewardWeight, rewardRun }) {
+  needs({ reward, rewardWeight, rewardRun, rewardModels }) {
     if (rewardWeight === 0 || (reward === null && rewardRun === undefined)) return [];
     const method = reward ?? 'sasrec';
     const kinds = ['counts', 'item-scorer', 'language-model'] as const;
-    return [{ role: 'reward', method, kinds, methodField: 'reward', runField: 'rewardRun' }];
+    return Array.from({ length: rewardModels }, (_, i) => ({
+      role: i === 0 ? 'reward' : `reward-${i + 1}`,
+      method,
+      kinds,
+      scoresItems: true,
+      methodField: 'reward',
+      runField: i === 0 ? 'rewardRun' : null,
+      seedOffset: i * REWARD_SEEDS_APART,
+    }));
   },
   numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
+  epochsRatio: ({ epochsRatio }) => epochsRatio,
+  itemTokenSetting: (section) =>
+    section.rewardTargets === 'all'
+      ? { key: 'rewardTargets', value: 'all', instead: 'negatives' }
+      : futureSetting(section),
   objective,
 });
 
 async function objective(context: ObjectiveContext<Section>): Promise<ReturnType<typeof ilrec>> {
-  const { section, config, totalSteps, needs, itemSoftmax } = context;
+  const { section, totalSteps, needs, itemSoftmax } = context;
   const { numNegativeLayers, penalty, thresholdScale, thresholdReference, rewardTargets } = section;
-  if (rewardTargets === 'all' && itemSoftmax === undefined)
-    throw new IlrecError(
-      `trainRun: methods.ilrec.rewardTargets all is for items.style items, got ${config.items.style}; set it to negatives`,
-    );
   const warmupSteps = Math.round(section.weightWarmupRatio * totalSteps);
   const warmed = (value: number): Coefficient =>
     value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps);
-  const reward = needs.reward === undefined ? null : await rewardOf(context, needs.reward);
+  const models = Object.values(needs);
+  const reward = models.length === 0 ? null : await rewardOf(context, models);
   return ilrec({
     numNegativeLayers,
     penalty,
@@ -99,7 +120,7 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
       : {}),
     ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(section.rewardWeight), reward, rewardTargets }),
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
-    ...futureOf(context),
+    ...futureOf(section),
     ...restrictionOf(context),
   });
 }
@@ -107,13 +128,15 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
 /** What the other model finds likely, over the trie's tokens or, for a model of item tokens, over items. */
 async function rewardOf(
   { section, code: { trie, historyOf }, batches, files, itemSoftmax }: ObjectiveContext<Section>,
-  { scorer }: AskedModel,
+  models: readonly AskedModel[],
 ): Promise<Reward> {
-  if (scorer === null)
+  const scorers = models.flatMap(({ scorer }) => scorer ?? []);
+  if (scorers.length < models.length)
     throw new IlrecError(
       `trainRun: methods.ilrec.reward must be a method that scores items, got ${section.rewardRun ?? section.reward}; ` +
         'train one with `ilrec train --method sasrec`',
     );
+  const scorer = scorers.length === 1 ? scorers[0] : meanScorer(scorers);
   const temperature = section.rewardTemperature;
   if (itemSoftmax === undefined) return trieReward({ scorer, trie, temperature, historyOf });
   const excludeSeen = itemSoftmax.seen === 'exclude';

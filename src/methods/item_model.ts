@@ -1,13 +1,12 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
 import type { SharedConfig } from '../config/shared_config';
-import { IlrecError } from '../errors';
 import { buildPrefixTrie } from '../generation/prefix_trie';
 import { causalItemScorer } from '../models/causal_item_scorer';
 import { causalLM, type CausalLMConfig } from '../models/causal_lm';
 import { codesOfSemanticIds } from '../tokenizers/codes_of_semantic_ids';
 import { type TokenRestriction, validItems } from '../rewards/valid_items';
-import type { FutureTargets, ItemSoftmaxOptions } from '../tapped/item_softmax';
+import type { ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { createBatches, type Batches } from '../training/batches';
-import type * as tfl from '@tensorflow/tfjs-layers';
 import { batchOptions } from './batch_options';
 import type { ItemCode } from './item_code';
 import type { ObjectiveContext } from './language_model';
@@ -66,28 +65,6 @@ export function itemModelLists(
 ): Omit<AskedModel, 'dispose'> {
   const scorer = causalItemScorer(model, { maxHistory, layerContrast });
   return { ...scorerLists(scorer, { maxHistory }), languageModel: model, code };
-}
-
-/** A section with the next items as further targets. */
-export interface FutureSection {
-  readonly futureTargets: FutureTargets;
-}
-
-/**
- * The option `futureTargets` of a loss, none where their weight is 0.
- *
- * @throws IlrecError when the model's tokens are not items.
- */
-export function futureOf({
-  section: { futureTargets },
-  config: { items },
-}: Pick<ObjectiveContext<FutureSection>, 'section' | 'config'>): { futureTargets?: FutureTargets } {
-  if (futureTargets.weight === 0) return {};
-  if (items.style !== 'items')
-    throw new IlrecError(
-      `trainRun: futureTargets are for items.style items, got ${items.style}; set futureTargets.weight to 0`,
-    );
-  return { futureTargets };
 }
 
 /** A section that says over which tokens the softmax is. */

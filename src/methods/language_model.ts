@@ -47,6 +47,19 @@ export interface LanguageModelMethod<Name extends string, Section> extends Omit<
   objective(context: ObjectiveContext<Section>): TrainingMethod | Promise<TrainingMethod>;
   /** Blocks below the last one whose outputs the loss reads, for the memory estimate. Default none. */
   numTappedLayers?(section: Section): number;
+  /** Factor of the epochs that a run chooses by its data; not of given ones. Default 1. */
+  epochsRatio?(section: Section): number;
+  /** A setting of the section that only a model whose tokens are items can follow; null where there is none. */
+  itemTokenSetting?(section: Section): ItemTokenSetting | null;
+}
+
+/** A setting for `items.style: 'items'` alone. */
+export interface ItemTokenSetting {
+  /** Its path in the method's section. */
+  readonly key: string;
+  readonly value: string | number;
+  /** A value that every style can follow. */
+  readonly instead: string;
 }
 
 /** What a loss may depend on. */
@@ -92,6 +105,8 @@ export interface ObjectiveContext<Section> {
 export function languageModelMethod<const Name extends string, Section>({
   objective,
   numTappedLayers = () => 0,
+  itemTokenSetting = () => null,
+  epochsRatio = () => 1,
   ...description
 }: LanguageModelMethod<Name, Section>): Method<Name, Section> {
   return defineMethod({
@@ -102,10 +117,13 @@ export function languageModelMethod<const Name extends string, Section>({
       else if (!speaksItems(config)) await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
     },
     async build(context) {
-      refuseShallowModel(description.name, context.config, numTappedLayers(context.section));
-      const { config } = context;
+      const { config, section } = context;
+      refuseShallowModel(description.name, config, numTappedLayers(section));
+      refuseOtherTokens(description.name, config, itemTokenSetting(section));
       const build = readsText(config) ? buildOverText : speaksItems(config) ? buildOverItems : buildOverIds;
-      return await build(context, objective, numTappedLayers(context.section));
+      const built = await build(context, objective, numTappedLayers(section));
+      const training = built.training && { ...built.training, epochsRatio: epochsRatio(section) };
+      return { ...built, training };
     },
     load: (context) =>
       readsText(context.config)
@@ -123,6 +141,14 @@ function refuseShallowModel(name: string, { model, backbone }: SharedConfig, num
       `trainRun: model.numHiddenLayers must be at least 2 for the method ${name}, which reads the layers below the ` +
         `last, got ${model.numHiddenLayers}`,
     );
+}
+
+function refuseOtherTokens(name: string, { items }: SharedConfig, setting: ItemTokenSetting | null): void {
+  if (setting === null || items.style === 'items') return;
+  const { key, value, instead } = setting;
+  throw new IlrecError(
+    `trainRun: methods.${name}.${key} ${value} is for items.style items, got ${items.style}; set it to ${instead}`,
+  );
 }
 
 type Objective<Section> = LanguageModelMethod<string, Section>['objective'];

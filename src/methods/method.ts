@@ -63,10 +63,14 @@ export interface Need {
   readonly method: string;
   /** Accepted kinds of method. */
   readonly kinds: readonly Method['kind'][];
+  /** Whether it must score all items: of language models, those whose tokens are items do. Default false. */
+  readonly scoresItems?: boolean;
   /** The field of the section that names the method. */
   readonly methodField: string;
-  /** The field of the section that names a finished run to take instead. */
-  readonly runField: string;
+  /** The field of the section that names a finished run to take instead; null for none. */
+  readonly runField: string | null;
+  /** Added to the seed of the run, so that several needs of one method differ. Default 0. */
+  readonly seedOffset?: number;
 }
 
 /** What a method gets in every call: its section of the config, the shared sections and the run's files. */
@@ -127,8 +131,8 @@ export interface ScoredItem {
   readonly score: number;
 }
 
-/** How one history is ranked. The rule for items seen has become `exclude`. */
-export interface RankOptions extends Omit<ResolvedEvaluation, 'seen'> {
+/** How one history is ranked. The rule for items seen has become `exclude`; the contrast of layers is the model's. */
+export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerContrast'> {
   /** Length of the list. */
   readonly k: number;
   /** Item numbers to leave out. */
@@ -164,6 +168,8 @@ export interface TrainingPlan {
   readonly batches: Batches;
   /** The config's section `training`, with what the method changes in it. Open epochs are chosen by `batches`. */
   readonly settings: TrainingConfig;
+  /** Factor of the epochs that a run chooses; not of those that the settings give. Default 1. */
+  readonly epochsRatio?: number;
   /**
    * Makes the loss. Called once, when the needs are there; they stay loaded until training ends.
    *

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
 import { sft } from '../tapped/sft';
+import { type FutureSection, futureOf, futureSetting } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
-import { futureOf, type FutureSection, restrictionOf, type RestrictedSection } from './item_model';
+import { restrictionOf, type RestrictedSection } from './item_model';
 
 /** Supervised fine-tuning: cross-entropy of the item's tokens and nothing else, the baseline of every other loss. */
 export const sftMethod = languageModelMethod({
@@ -13,15 +14,16 @@ export const sftMethod = languageModelMethod({
   order: 40,
   comparedByDefault: true,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0), restrictTo: restrictToSchema }),
+  itemTokenSetting: futureSetting,
   objective: sftObjective,
 });
 
 /** Cross-entropy, with the next items as further targets where the section asks for them. */
 export function sftObjective(context: ObjectiveContext<FutureSection & RestrictedSection>): ReturnType<typeof sft> {
-  const { itemSoftmax } = context;
+  const { section, itemSoftmax } = context;
   return sft({
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
-    ...futureOf(context),
+    ...futureOf(section),
     ...restrictionOf(context),
   });
 }

@@ -1,7 +1,8 @@
+import * as z from 'zod';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
+import { futureSetting } from './future_section';
 import { languageModelMethod } from './language_model';
 import { sftObjective } from './sft';
-import * as z from 'zod';
 
 /** Supervised fine-tuning towards the next items, not the next one alone: what ILRec's targets have, without ILRec. */
 export const sftFutureMethod = languageModelMethod({
@@ -9,7 +10,8 @@ export const sftFutureMethod = languageModelMethod({
   title: 'SFT + future',
   summary: 'SFT with the next items as further targets',
   color: { light: '#a03a52', dark: '#ef9aae' },
-  order: 45,
+  order: 50,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0.35), restrictTo: restrictToSchema }),
+  itemTokenSetting: futureSetting,
   objective: sftObjective,
 });

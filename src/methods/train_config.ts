@@ -4,10 +4,10 @@ import { checkSharedConfig, type Resolved, type SharedConfig, sharedSections } f
 import { DEFAULT_MAX_HISTORY } from '../config/training_sections';
 import { chooseSeenRule } from '../data/repeat_share';
 import { splitData } from '../data/split_data';
-import { withStyleDefaults } from '../config/style_defaults';
+import { withDefaults, withStyleDefaults } from '../config/style_defaults';
 import type { PreparedData } from '../data/types';
 import { IlrecError } from '../errors';
-import type { Method } from './method';
+import type { Method, Need } from './method';
 import { findMethod, type MethodName, METHODS, type REGISTRY, withOwn } from './registry';
 
 /** The sections of the package's methods, by name. */
@@ -34,8 +34,13 @@ export type TrainConfigInput = z.input<z.ZodObject<typeof sharedSections>> & {
 export interface ParseTrainConfigOptions {
   /** Methods of the user's own, whose sections the config may hold. */
   methods?: readonly Method[];
-  /** What `items.style: 'auto'` is for the dataset. Default: it stays open, with the defaults of 'items'. */
+  /**
+   * What `items.style: 'auto'` is for the dataset. Default: it stays open, with the defaults of 'items'; for a catalogue
+   * of more than 200,000 items, say 'ids'.
+   */
   autoStyle?: 'items' | 'ids';
+  /** Users of the dataset: few make the default of `training.batchSize` smaller where the tokens are items. */
+  users?: number;
 }
 
 /**
@@ -43,9 +48,9 @@ export interface ParseTrainConfigOptions {
  * run of one method can be read without the others that it was compared with.
  */
 export function parseRunConfig(value: unknown, source: string, methods: readonly Method[]): Resolved<TrainConfig> {
-  const config = parseConfig(withoutUnknownSections(value, methods), source, methods, false);
+  // a run without a style or a rule is of a release that had none: items were semantic ids, and those seen came again
+  const config = parseConfig(withoutUnknownSections(value, methods), source, false, { methods, autoStyle: 'ids' });
   const { evaluation } = config;
-  // a run without a rule is of a release that had none: items seen came again
   return { ...config, evaluation: { ...evaluation, seen: evaluation.seen === 'auto' ? 'allow' : evaluation.seen } };
 }
 
@@ -69,58 +74,48 @@ function withoutUnknownSections(value: unknown, methods: readonly Method[]): unk
  * import { parseTrainConfig } from 'tfjs-ilrec/node';
  *
  * const config = parseTrainConfig({ training: { epochs: 3 }, methods: { ilrec: { penaltyWeight: 0.2 } } });
- * console.log(config.training.epochs, config.training.batchSize, config.methods.ilrec.penaltyWeight); // 3 64 0.2
+ * console.log(config.training.epochs, config.training.batchSize, config.methods.ilrec.penaltyWeight); // 3 128 0.2
  * ```
  */
 export function parseTrainConfig(
   value: unknown,
   source = 'config',
-  { methods = [], autoStyle }: ParseTrainConfigOptions = {},
+  options: ParseTrainConfigOptions = {},
 ): TrainConfig {
-  return parseConfig(value, source, methods, true, autoStyle);
+  return parseConfig(value, source, true, options);
 }
 
 /** @param checksNeeds whether the methods that others need must be known. */
 function parseConfig(
   given: unknown,
   source: string,
-  own: readonly Method[],
   checksNeeds: boolean,
-  autoStyle?: 'items' | 'ids',
+  { methods: own = [], autoStyle, users }: ParseTrainConfigOptions,
 ): TrainConfig {
   const methods = withOwn(own, 'parseTrainConfig');
-  const value = withStyleDefaults(
-    given,
-    sectionsOf(
-      methods,
-      ({ name }) => name,
-      ({ itemDefaults = {} }) => itemDefaults,
-    ),
-    autoStyle,
-  );
-  const old = methods.filter(({ oldSectionKey }) => oldSectionKey !== undefined && holds(value, oldSectionKey));
-  const twice = old.find(({ name }) => holds(value, 'methods') && holds(value.methods, name));
+  const old = methods.filter(({ oldSectionKey }) => oldSectionKey !== undefined && holds(given, oldSectionKey));
+  const twice = old.find(({ name }) => holds(given, 'methods') && holds(given.methods, name));
   if (twice !== undefined)
     throw new IlrecError(
       `parseTrainConfig: ${source} must hold the settings of ${twice.name} once, got both methods.${twice.name} ` +
         `and ${twice.oldSectionKey}; keep methods.${twice.name}`,
     );
+  const changes = ({ itemDefaults = {} }: Method): Readonly<Record<string, unknown>> => itemDefaults;
+  const sections = sectionsOf(without(methods, old), ({ name }) => name, changes);
+  const styled = withStyleDefaults(given, sections, autoStyle, users);
+  const value = isOfItems(styled) ? withDefaults(sectionsOf(old, oldKeyOf, changes), styled) : styled;
   const schema = z.strictObject({
     ...sharedSections,
     methods: z.strictObject(sectionsOf(methods, ({ name }) => name, prefilled)).prefault({}),
-    ...sectionsOf(
-      old,
-      ({ oldSectionKey = '' }) => oldSectionKey,
-      ({ section }) => section,
-    ),
+    ...sectionsOf(old, oldKeyOf, ({ section }) => section),
   });
   const parsed = schema
     .superRefine((config, context) => {
       checkSharedConfig(config, context);
       if (!checksNeeds) return;
       const places = [
-        ...methods.filter((one) => !old.includes(one)).map((one) => [one, ['methods', one.name]] as const),
-        ...old.map((one) => [one, [one.oldSectionKey ?? '']] as const),
+        ...without(methods, old).map((one) => [one, ['methods', one.name]] as const),
+        ...old.map((one) => [one, [oldKeyOf(one)]] as const),
       ];
       for (const [method, path] of places) checkNeeds(method, methods, config, [...path], context);
     })
@@ -129,14 +124,14 @@ function parseConfig(
     throw new IlrecError(
       `parseTrainConfig: ${source} must follow the config's rules:\n${z.prettifyError(parsed.error)}`,
     );
-  const sections = parsed.data as SharedConfig & Record<string, unknown> & { methods: Record<string, unknown> };
+  const read = parsed.data as SharedConfig & Record<string, unknown> & { methods: Record<string, unknown> };
   const config: Record<string, unknown> & { methods: Record<string, unknown> } = {
-    ...sections,
-    methods: { ...sections.methods },
+    ...read,
+    methods: { ...read.methods },
   };
-  for (const { name, oldSectionKey = '' } of old) {
-    config.methods[name] = config[oldSectionKey];
-    delete config[oldSectionKey];
+  for (const one of old) {
+    config.methods[one.name] = config[oldKeyOf(one)];
+    delete config[oldKeyOf(one)];
   }
   return config as unknown as TrainConfig;
 }
@@ -216,6 +211,20 @@ function sectionsOf<Value>(
   return Object.fromEntries(methods.map((method) => [keyOf(method), schemaOf(method)]));
 }
 
+function oldKeyOf({ oldSectionKey = '' }: Method): string {
+  return oldSectionKey;
+}
+
+/** Whether the tokens of the config's language model are items, as far as it says. */
+function isOfItems(value: unknown): value is Readonly<Record<string, unknown>> {
+  const style = holds(value, 'items') && holds(value.items, 'style') ? value.items.style : null;
+  return style === 'items' || style === 'auto';
+}
+
+function without<T>(all: readonly T[], some: readonly T[]): T[] {
+  return all.filter((one) => !some.includes(one));
+}
+
 function prefilled({ section }: Method): z.ZodType {
   return section.prefault({});
 }
@@ -224,19 +233,25 @@ function prefilled({ section }: Method): z.ZodType {
 function checkNeeds(
   method: Method,
   methods: readonly Method[],
-  config: object,
+  config: SharedConfig,
   path: string[],
   context: z.RefinementCtx,
 ): void {
   const section = path.reduce<unknown>((value, key) => (holds(value, key) ? value[key] : undefined), config);
   for (const need of method.needs?.(section) ?? []) {
-    const usable = methods.filter((one) => need.kinds.includes(one.kind) && one !== method).map(({ name }) => name);
+    const usable = methods.filter((one) => canServe(one, need, config) && one !== method).map(({ name }) => name);
     const refuse = (message: string): void =>
       context.addIssue({ code: 'custom', path: [...path, need.methodField], message });
     if (!usable.includes(need.method)) refuse(`must be one of ${usable.join(', ')}, got ${need.method}`);
     else if (needsIt(need.method, method.name, methods, config, []))
       refuse(`must not need ${method.name} itself, got ${need.method}, which does`);
   }
+}
+
+/** Whether a method is of an accepted kind and scores items where it must. */
+export function canServe({ kind }: Method, { kinds, scoresItems = false }: Need, { items }: SharedConfig): boolean {
+  const scores = kind !== 'language-model' || items.style === 'items' || items.style === 'auto';
+  return kinds.includes(kind) && (scores || !scoresItems);
 }
 
 /** Whether a method needs another one, directly or through others. */

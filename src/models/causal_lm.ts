@@ -141,6 +141,9 @@ export function causalLM(config: CausalLMConfig): tfl.LayersModel {
     );
   }
 
+  if (items !== undefined && !tieWordEmbeddings)
+    throw new IlrecError('causalLM: tieWordEmbeddings must be true with items, got false; leave it out');
+
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'input_ids' }); // [B, T]
   const rows = { name: 'embed_tokens', hiddenSize, initializerRange, seed: mixSeeds(seed, 1) };
   const embedding =

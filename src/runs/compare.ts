@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { readLog } from './run_log';
 import { isRun, runPaths } from './run_paths';
 import { type AskedSeenRule, askedSeenRule, refuseFor, type SeenRule } from '../config/seen_rule';
+import type { Resolved } from '../config/shared_config';
 import { chooseSeenRule } from '../data/repeat_share';
 import { splitData } from '../data/split_data';
 import type { PreparedData } from '../data/types';
@@ -15,6 +16,7 @@ import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import type { EvaluationProtocol } from '../evaluation/protocol';
 import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, pick, summarise } from './comparison';
 import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run';
+import { datasetOptions } from './dataset_options';
 import { readRunConfig } from './run_json';
 import { trainRun, type TrainRunOptions } from './train_run';
 
@@ -68,13 +70,18 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
   const own = options.methods.filter((one) => typeof one !== 'string');
   const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own, 'compareMethods')))]);
-  const parsed = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const began = performance.now();
   const prepared = await loadPrepared(data); // so that a wrong folder is reported before anything is trained
-  const seedList = Array.from({ length: seeds }, (_, i) => parsed.seed + i);
+  const { seed: firstSeed } = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
+  const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
+  const kept = await keptConfigs(folders, own);
+  const parsed = parseTrainConfig(options.config ?? {}, 'config', {
+    methods: own,
+    ...datasetOptions(prepared, [...kept.values()][0] ?? null),
+  });
   const asked = askedSeenRule({ seen: options.seen ?? parsed.evaluation.seen }, refuseFor('compareMethods'));
-  const seen = asked === 'auto' ? await sharedRule(folders, own, prepared, options) : asked;
+  const seen = asked === 'auto' ? sharedRule(kept, prepared, options) : asked;
   const isReplaced = options.seen === seen;
   const config = { ...parsed, evaluation: { ...parsed.evaluation, seen } };
   const places = methods.map(({ name }) => name);
@@ -159,32 +166,40 @@ function withSharedNeeds(
   seed: number,
 ): TrainConfig {
   const section = sectionOf(config, method) as Record<string, unknown>;
-  const shared = (method.needs?.(section) ?? []).flatMap((need) => {
-    const compared = methods.find(({ name, kind }) => name === need.method && kind !== 'counts');
-    const isNamed = section[need.runField] !== undefined;
-    return compared === undefined || isNamed ? [] : [[need.runField, runFolder(out, compared, seed)] as const];
+  const shared = (method.needs?.(section) ?? []).flatMap(({ method: needed, runField, seedOffset = 0 }) => {
+    const compared = methods.find(({ name, kind }) => name === needed && kind !== 'counts');
+    if (compared === undefined || seedOffset !== 0 || runField === null || section[runField] !== undefined) return [];
+    return [[runField, runFolder(out, compared, seed)] as const];
   });
   return withSection(config, method, { ...section, ...Object.fromEntries(shared) });
 }
 
 /**
- * The rule for items seen that the runs at these folders have, else the one that the data asks for.
+ * The configs of the runs that are there, by their folders.
  *
  * @param methods the user's own.
  */
-async function sharedRule(
+async function keptConfigs(
   folders: readonly string[],
   methods: readonly Method[],
+): Promise<Map<string, Resolved<TrainConfig>>> {
+  const found = new Map<string, Resolved<TrainConfig>>();
+  for (const folder of folders.filter(isRun)) found.set(folder, await readRunConfig(folder, methods));
+  return found;
+}
+
+/** The rule for items seen that the runs have, else the one that the data asks for. */
+function sharedRule(
+  kept: ReadonlyMap<string, Resolved<TrainConfig>>,
   prepared: PreparedData,
   { out, onSeenRule }: CompareOptions,
-): Promise<SeenRule> {
-  const kept = new Map<SeenRule, string>();
-  for (const folder of folders.filter(isRun)) kept.set((await readRunConfig(folder, methods)).evaluation.seen, folder);
-  const [first, ...others] = kept.keys();
+): SeenRule {
+  const rules = new Map(Array.from(kept, ([folder, { evaluation }]) => [evaluation.seen, folder]));
+  const [first, ...others] = rules.keys();
   if (others.length > 0)
     throw new IlrecError(
       `compareMethods: seen must be the same for every run at ${out}, got ` +
-        `${[...kept].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which with --seen`,
+        `${[...rules].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which with --seen`,
     );
   if (first !== undefined) return first;
   const choice = chooseSeenRule(splitData(prepared).train);

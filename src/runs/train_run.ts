@@ -13,6 +13,7 @@ import {
 } from '../methods/method';
 import { findMethod, type MethodName, withOwn } from '../methods/registry';
 import {
+  canServe,
   parseTrainConfig,
   resolveConfig,
   sectionOf,
@@ -26,8 +27,8 @@ import type { TrainingCallback, TrainingMethod } from '../training/train_model';
 import { type Baselines, measureBaselines, type NeededModel } from './baselines';
 import { beginRun, newManifest } from './begin_run';
 import { checkSameBackend, checkSameRun } from './check_resume';
+import { datasetOptions } from './dataset_options';
 import { fitRun } from './fit_run';
-import { autoStyleOf } from '../config/style_defaults';
 import { loadRun } from './load_run';
 import { writeConfig } from './run_json';
 import { isRun, needFolder } from './run_paths';
@@ -101,9 +102,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   if (earlier !== null && !resume)
     throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`);
   const kept = earlier === null ? null : await readRunConfig(out, own); // a run that is resumed keeps what it chose
-  const autoStyle =
-    kept === null ? autoStyleOf(prepared.itemIds.length) : kept.items.style === 'items' ? 'items' : 'ids';
-  const asked = parseTrainConfig(options.config ?? {}, 'config', { methods: own, autoStyle });
+  const asked = parseTrainConfig(options.config ?? {}, 'config', { methods: own, ...datasetOptions(prepared, kept) });
   const askedSeen = options.seen ?? asked.evaluation.seen;
   const isChosen = askedSeen === 'auto' && earlier === null;
   const seen = askedSeen === 'auto' && kept !== null ? kept.evaluation.seen : askedSeen;
@@ -202,12 +201,12 @@ async function trainMethod(
 /** Chooses epochs that the config leaves open, unless the run did so before, and keeps them in manifest and config. */
 async function settleBudget(
   { kind }: Method,
-  { settings, batches }: TrainingPlan,
+  { settings, batches, epochsRatio }: TrainingPlan,
   { config, files }: RunContext,
   manifest: RunManifest,
 ): Promise<TrainingSettings> {
   const finetunes = kind === 'language-model' && config.backbone.pretrained !== null;
-  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes);
+  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes, epochsRatio);
   if (Object.keys(chosen).length > 0) {
     manifest.chosen = chosen;
     await writeManifest(files.folder, manifest); // first: it says which numbers of the config were open
@@ -248,7 +247,8 @@ async function loadNeed(
 ): Promise<NeededModel | 'interrupted'> {
   const { config, data, section } = context;
   const own = ownMethods(options);
-  const named = (section as Record<string, unknown>)[need.runField] as string | undefined;
+  const { runField, seedOffset = 0 } = need;
+  const named = (runField === null ? undefined : (section as Record<string, unknown>)[runField]) as string | undefined;
   const folder = named ?? needFolder(options.out, need.role);
   if (named === undefined) {
     const method = findMethod(need.method, own);
@@ -261,6 +261,7 @@ async function loadNeed(
       method,
       methods: own,
       config,
+      seed: config.seed + seedOffset,
       epochs: undefined,
       seen: undefined,
       resume: true,
@@ -272,11 +273,13 @@ async function loadNeed(
   const run = await loadRun(folder, { methods: own });
   const refuse = (rule: string): never => {
     run.dispose();
-    throw new IlrecError(`trainRun: ${need.runField} must ${rule} at ${folder}`);
+    throw new IlrecError(`trainRun: ${runField ?? need.role} must ${rule} at ${folder}`);
   };
   const { kind, name } = findMethod(run.manifest.method, own);
-  const usable = withOwn(own).filter((one) => need.kinds.includes(one.kind));
+  const usable = withOwn(own).filter((one) => canServe(one, need, config));
   if (!need.kinds.includes(kind)) refuse(`be a run of ${usable.map((one) => one.name).join(', ')}, got ${name}`);
+  if (need.scoresItems === true && run.model.scorer === null)
+    refuse(`score items, got ${name} of style ${run.config.items.style}`);
   if (run.items.length !== data.numItems) refuse(`have the dataset's ${data.numItems} items, got ${run.items.length}`);
   const { itemIds } = context.prepared;
   const strange = run.items.findIndex(({ id }, item) => id !== itemIds[item]);

@@ -45,14 +45,17 @@ export function defaultEvaluateEvery(epochs: number): number {
  * Chooses what the settings leave open. An interval of evaluations beside given epochs is 1.
  *
  * @param finetunes whether the training starts from a pretrained checkpoint.
+ * @param epochsRatio the method's factor of the epochs.
  * @returns only what was open.
  */
 export function chooseBudget(
   { epochs, evaluateEvery, gradientAccumulation }: TrainingConfig,
   batchesPerEpoch: number,
   finetunes: boolean,
+  epochsRatio = 1,
 ): ChosenBudget {
-  const chosen = finetunes ? FINETUNING_EPOCHS : defaultEpochs(batchesPerEpoch, gradientAccumulation);
+  const usual = finetunes ? FINETUNING_EPOCHS : defaultEpochs(batchesPerEpoch, gradientAccumulation);
+  const chosen = Math.max(1, Math.round(usual * epochsRatio));
   return {
     ...(epochs === undefined && { epochs: chosen }),
     ...(evaluateEvery === undefined && { evaluateEvery: epochs === undefined ? defaultEvaluateEvery(chosen) : 1 }),
