@@ -219,7 +219,8 @@ describe('causalItemScorer', () => {
     });
   });
 
-  it('refuses a model whose tokens are not items, and options out of range', () => {
+  it('refuses a model whose tokens are not items, and options out of range', async () => {
+    await tf.setBackend('cpu');
     const tokens = causalLM({ vocabSize: 5, hiddenSize: 4, numHiddenLayers: 1, numAttentionHeads: 1 });
     expect(() => causalItemScorer(tokens)).to.throw(
       'causalItemScorer: the model must have an ILRecItemEmbedding layer, got InputLayer, ILRecTokenEmbedding, ' +

@@ -301,7 +301,8 @@ describe('itemReward', () => {
     });
   });
 
-  it('asks a teacher of many items about a few histories at a time @slow', () => {
+  it('asks a teacher of many items about a few histories at a time @slow', async () => {
+    await tf.setBackend('cpu');
     const numItems = 2 ** 23 - 5; // two rows of scores are less than 2^24 numbers, three are more
     const asked: number[] = [];
     const scorer: ItemScorer = {
