@@ -154,7 +154,7 @@ describe('docs/configuration.md', () => {
     .split(/^## /m)
     .slice(1)
     .flatMap((section) => {
-      const name = /^`([\w.]+)`/.exec(section)?.[1];
+      const name = /^`([\w.-]+)`/.exec(section)?.[1];
       return [...section.matchAll(/^\| ((?:`[\w.]+`(?:, )?)+) +\|/gm)].flatMap(([, cell]) =>
         [...cell.matchAll(/`([\w.]+)`/g)].map(([, key]) => (name === undefined ? key : `${name}.${key}`)),
       );
@@ -172,23 +172,28 @@ describe('docs/configuration.md', () => {
     }
   });
 
-  it('states defaults that hold', () => {
-    const config = parseTrainConfig({});
+  it('states defaults that hold, with item tokens and in the other styles', () => {
+    const [ofItems, ofIds] = [parseTrainConfig({}), parseTrainConfig({ items: { style: 'ids' } })];
     const stated = textOf('docs/configuration.md')
       .split(/^## /m)
       .slice(1)
       .flatMap((section) => {
-        const name = /^`([\w.]+)`/.exec(section)?.[1];
+        const name = /^`([\w.-]+)`/.exec(section)?.[1];
         if (name === undefined) return [];
-        return [...section.matchAll(/^\| `(\w+)` +\| `?([\w.-]+)`? +\|/gm)].map(([, key, value]) => ({
-          key: `${name}.${key}`,
-          value,
-          real: valueAt(config, `${name}.${key}`),
-        }));
-      });
+        const hasOthers = /^\| Key +\| Default +\| Other styles +\|/m.test(section);
+        return [...section.matchAll(/^\| `([\w.]+)` +\|([^|]*)\|([^|]*)\|/gm)].flatMap(([, field, cell, other]) => {
+          const key = `${name}.${field}`;
+          const others = hasOthers && other.trim() !== '' ? other : cell; // an empty cell repeats the default
+          return [
+            { key, value: valueIn(cell), real: valueAt(ofItems, key) },
+            { key, value: valueIn(others), real: key === 'items.style' ? 'auto' : valueAt(ofIds, key) },
+          ];
+        });
+      })
+      .filter(({ value }) => value !== undefined);
     const wrong = stated.filter(({ value, real }) => real !== undefined && String(real) !== value);
     expect(wrong).to.deep.equal([]);
-    expect(stated.length).to.be.above(40);
+    expect(stated.length).to.be.above(100);
   });
 
   it('shows configs that are accepted, here and on other pages', () => {
@@ -197,6 +202,11 @@ describe('docs/configuration.md', () => {
     for (const { page, block } of blocks) parseTrainConfig(JSON.parse(block), page);
   });
 });
+
+/** The value that a cell states, undefined where it is prose. */
+function valueIn(cell: string): string | undefined {
+  return /^ `?([\w.-]+)`? +$/.exec(cell)?.[1];
+}
 
 /** What lies at a path such as methods.ilrec.penalty. */
 function valueAt(config: object, path: string): unknown {

@@ -45,6 +45,7 @@ const printed: Record<string, readonly RegExp[]> = {
   'README.md': [/^bought: .+\n(\d\. .+\n){5}$/],
   'docs/collaborative-reward.md': [/^CRR per epoch: 3\.\d\d, [23]\.\d\d\n$/],
   'docs/evaluation.md': [/^popularity 0\.0\d+ \[.+\]\nMarkov 0\.4\d+ \[.+\]\ndifference 0\.3\d+ \[.+\]\n$/],
+  'docs/item-tokens.md': [/^cross-entropy per epoch: 3\.\d\d, .+\nnext: .+; .+; .+\n$/],
   'docs/memory.md': [/^adapter: 3968 numbers\nestimate without these: \d+\.\d MiB\n$/],
   'docs/method.md': [/^(.+\n){4}$/],
   'docs/own-data.md': [/^NDCG@10 0\.\d{4}, 60 users\n([a-z-]+-\d+ .+\n){5}$/],
