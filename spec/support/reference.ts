@@ -116,7 +116,10 @@ export function referenceObjective(
       crossEntropy: crossEntropyOf(z, label),
       cpo: preferenceOf(z, label, weights, penaltyWeight, penalty),
       cpd: mean(intermediate.map((layer) => klOf(frozen.final[t], layer[t]))),
-      crr: reward === null ? 0 : rewardOf(z, label, rewardTargets === 'all' ? z.map((_, v) => v !== label) : members, reward[t]),
+      crr:
+        reward === null
+          ? 0
+          : rewardOf(z, label, rewardTargets === 'all' ? z.map((_, v) => v !== label) : members, reward[t]),
       numNegatives: members.filter(Boolean).length,
       penaltyMass: p.reduce((sum, value, v) => sum + (members[v] ? value : 0), 0),
     };
