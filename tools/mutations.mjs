@@ -452,7 +452,7 @@ export const mutations = [
   {
     name: 'a default of item tokens takes the place of a given section',
     file: 'src/config/style_defaults.ts',
-    find: 'else if (isObject(own) && isObject(given)) merged[key] = filled(own, given);',
+    find: 'else if (isObject(own) && isObject(given)) merged[key] = withDefaults(own, given);',
     replace: 'else if (isObject(own) && isObject(given)) merged[key] = own;',
     specs: ['spec/config/style_defaults.spec.ts'],
   },

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { autoStyleOf, MAX_ITEM_TOKENS, withStyleDefaults } from '../../src/config/style_defaults';
+import { autoStyleOf, itemBatchSize, MAX_ITEM_TOKENS, withStyleDefaults } from '../../src/config/style_defaults';
 import { parseTrainConfig } from '../../src/methods/train_config';
 
 type Json = Record<string, Record<string, unknown>>;
@@ -100,6 +100,27 @@ describe('withStyleDefaults', () => {
 describe('autoStyleOf', () => {
   it('is items up to the catalogue that one pass can score', () => {
     expect([1, MAX_ITEM_TOKENS, MAX_ITEM_TOKENS + 1].map(autoStyleOf)).to.deep.equal(['items', 'items', 'ids']);
+  });
+});
+
+describe('itemBatchSize', () => {
+  it('is the largest power of two with 16 batches of users, from 16 rows to 128', () => {
+    const sizes = [
+      [0, 16],
+      [511, 16], // 32 rows would be fewer than 16 batches
+      [512, 32],
+      [1023, 32],
+      [1024, 64],
+      [2047, 64],
+      [2048, 128],
+      [Infinity, 128],
+    ];
+    for (const [users, rows] of sizes) expect(itemBatchSize(users), String(users)).to.equal(rows);
+  });
+
+  it('is the default of item tokens, where the number of users is known', () => {
+    const rowsOf = (value: unknown): unknown => (withStyleDefaults(value, {}, 'items', 700) as Json).training.batchSize;
+    expect([rowsOf({}), rowsOf({ training: { batchSize: 5 } })]).to.deep.equal([32, 5]);
   });
 });
 

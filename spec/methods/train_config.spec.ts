@@ -130,7 +130,8 @@ describe('parseTrainConfig', () => {
 
   it('fills in the default section of a method that has none', () => {
     const futureTargets = { weight: 0, numItems: 5, decay: 0.5 };
-    expect(parseTrainConfig({}).methods).to.deep.include({ sft: { futureTargets }, popularity: {}, markov: {} });
+    const sft = { futureTargets, restrictTo: 'vocabulary' };
+    expect(parseTrainConfig({}).methods).to.deep.include({ sft, popularity: {}, markov: {} });
     expect(() => parseTrainConfig({ methods: { sft: { epochs: 3 } } } as object)).to.throw(
       /Unrecognized key: "epochs"/,
     );

@@ -9,7 +9,6 @@ import type { ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { createBatches, type Batches } from '../training/batches';
 import { batchOptions } from './batch_options';
 import type { ItemCode } from './item_code';
-import type { ObjectiveContext } from './language_model';
 import { scorerLists } from './lists';
 import type { AskedModel, BuildContext } from './method';
 import { refuseLargeModel } from './refuse_large_model';
@@ -77,7 +76,11 @@ export function restrictionOf({
   section: { restrictTo },
   code: { trie, historyOf },
   itemSoftmax,
-}: Pick<ObjectiveContext<RestrictedSection>, 'section' | 'code' | 'itemSoftmax'>): { restrictTo?: TokenRestriction } {
+}: {
+  readonly section: RestrictedSection;
+  readonly code: ItemCode;
+  readonly itemSoftmax?: ItemSoftmaxOptions;
+}): { restrictTo?: TokenRestriction } {
   return restrictTo === 'vocabulary' || itemSoftmax !== undefined
     ? {}
     : { restrictTo: validItems({ trie, historyOf }) };

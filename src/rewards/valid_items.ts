@@ -48,7 +48,7 @@ const IMPOSSIBLE = -1e9;
  *   positions: Int32Array.of(1),
  *   vocabSize: 7,
  * });
- * console.log(Array.from(added.dataSync(), (value) => value === 0)); // [ false, false, false, false, false, true, true ]
+ * console.log(Array.from(added.dataSync().keys()).filter((token) => added.dataSync()[token] === 0)); // [ 5, 6 ]
  * ```
  */
 export function validItems({ trie, separators = [], historyOf }: ValidItemsOptions): TokenRestriction {
