@@ -85,11 +85,24 @@ const decoder = (tieWordEmbeddings: boolean): tfl.LayersModel =>
   });
 
 function recurrent(activation: 'softmax' | 'linear', separate: boolean, distributed: boolean): tfl.LayersModel {
+  const seeded = (seed: number): ReturnType<typeof tfl.initializers.glorotUniform> =>
+    tfl.initializers.glorotUniform({ seed });
   const model = tfl.sequential();
-  model.add(tfl.layers.embedding({ inputDim: V, outputDim: D, inputShape: [null] }));
+  model.add(tfl.layers.embedding({ inputDim: V, outputDim: D, inputShape: [null], embeddingsInitializer: seeded(1) }));
   for (let i = 0; i < 3; i++)
-    model.add(tfl.layers.gru({ units: D, returnSequences: true, recurrentInitializer: 'glorotUniform' }));
-  const dense = tfl.layers.dense({ units: V, activation: separate ? 'linear' : activation });
+    model.add(
+      tfl.layers.gru({
+        units: D,
+        returnSequences: true,
+        kernelInitializer: seeded(10 + i),
+        recurrentInitializer: seeded(20 + i),
+      }),
+    );
+  const dense = tfl.layers.dense({
+    units: V,
+    activation: separate ? 'linear' : activation,
+    kernelInitializer: seeded(2),
+  });
   model.add(distributed ? tfl.layers.timeDistributed({ layer: dense }) : dense);
   if (separate) model.add(tfl.layers.softmax());
   return model;
