@@ -91,6 +91,14 @@ describe('validItems', () => {
     });
   });
 
+  it('is refused beside the options of item tokens', () => {
+    const restrictTo = validItems({ trie });
+    expect(() => sft({ restrictTo, futureTargets: { weight: 0.5 } })).to.throw(
+      'sft: restrictTo is for models that write an item in several tokens, got it beside itemSoftmax or futureTargets; leave it out',
+    );
+    expect(() => ilrec({ restrictTo, itemSoftmax: { seen: 'exclude' } })).to.throw(/^ilrec: restrictTo is for models/);
+  });
+
   it('refuses tokens that the model does not have', () => {
     expect(() => validItems({ trie })({ ...context, vocabSize: 6 })).to.throw(
       "validItems: the trie's tokens must be below the vocabulary size 6, got 6; build trie and model from the same tokenizer",

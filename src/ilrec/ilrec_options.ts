@@ -83,7 +83,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     throw new UnnamedError(`penalty must be 'scale', 'paper' or 'additive', got '${penalty}'`);
   if (!['final', 'ensemble'].includes(thresholdReference))
     throw new UnnamedError(`thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
-  checkItemOptions(itemSoftmax, futureTargets);
+  checkItemOptions(itemSoftmax, futureTargets, restrictTo);
   const distillationTokens = distillationTokensOf('ilrec', options);
   if (distillationTokens !== undefined && (itemSoftmax?.sampledItems ?? null) !== null)
     throw new UnnamedError(

@@ -59,7 +59,16 @@ export interface ItemBatch {
 }
 
 /** @throws UnnamedError on an option out of range, or one that does not exist. */
-export function checkItemOptions(itemSoftmax: ItemSoftmaxOptions = {}, future: FutureTargets | null = null): void {
+export function checkItemOptions(
+  itemSoftmax: ItemSoftmaxOptions = {},
+  future: FutureTargets | null = null,
+  restrictTo?: unknown,
+): void {
+  if (restrictTo !== undefined && (future !== null || Object.keys(itemSoftmax).length > 0))
+    throw new UnnamedError(
+      'restrictTo is for models that write an item in several tokens, got it beside itemSoftmax or futureTargets; ' +
+        'leave it out',
+    );
   refuseUnknownFields('itemSoftmax', itemSoftmax, [
     'seen',
     'sampledItems',

@@ -71,7 +71,7 @@ export function sft(options: SftOptions = {}): TappedMethod {
       'taps',
     ] satisfies (keyof SftOptions)[]);
     const { restrictTo, itemSoftmax, futureTargets: future = null, ...shared } = options;
-    checkItemOptions(itemSoftmax, future);
+    checkItemOptions(itemSoftmax, future, restrictTo);
     const overItems = itemSoftmax !== undefined || future !== null;
     const { method } = createTappedMethod({
       ...shared,
