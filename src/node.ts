@@ -12,7 +12,12 @@ export { doctorReport, formatDoctorReport, type BackendReport, type DoctorReport
 export { useBackend, type UseBackendOptions } from './backends/use_backend_node';
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
-export { languageModelMethod, type LanguageModelMethod, type ObjectiveContext } from './methods/language_model';
+export {
+  type ItemTokenSetting,
+  languageModelMethod,
+  type LanguageModelMethod,
+  type ObjectiveContext,
+} from './methods/language_model';
 export { beamSearchLists, scorerLists } from './methods/lists';
 export type { ItemCode } from './methods/item_code';
 export {
@@ -40,8 +45,8 @@ export {
   type TrainConfigInput,
 } from './methods/train_config';
 export type { TrainingData } from './methods/training_data';
-export type { AskedSeenRule, SeenRule } from './config/seen_rule';
-export type { SharedConfig } from './config/shared_config';
+export { SEEN, type AskedSeenRule, type SeenOptions, type SeenRule } from './config/seen_rule';
+export type { EvaluationConfig, Resolved, ResolvedEvaluation, SharedConfig } from './config/shared_config';
 export type { SeenChoice } from './data/repeat_share';
 export type { DataSplit } from './data/split_data';
 export type { Baselines } from './runs/baselines';
