@@ -64,7 +64,7 @@ describe("a method of one's own @slow", () => {
   });
 
   it('can be the reward of ILRec, and is compared in its place', async () => {
-    const ilrec = { reward: 'gru', rewardWeight: 0.1 };
+    const ilrec = { reward: 'gru', rewardWeight: 0.1, rewardModels: 1 };
     const model = { hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 };
     const { methods: compared } = await compareMethods({
       data,
@@ -90,7 +90,7 @@ describe("a method of one's own @slow", () => {
     const config = {
       training: { ...training, epochs: 1 },
       model: { hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2 },
-      methods: { gru: { units: 5 }, ilrec: { reward: 'gru' } },
+      methods: { gru: { units: 5 }, ilrec: { reward: 'gru', rewardModels: 1 } },
     };
     const trained: string[] = [];
     const callbacks = (label: string): [] => (trained.push(label), []);

@@ -38,9 +38,25 @@ const ITEMS: Base = {
     methods: { ilrec: { reward: 'markov' } },
   },
 };
+const REWARDED: Base = {
+  method: 'ilrec',
+  config: {
+    ...ITEMS.config,
+    methods: { ilrec: { reward: 'sasrec', rewardModels: 1 }, sasrec: { hiddenSize: 8, numHiddenLayers: 1 } },
+  },
+};
 const withFuture = { futureTargets: { weight: 0.5 } };
 const ITEMS_SFT: Base = { method: 'sft', config: { ...ITEMS.config, methods: { sft: withFuture } } };
 const ITEMS_SFT_FUTURE: Base = { method: 'sft-future', config: { ...ITEMS.config, methods: {} } };
+const IDS_SFT: Base = { ...LANGUAGE, method: 'sft' };
+const IDS_SFT_FUTURE: Base = {
+  method: 'sft-future',
+  config: { ...LANGUAGE.config, methods: { 'sft-future': { futureTargets: { weight: 0 } } } },
+};
+const OPEN: Base = {
+  method: 'ilrec',
+  config: { ...LANGUAGE.config, training: { ...training, epochs: undefined, evaluateEvery: 1, patience: 1 } },
+};
 const SASREC: Base = {
   method: 'sasrec',
   config: { training, methods: { sasrec: { hiddenSize: 8, numHiddenLayers: 1 } } },
@@ -123,6 +139,11 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'methods.ilrec.rewardRun': [LANGUAGE, 'PLACE/popularity'],
   'methods.ilrec.rewardTemperature': [LANGUAGE, 2],
   'methods.ilrec.weightWarmupRatio': [LANGUAGE, 0.5],
+  'methods.ilrec.restrictTo': [LANGUAGE, 'validItems'],
+  'methods.sft.restrictTo': [IDS_SFT, 'validItems'],
+  'methods.sft-future.restrictTo': [IDS_SFT_FUTURE, 'validItems'],
+  'methods.ilrec.epochsRatio': [OPEN, 0.5],
+  'methods.ilrec.rewardModels': [REWARDED, 2],
   'methods.ilrec.rewardTargets': [ITEMS, 'negatives'],
   'methods.ilrec.rewardTopK': [ITEMS, 3],
   'methods.ilrec.futureTargets.weight': [ITEMS, 0.2],

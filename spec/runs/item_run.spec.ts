@@ -161,11 +161,11 @@ describe('runs whose tokens are items', () => {
       callbacks: (label: string) => [{ onTrainBegin: () => void trained.push(label) }],
     };
     const { methods, config } = await compareMethods(options);
-    expect(trained).to.deep.equal(['sft', 'sft-future', 'ilrec']); // no reward of its own
+    expect(trained).to.deep.equal(['sft', 'sft-future', 'ilrec', 'ilrec']); // the second reward model is its own
     expect(methods.map(({ method }) => method)).to.deep.equal(['popularity', 'sft', 'sft-future', 'ilrec']);
     expect([config.items.style, config.training.batchSize]).to.deep.equal(['items', 16]);
     await compareMethods(options);
-    expect(trained).to.have.length(3);
+    expect(trained).to.have.length(4);
   });
 
   it('take the style of the runs that are compared already', async () => {
@@ -231,7 +231,9 @@ describe('runs whose tokens are items', () => {
       `trainRun: rewardRun must score items, got sft of style ids at ${other}`,
     );
     const { run: same } = await run('sft', { name: 'same' });
-    const { manifest } = await run('ilrec', { config: { ...small, methods: { ilrec: { rewardRun: same } } } });
+    const { manifest } = await run('ilrec', {
+      config: { ...small, methods: { ilrec: { rewardRun: same, rewardModels: 1 } } },
+    });
     expect(manifest.validation?.baselines).to.have.all.keys('popularity', 'markov', 'sft');
   });
 

@@ -19,7 +19,7 @@ export function smallConfig(changes: TrainConfigInput = {}): TrainConfig {
     model: { hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, hiddenDropout: 0.1, ...changes.model },
     methods: {
       ...methods,
-      ilrec: { reward: 'markov', rewardWeight: 0.1, ...method, ...methods?.ilrec },
+      ilrec: { reward: 'markov', rewardWeight: 0.1, rewardModels: 1, epochsRatio: 1, ...method, ...methods?.ilrec },
       sasrec: { hiddenSize: 8, numHiddenLayers: 1, ...sasrec, ...methods?.sasrec },
     },
     training: {
