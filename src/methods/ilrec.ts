@@ -39,7 +39,7 @@ const section = z.strictObject({
   /** Items as tokens: the next items as further targets. */
   futureTargets: futureTargetsSchema(0),
   restrictTo: restrictToSchema,
-  /** Factor of the epochs that a run chooses by its data; soft targets of a reward bear a longer training. */
+  /** Factor of the epochs that a run chooses by its data; soft targets from a reward allow longer training. */
   epochsRatio: z.number().positive().default(1),
   /** Share of the run in which the three weights grow from 0 to their values. */
   weightWarmupRatio: z.number().min(0).max(1).default(0),

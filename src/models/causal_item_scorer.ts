@@ -4,7 +4,7 @@ import { IlrecError } from '../errors';
 import { ItemEmbedding } from '../layers/item_embedding';
 import { withoutTape } from '../ops/without_tape';
 import type { ItemScorer } from './item_scorer';
-import { prefixMembers, prefixWindows } from './prefix_windows';
+import { addRepeatBias, prefixWindows, scorerOfPrefixes } from './prefix_windows';
 
 /** Options of `causalItemScorer`. */
 export interface CausalItemScorerOptions {
@@ -67,25 +67,13 @@ export function causalItemScorer(
       ) as tf.Tensor2D[]; // what the head reads, [R, D]
       // z + beta (z - z') is linear in what the head reads; its bias stays
       const read = before === undefined ? last : tf.add(last, tf.mul(tf.sub(last, before), layerContrast));
-      const scores = tf.add(tf.matMul(read, embedding.weight, false, true), embedding.bias); // [R, N]
+      const scores = tf.add<tf.Tensor2D>(tf.matMul(read, embedding.weight, false, true), embedding.bias); // [R, N]
       const bias = embedding.repeatBias;
-      if (bias === null) return scores as tf.Tensor2D;
-      const members = tf.tensor2d(prefixMembers(histories, rows, lengths, numItems), [rows.length, numItems]);
-      return tf.add(scores, tf.mul(members, bias)) as tf.Tensor2D;
+      return bias === null ? scores : addRepeatBias(scores, bias, histories, rows, lengths);
     });
   };
 
-  return {
-    name,
-    numItems,
-    score: (histories) =>
-      scorePrefixes(
-        histories,
-        Int32Array.from(histories.keys()),
-        Int32Array.from(histories, ({ length }) => length),
-      ),
-    scorePrefixes,
-  };
+  return scorerOfPrefixes(name, numItems, scorePrefixes);
 }
 
 /**

@@ -1,3 +1,6 @@
+import * as tf from '@tensorflow/tfjs-core';
+import type { ItemScorer } from './item_scorer';
+
 /** Input rows that show histories to a model which reads one token per item. */
 export interface PrefixWindows {
   /** Token ids, flat [B * T]: the start token, then the items, then padding. */
@@ -53,6 +56,33 @@ export function prefixWindows(
   });
   const positions = windowOf.map((w, r) => w * length + lengths[r] - windows[w].start);
   return { ids, length, positions };
+}
+
+/** Adds a number [1] to the scores of the items of each prefix, [R, N]. */
+export function addRepeatBias(
+  scores: tf.Tensor2D,
+  bias: tf.Tensor1D,
+  histories: readonly ArrayLike<number>[],
+  rows: Int32Array,
+  lengths: Int32Array,
+): tf.Tensor2D {
+  const members = tf.tensor2d(prefixMembers(histories, rows, lengths, scores.shape[1]), scores.shape);
+  return tf.add(scores, tf.mul(members, bias));
+}
+
+/** A scorer of whole histories from one of prefixes. */
+export function scorerOfPrefixes(
+  name: string,
+  numItems: number,
+  scorePrefixes: NonNullable<ItemScorer['scorePrefixes']>,
+): ItemScorer {
+  const score = (histories: readonly ArrayLike<number>[]): tf.Tensor2D =>
+    scorePrefixes(
+      histories,
+      Int32Array.from(histories.keys()),
+      Int32Array.from(histories, ({ length }) => length),
+    );
+  return { name, numItems, score, scorePrefixes };
 }
 
 /** 1 at the items of each prefix, [R * N]. */

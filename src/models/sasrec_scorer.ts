@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { withoutTape } from '../ops/without_tape';
 import type { ItemScorer } from './item_scorer';
-import { prefixMembers, prefixWindows } from './prefix_windows';
+import { addRepeatBias, prefixWindows, scorerOfPrefixes } from './prefix_windows';
 import { sasrecEmbedding } from './sasrec';
 
 /** 0 is both start and padding. */
@@ -43,24 +43,9 @@ export function sasrecScorer(model: tfl.LayersModel): ItemScorer {
       const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
       const scores = tf.matMul(hidden, tf.transpose(embedding.itemTable())) as tf.Tensor2D; // [R, N]
       const bias = embedding.repeatBias();
-      return bias === null
-        ? scores
-        : (tf.add(
-            scores,
-            tf.mul(tf.tensor2d(prefixMembers(histories, rows, lengths, numItems), [rows.length, numItems]), bias),
-          ) as tf.Tensor2D); // [R, N]
+      return bias === null ? scores : addRepeatBias(scores, bias, histories, rows, lengths); // [R, N]
     });
   };
 
-  return {
-    name: 'sasrec',
-    numItems,
-    score: (histories) =>
-      scorePrefixes(
-        histories,
-        Int32Array.from(histories.keys()),
-        Int32Array.from(histories, (history) => history.length),
-      ),
-    scorePrefixes,
-  };
+  return scorerOfPrefixes('sasrec', numItems, scorePrefixes);
 }
