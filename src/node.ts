@@ -13,7 +13,6 @@ export { useBackend, type UseBackendOptions } from './backends/use_backend_node'
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
 export {
-  type ItemTokenSetting,
   languageModelMethod,
   type LanguageModelMethod,
   type ObjectiveContext,

@@ -94,7 +94,7 @@ describe('validItems', () => {
   it('is refused beside the options of item tokens', () => {
     const restrictTo = validItems({ trie });
     expect(() => sft({ restrictTo, futureTargets: { weight: 0.5 } })).to.throw(
-      'sft: restrictTo is for models that write an item in several tokens, got it beside itemSoftmax or futureTargets; leave it out',
+      'sft: restrictTo is for models that write an item in several tokens, got it beside itemSoftmax or futureTargets without a trie; leave it out',
     );
     expect(() => ilrec({ restrictTo, itemSoftmax: { seen: 'exclude' } })).to.throw(/^ilrec: restrictTo is for models/);
   });

@@ -49,10 +49,7 @@ const withFuture = { futureTargets: { weight: 0.5 } };
 const ITEMS_SFT: Base = { method: 'sft', config: { ...ITEMS.config, methods: { sft: withFuture } } };
 const ITEMS_SFT_FUTURE: Base = { method: 'sft-future', config: { ...ITEMS.config, methods: {} } };
 const IDS_SFT: Base = { ...LANGUAGE, method: 'sft' };
-const IDS_SFT_FUTURE: Base = {
-  method: 'sft-future',
-  config: { ...LANGUAGE.config, methods: { 'sft-future': { futureTargets: { weight: 0 } } } },
-};
+const IDS_SFT_FUTURE: Base = { ...LANGUAGE, method: 'sft-future' };
 const OPEN: Base = {
   method: 'ilrec',
   config: { ...LANGUAGE.config, training: { ...training, epochs: undefined, evaluateEvery: 1, patience: 1 } },

@@ -13,7 +13,7 @@ import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
 import { readManifest } from '../../src/runs/manifest';
 import { recommend } from '../../src/runs/recommend_run';
-import { readLog } from '../../src/runs/run_log';
+import { type LogLine, readLog } from '../../src/runs/run_log';
 import { isRun, needFolder, runPaths } from '../../src/runs/run_paths';
 import { trainRun, type TrainRunOptions, type TrainRunResult } from '../../src/runs/train_run';
 import '../support/backends';
@@ -66,8 +66,7 @@ describe('runs whose tokens are items', () => {
 
   it('log the reward, and none of the terms that are off', async () => {
     const { run: out } = await run('ilrec');
-    const steps = (await readLog(runPaths(out).log)).filter((line) => line.kind === 'step');
-    for (const step of steps) {
+    for (const step of await stepsOf(out)) {
       expect(step).to.have.property('crr').that.is.above(0);
       expect(step).to.include({ cpd: 0, numNegatives: 0, penaltyMass: 0 });
     }
@@ -199,30 +198,18 @@ describe('runs whose tokens are items', () => {
     expect((await run('ilrec', { name: 'old', resume: true, config: old })).manifest.status).to.equal('done');
   });
 
-  it('are what next items and a reward of all items are for', async () => {
-    const config = (
-      methods: TrainConfigInput['methods'],
-      style: 'ids' | 'bigrec' = 'ids',
-    ): Partial<TrainRunOptions> => ({
-      config: { ...small, items: { style }, methods },
+  for (const style of ['ids', 'lc-rec', 'bigrec'] as const)
+    it(`are not needed for next items as targets: ${style}`, async () => {
+      const config: TrainRunOptions['config'] = { ...small, items: { style } };
+      const { run: ahead } = await run('sft-future', { name: 'ahead', config });
+      const { run: plain } = await run('sft', { name: 'plain', config });
+      const [first, other] = [await stepsOf(ahead), await stepsOf(plain)];
+      expect(first[0].crossEntropy).to.equal(other[0].crossEntropy); // the same batch and weights
+      expect(first[0].loss).not.to.equal(other[0].loss);
+      const ilrec = { futureTargets: { weight: 0.5, numItems: 5, decay: 0.5 }, reward: 'markov', numNegativeLayers: 1 };
+      const { run: own } = await run('ilrec', { name: 'own', config: { ...config, methods: { ilrec } } });
+      for (const { loss } of [...first, ...(await stepsOf(own))]) expect(loss).to.be.within(0, 20);
     });
-    const rule = (key: string, style: string): string =>
-      `trainRun: methods.${key} is for items.style items, got ${style}`;
-    const futureTargets = { weight: 0.5, numItems: 5, decay: 0.5 };
-    expect(await messageOf(run('sft', config({ sft: { futureTargets } })))).to.equal(
-      `${rule('sft.futureTargets.weight 0.5', 'ids')}; set it to 0`,
-    );
-    expect(await messageOf(run('sft-future', config({}, 'bigrec')))).to.equal(
-      `${rule('sft-future.futureTargets.weight 0.35', 'bigrec')}; set it to 0`,
-    );
-    const labels: string[] = [];
-    const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
-    const ahead = { futureTargets, reward: 'sasrec' } as const;
-    expect(await messageOf(run('ilrec', { ...config({ ilrec: ahead }), callbacks }))).to.equal(
-      `${rule('ilrec.futureTargets.weight 0.5', 'ids')}; set it to 0`,
-    );
-    expect(labels).to.deep.equal([]); // before the reward is trained
-  });
 
   it('refuse a reward that writes tokens of other things', async () => {
     const { run: other } = await run('sft', { name: 'other', config: { ...small, items: { style: 'ids' } } });
@@ -247,6 +234,10 @@ describe('runs whose tokens are items', () => {
 
 async function configOf(out: string): Promise<TrainConfig> {
   return JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
+}
+
+async function stepsOf(out: string): Promise<Extract<LogLine, { kind: 'step' }>[]> {
+  return (await readLog(runPaths(out).log)).filter((line) => line.kind === 'step');
 }
 
 async function weightsOf(out: string): Promise<number[]> {

@@ -18,12 +18,12 @@ describe('defaultEpochs', () => {
     expect(defaultEpochs(1, 1)).to.equal(100);
   });
 
-  it('gives 8 epochs where these are more than 1,000 steps', () => {
-    expect([124, 125, 126, 7500].map((batches) => defaultEpochs(batches, 1))).to.deep.equal([9, 8, 8, 8]);
+  it('gives 12 epochs where these are more than 1,000 steps', () => {
+    expect([83, 84, 90, 5000].map((batches) => defaultEpochs(batches, 1))).to.deep.equal([13, 12, 12, 12]);
   });
 
   it('gives large data 60,000 steps, or one epoch', () => {
-    expect(defaultEpochs(7501, 1)).to.equal(7); // 60,000 / 7,501 = 7.99
+    expect(defaultEpochs(5001, 1)).to.equal(11); // 60,000 / 5,001 = 11.998
     expect(defaultEpochs(25_000, 1)).to.equal(2);
     expect(defaultEpochs(60_001, 1)).to.equal(1);
     expect(defaultEpochs(1e7, 1)).to.equal(1);

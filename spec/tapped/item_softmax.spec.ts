@@ -264,7 +264,8 @@ describe('sft of a model whose tokens are items', () => {
       [{ futureTargets: { weight: 1, decay: 0 } }, 'sft: futureTargets.decay must be above 0 and at most 1, got 0'],
       [
         { futureTargets: { weight: 1, items: 3 } as SftOptions['futureTargets'] },
-        'sft: fields of futureTargets must be among weight, numItems, decay, got items',
+        'sft: fields of futureTargets must be among weight, numItems, decay, trie, separators, historyOf, sequences, ' +
+          'maxHistory, got items',
       ],
     ];
     for (const [options, message] of refused) expect(() => sft(options)).to.throw(message);

@@ -1,5 +1,8 @@
+import * as tf from '@tensorflow/tfjs-core';
 import { calledAs } from '../errors';
 import { type IlrecOptions, withDefaults } from './ilrec_options';
+import { futureTerm } from '../tapped/future_term';
+import { futureReader, isOverItems } from '../tapped/item_softmax';
 import type { LastStep } from '../tapped/last_step';
 import { createTappedMethod, type TappedMethod } from '../tapped/tapped_method';
 import { ilrecItemTerms } from './item_terms';
@@ -58,17 +61,26 @@ export function ilrec(options: IlrecOptions = {}): IlrecMethod {
   return calledAs('ilrec', () => {
     const full = withDefaults(options);
     const { numNegativeLayers, reward, restrictTo, itemSoftmax, futureTargets, ignoreIndex, taps } = full;
-    const overItems = itemSoftmax !== undefined || futureTargets !== undefined;
+    const overItems = isOverItems(itemSoftmax, futureTargets ?? null);
     const termsOf = overItems ? ilrecItemTerms : ilrecTerms;
+    const reader = futureReader(futureTargets ?? null);
     const { method, last } = createTappedMethod({
       name: 'ilrec',
       numLayers: numNegativeLayers,
       inputIdsReader:
-        reward !== undefined ? 'the reward' : overItems || restrictTo !== undefined ? 'the softmax over items' : null,
+        reward !== undefined
+          ? 'the reward'
+          : overItems || restrictTo !== undefined || reader !== null
+            ? 'the softmax over items'
+            : null,
       metrics: METRIC_NAMES,
       ignoreIndex,
       taps,
-      loss: (batch) => termsOf(batch, full, coefficientsAt(batch.step, full)),
+      loss(batch) {
+        const terms = termsOf(batch, full, coefficientsAt(batch.step, full));
+        if (futureTargets === undefined || reader === null) return terms;
+        return { ...terms, total: tf.add(terms.total, futureTerm(batch, futureTargets.weight, reader)) };
+      },
     });
     return Object.assign(method, { diagnostics: () => diagnosticsOf(last) });
   });

@@ -41,7 +41,7 @@ export interface IlrecOptions {
   restrictTo?: TokenRestriction;
   /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
   itemSoftmax?: ItemSoftmaxOptions;
-  /** For models whose tokens are items: the next items as further targets. Default none. */
+  /** The next items as further targets. Default none. */
   futureTargets?: FutureTargets;
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;

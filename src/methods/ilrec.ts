@@ -7,7 +7,7 @@ import type { Reward } from '../losses/reward';
 import { meanScorer } from '../models/mean_scorer';
 import { itemReward } from '../rewards/item_reward';
 import { trieReward } from '../rewards/trie_reward';
-import { futureOf, futureSetting } from './future_section';
+import { futureOf } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
 import { restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
@@ -36,7 +36,7 @@ const section = z.strictObject({
   rewardTargets: z.enum(['negatives', 'all']).default('negatives'),
   /** Items as tokens: how many of the reward's best items keep their mass. */
   rewardTopK: positive.default(50),
-  /** Items as tokens: the next items as further targets. */
+  /** The next items as further targets. */
   futureTargets: futureTargetsSchema(0),
   restrictTo: restrictToSchema,
   /** Factor of the epochs that a run chooses by its data; soft targets from a reward allow longer training. */
@@ -92,7 +92,6 @@ export const ilrecMethod = languageModelMethod({
   },
   numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
   epochsRatio: ({ epochsRatio }) => epochsRatio,
-  itemTokenSetting: (section) => futureSetting(section),
   objective,
 });
 
@@ -117,7 +116,7 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
       : {}),
     ...(reward === null ? { rewardWeight: 0 } : { rewardWeight: warmed(section.rewardWeight), reward, rewardTargets }),
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
-    ...futureOf(section),
+    ...futureOf(context),
     ...restrictionOf(context),
   });
 }

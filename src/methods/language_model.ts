@@ -49,17 +49,6 @@ export interface LanguageModelMethod<Name extends string, Section> extends Omit<
   numTappedLayers?(section: Section): number;
   /** Factor of the epochs that a run chooses by its data; not of given ones. Default 1. */
   epochsRatio?(section: Section): number;
-  /** A setting of the section that only a model whose tokens are items can follow; null where there is none. */
-  itemTokenSetting?(section: Section): ItemTokenSetting | null;
-}
-
-/** A setting for `items.style: 'items'` alone. */
-export interface ItemTokenSetting {
-  /** Its path in the method's section. */
-  readonly key: string;
-  readonly value: string | number;
-  /** A value that every style can follow. */
-  readonly instead: string;
 }
 
 /** What a loss may depend on. */
@@ -71,6 +60,8 @@ export interface ObjectiveContext<Section> {
   readonly totalSteps: number;
   readonly needs: Readonly<Record<string, AskedModel>>;
   readonly batches: Batches;
+  /** The training part, item numbers of each user, oldest first. */
+  readonly sequences: readonly ArrayLike<number>[];
   readonly files: RunFiles;
   /** Where the model's tokens are items: how their softmax is made. */
   readonly itemSoftmax?: ItemSoftmaxOptions;
@@ -105,7 +96,6 @@ export interface ObjectiveContext<Section> {
 export function languageModelMethod<const Name extends string, Section>({
   objective,
   numTappedLayers = () => 0,
-  itemTokenSetting = () => null,
   epochsRatio = () => 1,
   ...description
 }: LanguageModelMethod<Name, Section>): Method<Name, Section> {
@@ -119,7 +109,6 @@ export function languageModelMethod<const Name extends string, Section>({
     async build(context) {
       const { config, section } = context;
       refuseShallowModel(description.name, config, numTappedLayers(section));
-      refuseOtherTokens(description.name, config, itemTokenSetting(section));
       const build = readsText(config) ? buildOverText : speaksItems(config) ? buildOverItems : buildOverIds;
       const built = await build(context, objective, numTappedLayers(section));
       const training = built.training && { ...built.training, epochsRatio: epochsRatio(section) };
@@ -141,14 +130,6 @@ function refuseShallowModel(name: string, { model, backbone }: SharedConfig, num
       `trainRun: model.numHiddenLayers must be at least 2 for the method ${name}, which reads the layers below the ` +
         `last, got ${model.numHiddenLayers}`,
     );
-}
-
-function refuseOtherTokens(name: string, { items }: SharedConfig, setting: ItemTokenSetting | null): void {
-  if (setting === null || items.style === 'items') return;
-  const { key, value, instead } = setting;
-  throw new IlrecError(
-    `trainRun: methods.${name}.${key} ${value} is for items.style items, got ${items.style}; set it to ${instead}`,
-  );
 }
 
 type Objective<Section> = LanguageModelMethod<string, Section>['objective'];
@@ -252,12 +233,13 @@ type LanguageModelParts = Pick<TrainingPlan, 'model' | 'batches'> &
 
 /** What all language models have in common once they are built. */
 function builtModel<Section>(
-  { section, config, files }: BuildContext<Section>,
+  { section, config, data, files }: BuildContext<Section>,
   objective: Objective<Section>,
   parts: LanguageModelParts,
 ): BuiltMethod {
   const { model, batches, code, itemSoftmax, save, dispose } = parts;
   const settings = config.training;
+  const { train: sequences } = data.split;
   return {
     ...(parts.lists ?? beamSearchLists(model, code, settings)),
     training: {
@@ -265,7 +247,7 @@ function builtModel<Section>(
       batches,
       settings,
       objective: (needs, totalSteps) =>
-        objective({ section, config, code, totalSteps, needs, batches, files, itemSoftmax }),
+        objective({ section, config, code, totalSteps, needs, batches, sequences, files, itemSoftmax }),
     },
     save,
     dispose,

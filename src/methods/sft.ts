@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
 import { sft } from '../tapped/sft';
-import { type FutureSection, futureOf, futureSetting } from './future_section';
+import { type FutureSection, futureOf } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
 import { restrictionOf, type RestrictedSection } from './item_model';
 
@@ -14,16 +14,15 @@ export const sftMethod = languageModelMethod({
   order: 40,
   comparedByDefault: true,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0), restrictTo: restrictToSchema }),
-  itemTokenSetting: futureSetting,
   objective: sftObjective,
 });
 
 /** Cross-entropy, with the next items as further targets where the section asks for them. */
 export function sftObjective(context: ObjectiveContext<FutureSection & RestrictedSection>): ReturnType<typeof sft> {
-  const { section, itemSoftmax } = context;
+  const { itemSoftmax } = context;
   return sft({
     ...(itemSoftmax === undefined ? {} : { itemSoftmax }),
-    ...futureOf(section),
+    ...futureOf(context),
     ...restrictionOf(context),
   });
 }

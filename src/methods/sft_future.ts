@@ -1,6 +1,5 @@
 import * as z from 'zod';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
-import { futureSetting } from './future_section';
 import { languageModelMethod } from './language_model';
 import { sftObjective } from './sft';
 
@@ -12,6 +11,5 @@ export const sftFutureMethod = languageModelMethod({
   color: { light: '#a03a52', dark: '#ef9aae' },
   order: 50,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0.35), restrictTo: restrictToSchema }),
-  itemTokenSetting: futureSetting,
   objective: sftObjective,
 });

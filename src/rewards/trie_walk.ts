@@ -9,6 +9,9 @@ import type { RewardContext } from '../losses/reward';
  */
 export type PromptHistory = (prompt: Int32Array) => readonly number[] | null;
 
+/** The token ids and labels of a batch. */
+export type TokenContext = Omit<RewardContext, 'vocabSize'>;
+
 /** The trie node and the history of each response position. */
 export interface TrieWalk {
   /** Item numbers, oldest first: one history per row of the batch that has one, and one more after each separator. */
@@ -35,7 +38,7 @@ export interface TrieWalk {
  */
 export function walkTrie(
   trie: PrefixTrie,
-  context: RewardContext,
+  context: TokenContext,
   separators: ReadonlySet<number>,
   historyOf?: PromptHistory,
 ): TrieWalk {

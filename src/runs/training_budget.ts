@@ -14,7 +14,7 @@ export type TrainingSettings = TrainingConfig & { readonly epochs: number; reado
 const LEAST_STEPS = 1000;
 /** Small data are repeated up to this often to reach `LEAST_STEPS`. */
 const MOST_EPOCHS = 100;
-const LEAST_EPOCHS = 8;
+const LEAST_EPOCHS = 12;
 /** Hours, not days, for a small model. */
 const MOST_STEPS = 60_000;
 /** A checkpoint has learned to write before. */
@@ -23,7 +23,7 @@ const FINETUNING_EPOCHS = 3;
 const EVALUATIONS = 20;
 
 /**
- * Chooses epochs for a model that is trained from scratch: at least 8 epochs and 1,000 steps of the optimizer, but not
+ * Chooses epochs for a model that is trained from scratch: at least 12 epochs and 1,000 steps of the optimizer, but not
  * more than 100 epochs, nor more than 60,000 steps where one epoch does not have more.
  *
  * @param batchesPerEpoch training rows over rows of a batch, rounded up.

@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { UnnamedError } from '../errors';
-import { futureTargets, type FutureTargetsOptions } from '../losses/future_targets';
+import { futureTargets } from '../losses/future_targets';
 import type { RewardEntries } from '../losses/reward';
+import { type FutureTokensOptions, type FutureTokensReader, futureTokens } from '../rewards/future_tokens';
 import { type CandidateHead, candidateCrossEntropy, type Candidates } from '../vocabulary/candidate_cross_entropy';
 import { ofTokens } from '../vocabulary/head_of_tokens';
 import { itemCandidates, sampleItems } from '../vocabulary/item_candidates';
@@ -25,8 +26,8 @@ export interface ItemSoftmaxOptions {
   seed?: number;
 }
 
-/** The next items as further targets. */
-export interface FutureTargets extends FutureTargetsOptions {
+/** The next items as further targets. Where an item takes several tokens, `trie` is needed. */
+export interface FutureTargets extends Partial<FutureTokensOptions> {
   /** Share of the target that the next items get, in [0, 1]; the label keeps the rest. */
   weight: number;
 }
@@ -64,10 +65,11 @@ export function checkItemOptions(
   future: FutureTargets | null = null,
   restrictTo?: unknown,
 ): void {
-  if (restrictTo !== undefined && (future !== null || Object.keys(itemSoftmax).length > 0))
+  const hasTrie = future?.trie !== undefined;
+  if (restrictTo !== undefined && ((future !== null && !hasTrie) || Object.keys(itemSoftmax).length > 0))
     throw new UnnamedError(
-      'restrictTo is for models that write an item in several tokens, got it beside itemSoftmax or futureTargets; ' +
-        'leave it out',
+      'restrictTo is for models that write an item in several tokens, got it beside itemSoftmax or futureTargets ' +
+        'without a trie; leave it out',
     );
   refuseUnknownFields('itemSoftmax', itemSoftmax, [
     'seen',
@@ -80,13 +82,42 @@ export function checkItemOptions(
   if (sampledItems !== null && !isPositiveInteger(sampledItems))
     throw new UnnamedError(`itemSoftmax.sampledItems must be a positive integer or null, got ${sampledItems}`);
   if (future === null) return;
-  refuseUnknownFields('futureTargets', future, ['weight', 'numItems', 'decay'] satisfies (keyof FutureTargets)[]);
+  refuseUnknownFields('futureTargets', future, [
+    'weight',
+    'numItems',
+    'decay',
+    'trie',
+    'separators',
+    'historyOf',
+    'sequences',
+    'maxHistory',
+  ] satisfies (keyof FutureTargets)[]);
   const { weight, numItems = 1, decay = 1 } = future;
+  if (hasTrie && Object.keys(itemSoftmax).length > 0)
+    throw new UnnamedError(
+      'futureTargets.trie is for models that write an item in several tokens, got it beside itemSoftmax; leave one out',
+    );
+  if (hasTrie && (future.historyOf === undefined) !== (future.sequences === undefined))
+    throw new UnnamedError(
+      'futureTargets.historyOf and futureTargets.sequences must be set together: a prompt shows one item, the ' +
+        'sequences what came after it',
+    );
   if (!(weight >= 0 && weight <= 1)) throw new UnnamedError(`futureTargets.weight must be from 0 to 1, got ${weight}`);
   if (!isPositiveInteger(numItems))
     throw new UnnamedError(`futureTargets.numItems must be a positive integer, got ${numItems}`);
   if (!(decay > 0 && decay <= 1))
     throw new UnnamedError(`futureTargets.decay must be above 0 and at most 1, got ${decay}`);
+}
+
+/** Whether the loss is over items: its options say so, and no trie says that an item takes several tokens. */
+export function isOverItems(itemSoftmax: ItemSoftmaxOptions | undefined, future: FutureTargets | null): boolean {
+  return itemSoftmax !== undefined || (future !== null && future.trie === undefined);
+}
+
+/** Reads the next tokens of a model that writes an item in several; null without such targets. */
+export function futureReader(future: FutureTargets | null): FutureTokensReader | null {
+  const { trie, weight, ...options } = future ?? { weight: 0 };
+  return trie === undefined || weight === 0 ? null : futureTokens({ ...options, trie });
 }
 
 function isPositiveInteger(value: number): boolean {

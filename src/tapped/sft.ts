@@ -2,9 +2,12 @@ import * as tf from '@tensorflow/tfjs-core';
 import { calledAs } from '../errors';
 import { crossEntropy } from '../losses';
 import type { TapOptions } from '../taps';
+import { futureTerm } from './future_term';
 import {
   checkItemOptions,
   type FutureTargets,
+  futureReader,
+  isOverItems,
   itemHeadOf,
   type ItemSoftmaxOptions,
   itemSoftmaxTerms,
@@ -21,7 +24,7 @@ export interface SftOptions {
   restrictTo?: TokenRestriction;
   /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
   itemSoftmax?: ItemSoftmaxOptions;
-  /** For models whose tokens are items: the next items as further targets. Default none. */
+  /** The next items as further targets. Default none. */
   futureTargets?: FutureTargets;
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;
@@ -72,16 +75,18 @@ export function sft(options: SftOptions = {}): TappedMethod {
     ] satisfies (keyof SftOptions)[]);
     const { restrictTo, itemSoftmax, futureTargets: future = null, ...shared } = options;
     checkItemOptions(itemSoftmax, future, restrictTo);
-    const overItems = itemSoftmax !== undefined || future !== null;
+    const overItems = isOverItems(itemSoftmax, future);
+    const reader = futureReader(future);
     const { method } = createTappedMethod({
       ...shared,
       name: 'sft',
       metrics: ['crossEntropy'],
-      inputIdsReader: overItems || restrictTo !== undefined ? 'the softmax over items' : null,
+      inputIdsReader: overItems || restrictTo !== undefined || reader !== null ? 'the softmax over items' : null,
       loss: (batch) => {
         if (overItems) return itemSoftmaxTerms(batch, itemHeadOf(batch), itemSoftmax ?? {}, { future, reward: null });
-        const total = responseCrossEntropy(batch, restrictTo);
-        return { total, crossEntropy: total };
+        const crossEntropy = responseCrossEntropy(batch, restrictTo);
+        if (future === null || reader === null) return { total: crossEntropy, crossEntropy };
+        return { total: tf.add(crossEntropy, futureTerm(batch, future.weight, reader)), crossEntropy };
       },
     });
     return method;
