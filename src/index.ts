@@ -12,6 +12,7 @@ export {
   type IlrecMethod,
   type IlrecMetric,
   type IlrecOptions,
+  type StudiedNegatives,
 } from './ilrec/ilrec';
 export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';
 export { sft, type SftOptions } from './tapped/sft';

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { buildPrefixTrie } from '../../src/generation/prefix_trie';
 import { ilrec, type IlrecMethod, type IlrecOptions, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { disposeModel } from '../../src/models/dispose_model';
 import { sft } from '../../src/tapped/sft';
@@ -78,7 +79,9 @@ async function methodOf({ layers: _, ...options }: ItemLossOptions): Promise<Ilr
   return ilrec({ numNegativeLayers: 2, ...(options as IlrecOptions), ...reward });
 }
 
-async function stepOf(options: ItemLossOptions, model: tfl.LayersModel): ReturnType<typeof itemStep> {
+type StudiedOptions = ItemLossOptions & Pick<IlrecOptions, 'negatives' | 'deepSupervisionWeight'>;
+
+async function stepOf(options: StudiedOptions, model: tfl.LayersModel): ReturnType<typeof itemStep> {
   const method = await methodOf(options);
   method.attach(model);
   const step = await itemStep(method, model);
@@ -152,6 +155,32 @@ describe('ilrec of a model whose tokens are items', () => {
         for (const [name, gradient] of own.gradients)
           expect(maxDifference(gradient, dense.gradients.get(name) as Float32Array), name).to.be.below(5e-6);
       }
+      disposeModel(model);
+    });
+
+    it('takes other negatives, and trains the layers below, as it does without these options', async () => {
+      const model = itemModel();
+      const trie = buildPrefixTrie(Array.from({ length: N }, (_, item) => [item]));
+      const cpo = { penaltyWeight: 0.8, distillationWeight: 0, thresholdScale: 0.5 } as const;
+      const plain = await stepOf({ ...cpo, itemSoftmax: {} }, model);
+      for (const options of [
+        { ...cpo, negatives: { source: 'final' } },
+        { ...cpo, negatives: { maxCount: 2, exponent: 0 } },
+        { ...cpo, negatives: { source: 'random', seed: 4 } },
+        { ...cpo, rewardWeight: 0.7, negatives: { spare: ['reward'] } },
+        { ...cpo, deepSupervisionWeight: 0.4 },
+      ] satisfies StudiedOptions[]) {
+        const [own, dense] = [await stepOf({ ...options, itemSoftmax: {} }, model), await stepOf(options, model)];
+        expect(own.loss, JSON.stringify(options)).to.be.closeTo(dense.loss, 5e-6);
+        expect(Math.abs(own.loss - plain.loss), JSON.stringify(options)).to.be.above(1e-4);
+        for (const [name, gradient] of own.gradients)
+          expect(maxDifference(gradient, dense.gradients.get(name) as Float32Array), name).to.be.below(1e-5);
+      }
+      const spare: StudiedOptions = { ...cpo, negatives: { spare: ['future'] } };
+      const own = await stepOf({ ...spare, futureTargets: { weight: 0, numItems: 3 }, itemSoftmax: {} }, model);
+      const dense = await stepOf({ ...spare, futureTargets: { weight: 0, numItems: 3, trie } }, model);
+      expect(own.loss).to.be.closeTo(dense.loss, 2e-6);
+      expect(Math.abs(own.loss - plain.loss)).to.be.above(1e-4);
       disposeModel(model);
     });
 

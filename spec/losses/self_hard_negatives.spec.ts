@@ -89,6 +89,28 @@ describe('selfHardNegatives', () => {
       }
     });
 
+    it('keeps the likeliest, weighs by a power, and spares tokens', () => {
+      // negatives 1 (.4), 3 (.3) and 2 (.1) of row 1
+      const open = { thresholdScale: 0.3 };
+      const weightsOf = (options: SelfHardNegativesOptions): number[] => find({ ...open, ...options }).weights[0];
+      expect(weightsOf({})).to.deep.equal([0, 0.5, 0.125, 0.375]);
+      expect(weightsOf({ maxCount: 2 })).to.deep.equal([0, 0.57143, 0, 0.42857]); // 4 / 7, 3 / 7
+      expect(weightsOf({ maxCount: 9 })).to.deep.equal(weightsOf({}));
+      expect(weightsOf({ exponent: 0 })).to.deep.equal([0, 0.33333, 0.33333, 0.33333]);
+      expect(weightsOf({ exponent: 2 })).to.deep.equal([0, 0.61538, 0.03846, 0.34615]); // 16, 1, 9 of 26
+      expect(weightsOf({ exponent: 300 })).to.deep.equal([0, 1, 0, 0]); // .4^300 is 0 in float32
+      const spared = tf.tensor2d([
+        [0, 1, 0, 0],
+        [0, 0, 0, 0],
+      ]);
+      expect(weightsOf({ spared })).to.deep.equal([0, 0, 0.25, 0.75]);
+      expect(find({ ...open, spared, maxCount: 1, exponent: 0 }).mask).to.deep.equal([
+        [0, 0, 0, 1],
+        [1, 0, 0, 0], // .5 is above .3 times .7
+      ]);
+      spared.dispose();
+    });
+
     it('lets no gradient through', () => {
       const loss = (z: tf.Tensor): tf.Tensor => {
         const { mask, weights } = selfHardNegatives(z as tf.Tensor2D, z as tf.Tensor2D, tf.tensor1d([0, 3], 'int32'));
@@ -106,10 +128,19 @@ describe('selfHardNegatives', () => {
       expect(() => find({ thresholdScale: 0 })).to.throw('selfHardNegatives: thresholdScale must be above 0, got 0');
     });
 
+    it('refuses counts and powers out of range', () => {
+      for (const maxCount of [0, 1.5, NaN])
+        expect(() => find({ maxCount })).to.throw(
+          `selfHardNegatives: maxCount must be a positive integer or null, got ${maxCount}`,
+        );
+      for (const exponent of [-1, NaN, Infinity])
+        expect(() => find({ exponent })).to.throw(`selfHardNegatives: exponent must be at least 0, got ${exponent}`);
+    });
+
     it('leaves no tensor behind', () => {
       const before = tf.memory().numTensors;
       find();
-      find({ thresholdReference: 'ensemble' });
+      find({ thresholdReference: 'ensemble', maxCount: 2, exponent: 2 });
       expect(tf.memory().numTensors).to.equal(before);
     });
   });

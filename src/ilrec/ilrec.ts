@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { calledAs } from '../errors';
-import { type IlrecOptions, withDefaults } from './ilrec_options';
+import { type IlrecOptions, readsLayers, withDefaults } from './ilrec_options';
 import { futureTerm } from '../tapped/future_term';
 import { futureReader, isOverItems } from '../tapped/item_softmax';
 import type { LastStep } from '../tapped/last_step';
@@ -9,6 +9,7 @@ import { ilrecItemTerms } from './item_terms';
 import { coefficientsAt, ilrecTerms } from './terms';
 
 export type { Coefficient, IlrecOptions } from './ilrec_options';
+export type { StudiedNegatives } from './studied_negatives';
 export type { IlrecMetric } from '../tapped/last_step';
 
 /** Names of the metrics, in order. */
@@ -62,11 +63,10 @@ export function ilrec(options: IlrecOptions = {}): IlrecMethod {
     const full = withDefaults(options);
     const { numNegativeLayers, reward, restrictTo, itemSoftmax, futureTargets, ignoreIndex, taps } = full;
     const overItems = isOverItems(itemSoftmax, futureTargets ?? null);
-    const termsOf = overItems ? ilrecItemTerms : ilrecTerms;
     const reader = futureReader(futureTargets ?? null);
     const { method, last } = createTappedMethod({
       name: 'ilrec',
-      numLayers: numNegativeLayers,
+      numLayers: readsLayers(full) ? numNegativeLayers : 0,
       inputIdsReader:
         reward !== undefined
           ? 'the reward'
@@ -77,8 +77,10 @@ export function ilrec(options: IlrecOptions = {}): IlrecMethod {
       ignoreIndex,
       taps,
       loss(batch) {
-        const terms = termsOf(batch, full, coefficientsAt(batch.step, full));
-        if (futureTargets === undefined || reader === null) return terms;
+        const coefficients = coefficientsAt(batch.step, full);
+        if (overItems) return ilrecItemTerms(batch, full, coefficients);
+        const terms = ilrecTerms(batch, full, coefficients, reader);
+        if (futureTargets === undefined || futureTargets.weight === 0 || reader === null) return terms;
         return { ...terms, total: tf.add(terms.total, futureTerm(batch, futureTargets.weight, reader)) };
       },
     });

@@ -6,6 +6,7 @@ import type { TokenRestriction } from '../rewards/valid_items';
 import type { TapOptions } from '../taps';
 import { checkItemOptions, type FutureTargets, type ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { refuseUnknown } from '../tapped/tapped_method';
+import { checkNegatives, type StudiedNegatives } from './studied_negatives';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
 export type Coefficient = number | ((step: number) => number);
@@ -21,10 +22,17 @@ export interface IlrecOptions {
   thresholdScale?: number;
   /** Whose probability of the label sets the threshold. Default 'final'. */
   thresholdReference?: ThresholdReference;
+  /** Departures from the paper's negatives, for studies. Default none. */
+  negatives?: StudiedNegatives;
   /** lambda, weight of the distillation into intermediate layers (CPD), >= 0. Default 0.1. */
   distillationWeight?: Coefficient;
   /** Token ids on which CPD compares layers. Default the whole vocabulary. */
   distillationTokens?: ArrayLike<number>;
+  /**
+   * Weight of the mean cross-entropy of the intermediate layers (deep supervision), >= 0. Makes logits of all response
+   * positions. Default 0.
+   */
+  deepSupervisionWeight?: number;
   /** mu, weight of the collaborative reward (CRR), >= 0; needs `reward`. Default 0, or 0.1 when `reward` is given. */
   rewardWeight?: Coefficient;
   /** Mass of each next token according to a collaborative-filtering model, for example `trieReward(...)`. */
@@ -53,7 +61,7 @@ export interface IlrecOptions {
 
 /** The options with their defaults; the optional ones have none. */
 export type FullIlrecOptions = Required<Omit<IlrecOptions, Optional | 'itemTokens'>> & Pick<IlrecOptions, Optional>;
-type Optional = 'reward' | 'distillationTokens' | 'restrictTo' | 'itemSoftmax' | 'futureTargets' | 'taps';
+type Optional = 'reward' | 'negatives' | 'distillationTokens' | 'restrictTo' | 'itemSoftmax' | 'futureTargets' | 'taps';
 
 /** @throws UnnamedError on an option out of range, or one that does not exist. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
@@ -63,6 +71,8 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     penalty = 'scale',
     thresholdScale = 1,
     thresholdReference = 'final',
+    negatives,
+    deepSupervisionWeight = 0,
     distillationWeight = 0.1,
     reward,
     rewardWeight = reward === undefined ? 0 : 0.1,
@@ -75,7 +85,12 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   } = options;
   if (!Number.isInteger(numNegativeLayers) || numNegativeLayers < 1)
     throw new UnnamedError(`numNegativeLayers must be a positive integer, got ${numNegativeLayers}`);
-  for (const [name, value] of Object.entries({ penaltyWeight, distillationWeight, rewardWeight })) {
+  for (const [name, value] of Object.entries({
+    penaltyWeight,
+    distillationWeight,
+    deepSupervisionWeight,
+    rewardWeight,
+  })) {
     if (typeof value === 'number' && !(value >= 0)) throw new UnnamedError(`${name} must be at least 0, got ${value}`);
   }
   if (!(thresholdScale > 0)) throw new UnnamedError(`thresholdScale must be above 0, got ${thresholdScale}`);
@@ -83,6 +98,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     throw new UnnamedError(`penalty must be 'scale', 'paper' or 'additive', got '${penalty}'`);
   if (!['final', 'ensemble'].includes(thresholdReference))
     throw new UnnamedError(`thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
+  if (negatives !== undefined) checkNegatives(negatives, { reward, futureTargets });
   checkItemOptions(itemSoftmax, futureTargets, restrictTo);
   const distillationTokens = distillationTokensOf('ilrec', options);
   if (distillationTokens !== undefined && (itemSoftmax?.sampledItems ?? null) !== null)
@@ -98,6 +114,8 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     penalty,
     thresholdScale,
     thresholdReference,
+    negatives,
+    deepSupervisionWeight,
     distillationWeight,
     distillationTokens,
     rewardWeight,
@@ -114,4 +132,22 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   if (reward === undefined && rewardWeight !== 0)
     throw new UnnamedError('rewardWeight is set and no reward is given; pass `reward: trieReward({ scorer, trie })`');
   return full;
+}
+
+/** Whether a term reads the layers below the last. */
+export function readsLayers({
+  penaltyWeight,
+  negatives,
+  distillationWeight,
+  deepSupervisionWeight,
+  rewardWeight,
+  rewardTargets,
+  reward,
+}: Pick<
+  FullIlrecOptions,
+  'penaltyWeight' | 'distillationWeight' | 'deepSupervisionWeight' | 'rewardWeight' | 'rewardTargets' | 'negatives'
+> & { readonly reward?: unknown }): boolean {
+  const restricts = rewardWeight !== 0 && rewardTargets === 'negatives' && (reward ?? null) !== null;
+  const usesNegatives = penaltyWeight !== 0 || restricts;
+  return distillationWeight !== 0 || deepSupervisionWeight !== 0 || (usesNegatives && negatives?.source !== 'final');
 }

@@ -8,7 +8,9 @@ import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary
 import { isStreamed } from '../vocabulary/vocabulary_tiles';
 import type { Coefficient, FullIlrecOptions } from './ilrec_options';
 import type { TokenRestriction } from '../rewards/valid_items';
+import type { FutureTokensReader } from '../rewards/future_tokens';
 import { rewardContext, type TappedBatch } from '../tapped/tapped_batch';
+import { ensembleOf, negativesAt, sparedOf, type StudiedNegatives } from './studied_negatives';
 
 /**
  * ILRec's terms of one batch: over all logits of the response positions, or, for a large vocabulary, over the head read
@@ -16,15 +18,27 @@ import { rewardContext, type TappedBatch } from '../tapped/tapped_batch';
  *
  * @throws UnnamedError when a label or an item token is not a token of the model.
  */
-export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions, coefficients: StepCoefficients): IlrecTerms {
-  const { penaltyWeight, distillationWeight, rewardWeight } = coefficients;
-  const usesLayers = batch.numLayers > 0 && (penaltyWeight !== 0 || distillationWeight !== 0 || rewardWeight !== 0);
+export function ilrecTerms(
+  batch: TappedBatch,
+  options: FullIlrecOptions,
+  coefficients: StepCoefficients,
+  reader: FutureTokensReader | null = null,
+): IlrecTerms {
+  const { penaltyWeight, distillationWeight, rewardWeight, deepSupervisionWeight = 0 } = coefficients;
+  const { negatives } = options;
+  const trainsLayers = distillationWeight !== 0 || deepSupervisionWeight !== 0;
+  const usesNegatives = penaltyWeight !== 0 || rewardWeight !== 0;
+  const usesLayers = batch.numLayers > 0 && (trainsLayers || (usesNegatives && negatives?.source !== 'final'));
   const hiddenStates = usesLayers ? batch.hiddenStates() : null; // [S * P, D]
+  const usesReward = rewardWeight !== 0 || negatives?.spare?.includes('reward') === true;
   const given: Given = {
-    hiddenStates: hiddenStates !== null && distillationWeight === 0 ? stopGradient(hiddenStates) : hiddenStates, // CPD alone trains there
+    hiddenStates: hiddenStates !== null && !trainsLayers ? stopGradient(hiddenStates) : hiddenStates,
+    trainsLayers,
     coefficients,
-    reward: rewardWeight === 0 ? null : (options.reward ?? null),
+    reward: usesReward ? (options.reward ?? null) : null,
     restrictTo: options.restrictTo ?? null,
+    negatives,
+    reader,
   };
   const { head } = batch;
   const { restrictTo } = given;
@@ -32,6 +46,8 @@ export function ilrecTerms(batch: TappedBatch, options: FullIlrecOptions, coeffi
   const numRows = batch.positions.length * (usesLayers ? 1 + batch.numLayers : 1);
   const streams =
     restrictTo === null &&
+    negatives === undefined &&
+    deepSupervisionWeight === 0 &&
     !isWhole &&
     head !== null &&
     isStreamed(vocabSizeOf(head), numRows) &&
@@ -45,6 +61,7 @@ export type StepCoefficients = Omit<IlrecObjectiveOptions, 'itemTokens'>;
 /** @param step training steps done. */
 export function coefficientsAt(step: number, options: FullIlrecOptions): StepCoefficients {
   const { penalty, thresholdScale, thresholdReference, rewardTargets, distillationTokens } = options;
+  const { negatives, deepSupervisionWeight } = options;
   const current = (coefficient: Coefficient): number =>
     typeof coefficient === 'number' ? coefficient : coefficient(step);
   return {
@@ -56,21 +73,29 @@ export function coefficientsAt(step: number, options: FullIlrecOptions): StepCoe
     rewardWeight: current(options.rewardWeight),
     rewardTargets,
     distillationTokens,
+    deepSupervisionWeight,
+    negatives: negativesAt(step, negatives),
   };
 }
 
 interface Given {
   /** [S * P, D]; null where no term uses them. */
   readonly hiddenStates: tf.Tensor2D | null;
+  /** Whether a term trains the intermediate layers. */
+  readonly trainsLayers: boolean;
   readonly coefficients: IlrecObjectiveOptions;
-  /** null where mu is 0. */
+  /** null where no term uses it. */
   readonly reward: Reward | null;
   /** Of the softmax of every layer; null for the whole vocabulary. */
   readonly restrictTo: TokenRestriction | null;
+  readonly negatives?: StudiedNegatives;
+  /** Reads the next tokens; null where they are not known. */
+  readonly reader: FutureTokensReader | null;
 }
 
 /** Makes all logits, [(1 + S) * P, V]. */
-function denseTerms(batch: TappedBatch, { hiddenStates, coefficients, reward, restrictTo }: Given): IlrecTerms {
+function denseTerms(batch: TappedBatch, given: Given): IlrecTerms {
+  const { hiddenStates, trainsLayers, coefficients, reward, restrictTo, negatives, reader } = given;
   const allLogits = batch.finalLogits(); // [P, V]
   const [numPositions, vocabSize] = allLogits.shape;
   const added = restrictTo?.(rewardContext(batch, vocabSize)) ?? null; // [P, V]
@@ -80,24 +105,28 @@ function denseTerms(batch: TappedBatch, { hiddenStates, coefficients, reward, re
   checkDistillationTokens(coefficients.distillationTokens, vocabSize);
   const intermediateLogits =
     hiddenStates === null ? null : restricted(batch.earlyExitLogits(hiddenStates), batch.numLayers); // [S * P, V]
-  const ensembleLogits =
-    intermediateLogits === null
-      ? null
-      : tf.mean<tf.Tensor2D>(
-          tf.reshape(stopGradient(intermediateLogits), [batch.numLayers, numPositions, vocabSize]),
-          0,
-        ); // [P, V]
   const masses = reward === null ? null : reward(rewardContext(batch, vocabSize)); // [P, V]
   return ilrecObjective(
     {
       finalLogits,
-      ensembleLogits,
-      intermediateLogits: coefficients.distillationWeight === 0 ? null : intermediateLogits,
+      ensembleLogits: ensembleOf(finalLogits, intermediateLogits, negatives),
+      intermediateLogits: trainsLayers ? intermediateLogits : null,
       labels: batch.labels,
-      reward: masses,
+      reward: coefficients.rewardWeight === 0 ? null : masses,
+      spared: sparedOf(batch.labels, negatives, masses, () => nextTokens(batch, reader, [numPositions, vocabSize])),
+      allowed: added === null ? null : (tf.cast(tf.greater(added, -1), 'float32') as tf.Tensor2D),
     },
     coefficients,
   );
+}
+
+/** Mass of the tokens of the user's next items, [P, V]. */
+function nextTokens(batch: TappedBatch, reader: FutureTokensReader | null, shape: [number, number]): tf.Tensor2D {
+  const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
+  const found = reader?.({ inputIds, labels, batchSize, sequenceLength, positions });
+  const values = new Float32Array(shape[0] * shape[1]);
+  found?.rows.forEach((row, i) => (values[row * shape[1] + found.tokens[i]] = found.masses[i]));
+  return tf.tensor2d(values, shape);
 }
 
 /** Never makes logits: reads the head tile by tile. */

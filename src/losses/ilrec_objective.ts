@@ -5,7 +5,13 @@ import { crossEntropy, oneHotLabels } from './cross_entropy';
 import { crossLayerDistillation, distillationTokensOf } from './cross_layer_distillation';
 import { crossLayerPreference } from './cross_layer_preference';
 import type { Penalty } from './penalty';
-import { selfHardNegatives, type ThresholdReference } from './self_hard_negatives';
+import { randomNegatives } from './random_negatives';
+import {
+  selfHardNegatives,
+  type SelfHardNegatives,
+  type SelfHardNegativesOptions,
+  type ThresholdReference,
+} from './self_hard_negatives';
 
 export interface IlrecObjectiveOptions {
   /** alpha, weight of the penalty of CPO, >= 0. */
@@ -24,10 +30,20 @@ export interface IlrecObjectiveOptions {
    * Where CRR takes the reward: on the negatives and the label, as in the paper, or everywhere. Default 'negatives'.
    */
   rewardTargets?: 'negatives' | 'all';
+  /** Which negatives count, and how much. Default all that reach the threshold, weighted by p~. */
+  negatives?: NegativesOptions;
+  /** Weight of the mean cross-entropy of the intermediate layers (deep supervision), >= 0. Default 0. */
+  deepSupervisionWeight?: number;
   /** Token ids on which CPD compares the layers. Default the whole vocabulary. */
   distillationTokens?: ArrayLike<number>;
   /** @deprecated The old name of `distillationTokens`. */
   itemTokens?: ArrayLike<number>;
+}
+
+/** Departures from the paper's negatives, for studies. */
+export interface NegativesOptions extends Pick<SelfHardNegativesOptions, 'maxCount' | 'exponent'> {
+  /** Takes as many random tokens, with equal weights, in place of the negatives: the seed of the draw. Default none. */
+  randomSeed?: number;
 }
 
 /** What the objective reads at the response positions of a batch. */
@@ -36,12 +52,16 @@ export interface IlrecObjectiveInputs {
   readonly finalLogits: tf.Tensor2D;
   /** z~ [P, V]; null when there is no intermediate layer or no term uses it. */
   readonly ensembleLogits: tf.Tensor2D | null;
-  /** z^l for l in S, [S * P, V]; null when lambda is 0. */
+  /** z^l for l in S, [S * P, V]; null when lambda and the weight of deep supervision are 0. */
   readonly intermediateLogits: tf.Tensor2D | null;
   /** y, int32 [P]. */
   readonly labels: tf.Tensor1D;
   /** c [P, V]; null when mu is 0. */
   readonly reward: tf.Tensor2D | null;
+  /** Tokens that are never negatives, 1 or 0, [P, V]. Default none. */
+  readonly spared?: tf.Tensor2D | null;
+  /** Tokens that take part in the softmax, 1 or 0, [P, V]; random negatives are drawn from them. Default all. */
+  readonly allowed?: tf.Tensor2D | null;
 }
 
 /** The objective and its terms. Only `total` has a gradient. */
@@ -105,9 +125,9 @@ export interface IlrecTerms {
  * ```
  */
 export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjectiveOptions): IlrecTerms {
-  const { finalLogits, ensembleLogits, intermediateLogits, labels, reward } = inputs;
+  const { finalLogits, ensembleLogits, intermediateLogits, labels, reward, spared, allowed } = inputs;
   const { penaltyWeight, penalty, thresholdScale, thresholdReference, distillationWeight, rewardWeight } = options;
-  const { rewardTargets = 'negatives' } = options;
+  const { rewardTargets = 'negatives', negatives: departures = {}, deepSupervisionWeight = 0 } = options;
   const distillationTokens = distillationTokensOf('ilrecObjective', options);
   return tf.tidy(() => {
     const detachedLogits = stopGradient(finalLogits); // [P, V]
@@ -115,7 +135,10 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
     const negatives =
       ensembleLogits === null
         ? null
-        : selfHardNegatives(ensembleLogits, finalLogits, labels, { thresholdScale, thresholdReference });
+        : negativesOf(ensembleLogits, finalLogits, labels, {
+            ...{ thresholdScale, thresholdReference, spared, allowed },
+            ...departures,
+          });
     /** The tokens beside the label on which the reward counts, [P, V]. */
     const rewarded = (): tf.Tensor2D =>
       rewardTargets === 'all'
@@ -134,6 +157,10 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
     const crr = reward === null ? none : collaborativeReward(finalLogits, labels, rewarded(), reward);
     let total: tf.Tensor = cpo;
     if (klPerLayer !== null && distillationWeight !== 0) total = tf.add(total, tf.mul(cpd, distillationWeight));
+    if (intermediateLogits !== null && deepSupervisionWeight !== 0) {
+      const repeated = tf.tile(labels, [intermediateLogits.shape[0] / labels.shape[0]]); // [S * P]
+      total = tf.add(total, tf.mul(crossEntropy(intermediateLogits, repeated), deepSupervisionWeight));
+    }
     if (reward !== null && rewardWeight !== 0) total = tf.add(total, tf.mul(crr, rewardWeight));
 
     return {
@@ -150,4 +177,19 @@ export function ilrecObjective(inputs: IlrecObjectiveInputs, options: IlrecObjec
       klPerLayer: klPerLayer === null ? tf.tensor1d([]) : stopGradient(klPerLayer),
     };
   });
+}
+
+/** The negatives, or random tokens in their place. */
+function negativesOf(
+  ensembleLogits: tf.Tensor2D,
+  finalLogits: tf.Tensor2D,
+  labels: tf.Tensor1D,
+  {
+    randomSeed,
+    allowed,
+    ...options
+  }: SelfHardNegativesOptions & NegativesOptions & { readonly allowed?: tf.Tensor2D | null },
+): SelfHardNegatives {
+  const found = selfHardNegatives(ensembleLogits, finalLogits, labels, options);
+  return randomSeed === undefined ? found : randomNegatives(found.mask, labels, randomSeed, allowed);
 }

@@ -5,6 +5,7 @@
  * z^l = W norm(h^l)      early-exit logits of layer l; L is the final layer, S the intermediate layers L-1 .. L-k
  * z~  = mean over S      the ensemble; p~ = softmax(z~)
  * N_t, tau_t, w_t        self_hard_negatives.ts
+ * N'_t                   random_negatives.ts, for comparison
  * s(z)                   penalty.ts
  * L_CPO                  cross_layer_preference.ts
  * L_CPD                  cross_layer_distillation.ts
@@ -20,6 +21,7 @@ export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cr
 export { crossLayerPreference, type CrossLayerPreferenceOptions } from './cross_layer_preference';
 export { futureTargets, type FutureTargetsOptions, type ItemShares } from './future_targets';
 export type { Penalty } from './penalty';
+export { randomNegatives } from './random_negatives';
 export {
   selfHardNegatives,
   type SelfHardNegatives,
@@ -31,6 +33,7 @@ export {
   type IlrecObjectiveInputs,
   type IlrecObjectiveOptions,
   type IlrecTerms,
+  type NegativesOptions,
 } from './ilrec_objective';
 export { streamingObjective, type StreamingObjectiveInputs } from './streaming_objective';
 export type { VocabularyProjection } from '../vocabulary/vocabulary_projection';

@@ -11,12 +11,18 @@ export interface SelfHardNegativesOptions {
   thresholdScale?: number;
   /** p_ref, whose probability of the label sets the threshold. Default 'final'. */
   thresholdReference?: ThresholdReference;
+  /** M, how many negatives of a position count at most, the likeliest of them; more only where they tie. Default all. */
+  maxCount?: number | null;
+  /** gamma, >= 0: w grows with p~ to this power; 0 weighs all negatives the same, above 1 sharpens. Default 1. */
+  exponent?: number;
+  /** Tokens that are never negatives, 1 or 0, [P, V]. Default none. */
+  spared?: tf.Tensor2D | null;
 }
 
 export interface SelfHardNegatives {
   /** Membership of N_t, 1 or 0, [P, V]. */
   readonly mask: tf.Tensor2D;
-  /** w, softmax of the ensemble's logits over N_t, 0 elsewhere, [P, V]; a row without negatives is all zero. */
+  /** w, the ensemble's probabilities over N_t, renormalised, 0 elsewhere, [P, V]; a row without negatives is all zero. */
   readonly weights: tf.Tensor2D;
 }
 
@@ -28,7 +34,7 @@ export interface SelfHardNegatives {
  * p~ = softmax(z~),   tau_t = phi * p_ref(y_t),   N_t = { v != y_t : p~_t(v) >= tau_t }
  * w_t(v) = p~_t(v) / sum over N_t of p~_t
  * ```
- * ILRec, arXiv 2602.17410. The released trainer sums the layers' logits, counts the final layer among them and compares
+ * With `maxCount`, N_t keeps the M likeliest; with `exponent`, w is made of p~^gamma. ILRec, arXiv 2602.17410. The released trainer sums the layers' logits, counts the final layer among them and compares
  * that sum with one layer's logit.
  *
  * @param ensembleLogits z~ [P, V], mean of the intermediate layers' early-exit logits.
@@ -36,7 +42,7 @@ export interface SelfHardNegatives {
  * @param labels y, int32 [P].
  * @param options see `SelfHardNegativesOptions`.
  * @returns mask and weights [P, V]. No gradient flows through negatives, threshold or weights.
- * @throws IlrecError when thresholdScale is not above 0.
+ * @throws IlrecError when thresholdScale is not above 0, maxCount is not a positive integer, or exponent is below 0.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -52,10 +58,15 @@ export function selfHardNegatives(
   ensembleLogits: tf.Tensor2D,
   finalLogits: tf.Tensor2D,
   labels: tf.Tensor1D,
-  { thresholdScale = 1, thresholdReference = 'final' }: SelfHardNegativesOptions = {},
+  options: SelfHardNegativesOptions = {},
 ): SelfHardNegatives {
+  const { thresholdScale = 1, thresholdReference = 'final', maxCount = null, exponent = 1, spared = null } = options;
   if (!(thresholdScale > 0))
     throw new IlrecError(`selfHardNegatives: thresholdScale must be above 0, got ${thresholdScale}`);
+  if (maxCount !== null && !(Number.isInteger(maxCount) && maxCount >= 1))
+    throw new IlrecError(`selfHardNegatives: maxCount must be a positive integer or null, got ${maxCount}`);
+  if (!(exponent >= 0 && Number.isFinite(exponent)))
+    throw new IlrecError(`selfHardNegatives: exponent must be at least 0, got ${exponent}`);
   return tf.tidy(() => {
     const target = oneHotLabels(labels, ensembleLogits.shape[1]); // [P, V]
     const ensembleProbs = tf.softmax(stopGradient(ensembleLogits)); // p~ [P, V]
@@ -63,10 +74,28 @@ export function selfHardNegatives(
     const referenceProbs = finalProbs ?? ensembleProbs; // p_ref [P, V]
     const threshold = tf.mul(tf.sum(tf.mul(referenceProbs, target), 1, true), thresholdScale); // tau [P, 1]
     const reached = tf.cast(tf.greaterEqual(ensembleProbs, threshold), 'float32'); // [P, V]
-    const mask = tf.mul(reached, tf.sub(1, target)) as tf.Tensor2D; // N_t [P, V]
-    const candidates = tf.mul(ensembleProbs, mask); // [P, V]
+    const free = spared === null ? reached : tf.mul(reached, tf.sub(1, spared));
+    const above = tf.mul(free, tf.sub(1, target)) as tf.Tensor2D; // N_t [P, V]
+    const mask = maxCount === null ? above : likeliest(ensembleProbs, above, maxCount);
+    const powers = exponent === 1 ? ensembleProbs : tf.pow(relativeTo(ensembleProbs, mask), exponent); // [P, V]
+    const candidates = tf.mul(powers, mask); // [P, V]
     const total = tf.sum(candidates, 1, true); // [P, 1]
     const weights = tf.div(candidates, tf.where(tf.greater(total, 0), total, tf.onesLike(total))) as tf.Tensor2D; // w
     return { mask, weights };
   });
+}
+
+/** The tokens of a mask that have at least the probability of its M-th likeliest, [P, V]. */
+function likeliest(probs: tf.Tensor2D, mask: tf.Tensor2D, maxCount: number): tf.Tensor2D {
+  const count = Math.min(maxCount, mask.shape[1]);
+  const inside = tf.sub(tf.mul(probs, mask), tf.sub(1, mask)); // -1 outside
+  const { values } = tf.topk(inside, count, true); // [P, M]
+  const least = tf.slice(values, [0, count - 1], [-1, 1]); // [P, 1]
+  return tf.mul(mask, tf.cast(tf.greaterEqual(inside, least), 'float32'));
+}
+
+/** Probabilities relative to the highest one under a mask, so that a power of them does not vanish, [P, V]. */
+function relativeTo(probs: tf.Tensor2D, mask: tf.Tensor2D): tf.Tensor2D {
+  const highest = tf.max(tf.mul(probs, mask), 1, true); // [P, 1]
+  return tf.minimum(tf.div(probs, tf.where(tf.greater(highest, 0), highest, tf.onesLike(highest))), 1);
 }

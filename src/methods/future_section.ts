@@ -7,16 +7,20 @@ export interface FutureSection {
 }
 
 /** The option `futureTargets` of a loss, none where their weight is 0. */
-export function futureOf({
+export function futureOf(context: ObjectiveContext<FutureSection>): { futureTargets?: FutureTargets } {
+  return context.section.futureTargets.weight === 0 ? {} : { futureTargets: nextItemsOf(context) };
+}
+
+/** The next items and how they are found, whatever their weight. */
+export function nextItemsOf({
   section: { futureTargets },
   config,
   code: { trie, historyOf },
   sequences,
   itemSoftmax,
-}: ObjectiveContext<FutureSection>): { futureTargets?: FutureTargets } {
-  if (futureTargets.weight === 0) return {};
-  if (itemSoftmax !== undefined) return { futureTargets };
-  if (historyOf === undefined) return { futureTargets: { ...futureTargets, trie } };
+}: ObjectiveContext<FutureSection>): FutureTargets {
+  if (itemSoftmax !== undefined) return futureTargets;
+  if (historyOf === undefined) return { ...futureTargets, trie };
   const { maxHistory } = config.training;
-  return { futureTargets: { ...futureTargets, trie, historyOf, sequences, maxHistory } };
+  return { ...futureTargets, trie, historyOf, sequences, maxHistory };
 }

@@ -2,12 +2,13 @@ import * as z from 'zod';
 import { positive, weight } from '../config/fields';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
 import { IlrecError } from '../errors';
-import { type Coefficient, ilrec } from '../ilrec/ilrec';
+import { type Coefficient, ilrec, type IlrecOptions } from '../ilrec/ilrec';
+import { readsLayers } from '../ilrec/ilrec_options';
 import type { Reward } from '../losses/reward';
 import { meanScorer } from '../models/mean_scorer';
 import { itemReward } from '../rewards/item_reward';
 import { trieReward } from '../rewards/trie_reward';
-import { futureOf } from './future_section';
+import { futureOf, nextItemsOf } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
 import { restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
@@ -18,6 +19,21 @@ const section = z.strictObject({
   penalty: z.enum(['scale', 'paper', 'additive']).default('scale'),
   thresholdScale: z.number().positive().default(1),
   thresholdReference: z.enum(['final', 'ensemble']).default('final'),
+  /** Departures from the paper's negatives, for studies. */
+  negatives: z
+    .strictObject({
+      /** Whose probabilities make the negatives: the intermediate layers', the final one's, or random tokens. */
+      source: z.enum(['layers', 'final', 'random']).default('layers'),
+      /** How many negatives of a position count at most, the likeliest; null for all. */
+      maxCount: positive.nullable().default(null),
+      /** Negatives weigh by their probability to this power; 0 the same for all. */
+      exponent: z.number().min(0).default(1),
+      /** What is never a negative: the user's next items, what the reward finds at least as likely as the label. */
+      spare: z.array(z.enum(['future', 'reward'])).default([]),
+    })
+    .prefault({}),
+  /** Weight of the mean cross-entropy of the intermediate layers. */
+  deepSupervisionWeight: weight.default(0),
   distillationWeight: weight.default(0.1),
   /** Whether the distillation compares layers on item tokens only. */
   distillItemTokens: z.boolean().default(false),
@@ -76,8 +92,9 @@ export const ilrecMethod = languageModelMethod({
     epochsRatio: 1.5,
   },
   diagnostics: diagnosticCharts(),
-  needs({ reward, rewardWeight, rewardRun, rewardModels }) {
-    if (rewardWeight === 0 || (reward === null && rewardRun === undefined)) return [];
+  needs({ reward, rewardWeight, rewardRun, rewardModels, negatives }) {
+    const isUsed = rewardWeight !== 0 || negatives.spare.includes('reward');
+    if (!isUsed || (reward === null && rewardRun === undefined)) return [];
     const method = reward ?? 'sasrec';
     const kinds = ['counts', 'item-scorer', 'language-model'] as const;
     return Array.from({ length: rewardModels }, (_, i) => ({
@@ -90,14 +107,16 @@ export const ilrecMethod = languageModelMethod({
       seedOffset: i * REWARD_SEEDS_APART,
     }));
   },
-  numTappedLayers: ({ numNegativeLayers }) => numNegativeLayers,
+  numTappedLayers: (section) =>
+    readsLayers({ ...section, reward: section.rewardRun ?? section.reward }) ? section.numNegativeLayers : 0,
   epochsRatio: ({ epochsRatio }) => epochsRatio,
   objective,
 });
 
 async function objective(context: ObjectiveContext<Section>): Promise<ReturnType<typeof ilrec>> {
   const { section, totalSteps, needs, itemSoftmax } = context;
-  const { numNegativeLayers, penalty, thresholdScale, thresholdReference, rewardTargets } = section;
+  const { numNegativeLayers, penalty, thresholdScale, thresholdReference, rewardTargets, deepSupervisionWeight } =
+    section;
   const warmupSteps = Math.round(section.weightWarmupRatio * totalSteps);
   const warmed = (value: number): Coefficient =>
     value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps);
@@ -109,6 +128,8 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     thresholdScale,
     thresholdReference,
     penaltyWeight: warmed(section.penaltyWeight),
+    ...negativesOf(context),
+    deepSupervisionWeight,
     distillationWeight: warmed(section.distillationWeight),
     // where the tokens are items, CPD compares layers on items alone anyway
     ...(section.distillItemTokens && itemSoftmax === undefined
@@ -119,6 +140,18 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     ...futureOf(context),
     ...restrictionOf(context),
   });
+}
+
+/** The options of negatives that depart from the paper's, and the next items where these are spared alone. */
+function negativesOf(context: ObjectiveContext<Section>): Pick<IlrecOptions, 'negatives' | 'futureTargets'> {
+  const { negatives, futureTargets } = context.section;
+  const { source, maxCount, exponent, spare } = negatives;
+  if (source === 'layers' && maxCount === null && exponent === 1 && spare.length === 0) return {};
+  const isSparedAlone = spare.includes('future') && futureTargets.weight === 0;
+  return {
+    negatives: { ...negatives, seed: context.config.seed },
+    ...(isSparedAlone ? { futureTargets: nextItemsOf(context) } : {}),
+  };
 }
 
 /** What the other model finds likely, over the trie's tokens or, for a model of item tokens, over items. */

@@ -116,15 +116,16 @@ export function isOverItems(itemSoftmax: ItemSoftmaxOptions | undefined, future:
 
 /** Reads the next tokens of a model that writes an item in several; null without such targets. */
 export function futureReader(future: FutureTargets | null): FutureTokensReader | null {
-  const { trie, weight, ...options } = future ?? { weight: 0 };
-  return trie === undefined || weight === 0 ? null : futureTokens({ ...options, trie });
+  const { trie, weight: _, ...options } = future ?? { weight: 0 };
+  return trie === undefined ? null : futureTokens({ ...options, trie });
 }
 
 function isPositiveInteger(value: number): boolean {
   return Number.isInteger(value) && value >= 1;
 }
 
-function refuseUnknownFields(option: string, fields: object, known: readonly string[]): void {
+/** @throws UnnamedError when an option has a field that does not exist. */
+export function refuseUnknownFields(option: string, fields: object, known: readonly string[]): void {
   const unknown = Object.keys(fields).find((field) => !known.includes(field));
   if (unknown !== undefined)
     throw new UnnamedError(`fields of ${option} must be among ${known.join(', ')}, got ${unknown}`);
@@ -216,6 +217,8 @@ export interface Shares {
   readonly shares: readonly number[];
   /** The teacher's mass of each item, for the metric. */
   readonly masses: readonly number[];
+  /** Each item's share among the next items. */
+  readonly upcoming: readonly number[];
 }
 
 /** The target of one position: label, next items and the teacher's, in shares that sum to 1. The label comes first. */
@@ -223,9 +226,13 @@ function sharesOf({ label, upcoming }: Row, future: FutureTargets | null, teache
   const total = 1 + mu;
   const weights = new Map<number, number>([[label, (1 - (future?.weight ?? 0)) / total]]);
   const add = (item: number, share: number): void => void weights.set(item, (weights.get(item) ?? 0) + share);
+  const next = new Map<number, number>();
   if (future !== null) {
     const { items, shares } = futureTargets(upcoming, future);
-    items.forEach((item, i) => add(item, (future.weight * shares[i]) / total));
+    items.forEach((item, i) => {
+      next.set(item, shares[i]);
+      add(item, (future.weight * shares[i]) / total);
+    });
   }
   const mass = teacher?.reduce((sum, [, one]) => sum + one, 0) ?? 0;
   const known = mass > 0 ? (teacher as Entry[]) : teacher === null ? [] : [[label, 1] as const]; // no mass: the label
@@ -236,14 +243,27 @@ function sharesOf({ label, upcoming }: Row, future: FutureTargets | null, teache
     items: [...weights.keys()],
     shares: [...weights.values()],
     masses: Array.from(weights.keys(), (item) => masses.get(item) ?? 0),
+    upcoming: Array.from(weights.keys(), (item) => next.get(item) ?? 0),
   };
 }
 
 /** The teacher's mass of each own candidate, [P, K]. */
-export function massesOf({ shares, candidates: { numOwn } }: ItemBatch): tf.Tensor2D {
-  const masses = new Float32Array(shares.length * numOwn);
-  shares.forEach((share, p) => masses.set(share.masses, p * numOwn));
-  return tf.tensor2d(masses, [shares.length, numOwn]);
+export function massesOf(batch: ItemBatch): tf.Tensor2D {
+  return ofOwn(batch, ({ masses }) => masses);
+}
+
+/** The share of each own candidate among the next items, [P, K]. */
+export function upcomingOf(batch: ItemBatch): tf.Tensor2D {
+  return ofOwn(batch, ({ upcoming }) => upcoming);
+}
+
+function ofOwn(
+  { shares, candidates: { numOwn } }: ItemBatch,
+  valuesOf: (share: Shares) => readonly number[],
+): tf.Tensor2D {
+  const values = new Float32Array(shares.length * numOwn);
+  shares.forEach((share, p) => values.set(valuesOf(share), p * numOwn));
+  return tf.tensor2d(values, [shares.length, numOwn]);
 }
 
 /** @throws UnnamedError where the head is more than one matrix. */

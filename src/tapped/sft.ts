@@ -85,7 +85,7 @@ export function sft(options: SftOptions = {}): TappedMethod {
       loss: (batch) => {
         if (overItems) return itemSoftmaxTerms(batch, itemHeadOf(batch), itemSoftmax ?? {}, { future, reward: null });
         const crossEntropy = responseCrossEntropy(batch, restrictTo);
-        if (future === null || reader === null) return { total: crossEntropy, crossEntropy };
+        if (future === null || future.weight === 0 || reader === null) return { total: crossEntropy, crossEntropy };
         return { total: tf.add(crossEntropy, futureTerm(batch, future.weight, reader)), crossEntropy };
       },
     });
