@@ -12,11 +12,7 @@ export { doctorReport, formatDoctorReport, type BackendReport, type DoctorReport
 export { useBackend, type UseBackendOptions } from './backends/use_backend_node';
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
-export {
-  languageModelMethod,
-  type LanguageModelMethod,
-  type ObjectiveContext,
-} from './methods/language_model';
+export { languageModelMethod, type LanguageModelMethod, type ObjectiveContext } from './methods/language_model';
 export { beamSearchLists, scorerLists } from './methods/lists';
 export type { ItemCode } from './methods/item_code';
 export {
@@ -64,7 +60,16 @@ export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pr
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
 export { comparisonTable } from './report/comparison_table';
+export { studyTable } from './report/study_table';
 export { compareMethods, type CompareOptions } from './runs/compare';
+export {
+  studyMethods,
+  type StudiedArm,
+  type Study,
+  type StudyInput,
+  type StudyMetric,
+  type StudyOptions,
+} from './runs/study';
 export type { ComparedMethod, ComparedPair, ComparedRun, Comparison, TableMetric } from './runs/comparison';
 export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './runs/evaluate_run';
 export { type LoadedRun, loadRun, type LoadRunOptions } from './runs/load_run';

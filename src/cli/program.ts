@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor';
 import { evaluateCommand } from './evaluate';
 import { prepareCommand } from './prepare';
 import { recommendCommand } from './recommend';
+import { studyCommand } from './study';
 import { trainCommand } from './train';
 
 /** Runs the command line. @returns the exit status. */
@@ -22,6 +23,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     evaluateCommand(),
     recommendCommand(),
     compareCommand(),
+    studyCommand(),
     doctorCommand(),
     demoCommand(),
   ]) {

@@ -11,7 +11,7 @@ export interface SelfHardNegativesOptions {
   thresholdScale?: number;
   /** p_ref, whose probability of the label sets the threshold. Default 'final'. */
   thresholdReference?: ThresholdReference;
-  /** M, how many negatives of a position count at most, the likeliest of them; more only where they tie. Default all. */
+  /** M, how many negatives of a position count at most, the likeliest; more only where they tie. Default all. */
   maxCount?: number | null;
   /** gamma, >= 0: w grows with p~ to this power; 0 weighs all negatives the same, above 1 sharpens. Default 1. */
   exponent?: number;
@@ -22,7 +22,7 @@ export interface SelfHardNegativesOptions {
 export interface SelfHardNegatives {
   /** Membership of N_t, 1 or 0, [P, V]. */
   readonly mask: tf.Tensor2D;
-  /** w, the ensemble's probabilities over N_t, renormalised, 0 elsewhere, [P, V]; a row without negatives is all zero. */
+  /** w, the ensemble's probabilities over N_t, renormalised, 0 elsewhere, [P, V]; all zero without negatives. */
   readonly weights: tf.Tensor2D;
 }
 

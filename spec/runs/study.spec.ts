@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs-core';
+import { expect } from 'chai';
+import { parseTrainConfig } from '../../src/methods/train_config';
+import { studyTable } from '../../src/report/study_table';
+import { compareMethods } from '../../src/runs/compare';
+import { readRunConfig } from '../../src/runs/run_json';
+import { needFolder } from '../../src/runs/run_paths';
+import { studyMethods, type StudyInput, type StudyOptions } from '../../src/runs/study';
+import { parseStudy } from '../../src/runs/study_file';
+import '../support/backends';
+import { messageOf, temporaryFolder } from '../support/folders';
+import { writeSmallShop } from '../support/small_shop';
+
+const config = { model: { hiddenSize: 8 }, training: { epochs: 1, maxHistory: 6, validationUsers: 0 } };
+
+describe('studyMethods', () => {
+  const folder = temporaryFolder();
+  let data = '';
+  before(async () => await tf.setBackend('wasm'));
+  beforeEach(async () => {
+    data = join(folder.path, 'data');
+    await writeSmallShop(data); // 40 items, 30 users
+  });
+  const run = (study: StudyInput, options: Partial<StudyOptions> = {}): ReturnType<typeof studyMethods> =>
+    studyMethods({ data, out: join(folder.path, 'study'), study, ...options });
+
+  it('trains every arm with its own settings and seeds, and measures it against the first', async () => {
+    const study: StudyInput = {
+      method: 'sft',
+      config: { ...config, seed: 3 },
+      arms: [{ name: 'SFT' }, { name: 'Without items seen', config: { evaluation: { seen: 'exclude' } } }],
+      grids: { 'training.learningRate': [0.01, 0.1] },
+    };
+    const started: string[] = [];
+    const found = await run(study, { seeds: 2, onStart: (label) => started.push(label) });
+    expect(found.arms.map(({ name }) => name)).to.deep.equal([
+      'SFT',
+      'Without items seen',
+      'training.learningRate 0.01',
+      'training.learningRate 0.1',
+    ]);
+    expect(started.slice(0, 2)).to.deep.equal(['SFT, seed 3', 'SFT, seed 4']);
+    expect([found.split, found.users, found.seeds]).to.deep.equal(['valid', 30, [3, 4]]);
+    expect(found.arms[0].differences).to.equal(null);
+    const [, , low, high] = found.arms;
+    expect(await Promise.all(low.runs.map(async (one) => (await readRunConfig(one.run)).training.learningRate)))
+      .to.deep // each run
+      .equal([0.01, 0.01]);
+    for (const arm of [low, high]) {
+      const { differences, mean } = arm;
+      const { mean: first } = found.arms[0];
+      expect(differences?.['ndcg@10'].difference).to.be.closeTo(mean['ndcg@10'] - first['ndcg@10'], 1e-12);
+      const [from, to] = differences?.['ndcg@10'].ci95 ?? [NaN, NaN];
+      expect(from).to.be.at.most(to);
+    }
+    expect(low.mean).not.to.deep.equal(high.mean);
+    const lines = studyTable(found).split('\n');
+    expect(lines[0]).to.equal('demo: 30 users of the valid split; backend wasm; seeds 3, 4');
+    expect(lines[3].startsWith('SFT ')).to.equal(true);
+    expect(lines).to.have.length(9);
+
+    // everything is there already
+    const again = await run(study, { seeds: 2, callbacks: () => [{ onStep: () => expect.fail('trained again') }] });
+    expect(again.arms.map(({ mean }) => mean)).to.deep.equal(found.arms.map(({ mean }) => mean));
+  });
+
+  it('gives the numbers of compare, for the same config', async () => {
+    const { arms } = await run({ config, arms: [{ name: 'one', method: 'sft' }] });
+    const { methods } = await compareMethods({
+      data,
+      out: join(folder.path, 'compared'),
+      methods: ['sft'],
+      split: 'valid',
+      config,
+    });
+    expect(arms[0].mean['ndcg@10']).to.equal(methods[0].mean['ndcg@10']);
+    expect(arms[0].ci95['hr@10']).to.deep.equal(methods[0].ci95['hr@10']);
+  });
+
+  it('starts from the run of another arm, or takes it as the reward', async () => {
+    const { arms } = await run({
+      config: { ...config, methods: { ilrec: { reward: 'sft', rewardModels: 1 } } },
+      runs: { 'methods.ilrec.rewardRun': 'base' },
+      arms: [
+        { name: 'base', method: 'sft' },
+        { name: 'more', method: 'sft', runs: { 'training.initialWeights': 'base' } },
+        { name: 'rewarded' },
+      ],
+    });
+    const [base, more, rewarded] = arms.map(({ runs }) => runs[0].run);
+    expect((await readRunConfig(more)).training.initialWeights).to.equal(base);
+    expect((await readRunConfig(rewarded)).methods.ilrec.rewardRun).to.equal(base);
+    expect(existsSync(needFolder(rewarded, 'reward'))).to.equal(false);
+  });
+
+  it('refuses a study that cannot be run, before anything is trained', async () => {
+    const arms = [{ name: 'a', method: 'sft' }];
+    for (const [study, message] of [
+      [{ arms: [] }, 'studyMethods: study must be a study, got arms: '],
+      [{ arms, method: 'none' }, 'studyMethods: study: method must be one of ilrec, sft, '],
+      [
+        { arms: [...arms, { name: 'A!' }] },
+        'studyMethods: study must give each arm a name of its own, got "A!" and "a"',
+      ],
+      [{ arms, runs: { 'training.initialWeights': 'b' } }, 'must name one of the arms, got "b"'],
+      [
+        { arms: [{ name: 'a', runs: { 'training.initialWeights': 'b' } }, { name: 'b' }] },
+        'training.initialWeights of the arm "a" must take the run of an arm before it, got "b"',
+      ],
+      [{ arms, seeds: 2 }, 'studyMethods: study must be a study, got the file: '],
+      [{ arms, config: { trainig: {} } }, 'trainig'],
+    ] as const)
+      expect(await messageOf(run(study as StudyInput))).to.include(message);
+    expect(existsSync(join(folder.path, 'study'))).to.equal(false);
+  });
+});
+
+describe('the studies of the package', () => {
+  it('hold methods and settings that exist', async () => {
+    const files = await readdir('configs/studies');
+    expect(files.length).to.be.above(5);
+    for (const file of files) {
+      const arms = parseStudy(JSON.parse(await readFile(join('configs/studies', file), 'utf8')), file);
+      for (const arm of arms) parseTrainConfig(arm.config, `${file}, ${arm.name}`);
+    }
+  });
+});
