@@ -62,6 +62,7 @@ export { registerLayers } from './layers/register_layers';
 
 export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
+export { encoderDecoderBatches, type EncoderDecoderBatchOptions } from './training/encoder_decoder_batches';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
 export {
   accumulateGradients,

@@ -18,7 +18,7 @@ export {
   type LanguageModelMethod,
   type ObjectiveContext,
 } from './methods/language_model';
-export { beamSearchLists, scorerLists } from './methods/lists';
+export { beamSearchLists, type BeamSearchListsOptions, scorerLists } from './methods/lists';
 export type { ItemCode } from './methods/item_code';
 export {
   type AskedModel,
