@@ -55,12 +55,15 @@ export { sasrec, type SASRecConfig } from './models/sasrec';
 export { sasrecBatch, sasrecRows, type SASRecRow } from './models/sasrec_batch';
 export { sasrecLoss, type LossFunction } from './models/sasrec_loss';
 export { sasrecScorer } from './models/sasrec_scorer';
+export { t5, type T5Config } from './models/t5/t5';
+export { createT5Decoder, type T5DecoderOptions } from './models/t5/t5_decoder';
 export * from './layers';
 export type { VocabularyHead } from './layers/projection';
 export { registerLayers } from './layers/register_layers';
 
 export { batchDataset, toTensors, type BatchDatasetOptions, type FitDataset } from './training/batch_dataset';
 export { createBatches, type Batch, type BatchOptions, type Batches } from './training/batches';
+export { encoderDecoderBatches, type EncoderDecoderBatchOptions } from './training/encoder_decoder_batches';
 export { AdamW, type AdamWOptions } from './optimizers/adamw';
 export {
   accumulateGradients,
@@ -109,6 +112,7 @@ export {
   type TensorEntry,
 } from './safetensors/safetensors_reader';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
+export { loadT5From, type PretrainedT5 } from './pretrained/load_t5';
 export { estimateMemory, type LoraSize, type MemoryEstimate, type MemoryRequest } from './pretrained/memory_estimate';
 export { memoryLimit, type MemoryLimit, type MemoryLimitOptions } from './pretrained/memory_limit';
 export { refuseAboveMemory, type RefuseAboveMemoryOptions } from './pretrained/refuse_above_memory';

@@ -12,6 +12,7 @@ import { repository } from '../support/installed_package';
  * - `data/`: the same, prepared
  * - `runs/popularity`, `runs/sft`: finished runs on it
  * - `checkpoint/`: a tiny random Llama with its tokenizer
+ * - `t5-checkpoint/`: a tiny random T5
  */
 export async function writeFixtures(folder: string): Promise<void> {
   const [shop, data] = [join(folder, 'shop'), join(folder, 'data')];
@@ -24,10 +25,14 @@ export async function writeFixtures(folder: string): Promise<void> {
   });
   for (const method of ['popularity', 'sft'] as const)
     await trainRun({ data, out: join(folder, 'runs', method), method, config });
-  await cp(join(repository, 'spec/golden/checkpoints/smollm2'), join(folder, 'checkpoint'), {
-    recursive: true,
-    filter: (path) => !path.endsWith('golden.json'),
-  });
+  for (const [golden, name] of [
+    ['checkpoints/smollm2', 'checkpoint'],
+    ['t5/t5_1_0', 't5-checkpoint'],
+  ])
+    await cp(join(repository, 'spec/golden', golden), join(folder, name), {
+      recursive: true,
+      filter: (path) => !path.endsWith('golden.json'),
+    });
 }
 
 async function writeShop(folder: string): Promise<void> {

@@ -58,6 +58,16 @@ const SASREC: Base = {
   method: 'sasrec',
   config: { training, methods: { sasrec: { hiddenSize: 8, numHiddenLayers: 1 } } },
 };
+const TIGER: Base = {
+  method: 'tiger',
+  config: {
+    training,
+    evaluation,
+    methods: {
+      tiger: { hiddenSize: 8, headDim: 4, intermediateSize: 16, numHiddenLayers: 1, numAttentionHeads: 2 },
+    },
+  },
+};
 const shortTraining = { ...training, epochs: 1, batchSize: 32 };
 const items = { style: 'lc-rec', vocabSize: 300, maxPromptTokens: 90, maxTitleTokens: 8 };
 const TEXT: Base = { method: 'sft', config: { model, items, evaluation, training: shortTraining } };
@@ -167,6 +177,14 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'methods.sasrec.useRepeatBias': [SASREC, false],
   'methods.sasrec.initializerRange': [SASREC, 0.1],
   'methods.sasrec.training': [SASREC, { learningRate: 0.02 }],
+  'methods.tiger.hiddenSize': [TIGER, 12],
+  'methods.tiger.headDim': [TIGER, 3],
+  'methods.tiger.intermediateSize': [TIGER, 12],
+  'methods.tiger.numHiddenLayers': [TIGER, 2],
+  'methods.tiger.numDecoderLayers': [TIGER, 2],
+  'methods.tiger.numAttentionHeads': [TIGER, 3],
+  'methods.tiger.dropout': [TIGER, 0],
+  'methods.tiger.training': [TIGER, { learningRate: 0.02 }],
 };
 
 /** Keys that change no number, each with where it is held. */

@@ -5,10 +5,13 @@ import { GPT2Block } from './gpt2_block';
 import { ItemEmbedding } from './item_embedding';
 import { LayerNorm } from './layer_norm';
 import { LMHead } from './lm_head';
+import { PaddingMask } from './padding_mask';
 import { PositionEmbedding } from './position_embedding';
 import { RMSNorm } from './rms_norm';
 import { SASRecBlock } from './sasrec_block';
 import { SASRecEmbedding } from './sasrec_embedding';
+import { T5Block } from './t5_block';
+import { T5PositionBias } from './t5_position_bias';
 import { TokenEmbedding } from './token_embedding';
 
 /**
@@ -35,10 +38,13 @@ export function registerLayers(): void {
     ItemEmbedding,
     LayerNorm,
     LMHead,
+    PaddingMask,
     PositionEmbedding,
     RMSNorm,
     SASRecBlock,
     SASRecEmbedding,
+    T5Block,
+    T5PositionBias,
     TokenEmbedding,
   ];
   for (const layer of layers) tf.serialization.registerClass(layer);

@@ -2,6 +2,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { beamSearchRecommender, scorerRecommender } from '../evaluation/recommenders';
 import { constrainedBeamSearch } from '../generation/constrained_beam_search';
+import type { CausalDecoder } from '../generation/decoder';
 import { popularityTies } from '../generation/item_ties';
 import { createCausalDecoder } from '../models/causal_lm_decoder';
 import type { ItemScorer } from '../models/item_scorer';
@@ -47,12 +48,20 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
   };
 }
 
+/** Options of `beamSearchLists`. */
+export interface BeamSearchListsOptions {
+  /** How many of the newest items of a history the model sees; `code` applies it, lists state it. Default all. */
+  maxHistory?: number;
+  /** Makes the model's decoder. Default `createCausalDecoder`; a T5 takes `createT5Decoder`. */
+  createDecoder?: (model: tfl.LayersModel) => CausalDecoder;
+}
+
 /**
- * Makes lists with a causal language model: beam search that only the catalogue's items can leave.
+ * Makes lists with a language model: beam search that only the catalogue's items can leave.
  *
- * @param model of `causalLM` or `loadPretrained`, as it is at the time of the call.
+ * @param model of `causalLM` or `loadPretrained`, or one that `createDecoder` takes, as it is at the time of the call.
  * @param code how the model names items.
- * @param settings `maxHistory`: how many of the newest items of a history the model sees; default all.
+ * @param options history and decoder; see `BeamSearchListsOptions`.
  * @returns everything of an `AskedModel` but `dispose`.
  * @example
  * ```ts
@@ -70,7 +79,7 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
 export function beamSearchLists(
   model: tfl.LayersModel,
   code: ItemCode,
-  { maxHistory }: { maxHistory?: number } = {},
+  { maxHistory, createDecoder = createCausalDecoder }: BeamSearchListsOptions = {},
 ): Lists {
   const { trie, prompt, itemCounts } = code;
   return {
@@ -78,7 +87,7 @@ export function beamSearchLists(
     languageModel: model,
     code,
     recommender(histories, { beamWidth, renormalize, seen }) {
-      const decoder = createCausalDecoder(model);
+      const decoder = createDecoder(model);
       return beamSearchRecommender({
         decoder,
         trie,
@@ -92,7 +101,7 @@ export function beamSearchLists(
       });
     },
     async rank(history, { k, exclude, beamWidth, renormalize }) {
-      const [found] = await constrainedBeamSearch(createCausalDecoder(model), trie, [prompt(history)], {
+      const [found] = await constrainedBeamSearch(createDecoder(model), trie, [prompt(history)], {
         beamWidth,
         renormalize,
         listLength: k,

@@ -33,6 +33,8 @@ export interface Method<Name extends string = string, Section = unknown> {
    * items at once. `language-model`: a trained model that writes the tokens of an item.
    */
   readonly kind: 'counts' | 'item-scorer' | 'language-model';
+  /** Whether a language model scores all items where `items.style` is `items`, so that it can teach. Default true. */
+  readonly scoresItems?: boolean;
   /** Whether `ilrec compare` and `ilrec demo` include the method by default. */
   readonly comparedByDefault?: boolean;
   /** Checks the method's section of the config, `methods.NAME`, and fills in its defaults. It accepts `{}` and its own
@@ -143,7 +145,7 @@ export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerCon
 export interface AskedModel {
   /** Scores of all items, for methods that take this model as their teacher; null where there are none. */
   readonly scorer: ItemScorer | null;
-  /** The language model and how it names items; null for other models. */
+  /** The language model, causal or an encoder-decoder, and how it names items; null for other models. */
   readonly languageModel: tfl.LayersModel | null;
   readonly code: ItemCode | null;
   /** Makes lists for an evaluation, with the model as it is at that moment. */

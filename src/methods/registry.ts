@@ -6,12 +6,14 @@ import { popularityMethod } from './popularity';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
 import { sftFutureMethod } from './sft_future';
+import { tigerMethod } from './tiger';
 
 /** Every method of the package: the only list of them. */
 export const REGISTRY = [
   ilrecMethod,
   sftMethod,
   sftFutureMethod,
+  tigerMethod,
   sasrecMethod,
   popularityMethod,
   markovMethod,

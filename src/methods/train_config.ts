@@ -249,9 +249,9 @@ function checkNeeds(
 }
 
 /** Whether a method is of an accepted kind and scores items where it must. */
-export function canServe({ kind }: Method, { kinds, scoresItems = false }: Need, { items }: SharedConfig): boolean {
-  const scores = kind !== 'language-model' || items.style === 'items' || items.style === 'auto';
-  return kinds.includes(kind) && (scores || !scoresItems);
+export function canServe({ kind, scoresItems = true }: Method, need: Need, { items }: SharedConfig): boolean {
+  const scores = kind !== 'language-model' || (scoresItems && (items.style === 'items' || items.style === 'auto'));
+  return need.kinds.includes(kind) && (scores || need.scoresItems !== true);
 }
 
 /** Whether a method needs another one, directly or through others. */

@@ -82,7 +82,8 @@ export async function loadPretrainedFrom(
   return { model, tokenizer, config, generationConfig };
 }
 
-async function readConfig(source: FileSource, caller: string): Promise<HuggingFaceConfig> {
+/** The content of config.json. */
+export async function readConfig(source: FileSource, caller: string): Promise<HuggingFaceConfig> {
   if (await source.has('config.json')) return await readJson(source, 'config.json', caller);
   const step = (await source.has('adapter_config.json'))
     ? 'it is an adapter: load its base model first, then the adapter with loadAdapter'
@@ -97,7 +98,8 @@ async function readTokenizer(source: FileSource, caller: string): Promise<TextTo
     : TextTokenizer.fromJSON(json, (await readOptionalJson(source, 'tokenizer_config.json', caller)) ?? {});
 }
 
-async function buildWithWeights(
+/** Builds the model and reads its weights, one tensor at a time. */
+export async function buildWithWeights(
   family: ModelFamily,
   config: HuggingFaceConfig,
   matches: readonly WeightMatch[],

@@ -14,9 +14,10 @@ export interface BatchDatasetOptions {
 
 /**
  * Turns batches into a dataset for plain `model.fitDataset`: `xs` and `ys` int32 [B, T], which tfjs frees after each
- * step. Each pass over the dataset is the next epoch, in that epoch's order.
+ * step; for an encoder-decoder, `xs` are both of its inputs. Each pass over the dataset is the next epoch, in that
+ * epoch's order.
  *
- * @param batches from `createBatches` or `promptBatches`.
+ * @param batches from `createBatches`, `promptBatches` or `encoderDecoderBatches`.
  * @param options see `BatchDatasetOptions`.
  * @returns a dataset of `batches.stepsPerEpoch` elements.
  *
@@ -47,7 +48,8 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
           const { value, done } = epochBatches.next();
           if (done === true) return { value: null, done: true };
           onBatch?.(value);
-          return { value: toTensors(value), done: false };
+          const { xs, decoderXs, ys } = toTensors(value);
+          return { value: { xs: decoderXs === undefined ? xs : [xs, decoderXs], ys }, done: false };
         },
       };
     },
@@ -58,7 +60,8 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
  * Makes the tensors of a batch, for training loops by hand.
  *
  * @param batch from `batches.batchesOf(epoch)`.
- * @returns `xs`, the input ids, and `ys`, the labels, int32 [B, T] both. The caller disposes them.
+ * @returns `xs`, the input ids, and `ys`, the labels, int32 [B, T] both; for an encoder-decoder also `decoderXs`, the
+ *   decoder's input [B, T], and `xs` is [B, S]. The caller disposes them.
  *
  * @example
  * ```ts
@@ -71,10 +74,15 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
  * }
  * ```
  */
-export function toTensors({ inputIds, labels, batchSize, sequenceLength }: Batch): {
+export function toTensors({ inputIds, labels, decoderInputIds, batchSize, sequenceLength }: Batch): {
   xs: tf.Tensor2D;
+  decoderXs?: tf.Tensor2D;
   ys: tf.Tensor2D;
 } {
-  const shape: [number, number] = [batchSize, sequenceLength];
-  return { xs: tf.tensor2d(inputIds, shape, 'int32'), ys: tf.tensor2d(labels, shape, 'int32') };
+  const xs = tf.tensor2d(inputIds, [batchSize, sequenceLength], 'int32');
+  const written: [number, number] = [batchSize, labels.length / batchSize];
+  const ys = tf.tensor2d(labels, written, 'int32');
+  return decoderInputIds === undefined
+    ? { xs, ys }
+    : { xs, decoderXs: tf.tensor2d(decoderInputIds, written, 'int32'), ys };
 }

@@ -9,6 +9,11 @@ export interface Batch {
   readonly inputIds: Int32Array;
   /** The token after each target position, the ignore index elsewhere, [B * T]. */
   readonly labels: Int32Array;
+  /**
+   * For an encoder-decoder: the decoder's input, [B * T], row by row. The labels are of its positions, and `inputIds`
+   * [B * S] is what the encoder reads, S the sequence length.
+   */
+  readonly decoderInputIds?: Int32Array;
   readonly batchSize: number;
   readonly sequenceLength: number;
   /** Input tokens without padding, as tokens/s counts them. */
