@@ -2,6 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { DecoderBlock } from './decoder_block';
 import { Dropout } from './dropout';
 import { GPT2Block } from './gpt2_block';
+import { HistoryEmbedding } from './history_embedding';
 import { ItemEmbedding } from './item_embedding';
 import { LayerNorm } from './layer_norm';
 import { LMHead } from './lm_head';
@@ -32,6 +33,7 @@ export function registerLayers(): void {
     DecoderBlock,
     Dropout,
     GPT2Block,
+    HistoryEmbedding,
     ItemEmbedding,
     LayerNorm,
     LMHead,
