@@ -54,6 +54,8 @@ export { sasrec, type SASRecConfig } from './models/sasrec';
 export { sasrecBatch, sasrecRows, type SASRecRow } from './models/sasrec_batch';
 export { sasrecLoss } from './models/sasrec_loss';
 export { sasrecScorer } from './models/sasrec_scorer';
+export { gru4rec, type GRU4RecConfig } from './models/gru4rec';
+export { caser, type CaserConfig } from './models/caser';
 export { nextItemLoss, type LossFunction } from './models/next_item_loss';
 export { nextItemScorer } from './models/next_item_scorer';
 export * from './layers';
