@@ -68,6 +68,14 @@ const TIGER: Base = {
     },
   },
 };
+const GRU4REC: Base = {
+  method: 'gru4rec',
+  config: { training, methods: { gru4rec: { embeddingSize: 8, hiddenSize: 6 } } },
+};
+const CASER: Base = {
+  method: 'caser',
+  config: { training, methods: { caser: { hiddenSize: 8, windowSize: 3 } } },
+};
 const shortTraining = { ...training, epochs: 1, batchSize: 32 };
 const items = { style: 'lc-rec', vocabSize: 300, maxPromptTokens: 90, maxTitleTokens: 8 };
 const TEXT: Base = { method: 'sft', config: { model, items, evaluation, training: shortTraining } };
@@ -185,6 +193,23 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'methods.tiger.numAttentionHeads': [TIGER, 3],
   'methods.tiger.dropout': [TIGER, 0],
   'methods.tiger.training': [TIGER, { learningRate: 0.02 }],
+  'methods.gru4rec.embeddingSize': [GRU4REC, 7],
+  'methods.gru4rec.hiddenSize': [GRU4REC, 5],
+  'methods.gru4rec.numHiddenLayers': [GRU4REC, 2],
+  'methods.gru4rec.hiddenDropout': [GRU4REC, 0],
+  'methods.gru4rec.tieItemEmbeddings': [GRU4REC, false],
+  'methods.gru4rec.useRepeatBias': [GRU4REC, false],
+  'methods.gru4rec.initializerRange': [GRU4REC, 0.1],
+  'methods.gru4rec.training': [GRU4REC, { learningRate: 0.02 }],
+  'methods.caser.windowSize': [CASER, 2],
+  'methods.caser.hiddenSize': [CASER, 7],
+  'methods.caser.numHorizontalFilters': [CASER, 3],
+  'methods.caser.numVerticalFilters': [CASER, 2],
+  'methods.caser.hiddenDropout': [CASER, 0],
+  'methods.caser.tieItemEmbeddings': [CASER, false],
+  'methods.caser.useRepeatBias': [CASER, false],
+  'methods.caser.initializerRange': [CASER, 0.1],
+  'methods.caser.training': [CASER, { learningRate: 0.02 }],
 };
 
 /** Keys that change no number, each with where it is held. */

@@ -1,7 +1,10 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { CaserFilters } from './caser_filters';
 import { DecoderBlock } from './decoder_block';
 import { Dropout } from './dropout';
 import { GPT2Block } from './gpt2_block';
+import { GRU } from './gru';
+import { HistoryEmbedding } from './history_embedding';
 import { ItemEmbedding } from './item_embedding';
 import { LayerNorm } from './layer_norm';
 import { LMHead } from './lm_head';
@@ -32,9 +35,12 @@ import { TokenEmbedding } from './token_embedding';
  */
 export function registerLayers(): void {
   const layers = [
+    CaserFilters,
     DecoderBlock,
     Dropout,
     GPT2Block,
+    GRU,
+    HistoryEmbedding,
     ItemEmbedding,
     LayerNorm,
     LMHead,

@@ -1,4 +1,6 @@
 import { IlrecError } from '../errors';
+import { caserMethod } from './caser';
+import { gru4recMethod } from './gru4rec';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
 import { checkMethod, type Method } from './method';
@@ -15,6 +17,8 @@ export const REGISTRY = [
   sftFutureMethod,
   tigerMethod,
   sasrecMethod,
+  gru4recMethod,
+  caserMethod,
   popularityMethod,
   markovMethod,
 ] as const;

@@ -4,6 +4,7 @@ import { IlrecError } from '../errors';
 import { SASRecBlock } from '../layers/sasrec_block';
 import { SASRecEmbedding } from '../layers/sasrec_embedding';
 import { mixSeeds } from '../ops/dropout';
+import { checkConfig, checkObject } from './check_config';
 
 /** Sizes and settings of SASRec. */
 export interface SASRecConfig {
@@ -67,8 +68,7 @@ export interface SASRecConfig {
  * ```
  */
 export function sasrec(config: SASRecConfig): tfl.LayersModel {
-  if (typeof config !== 'object' || config === null)
-    throw new IlrecError(`sasrec: config must be an object with numItems, got ${String(config)}`);
+  checkObject('sasrec', config);
   const {
     numItems,
     maxHistory = 50,
@@ -86,10 +86,16 @@ export function sasrec(config: SASRecConfig): tfl.LayersModel {
     initializerRange = 0.02,
     seed = 0,
   } = config;
-  validate(
+  checkConfig(
+    'sasrec',
     { numItems, maxHistory, hiddenSize, numHiddenLayers, numAttentionHeads, intermediateSize },
     { hiddenDropout, attentionDropout },
   );
+  if (hiddenSize % numAttentionHeads !== 0) {
+    throw new IlrecError(
+      `sasrec: numAttentionHeads must divide hiddenSize, got ${numAttentionHeads} and ${hiddenSize}`,
+    );
+  }
 
   const inputIds = tfl.input({ shape: [null], dtype: 'int32', name: 'items' }); // [B, T]
   const shared = { hiddenDropout, layerNormEps, initializerRange };
@@ -136,19 +142,4 @@ export function sasrecEmbedding(model: tfl.LayersModel, caller: string): SASRecE
     );
   }
   return embedding;
-}
-
-function validate(sizes: Record<string, number>, rates: Record<string, number>): void {
-  for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new IlrecError(`sasrec: ${name} must be a positive integer, got ${value}`);
-  }
-  if (sizes.hiddenSize % sizes.numAttentionHeads !== 0) {
-    throw new IlrecError(
-      `sasrec: numAttentionHeads must divide hiddenSize, got ${sizes.numAttentionHeads} and ${sizes.hiddenSize}`,
-    );
-  }
-  for (const [name, value] of Object.entries(rates)) {
-    if (!(value >= 0 && value < 1)) throw new IlrecError(`sasrec: ${name} must be in [0, 1), got ${value}`);
-  }
 }

@@ -1,11 +1,6 @@
-import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { IlrecError } from '../errors';
-import { tiedCrossEntropy } from '../vocabulary/tied_cross_entropy';
+import { lossOfHistories, type LossFunction } from './next_item_loss';
 import { sasrecEmbedding } from './sasrec';
-
-/** A loss function for `model.compile`. */
-export type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Tensor;
 
 /**
  * Makes SASRec's loss: cross-entropy over all items, the stronger form of the published loss. Only labelled positions
@@ -31,44 +26,5 @@ export type LossFunction = (labels: tf.Tensor, predictions: tf.Tensor) => tf.Ten
  * ```
  */
 export function sasrecLoss(model: tfl.LayersModel): LossFunction {
-  const embedding = sasrecEmbedding(model, 'sasrecLoss');
-  return function itemCrossEntropy(labels, predictions) {
-    return tf.tidy(() => {
-      const hiddenSize = predictions.shape[predictions.rank - 1];
-      const table = embedding.itemTable(); // [N, D]
-      const hidden = tf.reshape(predictions, [-1, hiddenSize]) as tf.Tensor2D; // [B*T, D]
-      const targets = tf.reshape(tf.cast(labels, 'int32'), [-1]) as tf.Tensor1D; // [B*T]
-      const { positions, seen } = labelledPositions(
-        targets.dataSync(),
-        predictions.shape[1] as number,
-        embedding.numItems,
-      ); // [P]
-      if (positions.length === 0) return tf.scalar(0);
-      const bias = embedding.repeatBias();
-      const shared = bias === null ? undefined : { value: bias, members: seen };
-      return tiedCrossEntropy(tf.gather(hidden, positions), table, tf.gather(targets, positions), shared);
-    });
-  };
-}
-
-/** Flat positions with a label, [P], and the earlier labels in the row of each. */
-function labelledPositions(
-  labels: ArrayLike<number>,
-  length: number,
-  numItems: number,
-): { positions: Int32Array; seen: number[][] } {
-  const positions: number[] = [];
-  const seen: number[][] = [];
-  let before: number[] = [];
-  for (let at = 0; at < labels.length; at++) {
-    if (at % length === 0) before = [];
-    const label = labels[at];
-    if (label >= numItems)
-      throw new IlrecError(`sasrecLoss: a label must be an item number below ${numItems}, got ${label}`);
-    if (label < 0) continue;
-    positions.push(at);
-    seen.push(before);
-    before = [...before, label];
-  }
-  return { positions: Int32Array.from(positions), seen };
+  return lossOfHistories(sasrecEmbedding(model, 'sasrecLoss'), 'sasrecLoss');
 }
