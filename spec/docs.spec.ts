@@ -3,7 +3,9 @@ import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { METHODS } from '../src/methods/registry';
+import { parseStudy } from '../src/runs/study_file';
 import { parseTrainConfig } from '../src/methods/train_config';
+import { parseStudy } from '../src/runs/study_file';
 import { configKeys } from './support/config_keys';
 import { ilrecCommand } from './support/command_line';
 import { repository } from './support/installed_package';
@@ -199,7 +201,11 @@ describe('docs/configuration.md', () => {
   it('shows configs that are accepted, here and on other pages', () => {
     const blocks = pages.flatMap((page) => blocksOf(page, 'json').map((block) => ({ page, block })));
     expect(blocks.length).to.be.above(2);
-    for (const { page, block } of blocks) parseTrainConfig(JSON.parse(block), page);
+    for (const { page, block } of blocks) {
+      const shown = JSON.parse(block) as object;
+      const configs = 'arms' in shown ? parseStudy(shown, page).map(({ config }) => config) : [shown];
+      for (const config of configs) parseTrainConfig(config, page);
+    }
   });
 });
 
