@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { METHODS } from '../src/methods/registry';
-import { parseStudy } from '../src/runs/study_file';
 import { parseTrainConfig } from '../src/methods/train_config';
 import { parseStudy } from '../src/runs/study_file';
 import { configKeys } from './support/config_keys';
