@@ -12,6 +12,9 @@ export {
   type IlrecMethod,
   type IlrecMetric,
   type IlrecOptions,
+  type LayerNegatives,
+  type NegativeProbeOptions,
+  type NegativeReport,
   type StudiedNegatives,
 } from './ilrec/ilrec';
 export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';

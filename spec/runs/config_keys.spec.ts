@@ -218,6 +218,7 @@ const WITHOUT_A_NUMBER: Readonly<Record<string, string>> = {
   'items.untitled': 'a refusal: spec/prompts/title_language.spec.ts',
   'backbone.revision': 'which files of a hub are read: spec/pretrained/hub.spec.ts',
   'backbone.gradientCheckpointing': 'memory, at the same numbers: spec/training/gradient_checkpointing.spec.ts',
+  'methods.ilrec.probeEvery': 'what the log holds: spec/runs/item_run.spec.ts',
   'training.checkpointEverySeconds': 'when checkpoints are written: spec/callbacks/checkpointing.spec.ts',
   'evaluation.batchSize': 'users at once, at the same numbers: spec/evaluation/evaluate_ranking.spec.ts',
 };

@@ -2,6 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import type { NegativeReport } from '../../src/ilrec/ilrec';
 import { itemEmbeddingOf } from '../../src/models/causal_item_scorer';
 import { codesOfSemanticIds } from '../../src/tokenizers/codes_of_semantic_ids';
 import type { MethodName } from '../../src/methods/registry';
@@ -197,6 +198,22 @@ describe('runs whose tokens are items', () => {
     expect((await evaluateRun({ run: out })).protocol.beamWidth).to.equal(20);
     expect((await run('ilrec', { name: 'old', resume: true, config: old })).manifest.status).to.equal('done');
   });
+
+  for (const style of ['items', 'ids', 'lc-rec'] as const)
+    it(`log looks at the negatives where they are asked for: ${style}`, async () => {
+      const ilrec = { penaltyWeight: 1, probeEvery: 2, reward: 'markov', rewardModels: 1, numNegativeLayers: 1 };
+      const { run: out } = await run('ilrec', { config: { ...small, items: { style }, methods: { ilrec } } });
+      const looks = (await stepsOf(out)).map(({ negatives }) => (negatives as NegativeReport | undefined) ?? null);
+      expect(looks.map((look) => look !== null)).to.deep.equal(looks.map((_, step) => step % 2 === 0));
+      for (const look of looks.flatMap((one) => one ?? [])) {
+        expect(look.layers).to.have.length(1);
+        const { numNegatives, ...shares } = look.ensemble;
+        expect(numNegatives).to.be.above(0);
+        for (const share of Object.values(shares)) expect(share).to.be.within(0, 1);
+        if (style === 'items') expect([shares.validShare, look.byDepth.length]).to.deep.equal([1, 1]);
+        else expect(look.byDepth.length).to.be.above(1);
+      }
+    });
 
   for (const style of ['ids', 'lc-rec', 'bigrec'] as const)
     it(`are not needed for next items as targets: ${style}`, async () => {

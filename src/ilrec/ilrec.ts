@@ -6,9 +6,11 @@ import { futureReader, isOverItems } from '../tapped/item_softmax';
 import type { LastStep } from '../tapped/last_step';
 import { createTappedMethod, type TappedMethod } from '../tapped/tapped_method';
 import { ilrecItemTerms } from './item_terms';
+import { negativeProbe, type NegativeReport } from './negative_probe';
 import { coefficientsAt, ilrecTerms } from './terms';
 
 export type { Coefficient, IlrecOptions } from './ilrec_options';
+export type { LayerNegatives, NegativeProbeOptions, NegativeReport } from './negative_probe';
 export type { StudiedNegatives } from './studied_negatives';
 export type { IlrecMetric } from '../tapped/last_step';
 
@@ -19,6 +21,8 @@ export const METRIC_NAMES = ['crossEntropy', 'cpo', 'cpd', 'crr', 'numNegatives'
 export type IlrecDiagnostics = Record<(typeof METRIC_NAMES)[number], number> & {
   /** KL of the final layer to each intermediate layer, shallow to deep, [S]; empty when lambda is 0. */
   readonly klPerLayer: readonly number[];
+  /** What the look at the negatives found in this step; null where there was none. */
+  readonly negatives: NegativeReport | null;
 };
 
 /** What `ilrec()` gives to `compile` and `fit`. Its metrics are `METRIC_NAMES`. */
@@ -61,9 +65,12 @@ export interface IlrecMethod extends TappedMethod {
 export function ilrec(options: IlrecOptions = {}): IlrecMethod {
   return calledAs('ilrec', () => {
     const full = withDefaults(options);
-    const { numNegativeLayers, reward, restrictTo, itemSoftmax, futureTargets, ignoreIndex, taps } = full;
+    const { numNegativeLayers, reward, restrictTo, itemSoftmax, futureTargets, probe, ignoreIndex, taps } = full;
     const overItems = isOverItems(itemSoftmax, futureTargets ?? null);
     const reader = futureReader(futureTargets ?? null);
+    const look = probe === undefined ? null : negativeProbe(probe, itemSoftmax?.seen === 'exclude');
+    const { every = 100 } = probe ?? {};
+    let report: NegativeReport | null = null;
     const { method, last } = createTappedMethod({
       name: 'ilrec',
       numLayers: readsLayers(full) ? numNegativeLayers : 0,
@@ -72,28 +79,32 @@ export function ilrec(options: IlrecOptions = {}): IlrecMethod {
           ? 'the reward'
           : overItems || restrictTo !== undefined || reader !== null
             ? 'the softmax over items'
-            : null,
+            : probe !== undefined
+              ? 'the probe'
+              : null,
       metrics: METRIC_NAMES,
       ignoreIndex,
       taps,
       loss(batch) {
         const coefficients = coefficientsAt(batch.step, full);
+        report = look !== null && batch.training && batch.step % every === 0 ? look(batch, coefficients) : null;
         if (overItems) return ilrecItemTerms(batch, full, coefficients);
         const terms = ilrecTerms(batch, full, coefficients, reader);
         if (futureTargets === undefined || futureTargets.weight === 0 || reader === null) return terms;
         return { ...terms, total: tf.add(terms.total, futureTerm(batch, futureTargets.weight, reader)) };
       },
     });
-    return Object.assign(method, { diagnostics: () => diagnosticsOf(last) });
+    return Object.assign(method, { diagnostics: () => diagnosticsOf(last, () => report) });
   });
 }
 
-async function diagnosticsOf(last: LastStep): Promise<IlrecDiagnostics | null> {
+async function diagnosticsOf(last: LastStep, report: () => NegativeReport | null): Promise<IlrecDiagnostics | null> {
   const terms = await last.read();
   if (terms === null) return null;
   const metrics = METRIC_NAMES.map((name) => [name, terms[name][0]] as const);
   return {
     ...(Object.fromEntries(metrics) as Record<(typeof METRIC_NAMES)[number], number>),
     klPerLayer: Array.from(terms.klPerLayer ?? []), // none for a batch without response positions
+    negatives: report(),
   };
 }

@@ -6,6 +6,7 @@ import type { TokenRestriction } from '../rewards/valid_items';
 import type { TapOptions } from '../taps';
 import { checkItemOptions, type FutureTargets, type ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { refuseUnknown } from '../tapped/tapped_method';
+import { checkProbe, type NegativeProbeOptions } from './negative_probe';
 import { checkNegatives, type StudiedNegatives } from './studied_negatives';
 
 /** A coefficient: a constant, or a function of the number of training steps done. */
@@ -51,6 +52,8 @@ export interface IlrecOptions {
   itemSoftmax?: ItemSoftmaxOptions;
   /** The next items as further targets. Default none. */
   futureTargets?: FutureTargets;
+  /** Looks at the negatives every so many steps, for `diagnostics()`. Not on WebGPU. Default never. */
+  probe?: NegativeProbeOptions;
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;
   /** Where blocks, norm and head are, for models in which they cannot be found. */
@@ -61,7 +64,8 @@ export interface IlrecOptions {
 
 /** The options with their defaults; the optional ones have none. */
 export type FullIlrecOptions = Required<Omit<IlrecOptions, Optional | 'itemTokens'>> & Pick<IlrecOptions, Optional>;
-type Optional = 'reward' | 'negatives' | 'distillationTokens' | 'restrictTo' | 'itemSoftmax' | 'futureTargets' | 'taps';
+type Optional =
+  'reward' | 'negatives' | 'probe' | 'distillationTokens' | 'restrictTo' | 'itemSoftmax' | 'futureTargets' | 'taps';
 
 /** @throws UnnamedError on an option out of range, or one that does not exist. */
 export function withDefaults(options: IlrecOptions): FullIlrecOptions {
@@ -80,6 +84,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     restrictTo,
     itemSoftmax,
     futureTargets,
+    probe,
     ignoreIndex = -100,
     taps,
   } = options;
@@ -99,6 +104,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
   if (!['final', 'ensemble'].includes(thresholdReference))
     throw new UnnamedError(`thresholdReference must be 'final' or 'ensemble', got '${thresholdReference}'`);
   if (negatives !== undefined) checkNegatives(negatives, { reward, futureTargets });
+  if (probe !== undefined) checkProbe(probe);
   checkItemOptions(itemSoftmax, futureTargets, restrictTo);
   const distillationTokens = distillationTokensOf('ilrec', options);
   if (distillationTokens !== undefined && (itemSoftmax?.sampledItems ?? null) !== null)
@@ -124,6 +130,7 @@ export function withDefaults(options: IlrecOptions): FullIlrecOptions {
     restrictTo,
     itemSoftmax,
     futureTargets,
+    probe,
     ignoreIndex,
     taps,
   };
@@ -143,11 +150,17 @@ export function readsLayers({
   rewardWeight,
   rewardTargets,
   reward,
+  probe,
 }: Pick<
   FullIlrecOptions,
   'penaltyWeight' | 'distillationWeight' | 'deepSupervisionWeight' | 'rewardWeight' | 'rewardTargets' | 'negatives'
-> & { readonly reward?: unknown }): boolean {
+> & { readonly reward?: unknown; readonly probe?: unknown }): boolean {
   const restricts = rewardWeight !== 0 && rewardTargets === 'negatives' && (reward ?? null) !== null;
   const usesNegatives = penaltyWeight !== 0 || restricts;
-  return distillationWeight !== 0 || deepSupervisionWeight !== 0 || (usesNegatives && negatives?.source !== 'final');
+  return (
+    probe !== undefined ||
+    distillationWeight !== 0 ||
+    deepSupervisionWeight !== 0 ||
+    (usesNegatives && negatives?.source !== 'final')
+  );
 }

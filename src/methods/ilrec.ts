@@ -57,6 +57,8 @@ const section = z.strictObject({
   restrictTo: restrictToSchema,
   /** Factor of the epochs that a run chooses by its data; soft targets from a reward allow longer training. */
   epochsRatio: z.number().positive().default(1),
+  /** Steps between looks at the negatives, which go into the log; null for none. */
+  probeEvery: positive.nullable().default(null),
   /** Share of the run in which the three weights grow from 0 to their values. */
   weightWarmupRatio: z.number().min(0).max(1).default(0),
 });
@@ -108,7 +110,13 @@ export const ilrecMethod = languageModelMethod({
     }));
   },
   numTappedLayers: (section) =>
-    readsLayers({ ...section, reward: section.rewardRun ?? section.reward }) ? section.numNegativeLayers : 0,
+    readsLayers({
+      ...section,
+      reward: section.rewardRun ?? section.reward,
+      probe: section.probeEvery ?? undefined,
+    })
+      ? section.numNegativeLayers
+      : 0,
   epochsRatio: ({ epochsRatio }) => epochsRatio,
   objective,
 });
@@ -130,6 +138,7 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     penaltyWeight: warmed(section.penaltyWeight),
     ...negativesOf(context),
     deepSupervisionWeight,
+    ...probeOf(context, models),
     distillationWeight: warmed(section.distillationWeight),
     // where the tokens are items, CPD compares layers on items alone anyway
     ...(section.distillItemTokens && itemSoftmax === undefined
@@ -140,6 +149,19 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     ...futureOf(context),
     ...restrictionOf(context),
   });
+}
+
+/** A look at the negatives every so many steps; the reward's models say which of them may be right. */
+function probeOf(
+  { section: { probeEvery }, code: { trie, historyOf }, config, sequences }: ObjectiveContext<Section>,
+  models: readonly AskedModel[],
+): Pick<IlrecOptions, 'probe'> {
+  if (probeEvery === null) return {};
+  const scorers = models.flatMap(({ scorer }) => scorer ?? []);
+  const scorer = scorers.length === 0 ? {} : { scorer: scorers.length === 1 ? scorers[0] : meanScorer(scorers) };
+  const { maxHistory } = config.training;
+  const text = historyOf === undefined ? {} : { historyOf, sequences, maxHistory };
+  return { probe: { trie, every: probeEvery, ...scorer, ...text } };
 }
 
 /** The options of negatives that depart from the paper's, and the next items where these are spared alone. */

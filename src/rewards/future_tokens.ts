@@ -1,5 +1,6 @@
 import { childOf, type PrefixTrie } from '../generation/prefix_trie';
 import { futureTargets, type FutureTargetsOptions, type ItemShares } from '../losses/future_targets';
+import { edgeTowards, placesOf } from './trie_places';
 import { type PromptHistory, type TokenContext, type TrieWalk, walkTrie } from './trie_walk';
 
 /** How the next items are found where an item takes several tokens. */
@@ -41,8 +42,7 @@ export type FutureTokensReader = (context: TokenContext) => FutureTokens;
 export function futureTokens(options: FutureTokensOptions): FutureTokensReader {
   const { trie, separators = [], historyOf, sequences } = options;
   const separatorSet = new Set(separators);
-  const placeOf = new Int32Array(trie.numItems); // of each item in `itemOrder`
-  trie.itemOrder.forEach((item, place) => (placeOf[item] = place));
+  const placeOf = placesOf(trie);
   const known = historyOf === undefined || sequences === undefined ? null : futuresOf(sequences, options);
   return (context) => {
     const { positions, labels } = context;
@@ -87,19 +87,6 @@ function massesOfChildren(
   if (total === 0) return null;
   for (const [token, mass] of masses) masses.set(token, mass / total);
   return masses;
-}
-
-/** The edge of a node that leads to an item; -1 if none does. */
-function edgeTowards({ childStart, itemLow, itemHigh, terminalHigh }: PrefixTrie, node: number, place: number): number {
-  if (place < terminalHigh[node] || place >= itemHigh[node]) return -1;
-  let low = childStart[node];
-  let high = childStart[node + 1] - 1;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (itemHigh[middle + 1] <= place) low = middle + 1;
-    else high = middle;
-  }
-  return itemLow[low + 1] <= place ? low : -1;
 }
 
 /** What comes after a history and its label, by both. */

@@ -15,6 +15,8 @@ export type LogLine =
       readonly learningRate: number;
       readonly tokensPerSecond: number;
       readonly klPerLayer?: readonly number[];
+      /** What a look at ILRec's negatives found. */
+      readonly negatives?: object;
       readonly [metric: string]: unknown;
     }
   | { readonly kind: 'evaluation'; readonly step: number; readonly epoch: number; readonly [metric: string]: unknown };
@@ -75,7 +77,7 @@ export async function readLog(path: string): Promise<LogLine[]> {
 /** Writes each step to a run's log. */
 export function stepLog(log: RunLog): TrainingCallback {
   return {
-    onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer }) {
+    onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer, negatives = null }) {
       log.write({
         kind: 'step',
         step,
@@ -83,6 +85,7 @@ export function stepLog(log: RunLog): TrainingCallback {
         loss,
         ...metrics,
         ...(klPerLayer === null ? {} : { klPerLayer }),
+        ...(negatives === null ? {} : { negatives }),
         learningRate,
         tokensPerSecond: Math.round(tokensPerSecond),
       });

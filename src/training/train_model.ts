@@ -143,7 +143,7 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
         );
       }
       const tokensPerSecond = (1000 * shown.numTokens) / (performance.now() - began);
-      const klPerLayer = (await method.diagnostics?.())?.klPerLayer ?? null;
+      const { klPerLayer = null, negatives = null } = (await method.diagnostics?.()) ?? {};
       const record: StepRecord = {
         step: state.step,
         epoch: state.epoch,
@@ -152,6 +152,7 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
         tokensPerSecond,
         metrics,
         klPerLayer,
+        negatives,
       };
       for (const callback of callbacks) await callback.onStep?.(record, state);
       if (performance.now() - yielded > YIELD_EVERY_MS) {

@@ -16,7 +16,7 @@ export interface TrainingMethod {
   readonly numResponsePositions?: number;
   /** Called when training throws. */
   detach?(): void;
-  diagnostics?(): Promise<{ readonly klPerLayer: readonly number[] } | null>;
+  diagnostics?(): Promise<{ readonly klPerLayer: readonly number[]; readonly negatives?: object | null } | null>;
 }
 
 /** A callback as `fitDataset` takes it: an object of functions or an instance of tfjs's class. */
@@ -37,6 +37,8 @@ export interface StepRecord {
   metrics: Readonly<Record<string, number>>;
   /** ILRec: KL of the final layer to each intermediate layer, shallow to deep; null for other methods. */
   klPerLayer: readonly number[] | null;
+  /** What a look at the negatives found; null in most steps. Default null. */
+  negatives?: object | null;
 }
 
 /** The state of a run. Callbacks read it and may stop the run. */
