@@ -1,0 +1,56 @@
+import { meanOf } from '../evaluation/metrics';
+import type { ComparedMethod, ComparedRun } from './comparison';
+
+/** Validation NDCG@10 of the trained methods after the same steps, and after the same seconds. */
+export interface EqualBudgets {
+  /** Steps that all trained runs have done. */
+  readonly steps: number;
+  /** Seconds that all trained runs have taken, their teachers' included; see `Comparison.secondsOf`. */
+  readonly seconds: number;
+  readonly methods: readonly {
+    readonly method: string;
+    /** The best validation within the steps, averaged over seeds; null where a seed has none. */
+    readonly atSteps: number | null;
+    /** The best within the seconds, the teachers' first; null where a seed has none, for example as the teachers took
+     * longer. */
+    readonly atSeconds: number | null;
+  }[];
+}
+
+/** Compares at the smallest budget of the trained runs; null where no run has a validation. */
+export function equalBudgets(methods: readonly Pick<ComparedMethod, 'method' | 'runs'>[]): EqualBudgets | null {
+  const validated = methods.filter(({ runs }) => runs.every(({ validation }) => validation.length > 0));
+  if (validated.length === 0) return null;
+  const lasts = validated.flatMap(({ runs }) =>
+    runs.map(({ validation, cost }) => {
+      const { step, seconds } = validation[validation.length - 1];
+      return { step, seconds: seconds + cost.needSeconds };
+    }),
+  );
+  const steps = Math.min(...lasts.map(({ step }) => step));
+  const seconds = Math.min(...lasts.map((last) => last.seconds));
+  return {
+    steps,
+    seconds,
+    methods: validated.map(({ method, runs }) => ({
+      method,
+      atSteps: meanOrNull(runs.map((run) => bestWithin(run, (point) => point.step <= steps))),
+      atSeconds: meanOrNull(
+        runs.map((run) => bestWithin(run, (point) => point.seconds + run.cost.needSeconds <= seconds)),
+      ),
+    })),
+  };
+}
+
+function bestWithin(
+  { validation }: ComparedRun,
+  isWithin: (point: ComparedRun['validation'][number]) => boolean,
+): number | null {
+  const values = validation.filter(isWithin).map((point) => point['ndcg@10']);
+  return values.length === 0 ? null : Math.max(...values);
+}
+
+function meanOrNull(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length < values.length ? null : meanOf(known);
+}
