@@ -54,7 +54,7 @@ export type EvaluationResult = { [metric in MetricKey]: number } & {
   readonly ranks: Int32Array;
   /** User numbers, ascending unless the caller gave them. */
   readonly evaluatedUsers: Int32Array;
-  /** How many of the evaluated users have each item among the first items of their list, up to the largest cutoff, [N]. */
+  /** How many users have each item among the first ones of their list, up to the largest cutoff, [N]. */
   readonly itemCounts: Int32Array;
 };
 

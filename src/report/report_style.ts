@@ -36,6 +36,11 @@ tr:last-child td { border-bottom: 0; }
 td small { display: block; color: var(--ink-soft); font-size: 11px; }
 .best { font-weight: 700; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 8px; }
+.after { margin-top: 12px; }
+.conclusion { margin-top: 20px; border-left: 4px solid var(--good); }
+.conclusion p { margin: 0 0 8px; max-width: 90ch; }
+.conclusion ul { margin: 0; padding-left: 20px; }
+.key { display: inline-block; margin-right: 18px; }
 .verdicts { list-style: none; padding: 0; margin: 14px 0 0; }
 .verdicts li { padding: 6px 0 6px 14px; border-left: 3px solid var(--line); margin-bottom: 6px; }
 .verdicts .ahead { border-color: var(--good); }

@@ -3,9 +3,9 @@ import type { ComparedMethod, ComparedRun } from './comparison';
 
 /** Validation NDCG@10 of the trained methods after the same steps, and after the same seconds. */
 export interface EqualBudgets {
-  /** Steps that all trained runs have done. */
+  /** Steps of the longest run of the method that did fewest. */
   readonly steps: number;
-  /** Seconds that all trained runs have taken, their teachers' included; see `Comparison.secondsOf`. */
+  /** Seconds of the longest run of the method that took fewest, teachers' included; see `Comparison.secondsOf`. */
   readonly seconds: number;
   readonly methods: readonly {
     readonly method: string;
@@ -17,18 +17,14 @@ export interface EqualBudgets {
   }[];
 }
 
-/** Compares at the smallest budget of the trained runs; null where no run has a validation. */
+/** Compares at the smallest budget of the trained methods; null where none was validated. */
 export function equalBudgets(methods: readonly Pick<ComparedMethod, 'method' | 'runs'>[]): EqualBudgets | null {
   const validated = methods.filter(({ runs }) => runs.every(({ validation }) => validation.length > 0));
   if (validated.length === 0) return null;
-  const lasts = validated.flatMap(({ runs }) =>
-    runs.map(({ validation, cost }) => {
-      const { step, seconds } = validation[validation.length - 1];
-      return { step, seconds: seconds + cost.needSeconds };
-    }),
-  );
-  const steps = Math.min(...lasts.map(({ step }) => step));
-  const seconds = Math.min(...lasts.map((last) => last.seconds));
+  const smallest = (of: (run: ComparedRun) => number): number =>
+    Math.min(...validated.map(({ runs }) => Math.max(...runs.map(of))));
+  const steps = smallest(({ validation }) => validation[validation.length - 1].step);
+  const seconds = smallest(({ validation, cost }) => validation[validation.length - 1].seconds + cost.needSeconds);
   return {
     steps,
     seconds,

@@ -49,7 +49,7 @@ export interface RunManifest {
   seconds: number;
   /** Those of `seconds` in which runs inside this one's folder were trained, such as ILRec's reward. */
   needSeconds?: number;
-  /** Most resident memory of the process during training and its evaluations, in bytes; that of a GPU is not counted. */
+  /** Most resident memory of the process during training and its evaluations, in bytes, without that of a GPU. */
   peakMemory?: number;
   readonly startedAt: string;
   /** Validation during training. */

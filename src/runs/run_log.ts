@@ -17,7 +17,7 @@ export type LogLine =
       /** Input tokens of the step without padding, and those whose next token is a label. Not in older logs. */
       readonly numTokens?: number;
       readonly numResponseTokens?: number;
-      /** Seconds of all steps so far, of steps that a killed call lost too; evaluations are left out. Not in older logs. */
+      /** Seconds of all steps so far, lost ones of killed calls too, without evaluations. Not in older logs. */
       readonly seconds?: number;
       readonly klPerLayer?: readonly number[];
       readonly [metric: string]: unknown;
