@@ -34,8 +34,8 @@ describe('comparisonReport', () => {
     expect(titles).to.include.members([
       'Validation NDCG@10 over steps',
       'Validation NDCG@10 over seconds',
-      'NDCG@10 by length of the history',
-      'NDCG@10 by popularity of the target',
+      'NDCG@10 by items in the history',
+      'NDCG@10 by interactions of the target',
       'ILRec: KL of the final layer to each tapped layer',
     ]);
     expect(document.querySelector('.conclusion')?.textContent).to.include('What the numbers do not show');

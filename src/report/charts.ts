@@ -31,6 +31,9 @@ export interface LineChartOptions {
   dots?: boolean;
 }
 
+/** Pixels between the names of two lines. */
+const LABEL_HEIGHT = 16;
+
 /** Points of a line that show their value under the pointer. */
 const MAX_HOVERED = 24;
 
@@ -168,7 +171,7 @@ export function intervalChart({
   return plotToSvg(title, {
     width,
     height: 58 + 30 * rows.length,
-    marginLeft: Math.max(96, 12 + 6.5 * Math.max(...rows.map(({ name }) => name.length))),
+    marginLeft: Math.max(96, 16 + 7.5 * Math.max(...rows.map(({ name }) => name.length))),
     marginRight: 24,
     marginBottom: 36,
     style: CHART_STYLE,
@@ -188,7 +191,17 @@ export function intervalChart({
       ...rows.flatMap((row) => [
         ...(zero
           ? []
-          : [Plot.barX([row], { x1: 0, x2: 'value', y: 'name', fill: row.color, fillOpacity: 0.22, inset: 5 })]),
+          : [
+              Plot.barX([row], {
+                x1: 0,
+                x2: 'value',
+                y: 'name',
+                fill: row.color,
+                fillOpacity: 0.22,
+                insetTop: 5,
+                insetBottom: 5,
+              }),
+            ]),
         Plot.ruleY([row], {
           x1: 'low',
           x2: 'high',
@@ -219,7 +232,7 @@ function spread(
     ...series.flatMap(({ points }) => points.map(({ value }) => value)),
     ...levels.map(({ value }) => value),
   ].map(scale);
-  const gap = ((Math.max(...values) - Math.min(...values)) * 14) / (height - 60); // 14 pixels
+  const gap = ((Math.max(...values) - Math.min(...values)) * LABEL_HEIGHT) / (height - 60);
   const sorted = labels.map((label) => ({ ...label, at: scale(label.value) })).sort((a, b) => a.at - b.at);
   for (let i = 1; i < sorted.length; i++) sorted[i].at = Math.max(sorted[i].at, sorted[i - 1].at + gap);
   return sorted.map((label) => ({ ...label, at: back(label.at) }));

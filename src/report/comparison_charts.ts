@@ -111,16 +111,16 @@ export function differenceChart(comparison: Comparison): Chart {
   return {
     title,
     note:
-      'The same users on both sides; 95 % intervals. One that crosses the line shows no difference; the text beside ' +
-      'the table also asks for an adjusted p-value below 0.05.',
+      'The same users on both sides; 95 % intervals. One that crosses the line shows no difference. The sentences ' +
+      'above also ask for an adjusted p-value below 0.05.',
     svg: intervalChart({ title, xLabel: 'difference in NDCG@10', rows, zero: true }),
   };
 }
 
-/** Charts of each method's `diagnostics`, from its first run. */
+/** Charts of each method's `diagnostics`, from its first run; none of a term that was off, which is always 0. */
 export function diagnosticCharts({ methods }: Comparison): Chart[] {
   return methods.flatMap(({ title: methodTitle, method, diagnostics = [], runs: [{ log }] }) =>
-    diagnostics.map(({ title, note, yLabel, lines = [], perLayer }) => {
+    diagnostics.flatMap(({ title, note, yLabel, lines = [], perLayer }) => {
       const named = lines.map(({ name, metric }, i): Series => ({
         name,
         color: lineColor(method, i),
@@ -131,8 +131,10 @@ export function diagnosticCharts({ methods }: Comparison): Chart[] {
         const shade = Math.min(4, 4 - curves.length + 1 + i);
         return { name: `layer ${i - curves.length} `, color: `var(--layer-${shade})`, points };
       });
-      const svg = lineChart({ width: 520, height: 250, title, yLabel, series: [...named, ...layers] });
-      return { title: `${methodTitle}: ${title}`, note, svg };
+      const series = [...named, ...layers];
+      if (series.every(({ points }) => points.every(({ value }) => value === 0))) return [];
+      const svg = lineChart({ width: 520, height: 250, title, yLabel, series });
+      return [{ title: `${methodTitle}: ${title}`, note, svg }];
     }),
   );
 }

@@ -13,7 +13,7 @@ import { bestPairs, concludeFrom } from './conclusion';
 import { html, type Html, raw } from './html';
 import { methodColors, titlesOf } from './method_style';
 import { REPORT_STYLE } from './report_style';
-import { costTable, listTable, metricTable, pairTable, runTable, swatch } from './report_tables';
+import { budgetTable, costTable, listTable, metricTable, pairTable, runTable, swatch } from './report_tables';
 import { layerMaps, sliceCharts } from './slice_charts';
 import { outcomeOf, verdict } from './wording';
 
@@ -93,6 +93,7 @@ export function comparisonReport(
           <h2>Cost</h2>
           ${costTable(comparison)}
           <div class="grid after">${[ndcgChart(comparison), secondsChart(comparison)].map(card)}</div>
+          ${budgetTable(comparison)}
           <h2>Lists</h2>
           ${listTable(comparison)}
           ${section('For whom', sliceCharts(comparison), legend(comparison))}

@@ -53,5 +53,11 @@ ol { margin: 0; padding-left: 20px; }
 details { margin-top: 12px; }
 summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 14px 16px; overflow-x: auto; font: 12px/1.5 ui-monospace, SFMono-Regular, Menlo, monospace; }
+@media (max-width: 600px) {
+  main { padding: 24px 12px 48px; }
+  .card { padding: 12px 14px; }
+  .card svg text, .card svg g { font-size: 13px; }
+  th:first-child, td:first-child { position: sticky; left: 0; background: var(--card); }
+}
 footer { margin-top: 48px; color: var(--ink-soft); font-size: 13px; }
 `;

@@ -34,17 +34,23 @@ export function costTable(comparison: Comparison): Html {
   return html`${columnTable(comparison, COST_COLUMNS)} ${costNotes(comparison).map((note) => html`<p class="note after">${note}</p>`)}`;
 }
 
-/** How widely the lists spread, and validation at equal steps and equal seconds. */
+/** Validation at equal steps and at equal seconds; nothing where no method was validated. */
+export function budgetTable(comparison: Comparison): Html {
+  if (comparison.budgets === null) return raw('');
+  return html`<h3 class="after">At equal steps and at equal seconds</h3>
+    ${columnTable(comparison, budgetColumns(comparison))}
+    <p class="note after">
+      The best NDCG@10 on validation users within so many steps, and within so many seconds with those of the teachers; a
+      dash where there was none by then. The budgets are those of the method that used least.
+    </p>`;
+}
+
+/** How widely the lists spread. */
 export function listTable(comparison: Comparison): Html {
-  const budgets =
-    comparison.budgets === null
-      ? ''
-      : ' Valid.: the best validation NDCG@10 within so many steps, and within so many seconds with those of the ' +
-        'teachers; a dash where there was none by then.';
-  return html`${columnTable(comparison, [...LIST_COLUMNS, ...budgetColumns(comparison)])}
+  return html`${columnTable(comparison, LIST_COLUMNS)}
     <p class="note after">
       Of the first ten items of all lists. Coverage: the share of the catalogue that is in some list. Gini: 0 where all
-      items are recommended equally often. Top 3 share: that of the three most recommended items.${budgets}
+      items are recommended equally often. Top 3 share: that of the three most recommended items.
     </p>`;
 }
 

@@ -6,9 +6,9 @@ import { layerCurves } from './curves';
 import { colorOf, titlesOf } from './method_style';
 
 const BY = {
-  history: { title: 'NDCG@10 by length of the history', unit: 'items', note: 'Quarters of the users.' },
+  history: { title: 'NDCG@10 by items in the history', unit: 'items', note: 'Quarters of the users.' },
   popularity: {
-    title: 'NDCG@10 by popularity of the target',
+    title: 'NDCG@10 by interactions of the target',
     unit: 'interactions',
     note: 'Quarters of the catalogue by interactions in the training part.',
   },
@@ -27,7 +27,14 @@ export function sliceCharts(comparison: Comparison): Chart[] {
 function sliceChart(comparison: Comparison, slices: readonly ComparedSlice[], title: string): string {
   const titleOf = titlesOf(comparison);
   const rows = slices.flatMap((slice) =>
-    slice.methods.map(({ method, mean, ci95: [low, high] }) => ({ slice: rangeOf(slice), method, mean, low, high })),
+    slice.methods.map(({ method, mean, ci95: [low, high] }) => ({
+      slice: labelOf(slice),
+      unit: BY[slice.by].unit,
+      method,
+      mean,
+      low,
+      high,
+    })),
   );
   const place = { fy: 'slice', y: 'method' } as const;
   type Row = (typeof rows)[number];
@@ -35,14 +42,14 @@ function sliceChart(comparison: Comparison, slices: readonly ComparedSlice[], ti
   return plotToSvg(title, {
     width: 520,
     height: 50 + slices.length * (12 + 13 * comparison.methods.length),
-    marginLeft: 120,
+    marginLeft: 100,
     marginRight: 16,
     marginBottom: 36,
     style: CHART_STYLE,
     color: { type: 'identity' },
     x: { label: 'NDCG@10', labelAnchor: 'center', labelArrow: 'none', grid: true, ticks: 5, tickSize: 0, zero: true },
     y: { domain: comparison.methods.map(({ method }) => method), axis: null },
-    fy: { domain: slices.map(rangeOf), label: null, axis: null, padding: 0.12 },
+    fy: { domain: slices.map(labelOf), label: null, axis: null, padding: 0.12 },
     marks: [
       Plot.ruleY(rows, { ...place, x1: 'low', x2: 'high', stroke, strokeWidth: 2.5, strokeOpacity: 0.55 }),
       Plot.dot(rows, {
@@ -50,10 +57,10 @@ function sliceChart(comparison: Comparison, slices: readonly ComparedSlice[], ti
         x: 'mean',
         fill: stroke,
         r: 4,
-        title: ({ slice, method, mean, low, high }: Row) =>
-          `${titleOf(method)}, ${slice.replace('\n', ', ')}: ${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`,
+        title: ({ slice, unit, method, mean, low, high }: Row) =>
+          `${titleOf(method)}, ${slice.replace('\n', ` ${unit}, `)}: ${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`,
       }),
-      Plot.text(slices.map(rangeOf), {
+      Plot.text(slices.map(labelOf), {
         fy: (text: string) => text,
         text: (text: string) => text,
         frameAnchor: 'left',
@@ -65,10 +72,9 @@ function sliceChart(comparison: Comparison, slices: readonly ComparedSlice[], ti
   });
 }
 
-/** '3 to 5 items' over '812 users'. */
-function rangeOf({ by, low, high, users }: ComparedSlice): string {
-  const { unit } = BY[by];
-  return `${low === high ? `${low}` : `${low} to ${high}`} ${unit}\n${users} users`;
+/** '3 to 5' over '812 users'. */
+function labelOf({ low, high, users }: ComparedSlice): string {
+  return `${low === high ? low : `${low} to ${high}`}\n${users} users`;
 }
 
 /** Stretches of steps in a heat map. */
@@ -116,7 +122,7 @@ export function layerMaps({ methods }: Comparison): Chart[] {
         }),
       ],
     });
-    const note = `The darker, the larger, up to ${most.toPrecision(3)} nats. Layers count back from the final one.`;
+    const note = `The stronger the colour, the larger, up to ${most.toPrecision(3)} nats. Layers count back from the final one.`;
     return [{ title, note, svg }];
   });
 }

@@ -261,7 +261,6 @@ async function evaluateOnce(
     const sameRule = protocol.excludeSeen === (options.seen === 'exclude');
     if (sameUsers && sameBeam && sameRule) return kept;
   }
-  const began = performance.now();
-  const result = await evaluateRun(options);
-  return { result, seconds: (performance.now() - began) / 1000 };
+  await evaluateRun(options);
+  return (await readEvaluation(options.run, options.split, options.seen, options.methods)) as KeptEvaluation;
 }
