@@ -2,7 +2,11 @@ import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import { demoCatalogue } from '../../src/data/demo_catalogue';
 import type { SeenChoice } from '../../src/data/repeat_share';
+import type { PublishedCase } from '../../src/data/types';
+import { prepareInteractions } from '../../src/preparation/prepare';
+import { writePrepared } from '../../src/preparation/prepared_folder_node';
 import { compareMethods, type CompareOptions, runFolder } from '../../src/runs/compare';
 import type { Comparison } from '../../src/runs/comparison';
 import { evaluateRun } from '../../src/runs/evaluate_run';
@@ -203,6 +207,28 @@ describe('compareMethods', () => {
     const fresh = await compareMethods({ ...options, out: join(folder.path, 'fresh'), methods: ['markov', 'sft'] });
     expect(rulesOf(fresh)).to.deep.equal([true, true]);
     expect(choices).to.deep.equal([{ seen: 'exclude', repeatShare: 0 }]);
+  });
+
+  it('draws users with all of their rows where the dataset publishes several', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    const whole = prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 30, seed: 3 }), {}, 'generated');
+    const rowsOf = (sequence: Int32Array, user: number): PublishedCase[] =>
+      [2, 1].map((left) => {
+        const length = sequence.length - left;
+        return { history: sequence.slice(0, length), target: sequence[length], user };
+      });
+    const cases = { valid: [], test: whole.sequences.flatMap(rowsOf) };
+    const sequences = whole.sequences.map((sequence) => sequence.slice(0, -2));
+    await writePrepared(
+      { ...whole, sequences, cases, report: { ...whole.report, cases: { valid: 0, test: 60 } } },
+      data,
+    );
+    const methods = ['popularity', 'markov'] as const;
+    const { pairs, protocols, slices } = await compareMethods({ data, out, methods, config });
+    expect(pairs[0].users).to.equal(60);
+    expect(pairs[0].protocol).to.match(/^paired over 60 cases of 30 users/);
+    expect(protocols.markov.bootstrap.clusters).to.equal(30);
+    expect(slices[0].users).to.be.below(60);
   });
 
   it('refuses to choose between several rules for items seen', async () => {
