@@ -161,6 +161,10 @@ describe('compareMethods', () => {
     );
     await rm(join(out, 'notes.txt'));
     await writeFile(join(out, 'report.html.partial-7'), '<');
+    await writeSmallShop(join(out, 'shop')); // the dataset may lie beside the runs
+    await compareMethods({ ...options, data: join(out, 'shop') });
+    await rm(join(out, 'shop'), { recursive: true });
+    await rm(join(out, 'popularity'), { recursive: true });
     await compareMethods(options);
     const run = join(out, 'popularity');
     expect(await messageOf(compareMethods({ ...options, out: run }))).to.equal(refusal(run, 'manifest.json'));

@@ -1,5 +1,5 @@
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { TrainConfig } from '../methods/train_config';
 import { IlrecError } from '../errors';
 import { isRun, runPaths } from './run_paths';
@@ -46,7 +46,7 @@ const COMPARED = /^(comparison\.(json|csv|tex)|report\.html|curve\.svg)(\.partia
 /**
  * Refuses a folder for runs that is in use for something else. One that holds a comparison may hold more.
  *
- * @param folders of the runs to come; what a killed run left in them is looked at when they are claimed.
+ * @param folders of the runs to come, in which a killed run may have left something, and of the dataset.
  * @throws IlrecError when `out` is no folder, a run itself, or holds anything but runs and the files of a comparison.
  */
 export async function claimComparisonFolder(out: string, folders: readonly string[]): Promise<void> {
@@ -55,8 +55,9 @@ export async function claimComparisonFolder(out: string, folders: readonly strin
     throw new IlrecError(`compareMethods: --out must be a folder, got the file ${out}; choose another name`);
   const names = await namesIn(out);
   if (names.includes('comparison.json')) return;
+  const known = folders.map((folder) => resolve(folder));
   const isOurs = (name: string): boolean =>
-    COMPARED.test(name) || folders.includes(join(out, name)) || isRun(join(out, name));
+    COMPARED.test(name) || known.includes(resolve(out, name)) || isRun(join(out, name));
   const strange = isRun(out) ? 'manifest.json' : names.find((name) => !isOurs(name));
   if (strange !== undefined)
     throw new IlrecError(

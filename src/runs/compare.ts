@@ -74,7 +74,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   const { seed: firstSeed } = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
-  await claimComparisonFolder(out, folders);
+  await claimComparisonFolder(out, [...folders, data]);
   const kept = await keptConfigs(folders, own);
   const parsed = parseTrainConfig(options.config ?? {}, 'config', {
     methods: own,

@@ -1,5 +1,5 @@
 import { meanOf } from '../evaluation/metrics';
-import type { ComparedMethod, ComparedRun } from './comparison';
+import type { RunCost, ValidationPoint } from './run_cost';
 
 /** Validation NDCG@10 of the trained methods after the same steps, and after the same seconds. */
 export interface EqualBudgets {
@@ -17,11 +17,22 @@ export interface EqualBudgets {
   }[];
 }
 
+/** What budgets are made of: a method's runs with their validations. */
+interface ValidatedMethod {
+  readonly method: string;
+  readonly runs: readonly ValidatedRun[];
+}
+
+interface ValidatedRun {
+  readonly validation: readonly ValidationPoint[];
+  readonly cost: Pick<RunCost, 'needSeconds'>;
+}
+
 /** Compares at the smallest budget of the trained methods; null where none was validated. */
-export function equalBudgets(methods: readonly Pick<ComparedMethod, 'method' | 'runs'>[]): EqualBudgets | null {
+export function equalBudgets(methods: readonly ValidatedMethod[]): EqualBudgets | null {
   const validated = methods.filter(({ runs }) => runs.every(({ validation }) => validation.length > 0));
   if (validated.length === 0) return null;
-  const smallest = (of: (run: ComparedRun) => number): number =>
+  const smallest = (of: (run: ValidatedRun) => number): number =>
     Math.min(...validated.map(({ runs }) => Math.max(...runs.map(of))));
   const steps = smallest(({ validation }) => validation[validation.length - 1].step);
   const seconds = smallest(({ validation, cost }) => validation[validation.length - 1].seconds + cost.needSeconds);
@@ -38,10 +49,7 @@ export function equalBudgets(methods: readonly Pick<ComparedMethod, 'method' | '
   };
 }
 
-function bestWithin(
-  { validation }: ComparedRun,
-  isWithin: (point: ComparedRun['validation'][number]) => boolean,
-): number | null {
+function bestWithin({ validation }: ValidatedRun, isWithin: (point: ValidationPoint) => boolean): number | null {
   const values = validation.filter(isWithin).map((point) => point['ndcg@10']);
   return values.length === 0 ? null : Math.max(...values);
 }
