@@ -2,7 +2,7 @@ import type { TrainingCallback } from '../training/train_model';
 import { type RunManifest, writeManifest } from './manifest';
 
 /** A killed call loses at most so many seconds of the sum. */
-const WRITE_EVERY_SECONDS = 10;
+const WRITE_EVERY_SECONDS = 2;
 
 /**
  * Sums the seconds of a run over its calls, in its manifest. The manifest is written while the run trains, so that the
