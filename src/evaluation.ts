@@ -14,6 +14,8 @@ export {
   type EvaluationResult,
   type MetricKey,
 } from './evaluation/evaluate_ranking';
+export { holmAdjusted } from './evaluation/holm';
+export { listQuality, type ListQuality } from './evaluation/list_quality';
 export {
   gain,
   gains,

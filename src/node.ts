@@ -58,6 +58,7 @@ export { nodeMemoryLimit } from './pretrained/memory_limit_node';
 export type { WrittenType } from './safetensors/safetensors_types';
 export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pretrained_node';
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
+export { comparisonCsv, comparisonLatex } from './report/comparison_files';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
 export { comparisonTable } from './report/comparison_table';
 export { studyTable } from './report/study_table';
@@ -65,13 +66,24 @@ export { compareMethods, type CompareOptions } from './runs/compare';
 export {
   studyMethods,
   type StudiedArm,
+  type StudiedDifference,
   type Study,
   type StudyInput,
   type StudyMetric,
   type StudyOptions,
 } from './runs/study';
-export type { ComparedMethod, ComparedPair, ComparedRun, Comparison, TableMetric } from './runs/comparison';
+export type {
+  ComparedMethod,
+  ComparedPair,
+  ComparedRun,
+  ComparedSlice,
+  Comparison,
+  MethodCost,
+  TableMetric,
+} from './runs/comparison';
+export type { EqualBudgets } from './runs/equal_budgets';
 export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './runs/evaluate_run';
+export type { RunCost, SecondsOf, ValidationPoint } from './runs/run_cost';
 export { type LoadedRun, loadRun, type LoadRunOptions } from './runs/load_run';
 export {
   type Recommendation,

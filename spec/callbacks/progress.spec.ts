@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { formatSeconds, progress } from '../../src/callbacks/progress_node';
-import type { StepRecord, TrainingState } from '../../src/training/train_model';
+import type { TrainingState } from '../../src/training/train_model';
 
 describe('progress', () => {
   it('writes plain lines where there is no terminal', () => {
@@ -17,9 +17,12 @@ describe('progress', () => {
         loss: 2.5,
         learningRate: 1,
         tokensPerSecond: 1234.4,
+        numTokens: 10,
+        numResponseTokens: 4,
+        seconds: 0.01,
         metrics: {},
         klPerLayer: null,
-      } as StepRecord,
+      },
       state,
     );
     onTrainEnd?.(state);

@@ -33,8 +33,8 @@ describe('readMiniOneRec', () => {
     const whole = readMiniOneRec({ ...split, windows: [train, valid, test], splits: ['train', 'valid', 'test'] });
     expect(whole.sequences.map((items) => [...items])).to.deep.equal([[1, 0]]);
     expect(whole.cases).to.deep.equal({
-      valid: [{ history: Int32Array.of(0), target: 1 }],
-      test: [{ history: Int32Array.of(0, 1), target: 2 }],
+      valid: [{ history: Int32Array.of(0), target: 1, user: 0 }],
+      test: [{ history: Int32Array.of(0, 1), target: 2, user: 0 }],
     });
     expect(whole.notes).to.deep.equal([
       'The rows of valid.csv and test.csv are evaluated as published; their targets are not trained on.',
@@ -49,7 +49,7 @@ describe('readMiniOneRec', () => {
       missing: ['train'],
     });
     expect(data.sequences.map((items) => [...items])).to.deep.equal([[0, 1]]);
-    expect(data.cases).to.deep.equal({ valid: [], test: [{ history: Int32Array.of(0, 1), target: 2 }] });
+    expect(data.cases).to.deep.equal({ valid: [], test: [{ history: Int32Array.of(0, 1), target: 2, user: 0 }] });
     expect(data.notes?.at(-1)).to.equal(
       'The rows of test.csv are evaluated as published; their targets are not trained on. The train split is missing, so the rows of valid.csv are trained on and there is no validation.',
     );

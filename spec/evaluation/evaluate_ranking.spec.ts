@@ -5,7 +5,7 @@ import {
   metricKeys,
   type EvaluateOptions,
 } from '../../src/evaluation/evaluate_ranking';
-import type { RankingProtocol } from '../../src/evaluation/protocol';
+import { protocolText, type RankingProtocol } from '../../src/evaluation/protocol';
 
 const ranking: RankingProtocol = {
   ranking: 'fixed lists',
@@ -55,6 +55,26 @@ describe('evaluateRecommender', () => {
       expect(low).to.be.at.most(result[key]);
       expect(high).to.be.at.least(result[key]);
     }
+  });
+
+  it('counts how often each item is within the largest cutoff', async () => {
+    const { itemCounts } = await evaluateRecommender(ladder({ ks: [1, 3] }));
+    // users 0 to 4 have items u, u + 1, u + 2
+    expect([...itemCounts.slice(0, 8)]).to.deep.equal([1, 2, 3, 3, 3, 2, 1, 0]);
+    expect(itemCounts).to.have.length(30);
+    const some = await evaluateRecommender(ladder({ ks: [1], users: [3, 4], batchSize: 1 }));
+    expect([...some.itemCounts.slice(0, 6)]).to.deep.equal([0, 0, 0, 1, 1, 0]);
+  });
+
+  it('draws users with all of their targets where they have several', async () => {
+    const { ci95, protocol } = await evaluateRecommender(ladder({ clusters: [4, 4, 4, 9, 9] }));
+    // hr@10 is 1 1 0 of one user and 1 0 of the other: means 2/3, 3/5, 1/2
+    expect(ci95['hr@10'][0]).to.be.closeTo(1 / 2, 1e-12);
+    expect(ci95['hr@10'][1]).to.be.closeTo(2 / 3, 1e-12);
+    expect(protocol.bootstrap.clusters).to.equal(2);
+    expect(protocolText({ ...protocol, holdOut: 'published rows' })).to.include(
+      'bootstrap over the 2 users of the rows',
+    );
   });
 
   it('counts every user whatever the batch size, and reports progress', async () => {

@@ -83,6 +83,21 @@ describe('pairedDifference', () => {
     expect(pValue).to.be.below(0.001);
   });
 
+  it('flips the signs of whole users where they have several cases', () => {
+    // hr@1 differences 1 1 1 -1 of users 0 0 1 1: sums 2 and 0, so all signs give |2|; by cases |2| of 4 values has 10 of 16
+    const [a, b] = [
+      [1, 1, 1, 0],
+      [0, 0, 0, 1],
+    ];
+    const options = { metric: 'hr', k: 1 } as const;
+    const clustered = pairedDifference([a], [b], { ...options, clusters: [0, 0, 1, 1] });
+    expect(clustered.pValue).to.equal(1);
+    expect(clustered.difference).to.equal(0.5);
+    expect(clustered.ci95).to.deep.equal([0, 1]);
+    expect(clustered.protocol).to.match(/^paired over 4 cases of 2 users, each case's hr@1/);
+    expect(pairedDifference([a], [b], options).pValue).to.equal(10 / 16);
+  });
+
   it('changes its sign with the order of the methods', () => {
     const [a, b] = [
       [1, 2, 0, 4],

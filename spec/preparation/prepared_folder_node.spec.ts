@@ -189,8 +189,8 @@ describe('prepareData', () => {
     expect(loaded.sequences.map((items) => [...items])).to.deep.equal([[0, 1], [2]]);
     expect(loaded.cases).to.deep.equal(written.cases);
     expect(loaded.cases?.test).to.deep.equal([
-      { history: Int32Array.of(1, 2), target: 0 },
-      { history: Int32Array.of(2), target: 1 },
+      { history: Int32Array.of(1, 2), target: 0, user: 0 },
+      { history: Int32Array.of(2), target: 1, user: 1 },
     ]);
     await put('out/cases.jsonl', '{"split":"test","history":[1],"target":0}\n');
     expect(await refusal(loadPrepared(join(dir, 'out')))).to.contain(

@@ -3,8 +3,8 @@ import { intervalChart, lineChart } from '../../src/report/charts';
 
 describe('lineChart', () => {
   const points = [
-    { step: 1, value: 2 },
-    { step: 5, value: 3 },
+    { x: 1, value: 2 },
+    { x: 5, value: 3 },
   ];
 
   it('is one svg element that names each line and level', () => {

@@ -1,18 +1,16 @@
 import { parseHTML } from 'linkedom';
 import { expect } from 'chai';
-import type { LogLine } from '../../src/runs/run_log';
-import { findMethod, type MethodName } from '../../src/methods/registry';
-import type { RunManifest } from '../../src/runs/manifest';
-import { parseTrainConfig } from '../../src/methods/train_config';
-import type { EvaluationProtocol } from '../../src/evaluation/protocol';
+import { METHODS } from '../../src/methods/registry';
 import { comparisonReport } from '../../src/report/comparison_report';
 import { comparisonTable } from '../../src/report/comparison_table';
 import { curveSvg } from '../../src/report/curve_svg';
-import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../../src/runs/comparison';
+import type { ComparedMethod } from '../../src/runs/comparison';
+import type { LogLine } from '../../src/runs/run_log';
+import { madeComparison, madeMethod, madePair } from '../support/comparison';
 
 describe('comparisonReport', () => {
-  it('is one page that loads nothing, with table, tests, curves, diagnostics, examples and protocol', () => {
-    const page = comparisonReport(comparison(), {
+  it('is one page that loads nothing, with conclusion, tables, tests, curves, slices, diagnostics and examples', () => {
+    const page = comparisonReport(madeComparison(), {
       title: 'A <shop>',
       examples: [
         { user: 'u<1>', history: ['Tent'], target: 'Stove', lists: [{ method: 'ilrec', titles: ['Stove', 'Rope'] }] },
@@ -22,30 +20,80 @@ describe('comparisonReport', () => {
     expect(document.querySelector('title')?.textContent).to.equal('A <shop>');
     expect(document.querySelectorAll('script, link, img, iframe')).to.have.length(0);
     expect(page).to.not.match(/(src|href)="http/);
+    expect(page).to.not.match(/NaN|undefined|Infinity/);
     expect([...document.querySelectorAll('h2')].map((heading) => heading.textContent)).to.deep.equal([
       'Result',
+      'Cost',
+      'Lists',
+      'For whom',
       'Training',
-      'What the methods did',
       'Histories and recommendations',
       'Protocol',
     ]);
-    expect(document.querySelectorAll('svg')).to.have.length(8);
-    expect(document.querySelector('.verdicts')?.textContent).to.match(/^\s*No difference shown between ILRec and SFT/);
+    const titles = [...document.querySelectorAll('.card > h3')].map((heading) => heading.textContent);
+    expect(titles).to.include.members([
+      'Validation NDCG@10 over steps',
+      'Validation NDCG@10 over seconds',
+      'NDCG@10 by items in the history',
+      'NDCG@10 by interactions of the target',
+      'ILRec: KL of the final layer to each tapped layer',
+    ]);
+    expect(document.querySelector('.conclusion')?.textContent).to.include('What the numbers do not show');
+    expect(document.querySelector('.verdicts')?.textContent).to.match(/^\s*No difference shown between SFT and ILRec/);
     expect(document.querySelector('li.hit')?.textContent).to.equal('Stove');
     expect(page).to.include('Leave-one-out, test split').and.include('&#34;beamWidth&#34;: 20');
+    expect(page).to.include('trained and evaluated in 3 s');
   });
 
-  it('has no diagnostics and no pairs where there is one method without them', () => {
-    const { methods, ...rest } = comparison();
-    const page = comparisonReport({ ...rest, pairs: [], methods: methods.slice(0, 1) });
-    expect(page).to.not.include('What the methods did');
-    expect(parseHTML(page).document.querySelectorAll('svg')).to.have.length(3);
+  it('shows values under the pointer, without a script', () => {
+    const { document } = parseHTML(comparisonReport(madeComparison()));
+    const hovered = [...document.querySelectorAll('svg title')].map((title) => title.textContent);
+    expect(hovered).to.include.members([
+      'SFT: 0.1000 [0.0500, 0.1500]',
+      'SFT, training steps 2: 0.0900',
+      'ILRec, seconds of training 3: 0.0900', // two of the teachers, one of its own
+      'ILRec, 3 to 5 items, 4 users: 0.1000 [0.0500, 0.1500]',
+      'layer -2, steps 1 to 2: 0.300 nats',
+    ]);
+  });
+
+  it('stays under 1 MB for every method, five seeds each and long logs', () => {
+    const methods = METHODS.map((name): ComparedMethod => {
+      const method = madeMethod(name);
+      const [run] = method.runs;
+      const steps = Array.from({ length: 3000 }, (_, i): LogLine => ({
+        ...run.log[0],
+        step: i + 1,
+        crossEntropy: 5 + Math.sin(i),
+        klPerLayer: [Math.cos(i), 0.1, 0.2, Math.sin(i)],
+      }));
+      const validation = Array.from({ length: 20 }, (_, i) => ({ step: 150 * i, seconds: i, 'ndcg@10': Math.sin(i) }));
+      return { ...method, runs: Array.from({ length: 5 }, () => ({ ...run, log: steps, validation })) };
+    });
+    const pairs = METHODS.flatMap((a, i) => METHODS.slice(0, i).map((b) => madePair({ a, b })));
+    const { protocols, ...rest } = madeComparison();
+    const page = comparisonReport({
+      ...rest,
+      protocols: Object.fromEntries(METHODS.map((name) => [name, protocols.sft])),
+      methods,
+      pairs,
+    });
+    expect(Buffer.byteLength(page)).to.be.below(2 ** 20);
+  });
+
+  it('leaves out what a single method without validation does not have', () => {
+    const popularity = madeMethod('popularity');
+    const methods = [{ ...popularity, runs: [{ ...popularity.runs[0], log: [], validation: [] }] }];
+    const { protocols, ...rest } = madeComparison({ methods, pairs: [], slices: [], budgets: null });
+    const page = comparisonReport({ ...rest, protocols: { popularity: protocols.sft } });
+    expect(page).to.not.match(/All \d+ pairs|For whom|to each tapped layer/);
+    expect(page).to.not.match(/NaN|undefined|Infinity/);
   });
 });
 
 describe('curveSvg', () => {
   it('stands alone, with its own colours for light and dark', () => {
-    const svg = curveSvg(comparison());
+    const svg = curveSvg(madeComparison());
     expect(svg).to.match(
       /^<svg [^>]*xmlns="http:\/\/www\.w3\.org\/2000\/svg"[^>]*><style>[^<]*--method-ilrec: #[^<]*prefers-color-scheme: dark/,
     );
@@ -54,107 +102,44 @@ describe('curveSvg', () => {
 });
 
 describe('comparisonTable', () => {
-  it('lines its columns up and ends with tests and protocol', () => {
-    const lines = comparisonTable(comparison()).split('\n');
+  it('lines its columns up and ends with tests, conclusion and protocol', () => {
+    const lines = comparisonTable(madeComparison()).split('\n');
     expect(lines[0]).to.equal('shop: 9 users, 5 items, 70 interactions; backend wasm; seed 0');
-    expect(lines[2]).to.equal(
-      '         HR@1    HR@5  NDCG@5   HR@10  NDCG@10  MRR@10  NDCG@10, 95 % interval  steps  seconds',
+    expect(lines.slice(2, 13)).to.deep.equal([
+      '         HR@1    HR@5  NDCG@5   HR@10  NDCG@10  MRR@10   95 % of NDCG@10  adj. p to best',
+      'SFT    0.1000  0.1000  0.1000  0.1000   0.1000  0.1000  [0.0500, 0.1500]               –',
+      'ILRec  0.1000  0.1000  0.1000  0.1000   0.1000  0.1000  [0.0500, 0.1500]           1.000',
+      '',
+      '       steps  seconds  teachers s  s/epoch  × SFT  with teachers  tokens/s  response/s  peak MB',
+      'SFT        2      1.0         0.0     0.50   1.25           3.50         8           4        3',
+      'ILRec      2      1.0         2.0     0.50   1.25           3.50         8           4        3',
+      '',
+      '       coverage@10  Gini@10  top 3 share  valid., 2 steps  valid., 3 s',
+      'SFT         80.0 %    0.450       75.0 %           0.1000       0.1000',
+      'ILRec       80.0 %    0.450       75.0 %           0.1200            –',
+    ]);
+    expect(lines[14]).to.match(/^No difference shown between SFT and ILRec/);
+    expect(lines[16]).to.equal('SFT has the highest NDCG@10 of the test split: 0.1000 [0.0500, 0.1500].');
+    expect(lines.at(-1)).to.match(/^SFT, ILRec: Leave-one-out/);
+  });
+
+  it('fits its tables into 120 columns, with the longest names and numbers', () => {
+    const wide = METHODS.map((name) => ({ ...madeMethod(name), cost: { ...madeMethod(name).cost, seconds: 12345.6 } }));
+    const { protocols, ...rest } = madeComparison({ methods: wide });
+    const table = comparisonTable({
+      ...rest,
+      protocols: Object.fromEntries(METHODS.map((name) => [name, protocols.sft])),
+      budgets: { steps: 100000, seconds: 100000, methods: [] },
+    });
+    const rows = table.split('\n').filter((line) => / {2}/.test(line));
+    expect(rows).to.have.length(3 * (METHODS.length + 1));
+    for (const row of rows) expect([...row].length, row).to.be.at.most(120);
+  });
+
+  it('says where seconds of older logs include validation', () => {
+    expect(comparisonTable(madeComparison())).to.include('those of an epoch are of its steps');
+    expect(comparisonTable(madeComparison({ secondsOf: 'training' }))).to.include(
+      'those of an epoch include validation, since a log of an older release does not tell the steps apart',
     );
-    expect(lines[3]).to.equal(
-      'SFT    0.1000  0.1000  0.1000  0.1000   0.1000  0.1000        [0.0500, 0.1500]      2      1.0',
-    );
-    expect(lines[6]).to.match(/^\s*No difference shown/);
-    expect(lines[8]).to.match(/^SFT, ILRec: Leave-one-out/);
   });
 });
-
-function comparison(): Comparison {
-  const protocol: EvaluationProtocol = {
-    split: 'test',
-    holdOut: 'leave-one-out',
-    ranking: 'beam search',
-    numItems: 5,
-    beamWidth: 20,
-    renormalize: false,
-    listLength: 20,
-    maxHistory: 6,
-    excludeSeen: false,
-    tieRule: 'none',
-    users: 9,
-    usersTotal: 9,
-    userSeed: null,
-    bootstrap: { resamples: 10, seed: 0, level: 0.95 },
-  };
-  return {
-    data: { folder: '/x', name: 'shop', checksum: 'c', users: 9, items: 5, interactions: 70 },
-    backend: 'wasm',
-    seeds: [0],
-    config: parseTrainConfig({}),
-    protocols: { sft: protocol, ilrec: protocol },
-    methods: [compared('sft'), compared('ilrec')],
-    pairs: [
-      {
-        a: 'ilrec',
-        b: 'sft',
-        metric: 'ndcg@10',
-        difference: 0,
-        ci95: [-0.1, 0.1],
-        pValue: 1,
-        meanA: 0.1,
-        meanB: 0.1,
-        users: 9,
-        seedsA: 1,
-        seedsB: 1,
-        protocol: '',
-      },
-    ],
-    seconds: 3,
-  };
-}
-
-function compared(method: MethodName): ComparedMethod {
-  const metrics = Object.fromEntries(TABLE_METRICS.map((name) => [name, 0.1])) as ComparedMethod['mean'];
-  const ci95 = Object.fromEntries(
-    TABLE_METRICS.map((name) => [name, [0.05, 0.15]]),
-  ) as unknown as ComparedMethod['ci95'];
-  const manifest: RunManifest = {
-    kind: 'tfjs-ilrec run',
-    version: 1,
-    method,
-    status: 'done',
-    seed: 0,
-    backend: 'wasm',
-    versions: {},
-    data: { folder: '', name: '', checksum: '', users: 9, items: 5, interactions: 70 },
-    parameters: 10,
-    steps: 2,
-    stepsPerEpoch: 1,
-    seconds: 1,
-    startedAt: '',
-    validation: { users: 4, bestStep: 1, best: { step: 1, epochs: 1, metrics: { 'ndcg@10': 0.1 } } },
-  };
-  const step = (number: number): LogLine => ({
-    kind: 'step',
-    step: number,
-    epoch: 0,
-    loss: 2,
-    learningRate: 1,
-    tokensPerSecond: 1,
-    crossEntropy: 2,
-    cpo: 2,
-    cpd: 0.1,
-    crr: 0,
-    numNegatives: 3,
-    penaltyMass: 0.2,
-    klPerLayer: [0.3, 0.1],
-  });
-  const log: LogLine[] = [
-    step(1),
-    { kind: 'evaluation', step: 1, epoch: 0, 'ndcg@10': 0.1 },
-    step(2),
-    { kind: 'evaluation', step: 2, epoch: 1, 'ndcg@10': 0.09 },
-  ];
-  const { title, color, kind, diagnostics } = findMethod(method);
-  const runs = [{ seed: 0, run: 'r', manifest, metrics, log }];
-  return { method, title, color, kind, diagnostics, runs, mean: metrics, ci95, invalidItems: 0 };
-}

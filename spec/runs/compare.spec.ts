@@ -1,10 +1,16 @@
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
+import { demoCatalogue } from '../../src/data/demo_catalogue';
 import type { SeenChoice } from '../../src/data/repeat_share';
+import type { PublishedCase } from '../../src/data/types';
+import { prepareInteractions } from '../../src/preparation/prepare';
+import { writePrepared } from '../../src/preparation/prepared_folder_node';
 import { compareMethods, type CompareOptions, runFolder } from '../../src/runs/compare';
 import type { Comparison } from '../../src/runs/comparison';
 import { evaluateRun } from '../../src/runs/evaluate_run';
+import { readManifest } from '../../src/runs/manifest';
 import { trainRun } from '../../src/runs/train_run';
 import { findMethod } from '../../src/methods/registry';
 import { messageOf, temporaryFolder } from '../support/folders';
@@ -38,7 +44,9 @@ describe('compareMethods', () => {
     expect(comparison.pairs.map(({ a, b, users }) => [a, b, users])).to.deep.equal([
       ['ilrec', 'sasrec', 30],
       ['ilrec', 'markov', 30],
+      ['sasrec', 'markov', 30],
     ]);
+    for (const { pValue, adjustedPValue } of comparison.pairs) expect(adjustedPValue).to.be.within(pValue, 1);
     const [, sasrec] = comparison.methods;
     expect(sasrec.mean['hr@10']).to.be.closeTo(
       (sasrec.runs[0].metrics['hr@10'] + sasrec.runs[1].metrics['hr@10']) / 2,
@@ -46,11 +54,35 @@ describe('compareMethods', () => {
     );
     expect(sasrec.ci95['hr@10'][0]).to.be.at.most(sasrec.mean['hr@10']);
     expect(comparison.methods.every(({ invalidItems }) => invalidItems === 0)).to.equal(true);
-    expect(comparison.methods[2].runs[1].log).to.have.length(7);
+    const [ilrec] = comparison.methods[2].runs;
+    expect(ilrec.log).to.have.length(7);
+    expect(ilrec.cost.needSeconds).to.equal(sasrec.runs[0].manifest.seconds); // its teacher, trained once for both
+    expect(ilrec.cost.secondsPerEpoch).to.be.below(ilrec.cost.seconds);
+    expect(ilrec.cost.peakMemory).to.be.above(2 ** 20);
+    expect(ilrec.cost.responseTokensPerSecond).to.be.below(ilrec.cost.tokensPerSecond ?? 0);
+    expect(comparison.secondsOf).to.equal('steps');
+    for (const { lists } of comparison.methods) {
+      expect(lists.coverage).to.be.within(10 / 40, 1);
+      expect(lists.gini).to.be.within(0, 1);
+      expect(lists.top3Share).to.be.within(3 / 40, 3 / 10 + 1e-12); // an item at most once in a list of ten
+    }
+    const users = (by: string): number =>
+      comparison.slices.filter((slice) => slice.by === by).reduce((sum, slice) => sum + slice.users, 0);
+    expect([users('history'), users('popularity')]).to.deep.equal([30, 30]);
+    for (const { method, mean } of comparison.methods) {
+      const inSlices = comparison.slices
+        .filter(({ by }) => by === 'history')
+        .reduce(
+          (sum, slice) => sum + slice.users * (slice.methods.find((one) => one.method === method)?.mean ?? NaN),
+          0,
+        );
+      expect(inSlices / 30).to.be.closeTo(mean['ndcg@10'], 1e-12);
+    }
 
     const again = await compareMethods(options);
     expect(trained).to.have.length(4);
     expect(again.methods.map(({ mean }) => mean)).to.deep.equal(comparison.methods.map(({ mean }) => mean));
+    expect(again.seconds).to.equal(comparison.seconds); // of the runs and evaluations, not of the call
   });
 
   it('continues after an interrupt', async () => {
@@ -66,7 +98,79 @@ describe('compareMethods', () => {
     expect(await messageOf(cut)).to.equal(
       'compareMethods: sft was interrupted; run the same command again to resume it',
     );
-    expect((await compareMethods(options)).methods[0].runs[0].manifest).to.deep.include({ status: 'done', steps: 7 });
+    const { seconds } = await readManifest(join(out, 'sft-seed0'));
+    const { manifest, log } = (await compareMethods(options)).methods[0].runs[0];
+    expect(manifest).to.deep.include({ status: 'done', steps: 7 });
+    expect(manifest.seconds).to.be.above(seconds).and.above(0); // both calls
+    const told = log.map((line) => Number(line.seconds));
+    expect(told).to.deep.equal([...told].sort((a, b) => a - b));
+  });
+
+  it('goes on after a kill: finished runs and evaluations are used again, a half-written run is begun anew', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    await writeSmallShop(data);
+    const trained: string[] = [];
+    const options: CompareOptions = {
+      data,
+      out,
+      config,
+      methods: ['markov', 'sft', 'sasrec'],
+      callbacks: (label) => [{ onTrainBegin: () => void trained.push(label) }],
+    };
+    const first = await compareMethods({ ...options, methods: ['markov', 'sasrec'] });
+    const evaluation = join(out, 'sasrec-seed0', 'evaluation-test.json');
+    const { mtimeMs } = await stat(evaluation);
+    await rm(join(out, 'markov', 'evaluation-test.json')); // killed before it was evaluated
+    await writeFile(join(out, 'markov', 'evaluation-test.json.partial-7'), '{"hr');
+    await mkdir(join(out, 'sft-seed0')); // killed before there was a manifest
+    await writeFile(join(out, 'sft-seed0', 'config.json.partial-7'), '{"');
+    const second = await compareMethods(options);
+    expect(trained).to.deep.equal(['sasrec', 'sft']);
+    expect((await stat(evaluation)).mtimeMs).to.equal(mtimeMs);
+    expect(second.methods.map(({ method }) => method)).to.deep.equal(['markov', 'sasrec', 'sft']);
+    expect(second.methods.slice(0, 2).map(({ mean }) => mean)).to.deep.equal(first.methods.map(({ mean }) => mean));
+  });
+
+  it('evaluates again what an older release evaluated without counting items', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    await writeSmallShop(data);
+    const options: CompareOptions = { data, out, methods: ['markov'] };
+    const first = await compareMethods(options);
+    const path = join(out, 'markov', 'evaluation-test.json');
+    const { itemCounts, seconds: _, ...old } = JSON.parse(await readFile(path, 'utf8'));
+    expect(itemCounts).to.have.length(40);
+    await writeFile(path, JSON.stringify(old));
+    const { methods } = await compareMethods(options);
+    expect(methods[0].lists).to.deep.equal(first.methods[0].lists);
+    expect(methods[0].mean).to.deep.equal(first.methods[0].mean);
+  });
+
+  it('refuses a folder that is in use for something else, before anything is trained', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    await writeSmallShop(data);
+    const options: CompareOptions = { data, out, methods: ['popularity'] };
+    const refusal = (place: string, name: string): string =>
+      `compareMethods: --out must be a new or empty folder, or that of a comparison, got ${place}, which holds ${name}; ` +
+      'choose another --out';
+    expect(await messageOf(compareMethods({ ...options, out: data }))).to.equal(refusal(data, 'dataset.json'));
+    await mkdir(out);
+    await writeFile(join(out, 'notes.txt'), 'mine');
+    expect(await messageOf(compareMethods(options))).to.equal(refusal(out, 'notes.txt'));
+    expect(await messageOf(compareMethods({ ...options, out: join(out, 'notes.txt') }))).to.equal(
+      `compareMethods: --out must be a folder, got the file ${join(out, 'notes.txt')}; choose another name`,
+    );
+    await rm(join(out, 'notes.txt'));
+    await writeFile(join(out, 'report.html.partial-7'), '<');
+    await writeSmallShop(join(out, 'shop')); // the dataset may lie beside the runs
+    await compareMethods({ ...options, data: join(out, 'shop') });
+    await rm(join(out, 'shop'), { recursive: true });
+    await rm(join(out, 'popularity'), { recursive: true });
+    await compareMethods(options);
+    const run = join(out, 'popularity');
+    expect(await messageOf(compareMethods({ ...options, out: run }))).to.equal(refusal(run, 'manifest.json'));
+    await writeFile(join(out, 'comparison.json'), '{}');
+    await writeFile(join(out, 'notes.txt'), 'about the comparison');
+    expect((await compareMethods(options)).methods).to.have.length(1);
   });
 
   it('pairs the same users also after a run was evaluated on others', async () => {
@@ -107,6 +211,28 @@ describe('compareMethods', () => {
     const fresh = await compareMethods({ ...options, out: join(folder.path, 'fresh'), methods: ['markov', 'sft'] });
     expect(rulesOf(fresh)).to.deep.equal([true, true]);
     expect(choices).to.deep.equal([{ seen: 'exclude', repeatShare: 0 }]);
+  });
+
+  it('draws users with all of their rows where the dataset publishes several', async () => {
+    const [data, out] = [join(folder.path, 'data'), join(folder.path, 'out')];
+    const whole = prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 30, seed: 3 }), {}, 'generated');
+    const rowsOf = (sequence: Int32Array, user: number): PublishedCase[] =>
+      [2, 1].map((left) => {
+        const length = sequence.length - left;
+        return { history: sequence.slice(0, length), target: sequence[length], user };
+      });
+    const cases = { valid: [], test: whole.sequences.flatMap(rowsOf) };
+    const sequences = whole.sequences.map((sequence) => sequence.slice(0, -2));
+    await writePrepared(
+      { ...whole, sequences, cases, report: { ...whole.report, cases: { valid: 0, test: 60 } } },
+      data,
+    );
+    const methods = ['popularity', 'markov'] as const;
+    const { pairs, protocols, slices } = await compareMethods({ data, out, methods, config });
+    expect(pairs[0].users).to.equal(60);
+    expect(pairs[0].protocol).to.match(/^paired over 60 cases of 30 users/);
+    expect(protocols.markov.bootstrap.clusters).to.equal(30);
+    expect(slices[0].users).to.be.below(60);
   });
 
   it('refuses to choose between several rules for items seen', async () => {

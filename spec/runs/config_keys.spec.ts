@@ -258,7 +258,7 @@ describe('keys of a config', () => {
     const { manifest } = await trainRun({ data, out, method, config: config as TrainConfigInput });
     expect(manifest.status).to.equal('done');
     if (manifest.steps === 0) return '';
-    const log = (await readLog(runPaths(out).log)).map((line) => ({ ...line, tokensPerSecond: 0 }));
+    const log = (await readLog(runPaths(out).log)).map((line) => ({ ...line, tokensPerSecond: 0, seconds: 0 }));
     const { ranks, users } = await evaluateRun({ run: out });
     return JSON.stringify({ log, parameters: manifest.parameters, ranks: [...ranks], users });
   }

@@ -29,6 +29,21 @@ describe('RunLog', () => {
     expect((await readLog(path)).map((line) => line.step)).to.deep.equal([1, 2, 3]);
   });
 
+  it('keeps the seconds of steps that a killed call lost', async () => {
+    const path = join(folder.path, 'log.jsonl');
+    const first = await RunLog.open(path, 0);
+    for (const number of [1, 2, 3]) first.write({ ...step(number), seconds: number });
+    first.close();
+    const second = await RunLog.open(path, 2);
+    expect(second.seconds).to.equal(3);
+    second.write({ ...step(3), seconds: second.seconds + 1 });
+    second.close();
+    expect((await readLog(path)).map(({ seconds }) => seconds)).to.deep.equal([1, 2, 4]);
+    const anew = await RunLog.open(path, 0); // killed before a checkpoint
+    expect(anew.seconds).to.equal(4);
+    anew.close();
+  });
+
   it('starts anew where a run does', async () => {
     const path = join(folder.path, 'log.jsonl');
     const first = await RunLog.open(path, 0);

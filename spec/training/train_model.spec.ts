@@ -24,7 +24,10 @@ describe('trainModel', () => {
       expect(first.metrics).to.have.all.keys('crossEntropy', 'cpo', 'cpd', 'crr', 'numNegatives', 'penaltyMass');
       expect(first.klPerLayer).to.have.length(1);
       expect(first.learningRate).to.equal(0.01);
-      expect(first.tokensPerSecond).to.be.above(0);
+      expect(first.tokensPerSecond).to.equal(first.numTokens / first.seconds);
+      const [batch] = batches.batchesOf(0);
+      expect(first.numTokens).to.equal(batch.numTokens);
+      expect(first.numResponseTokens).to.equal(batch.labels.filter((label) => label !== -100).length);
       expect(records[9].loss).to.be.below(first.loss);
       expect(events).to.deep.equal(['begin', 'epoch 0 at 5', 'epoch 1 at 10', 'end']);
     });

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import type { AskedSeenRule } from '../config/seen_rule';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 import { COMPARED_BY_DEFAULT, METHODS } from '../methods/registry';
+import { comparisonCsv, comparisonLatex } from '../report/comparison_files';
 import { comparisonReport } from '../report/comparison_report';
 import { comparisonTable } from '../report/comparison_table';
 import { curveSvg } from '../report/curve_svg';
@@ -28,12 +29,12 @@ interface Options {
   json?: boolean;
 }
 
-/** `ilrec compare`: `compareMethods`, then the table, comparison.json and report.html. */
+/** `ilrec compare`: `compareMethods`, then the table, the files of the comparison and report.html. */
 export function compareCommand(): Command {
   return new Command('compare')
     .description('Train and evaluate several methods with one config, and compare them over the same users.')
     .requiredOption('--data <dir>', 'a prepared folder')
-    .requiredOption('--out <dir>', 'where runs, comparison.json and report.html go')
+    .requiredOption('--out <dir>', 'where runs, comparison.json, .csv and .tex, and report.html go')
     .option('--methods <methods>', METHODS.join(','), listOption, [...COMPARED_BY_DEFAULT])
     .option('--seeds <n>', 'training seeds per method', integerOption('--seeds', 1), 1)
     .option('--config <file>', 'settings as JSON; without it, the defaults')
@@ -82,7 +83,7 @@ export function watchMethods(): {
   };
 }
 
-/** Writes comparison.json, report.html and curve.svg. */
+/** Writes comparison.json, .csv and .tex, report.html and curve.svg. */
 export async function writeComparison(
   out: string,
   comparison: Comparison,
@@ -90,6 +91,8 @@ export async function writeComparison(
 ): Promise<{ report: string }> {
   const report = join(out, 'report.html');
   await writeJsonAtomically(join(out, 'comparison.json'), withoutLogs(comparison));
+  await writeFileAtomically(join(out, 'comparison.csv'), comparisonCsv(comparison));
+  await writeFileAtomically(join(out, 'comparison.tex'), comparisonLatex(comparison));
   await writeFileAtomically(report, comparisonReport(comparison, options));
   await writeFileAtomically(join(out, 'curve.svg'), curveSvg(comparison));
   return { report };

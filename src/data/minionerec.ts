@@ -174,9 +174,9 @@ function published(
   const test: PublishedCase[] = [];
   for (const [user, windows] of windowsOf) {
     const parts = publishedSplit(user, windows, hasTrain ? ['valid', 'test'] : ['test']);
-    sequences.push(Int32Array.from(parts.train));
-    valid.push(...parts.valid);
-    test.push(...parts.test);
+    const number = sequences.push(Int32Array.from(parts.train)) - 1;
+    valid.push(...parts.valid.map((row) => ({ ...row, user: number })));
+    test.push(...parts.test.map((row) => ({ ...row, user: number })));
   }
   return { sequences, cases: { valid, test } };
 }

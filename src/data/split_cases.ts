@@ -6,6 +6,8 @@ export interface EvaluationCases {
   readonly histories: Int32Array[];
   /** The item number to find, [users]. */
   readonly targets: Int32Array;
+  /** A number that the cases of one user share; absent where each user has one case, or nothing says whose it is. */
+  readonly users?: Int32Array;
 }
 
 /**

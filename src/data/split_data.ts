@@ -34,5 +34,10 @@ export function splitData({
 }
 
 function casesOf(rows: readonly PublishedCase[]): EvaluationCases {
-  return { histories: rows.map(({ history }) => history), targets: Int32Array.from(rows, ({ target }) => target) };
+  const users = rows.flatMap(({ user }) => user ?? []);
+  return {
+    histories: rows.map(({ history }) => history),
+    targets: Int32Array.from(rows, ({ target }) => target),
+    ...(users.length > 0 && users.length === rows.length && { users: Int32Array.from(users) }),
+  };
 }

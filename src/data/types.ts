@@ -30,6 +30,8 @@ export interface PublishedCase {
   readonly history: Int32Array;
   /** The item number to find. */
   readonly target: number;
+  /** A number that the cases of one user share; absent in folders that older releases prepared. */
+  readonly user?: number;
 }
 
 /** The rows of each published split; a split may be empty. */

@@ -1,5 +1,6 @@
 import { IlrecError } from '../errors';
 import { createRandom } from '../random';
+import { clusterSums } from './clusters';
 
 /** Options of `bootstrapInterval` and `bootstrapIntervals`. */
 export interface BootstrapOptions {
@@ -9,18 +10,24 @@ export interface BootstrapOptions {
   seed?: number;
   /** Share of the resampled means inside the interval, in (0, 1). Default 0.95. */
   level?: number;
+  /**
+   * The cluster of each value, [values], such as its user where a user has several cases. Clusters are drawn whole, and
+   * a resampled mean is over the values of the drawn clusters. Default: each value is a cluster of its own.
+   */
+  clusters?: ArrayLike<number>;
 }
 
 /** An interval as [low, high]. */
 export type Interval = readonly [number, number];
 
 /**
- * Computes the percentile-bootstrap interval of a mean over users.
+ * Computes the percentile-bootstrap interval of a mean over users. Users are drawn with replacement, with all of their
+ * values where `clusters` says which those are.
  *
- * @param values one value per user, [users], at least one.
- * @param options resamples, seed and level; see `BootstrapOptions`.
+ * @param values one value per user, [users], at least one; with `clusters` one per case.
+ * @param options resamples, seed, level and clusters; see `BootstrapOptions`.
  * @returns [low, high].
- * @throws IlrecError when there is no user, or `resamples` or `level` is out of range.
+ * @throws IlrecError when there is no user, `resamples` or `level` is out of range, or `clusters` has another length.
  * @example
  * ```ts
  * import { bootstrapInterval } from 'tfjs-ilrec';
@@ -31,7 +38,7 @@ export type Interval = readonly [number, number];
  */
 export function bootstrapInterval(values: ArrayLike<number>, options: BootstrapOptions = {}): Interval {
   checkBootstrap('bootstrapInterval', [values], options);
-  return intervalsOf([values], options)[0];
+  return intervalsOf('bootstrapInterval', [values], options)[0];
 }
 
 /**
@@ -39,9 +46,10 @@ export function bootstrapInterval(values: ArrayLike<number>, options: BootstrapO
  * draws of users.
  *
  * @param columns [M] arrays of one value per user, all of one length of at least 1.
- * @param options resamples, seed and level; see `BootstrapOptions`.
+ * @param options resamples, seed, level and clusters; see `BootstrapOptions`.
  * @returns [M] intervals; quantiles are interpolated linearly between resampled means.
- * @throws IlrecError when there is no user, columns differ in length, or `resamples` or `level` is out of range.
+ * @throws IlrecError when there is no user, columns or `clusters` differ in length, or `resamples` or `level` is out of
+ *   range.
  * @example
  * ```ts
  * import { bootstrapIntervals, gains } from 'tfjs-ilrec';
@@ -53,7 +61,7 @@ export function bootstrapInterval(values: ArrayLike<number>, options: BootstrapO
  */
 export function bootstrapIntervals(columns: readonly ArrayLike<number>[], options: BootstrapOptions = {}): Interval[] {
   checkBootstrap('bootstrapIntervals', columns, options);
-  return intervalsOf(columns, options);
+  return intervalsOf('bootstrapIntervals', columns, options);
 }
 
 /**
@@ -86,24 +94,28 @@ function checkBootstrap(
 }
 
 function intervalsOf(
+  caller: string,
   columns: readonly ArrayLike<number>[],
-  { resamples = 1000, seed = 0, level = 0.95 }: BootstrapOptions,
+  { resamples = 1000, seed = 0, level = 0.95, clusters }: BootstrapOptions,
 ): Interval[] {
-  const numUsers = columns[0]?.length ?? 0;
-  // Users with the same values in all columns are one kind: a table of the few kinds fits the cache, one of all users
-  // does not.
-  const { kindOfUser, kinds } = groupUsers(columns, numUsers);
+  const { sums, sizes } = clusterSums(caller, columns, clusters);
+  const numClusters = sizes.length;
+  // Clusters with the same values in all columns are one kind: a table of the few kinds fits the cache, one of all
+  // clusters does not.
+  const { kindOf, kinds } = groupAlike([...sums, sizes], numClusters);
   const random = createRandom(seed);
   const means = columns.map(() => new Float64Array(resamples));
   const drawn = new Uint32Array(kinds.length);
   for (let r = 0; r < resamples; r++) {
     drawn.fill(0);
-    for (let i = 0; i < numUsers; i++) drawn[kindOfUser[Math.floor(random.next() * numUsers)]]++;
-    means.forEach((mean, m) => {
+    for (let i = 0; i < numClusters; i++) drawn[kindOf[Math.floor(random.next() * numClusters)]]++;
+    const sumOf = (values: Float64Array): number => {
       let sum = 0;
-      for (let kind = 0; kind < drawn.length; kind++) sum += drawn[kind] * columns[m][kinds[kind]];
-      mean[r] = sum / numUsers;
-    });
+      for (let kind = 0; kind < drawn.length; kind++) sum += drawn[kind] * values[kinds[kind]];
+      return sum;
+    };
+    const count = sumOf(sizes);
+    means.forEach((mean, m) => (mean[r] = sumOf(sums[m]) / count));
   }
   const tail = (1 - level) / 2;
   return means.map((mean) => {
@@ -112,24 +124,21 @@ function intervalsOf(
   });
 }
 
-/** Groups users with the same values in all columns. `kinds` is the first user of each kind. */
-function groupUsers(
-  columns: readonly ArrayLike<number>[],
-  numUsers: number,
-): { kindOfUser: Int32Array; kinds: number[] } {
-  const kindOfUser = new Int32Array(numUsers);
+/** Groups clusters with the same values in all columns. `kinds` is the first cluster of each kind. */
+function groupAlike(columns: readonly Float64Array[], numClusters: number): { kindOf: Int32Array; kinds: number[] } {
+  const kindOf = new Int32Array(numClusters);
   const kinds: number[] = [];
   const known = new Map<string, number>();
-  for (let user = 0; user < numUsers; user++) {
-    const key = columns.map((column) => column[user]).join();
+  for (let cluster = 0; cluster < numClusters; cluster++) {
+    const key = columns.map((column) => column[cluster]).join();
     let kind = known.get(key);
     if (kind === undefined) {
-      kind = kinds.push(user) - 1;
+      kind = kinds.push(cluster) - 1;
       known.set(key, kind);
     }
-    kindOfUser[user] = kind;
+    kindOf[cluster] = kind;
   }
-  return { kindOfUser, kinds };
+  return { kindOf, kinds };
 }
 
 /** Quantile of ascending values, by linear interpolation. @param q in [0, 1]. */

@@ -22,6 +22,11 @@ export interface EvaluateOptions extends Recommender {
   ks?: readonly number[];
   /** How many users to draw without replacement, 1 or more, or their user numbers. Default all. */
   users?: number | readonly number[];
+  /**
+   * A number that the targets of one user share, [users], where users have several. Intervals then draw users with all
+   * of their targets. Default: each target is of another user.
+   */
+  clusters?: ArrayLike<number>;
   /** Users per call of `recommend`, 1 or more; the last batch may be smaller. Default 64. */
   batchSize?: number;
   /** Seed of the draw of users and of the bootstrap, any integer. Default 0. */
@@ -49,6 +54,8 @@ export type EvaluationResult = { [metric in MetricKey]: number } & {
   readonly ranks: Int32Array;
   /** User numbers, ascending unless the caller gave them. */
   readonly evaluatedUsers: Int32Array;
+  /** How many users have each item among the first ones of their list, up to the largest cutoff, [N]. */
+  readonly itemCounts: Int32Array;
 };
 
 /**
@@ -58,7 +65,7 @@ export type EvaluationResult = { [metric in MetricKey]: number } & {
  * @param options a recommender (`beamSearchRecommender`, `scorerRecommender` or your own), targets and settings; see
  *   `EvaluateOptions`.
  * @returns the metrics, their intervals, the ranks and the protocol.
- * @throws IlrecError when there are no users, a target or user is not in range, a cutoff is above the length of the
+ * @throws IlrecError when there are no users, a target or user is not in range, `clusters` has another length, a cutoff is above the length of the
  *   lists, an option is out of range, or `recommend` does not return one list per user.
  * @example
  * ```ts
@@ -90,6 +97,8 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
   const evaluatedUsers = chooseUsers(targets.length, options.users, seed);
   const order = orderByCost(evaluatedUsers, options.costOf?.bind(options));
   const ranks = new Int32Array(evaluatedUsers.length);
+  const itemCounts = new Int32Array(numItems);
+  const cutoff = Math.max(...ks);
   let invalidItems = 0;
   for (let start = 0; start < order.length; start += batchSize) {
     const batch = order.slice(start, start + batchSize); // positions in evaluatedUsers
@@ -102,13 +111,17 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
     batch.forEach((position, i) => {
       ranks[position] = rankOf(targets[evaluatedUsers[position]], lists[i]);
       invalidItems += countInvalid(lists[i], numItems);
+      // an invalid entry is no index of the counts, and is not counted
+      for (let place = 0; place < Math.min(cutoff, lists[i].length); place++) itemCounts[lists[i][place]]++;
     });
     onProgress?.(start + batch.length, order.length);
   }
 
   const metrics = metricsOf(ks);
   const columns = metrics.map(({ metric, k }) => gains(metric, ranks, k));
-  const intervals = bootstrapIntervals(columns, { resamples, seed, level: 0.95 });
+  const { clusters } = options;
+  const clusterOf = clusters && Int32Array.from(evaluatedUsers, (user) => clusters[user]);
+  const intervals = bootstrapIntervals(columns, { resamples, seed, level: 0.95, clusters: clusterOf });
   const values = Object.fromEntries(metrics.map(({ key }, m) => [key, meanOf(columns[m])])) as Record<
     MetricKey,
     number
@@ -121,17 +134,22 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
     users,
     usersTotal: targets.length,
     userSeed: typeof options.users === 'number' && users < targets.length ? seed : null,
-    bootstrap: { resamples, seed, level: 0.95 },
+    bootstrap: {
+      resamples,
+      seed,
+      level: 0.95,
+      ...(clusterOf !== undefined && { clusters: new Set(clusterOf).size }),
+    },
   };
   const ci95 = Object.fromEntries(metrics.map(({ key }, m) => [key, intervals[m]])) as Record<MetricKey, Interval>;
-  return { ...values, users, invalidItems, ci95, protocol, ranks, evaluatedUsers };
+  return { ...values, users, invalidItems, ci95, protocol, ranks, evaluatedUsers, itemCounts };
 }
 
 /**
- * Removes the arrays over users from a result, as `ilrec evaluate --json` prints it.
+ * Removes the arrays over users and items from a result, as `ilrec evaluate --json` prints it.
  *
  * @param result what `evaluateRecommender` returned.
- * @returns the result without `ranks` and `evaluatedUsers`.
+ * @returns the result without `ranks`, `evaluatedUsers` and `itemCounts`.
  * @example
  * ```ts
  * import { evaluateRecommender, evaluationSummary, popularityScorer, scorerRecommender } from 'tfjs-ilrec';
@@ -144,8 +162,9 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
 export function evaluationSummary({
   ranks: _ranks,
   evaluatedUsers: _users,
+  itemCounts: _counts,
   ...summary
-}: EvaluationResult): Omit<EvaluationResult, 'ranks' | 'evaluatedUsers'> {
+}: EvaluationResult): Omit<EvaluationResult, 'ranks' | 'evaluatedUsers' | 'itemCounts'> {
   return summary;
 }
 
@@ -215,7 +234,11 @@ function countInvalid(items: ArrayLike<number>, numItems: number): number {
   return invalid;
 }
 
-function checkOptions({ targets, numItems, ranking }: EvaluateOptions, ks: readonly number[], batchSize: number): void {
+function checkOptions(
+  { targets, clusters, numItems, ranking }: EvaluateOptions,
+  ks: readonly number[],
+  batchSize: number,
+): void {
   if (targets.length === 0) throw new IlrecError('evaluateRecommender: there must be at least one user, got 0');
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new IlrecError(`evaluateRecommender: batchSize must be an integer of at least 1, got ${batchSize}`);
@@ -225,6 +248,10 @@ function checkOptions({ targets, numItems, ranking }: EvaluateOptions, ks: reado
         `[${ks.join(', ')}]; raise listLength`,
     );
   }
+  if (clusters !== undefined && clusters.length !== targets.length)
+    throw new IlrecError(
+      `evaluateRecommender: clusters must have one number per target, got ${clusters.length} for ${targets.length}`,
+    );
   for (let user = 0; user < targets.length; user++) {
     if (!(Number.isInteger(targets[user]) && targets[user] >= 0 && targets[user] < numItems)) {
       throw new IlrecError(

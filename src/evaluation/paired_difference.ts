@@ -1,5 +1,6 @@
 import { IlrecError } from '../errors';
 import { bootstrapInterval, type BootstrapOptions, checkResamples, type Interval } from './bootstrap';
+import { clusterSums } from './clusters';
 import { gain, meanOf, type MetricName } from './metrics';
 import { checkPermutations, signFlipTest } from './sign_flip_test';
 
@@ -19,15 +20,15 @@ export interface PairedDifference {
   readonly metric: string;
   /** Mean of a minus mean of b. */
   readonly difference: number;
-  /** 95 % paired bootstrap interval of the difference, over users. */
+  /** 95 % paired bootstrap interval of the difference, over users, or over clusters where they were given. */
   readonly ci95: Interval;
-  /** Two-sided p-value of the paired sign-flip test over users, in (0, 1]. */
+  /** Two-sided p-value of the paired sign-flip test over users or clusters, in (0, 1]. */
   readonly pValue: number;
   /** The metric of a, averaged over seeds. */
   readonly meanA: number;
   /** The metric of b, averaged over seeds. */
   readonly meanB: number;
-  /** Users compared. */
+  /** Users compared; with clusters, cases compared. */
   readonly users: number;
   /** Runs of a. */
   readonly seedsA: number;
@@ -40,14 +41,17 @@ export interface PairedDifference {
 /**
  * Compares two methods over the same users. Each user's metric is first averaged over the seeds, then users are
  * resampled. The interval and the test therefore tell about other users of these trained models, not about other seeds.
+ * Where a user has several cases, `clusters` names the user of each: users are then drawn whole, and the test flips the
+ * sign of the sum of a user's differences.
  *
  * @param a ranks of method a, [seeds][users], from 1, or 0 for a target that is not ranked. User u is the same user in
  *   all arrays.
  * @param b ranks of method b, [seeds][users]; the number of seeds may differ.
- * @param options metric, cutoff, resamples, permutations and seed; see `PairedDifferenceOptions`.
+ * @param options metric, cutoff, resamples, permutations, seed and clusters; see
+ *   `PairedDifferenceOptions`.
  * @returns the difference of the means, its interval and its p-value.
- * @throws IlrecError when a method has no ranks, the numbers of users differ, or `resamples` or `permutations` is out
- *   of range.
+ * @throws IlrecError when a method has no ranks, the numbers of users differ, `clusters` has another length, or
+ *   `resamples` or `permutations` is out of range.
  * @example
  * ```ts
  * import { pairedDifference } from 'tfjs-ilrec';
@@ -61,7 +65,14 @@ export interface PairedDifference {
 export function pairedDifference(
   a: readonly ArrayLike<number>[],
   b: readonly ArrayLike<number>[],
-  { metric = 'ndcg', k = 10, resamples = 1000, permutations = 10_000, seed = 0 }: PairedDifferenceOptions = {},
+  {
+    metric = 'ndcg',
+    k = 10,
+    resamples = 1000,
+    permutations = 10_000,
+    seed = 0,
+    clusters,
+  }: PairedDifferenceOptions = {},
 ): PairedDifference {
   const users = a[0]?.length ?? 0;
   if (users === 0 || b.length === 0)
@@ -78,20 +89,22 @@ export function pairedDifference(
   const gainsA = meanGains(a, metric, k);
   const gainsB = meanGains(b, metric, k);
   const differences = gainsA.map((value, user) => value - gainsB[user]);
+  const { sums } = clusterSums('pairedDifference', [differences], clusters);
   return {
     metric: `${metric}@${k}`,
     difference: meanOf(differences),
-    ci95: bootstrapInterval(differences, { resamples, seed, level: 0.95 }),
-    pValue: signFlipTest(differences, { permutations, seed }),
+    ci95: bootstrapInterval(differences, { resamples, seed, level: 0.95, clusters }),
+    pValue: signFlipTest(sums[0], { permutations, seed }),
     meanA: meanOf(gainsA),
     meanB: meanOf(gainsB),
     users,
     seedsA: a.length,
     seedsB: b.length,
     protocol:
-      `paired over ${users} users, each user's ${metric}@${k} averaged over seeds (${a.length} and ${b.length}); ` +
-      `95 % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ${permutations} ` +
-      `permutations; seed ${seed}`,
+      `paired over ${users} ${clusters === undefined ? 'users' : `cases of ${sums[0].length} users`}, each ` +
+      `${clusters === undefined ? 'user' : 'case'}'s ${metric}@${k} averaged over seeds (${a.length} and ` +
+      `${b.length}); 95 % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ` +
+      `${permutations} permutations; seed ${seed}`,
   };
 }
 

@@ -36,7 +36,13 @@ export interface EvaluationProtocol extends RankingProtocol {
   /** Seed of the draw of users; null if all were counted or the caller named them. */
   readonly userSeed: number | null;
   /** How the intervals were made. */
-  readonly bootstrap: { readonly resamples: number; readonly seed: number; readonly level: number };
+  readonly bootstrap: {
+    readonly resamples: number;
+    readonly seed: number;
+    readonly level: number;
+    /** Users that were drawn whole, where users have several rows. */
+    readonly clusters?: number;
+  };
 }
 
 /**
@@ -78,7 +84,8 @@ export function protocolText(protocol: EvaluationProtocol): string {
     `The model sees ${history}; items of the history ` +
       `${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
     `Ties: ${protocol.tieRule}.`,
-    `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ${who}, ${bootstrap.resamples} resamples, ` +
+    `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ` +
+      `${bootstrap.clusters === undefined ? who : `the ${bootstrap.clusters} users of the rows`}, ${bootstrap.resamples} resamples, ` +
       `seed ${bootstrap.seed}.`,
   ].join(' ');
 }

@@ -198,17 +198,22 @@ function checksumOf(...texts: readonly (string | undefined)[]): string {
 
 function linesOfCases(cases: PublishedCases): string {
   const lines = (['valid', 'test'] as const).flatMap((split) =>
-    cases[split].map(({ history, target }) => JSON.stringify({ split, history: [...history], target }) + '\n'),
+    cases[split].map(
+      ({ history, target, user }) => JSON.stringify({ split, history: [...history], target, user }) + '\n',
+    ),
   );
   return lines.join('');
 }
 
 function readCases(text: string): PublishedCases {
   const cases = { valid: [] as PublishedCase[], test: [] as PublishedCase[] };
-  for (const { split, history, target } of rowsOf<{ split: 'valid' | 'test'; history: number[]; target: number }>(text))
-    cases[split].push({ history: Int32Array.from(history), target });
+  for (const { split, history, ...rest } of rowsOf<CaseRow>(text))
+    cases[split].push({ history: Int32Array.from(history), ...rest });
   return cases;
 }
+
+/** A line of cases.jsonl. */
+type CaseRow = Omit<PublishedCase, 'history'> & { split: 'valid' | 'test'; history: number[] };
 
 /** The rows of a JSONL file. Its checksum was compared, so they are not checked again. */
 function rowsOf<Row>(text: string): Row[] {

@@ -20,6 +20,8 @@ export interface Level {
 
 export interface LineChartOptions {
   title: string;
+  /** Default 'training steps'. */
+  xLabel?: string;
   yLabel: string;
   series: readonly Series[];
   levels?: readonly Level[];
@@ -29,8 +31,14 @@ export interface LineChartOptions {
   dots?: boolean;
 }
 
+/** Pixels between the names of two lines. */
+const LABEL_HEIGHT = 16;
+
+/** Points of a line that show their value under the pointer. */
+const MAX_HOVERED = 24;
+
 /** An object: linkedom takes no style as text. */
-const CHART_STYLE = {
+export const CHART_STYLE = {
   background: 'none',
   'font-family': 'system-ui, sans-serif',
   'font-size': '11px',
@@ -38,9 +46,10 @@ const CHART_STYLE = {
   overflow: 'visible',
 } as unknown as Partial<CSSStyleDeclaration>;
 
-/** Lines over training steps as an SVG string, each named at its end. */
+/** Lines over training steps or seconds as an SVG string, each named at its end, with values under the pointer. */
 export function lineChart({
   title,
+  xLabel = 'training steps',
   yLabel,
   series,
   levels = [],
@@ -54,7 +63,7 @@ export function lineChart({
     [...named.map(({ name, color, points }) => ({ name, color, value: points[points.length - 1].value })), ...levels],
     { series, levels, height, logY },
   );
-  const lastStep = Math.max(1, ...series.flatMap(({ points }) => points.map(({ step }) => step)));
+  const last = Math.max(1, ...series.flatMap(({ points }) => points.map(({ x }) => x)));
   return plotToSvg(title, {
     width,
     height,
@@ -64,8 +73,8 @@ export function lineChart({
     marginBottom: 36,
     style: CHART_STYLE,
     x: {
-      domain: [0, lastStep],
-      label: 'training steps',
+      domain: [0, last],
+      label: xLabel,
       labelAnchor: 'center',
       labelArrow: 'none',
       ticks: 5,
@@ -82,14 +91,19 @@ export function lineChart({
       tickFormat: logY ? '~g' : undefined,
     },
     marks: [
-      ...levels.map(({ value, color }) =>
-        Plot.ruleY([value], { stroke: color, strokeDasharray: '4 4', strokeWidth: 1.25 }),
+      ...levels.map(({ name, value, color }) =>
+        Plot.ruleY([value], {
+          stroke: color,
+          strokeDasharray: '4 4',
+          strokeWidth: 1.25,
+          title: () => `${name}: ${value.toFixed(4)}`,
+        }),
       ),
       ...series
         .filter(({ points }) => points.length > 0)
-        .flatMap(({ points, color, faint }) => [
+        .flatMap(({ name, points, color, faint }) => [
           Plot.line(points, {
-            x: 'step',
+            x: 'x',
             y: 'value',
             stroke: color,
             strokeWidth: faint === true ? 1 : 2.25,
@@ -97,13 +111,34 @@ export function lineChart({
             strokeLinejoin: 'round',
             strokeLinecap: 'round',
           }),
-          ...(dots && faint !== true ? [Plot.dot(points, { x: 'step', y: 'value', fill: color, r: 2.75 })] : []),
+          ...(faint === true ? [] : [hovered(name, color, points, dots, xLabel)]),
         ]),
       ...labels.map(({ name, color, at }) =>
-        Plot.text([name], { x: [lastStep], y: [at], dx: 8, textAnchor: 'start', fill: color, fontWeight: 600 }),
+        Plot.text([name], { x: [last], y: [at], dx: 8, textAnchor: 'start', fill: color, fontWeight: 600 }),
       ),
     ],
   });
+}
+
+/** Dots that show their values under the pointer; unseen where the line has none. */
+function hovered(name: string, color: string, points: readonly Point[], isSeen: boolean, xLabel: string): Plot.Dot {
+  const every = isSeen ? 1 : Math.ceil(points.length / MAX_HOVERED);
+  return Plot.dot(
+    points.filter((_, i) => i % every === 0 || i === points.length - 1),
+    {
+      x: 'x',
+      y: 'value',
+      fill: color,
+      fillOpacity: isSeen ? 1 : 0,
+      r: isSeen ? 2.75 : 6,
+      title: ({ x, value }: Point) => `${name}, ${xLabel} ${Math.round(x)}: ${rounded(value)}`,
+    },
+  );
+}
+
+/** Four decimals, or four digits of small numbers. */
+function rounded(value: number): string {
+  return Math.abs(value) < 0.01 ? value.toPrecision(4) : value.toFixed(4);
 }
 
 /** A dot with its interval per row. */
@@ -115,7 +150,11 @@ export interface IntervalRow {
   readonly high: number;
 }
 
-/** Dots with intervals, one row each, as an SVG string. @param zero whether a line marks zero. */
+/**
+ * Dots with intervals, one row each, as an SVG string, with values under the pointer.
+ *
+ * @param zero whether a line marks zero; without it, bars start there.
+ */
 export function intervalChart({
   title,
   xLabel,
@@ -132,7 +171,7 @@ export function intervalChart({
   return plotToSvg(title, {
     width,
     height: 58 + 30 * rows.length,
-    marginLeft: 116,
+    marginLeft: Math.max(96, 16 + 7.5 * Math.max(...rows.map(({ name }) => name.length))),
     marginRight: 24,
     marginBottom: 36,
     style: CHART_STYLE,
@@ -150,19 +189,36 @@ export function intervalChart({
     marks: [
       ...(zero ? [Plot.ruleX([0], { stroke: 'var(--ink, currentColor)', strokeWidth: 1.25 })] : []),
       ...rows.flatMap((row) => [
+        ...(zero
+          ? []
+          : [
+              Plot.barX([row], {
+                x1: 0,
+                x2: 'value',
+                y: 'name',
+                fill: row.color,
+                fillOpacity: 0.22,
+                insetTop: 5,
+                insetBottom: 5,
+              }),
+            ]),
         Plot.ruleY([row], {
           x1: 'low',
           x2: 'high',
           y: 'name',
           stroke: row.color,
           strokeWidth: 3,
-          strokeOpacity: 0.45,
+          strokeOpacity: 0.6,
           strokeLinecap: 'round',
         }),
-        Plot.dot([row], { x: 'value', y: 'name', fill: row.color, r: 5 }),
+        Plot.dot([row], { x: 'value', y: 'name', fill: row.color, r: 5, title: rowText }),
       ]),
     ],
   });
+}
+
+function rowText({ name, value, low, high }: IntervalRow): string {
+  return `${name}: ${rounded(value)} [${rounded(low)}, ${rounded(high)}]`;
 }
 
 /** Moves labels apart that would lie on one another; `at` is in the units of y. */
@@ -176,13 +232,13 @@ function spread(
     ...series.flatMap(({ points }) => points.map(({ value }) => value)),
     ...levels.map(({ value }) => value),
   ].map(scale);
-  const gap = ((Math.max(...values) - Math.min(...values)) * 14) / (height - 60); // 14 pixels
+  const gap = ((Math.max(...values) - Math.min(...values)) * LABEL_HEIGHT) / (height - 60);
   const sorted = labels.map((label) => ({ ...label, at: scale(label.value) })).sort((a, b) => a.at - b.at);
   for (let i = 1; i < sorted.length; i++) sorted[i].at = Math.max(sorted[i].at, sorted[i - 1].at + gap);
   return sorted.map((label) => ({ ...label, at: back(label.at) }));
 }
 
-function plotToSvg(title: string, options: Plot.PlotOptions): string {
+export function plotToSvg(title: string, options: Plot.PlotOptions): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const svg = Plot.plot({ ...options, document: document as unknown as Document });
   svg.setAttribute('role', 'img');

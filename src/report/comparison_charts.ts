@@ -1,6 +1,7 @@
-import type { Comparison, ComparedMethod } from '../runs/comparison';
+import type { ComparedMethod, ComparedRun, Comparison } from '../runs/comparison';
 import { intervalChart, lineChart, type Level, type Series } from './charts';
-import { evaluationCurve, layerCurves, type Point, stepCurve } from './curves';
+import { bestMethod, bestPairs } from './conclusion';
+import { layerCurves, type Point, stepCurve } from './curves';
 import { colorOf, lineColor, titlesOf } from './method_style';
 
 /** A chart with what stands above and below it. */
@@ -10,22 +11,57 @@ export interface Chart {
   readonly svg: string;
 }
 
-/** Validation NDCG@10 after each epoch, one line per trained method, with the floors that need no training. */
-export function ndcgChart({ methods }: Comparison): Chart {
-  const series = methods.flatMap((method) => seriesOf(method, (run) => evaluationCurve(run.log, 'ndcg@10')));
+/** Validation NDCG@10 over steps, one line per trained method, with the floors that need no training. */
+export function ndcgChart(comparison: Comparison): Chart {
+  return validationChart(comparison, {
+    title: 'Validation NDCG@10 over steps',
+    xLabel: 'training steps',
+    xOf: (_, { step }) => step,
+    note: '',
+  });
+}
+
+/** The same over seconds of training; a line starts when its teachers are trained. */
+export function secondsChart(comparison: Comparison): Chart {
+  return validationChart(comparison, {
+    title: 'Validation NDCG@10 over seconds',
+    xLabel: 'seconds of training',
+    xOf: ({ cost }, { seconds }) => cost.needSeconds + seconds,
+    note:
+      ' The seconds of the teachers come first; those of the validations are ' +
+      (comparison.secondsOf === 'steps' ? 'left out.' : 'included.'),
+  });
+}
+
+function validationChart(
+  { methods }: Comparison,
+  {
+    title,
+    xLabel,
+    xOf,
+    note,
+  }: {
+    title: string;
+    xLabel: string;
+    xOf: (run: ComparedRun, point: ComparedRun['validation'][number]) => number;
+    note: string;
+  },
+): Chart {
+  const series = methods.flatMap((method) =>
+    seriesOf(method, (run) => run.validation.map((point) => ({ x: xOf(run, point), value: point['ndcg@10'] }))),
+  );
   const levels = methods.flatMap(({ method, title, runs }): Level[] => {
     const value = runs[0].log.length === 0 ? runs[0].manifest.validation?.best?.metrics['ndcg@10'] : undefined;
     return value === undefined ? [] : [{ name: title, color: colorOf(method), value }];
   });
-  const title = 'Validation NDCG@10';
   const users = methods.map(({ runs }) => runs[0].manifest.validation?.users).find((count) => count !== undefined);
   return {
     title,
     note:
       users === undefined
         ? 'Validation was off.'
-        : `Measured on the same ${users} validation users for all methods; dashed: no training.`,
-    svg: lineChart({ title, yLabel: 'NDCG@10', series, levels, dots: true }),
+        : `Measured on the same ${users} validation users for all methods; dashed: no training.${note}`,
+    svg: lineChart({ title, xLabel, yLabel: 'NDCG@10', series, levels, dots: true }),
   };
 }
 
@@ -61,28 +97,30 @@ export function metricChart({ methods }: Comparison, metric: 'ndcg@10' | 'hr@10'
   };
 }
 
-/** Paired differences in NDCG@10; an interval that crosses the line shows no difference. */
+/** Paired differences of the best method to each other one; an interval that crosses the line shows no difference. */
 export function differenceChart(comparison: Comparison): Chart {
   const titleOf = titlesOf(comparison);
-  const rows = comparison.pairs.map(({ a, b, difference, ci95 }) => ({
-    name: `${titleOf(a)} − ${titleOf(b)}`,
-    color: colorOf(a),
+  const rows = bestPairs(comparison).map(({ b, difference, ci95 }) => ({
+    name: `to ${titleOf(b)}`,
+    color: colorOf(b),
     value: difference,
     low: ci95[0],
     high: ci95[1],
   }));
-  const title = 'Paired difference in NDCG@10';
+  const title = `NDCG@10 of ${bestMethod(comparison).title}, paired differences`;
   return {
     title,
-    note: 'The same users on both sides. An interval that crosses the line shows no difference.',
+    note:
+      'The same users on both sides; 95 % intervals. One that crosses the line shows no difference. The sentences ' +
+      'above also ask for an adjusted p-value below 0.05.',
     svg: intervalChart({ title, xLabel: 'difference in NDCG@10', rows, zero: true }),
   };
 }
 
-/** Charts of each method's `diagnostics`, from its first run. */
+/** Charts of each method's `diagnostics`, from its first run; none of a term that was off, which is always 0. */
 export function diagnosticCharts({ methods }: Comparison): Chart[] {
   return methods.flatMap(({ title: methodTitle, method, diagnostics = [], runs: [{ log }] }) =>
-    diagnostics.map(({ title, note, yLabel, lines = [], perLayer }) => {
+    diagnostics.flatMap(({ title, note, yLabel, lines = [], perLayer }) => {
       const named = lines.map(({ name, metric }, i): Series => ({
         name,
         color: lineColor(method, i),
@@ -93,8 +131,10 @@ export function diagnosticCharts({ methods }: Comparison): Chart[] {
         const shade = Math.min(4, 4 - curves.length + 1 + i);
         return { name: `layer ${i - curves.length} `, color: `var(--layer-${shade})`, points };
       });
-      const svg = lineChart({ width: 520, height: 250, title, yLabel, series: [...named, ...layers] });
-      return { title: `${methodTitle}: ${title}`, note, svg };
+      const series = [...named, ...layers];
+      if (series.every(({ points }) => points.every(({ value }) => value === 0))) return [];
+      const svg = lineChart({ width: 520, height: 250, title, yLabel, series });
+      return [{ title: `${methodTitle}: ${title}`, note, svg }];
     }),
   );
 }
@@ -111,9 +151,11 @@ function seriesOf(
   const curves = runs.map(curveOf).filter((points) => points.length > 0);
   if (curves.length === 0) return [];
   const shortest = Math.min(...curves.map((points) => points.length)); // runs may have stopped early
+  const meanOver = (of: (point: Point) => number, i: number): number =>
+    curves.reduce((sum, points) => sum + of(points[i]), 0) / curves.length;
   const mean = curves[0]
     .slice(0, shortest)
-    .map(({ step }, i) => ({ step, value: curves.reduce((sum, points) => sum + points[i].value, 0) / curves.length }));
+    .map((_, i) => ({ x: meanOver(({ x }) => x, i), value: meanOver(({ value }) => value, i) }));
   const [name, color] = [title, colorOf(method)];
   const faint = curves.length === 1 ? [] : curves.map((points): Series => ({ name, color, points, faint: true }));
   return [...faint, { name, color, points: mean }];

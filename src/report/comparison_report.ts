@@ -1,10 +1,21 @@
-import { type Comparison, TABLE_METRICS } from '../runs/comparison';
-import { type Chart, diagnosticCharts, differenceChart, lossChart, metricChart, ndcgChart } from './comparison_charts';
+import type { Comparison } from '../runs/comparison';
+import {
+  type Chart,
+  diagnosticCharts,
+  differenceChart,
+  lossChart,
+  metricChart,
+  ndcgChart,
+  secondsChart,
+} from './comparison_charts';
 import { protocolLines } from './comparison_table';
+import { bestPairs, concludeFrom } from './conclusion';
 import { html, type Html, raw } from './html';
-import { colorOf, methodColors, titlesOf } from './method_style';
+import { methodColors, titlesOf } from './method_style';
 import { REPORT_STYLE } from './report_style';
-import { verdict } from './wording';
+import { budgetTable, costTable, listTable, metricTable, pairTable, runTable, swatch } from './report_tables';
+import { layerMaps, sliceCharts } from './slice_charts';
+import { outcomeOf, verdict } from './wording';
 
 /** A user's history, the item chosen next, and what each method recommends, all as titles. */
 export interface Example {
@@ -25,8 +36,9 @@ export interface ReportOptions {
 }
 
 /**
- * Writes a comparison as one HTML page that loads nothing: table, paired tests, curves, what the methods did, examples,
- * protocol and config.
+ * Writes a comparison as one HTML page that loads nothing and runs no script: a conclusion in words, tables of quality,
+ * cost and lists, paired tests, curves over steps and over seconds, slices of the users, what the methods did, examples,
+ * protocol and config. Charts show their values under the pointer.
  *
  * @param comparison of `compareMethods`.
  * @param options title, the command that makes the page, and users with their lists.
@@ -45,7 +57,7 @@ export function comparisonReport(
 ): string {
   const { data, backend, seeds, config, methods, seconds } = comparison;
   const titleOf = titlesOf(comparison);
-  const diagnostics = diagnosticCharts(comparison);
+  const hasPairs = comparison.pairs.length > 0;
   const page = html`<!doctype html>
     <html lang="en">
       <head>
@@ -62,21 +74,30 @@ export function comparisonReport(
           <p class="lead">
             ${data.name}: ${data.users} users, ${data.items} items, ${data.interactions} interactions. Backend
             ${backend}; ${seeds.length === 1 ? `one training seed (${seeds[0]})` : `${seeds.length} training seeds`};
-            made in ${seconds.toFixed(0)} s.
+            trained and evaluated in ${seconds.toFixed(0)} s.
           </p>
+          ${conclusion(comparison)}
           <h2>Result</h2>
-          ${resultTable(comparison)} ${verdicts(comparison)}
-          <div class="grid" style="margin-top:16px">
-            ${[metricChart(comparison, 'ndcg@10'), ...(comparison.pairs.length > 0 ? [differenceChart(comparison)] : [])].map(card)}
+          ${metricTable(comparison)} ${verdicts(comparison)}
+          <div class="grid after">
+            ${[metricChart(comparison, 'ndcg@10'), ...(hasPairs ? [differenceChart(comparison)] : [])].map(card)}
           </div>
-          <h2>Training</h2>
-          <div class="grid">${[ndcgChart(comparison), lossChart(comparison)].map(card)}</div>
           ${
-            diagnostics.length === 0
-              ? raw('')
-              : html`<h2>What the methods did</h2>
-                  <div class="grid">${diagnostics.map(card)}</div>`
+            hasPairs
+              ? html`<details>
+                  <summary>All ${comparison.pairs.length} pairs</summary>
+                  ${pairTable(comparison)}
+                </details>`
+              : raw('')
           }
+          <h2>Cost</h2>
+          ${costTable(comparison)}
+          <div class="grid after">${[ndcgChart(comparison), secondsChart(comparison)].map(card)}</div>
+          ${budgetTable(comparison)}
+          <h2>Lists</h2>
+          ${listTable(comparison)}
+          ${section('For whom', sliceCharts(comparison), legend(comparison))}
+          ${section('Training', [lossChart(comparison), ...layerMaps(comparison), ...diagnosticCharts(comparison)])}
           ${
             examples.length === 0
               ? raw('')
@@ -95,7 +116,7 @@ export function comparisonReport(
           </details>
           <details>
             <summary>Runs</summary>
-            ${runsTable(comparison)}
+            ${runTable(comparison)}
           </details>
           <footer>
             Made by tfjs-ilrec${command === undefined ? raw('') : html` with <code>${command}</code>`}. Data checksum
@@ -108,45 +129,42 @@ export function comparisonReport(
   return page.text;
 }
 
-function resultTable({ methods }: Comparison): Html {
-  const best = Object.fromEntries(
-    TABLE_METRICS.map((name) => [name, Math.max(...methods.map(({ mean }) => mean[name]))]),
-  );
-  const rows = methods.map(
-    ({ method, title, mean, ci95 }) =>
-      html`<tr>
-        <td>${swatch(method)}${title}</td>
-        ${TABLE_METRICS.map((name) => html`<td><span class="${mean[name] === best[name] ? 'best' : ''}">${mean[name].toFixed(4)}</span><small>${ci95[name].map((bound) => bound.toFixed(4)).join(' – ')}</small></td>`)}
-      </tr>`,
-  );
-  return html`<div class="card">
-      <table>
-        <thead>
-          <tr>
-            <th>Method</th>
-            ${TABLE_METRICS.map((name) => html`<th>${name.toUpperCase()}</th>`)}
-          </tr>
-        </thead>
-        <tbody>
-          ${rows}
-        </tbody>
-      </table>
-    </div>
-    <p class="note" style="margin-top:8px">
-      Small: 95 % bootstrap intervals over users. Bold: the highest mean, which by itself shows no difference; see the
-      paired tests.
-    </p>`;
+/** What the numbers show, and what they do not. */
+function conclusion(comparison: Comparison): Html {
+  const { shown, notShown } = concludeFrom(comparison);
+  return html`<div class="card conclusion">
+    <p>${shown.join(' ')}</p>
+    ${
+      notShown.length === 0
+        ? raw('')
+        : html`<p><strong>What the numbers do not show</strong></p>
+            <ul>
+              ${notShown.map((line) => html`<li>${line}</li>`)}
+            </ul>`
+    }
+  </div>`;
 }
 
 function verdicts(comparison: Comparison): Html {
-  const titleOf = titlesOf(comparison);
-  const items = comparison.pairs.map(
-    (pair) =>
-      html`<li class="${pair.ci95[0] > 0 ? 'ahead' : pair.ci95[1] < 0 ? 'behind' : ''}">${verdict(pair, titleOf)}</li>`,
+  const items = bestPairs(comparison).map(
+    (pair) => html`<li class="${outcomeOf(pair)}">${verdict(pair, comparison.methods)}</li>`,
   );
   return html`<ul class="verdicts">
     ${items}
   </ul>`;
+}
+
+/** Nothing where there is no chart. */
+function section(title: string, charts: readonly Chart[], above: Html = raw('')): Html {
+  return charts.length === 0
+    ? raw('')
+    : html`<h2>${title}</h2>
+        ${above}
+        <div class="grid">${charts.map(card)}</div>`;
+}
+
+function legend({ methods }: Comparison): Html {
+  return html`<p class="note">${methods.map(({ method, title }) => html`<span class="key">${swatch(method)}${title}</span>`)}</p>`;
 }
 
 function card({ title, note, svg }: Chart): Html {
@@ -175,43 +193,4 @@ function person({ user, history, target, lists }: Example, titleOf: (name: strin
       ${lists.map(({ method, titles }) => html`<div><strong>${swatch(method)}${titleOf(method)}</strong>${list(titles)}</div>`)}
     </div>
   </div>`;
-}
-
-function runsTable({ methods }: Comparison): Html {
-  const rows = methods.flatMap(({ title, runs }) =>
-    runs.map(
-      ({ seed, run, manifest, metrics }) =>
-        html`<tr>
-          <td>${title}</td>
-          <td>${seed}</td>
-          <td>${manifest.steps}</td>
-          <td>${manifest.validation?.bestStep ?? '–'}</td>
-          <td>${manifest.parameters}</td>
-          <td>${manifest.seconds.toFixed(1)}</td>
-          <td>${metrics['ndcg@10'].toFixed(4)}</td>
-          <td>${run}</td>
-        </tr>`,
-    ),
-  );
-  return html`<table>
-    <thead>
-      <tr>
-        <th>Method</th>
-        <th>seed</th>
-        <th>steps</th>
-        <th>best step</th>
-        <th>parameters</th>
-        <th>seconds</th>
-        <th>NDCG@10</th>
-        <th>folder</th>
-      </tr>
-    </thead>
-    <tbody>
-      ${rows}
-    </tbody>
-  </table>`;
-}
-
-function swatch(method: string): Html {
-  return html`<span class="swatch" style="background:${colorOf(method)}"></span>`;
 }

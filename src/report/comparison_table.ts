@@ -1,10 +1,13 @@
 import { protocolText } from '../evaluation/protocol';
-import { type Comparison, TABLE_METRICS } from '../runs/comparison';
+import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../runs/comparison';
+import { adjustedColumn, budgetColumns, cellOf, type Column, COST_COLUMNS, LIST_COLUMNS } from './comparison_columns';
+import { bestPairs, concludeFrom } from './conclusion';
 import { titlesOf } from './method_style';
 import { verdict } from './wording';
 
 /**
- * Writes a comparison as text for a terminal: table, intervals, paired tests and protocol.
+ * Writes a comparison as text for a terminal: tables of quality, cost and lists, paired tests of the best method, what
+ * is shown and what is not, and the protocol.
  *
  * @param comparison of `compareMethods`.
  * @returns lines separated by `\n`.
@@ -17,26 +20,57 @@ import { verdict } from './wording';
  * ```
  */
 export function comparisonTable(comparison: Comparison): string {
-  const { methods, pairs, data, backend, seeds } = comparison;
-  const titleOf = titlesOf(comparison);
-  const header = ['', ...TABLE_METRICS.map((name) => name.toUpperCase()), 'NDCG@10, 95 % interval', 'steps', 'seconds'];
-  const rows = methods.map(({ title, runs, mean, ci95 }) => [
-    title,
-    ...TABLE_METRICS.map((name) => mean[name].toFixed(4)),
-    `[${ci95['ndcg@10'][0].toFixed(4)}, ${ci95['ndcg@10'][1].toFixed(4)}]`,
-    String(runs[0].manifest.steps),
-    runs.reduce((sum, { manifest }) => sum + manifest.seconds, 0).toFixed(1),
-  ]);
+  const { methods, data, backend, seeds } = comparison;
+  const adjusted = adjustedColumn(comparison);
+  const quality = [
+    ['', ...TABLE_METRICS.map((name) => name.toUpperCase()), '95 % of NDCG@10', adjusted.header],
+    ...methods.map((one) => [
+      one.title,
+      ...TABLE_METRICS.map((name) => one.mean[name].toFixed(4)),
+      `[${one.ci95['ndcg@10'].map((bound) => bound.toFixed(4)).join(', ')}]`,
+      cellOf(adjusted, one),
+    ]),
+  ];
+  const { shown, notShown } = concludeFrom(comparison);
   const lines = [
     `${data.name}: ${data.users} users, ${data.items} items, ${data.interactions} interactions; backend ${backend}; ${seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(', ')}`}`,
     '',
-    ...alignColumns([header, ...rows]),
+    ...alignColumns(quality),
     '',
-    ...pairs.map((pair) => verdict(pair, titleOf)),
+    ...alignColumns(columnsTable(methods, COST_COLUMNS)),
+    '',
+    ...alignColumns(columnsTable(methods, [...LIST_COLUMNS, ...budgetColumns(comparison)])),
+    '',
+    ...bestPairs(comparison).map((pair) => verdict(pair, methods)),
+    '',
+    ...shown,
+    ...notShown.map((line) => `Not shown: ${line}`),
+    ...costNotes(comparison),
     '',
     ...protocolLines(comparison),
   ];
   return lines.join('\n');
+}
+
+/** A row of headers and a row per method. */
+function columnsTable(methods: readonly ComparedMethod[], columns: readonly Column[]): string[][] {
+  return [
+    ['', ...columns.map(({ header }) => header)],
+    ...methods.map((one) => [one.title, ...columns.map((column) => cellOf(column, one))]),
+  ];
+}
+
+/** What the columns of costs count. */
+export function costNotes({ secondsOf, methods }: Comparison): string[] {
+  if (methods.every(({ kind }) => kind === 'counts')) return [];
+  const epoch =
+    secondsOf === 'steps'
+      ? 'those of an epoch are of its steps'
+      : 'those of an epoch include validation, since a log of an older release does not tell the steps apart';
+  return [
+    `Seconds are of a run's own training with its validations, over all calls; ${epoch}. Seconds of the runs that it ` +
+      'needs, its teachers, are apart. Peak memory is that of the process, without that of a GPU.',
+  ];
 }
 
 /** Each different protocol once, with the methods it holds for. */

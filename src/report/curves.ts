@@ -2,7 +2,8 @@ import type { LogLine } from '../runs/run_log';
 
 /** One point of a curve. */
 export interface Point {
-  readonly step: number;
+  /** Training steps, or seconds of training. */
+  readonly x: number;
   readonly value: number;
 }
 
@@ -13,15 +14,17 @@ const MAX_POINTS = 120;
 export function stepCurve(log: readonly LogLine[], metric: string): Point[] {
   return thinned(
     log.flatMap((line) =>
-      line.kind === 'step' && typeof line[metric] === 'number'
-        ? [{ step: line.step, value: line[metric] as number }]
-        : [],
+      line.kind === 'step' && typeof line[metric] === 'number' ? [{ x: line.step, value: line[metric] as number }] : [],
     ),
   );
 }
 
-/** A metric of the log's steps that holds a number per layer: one curve per layer, shallow to deep. */
-export function layerCurves(log: readonly LogLine[], metric: string): Point[][] {
+/**
+ * A metric of the log's steps that holds a number per layer: one curve per layer, shallow to deep.
+ *
+ * @param most points of a curve.
+ */
+export function layerCurves(log: readonly LogLine[], metric: string, most = MAX_POINTS): Point[][] {
   const steps = log.flatMap((line) =>
     line.kind === 'step' && Array.isArray(line[metric])
       ? [{ step: line.step, values: line[metric] as readonly number[] }]
@@ -29,27 +32,21 @@ export function layerCurves(log: readonly LogLine[], metric: string): Point[][] 
   );
   const layers = steps.reduce((most, { values }) => Math.max(most, values.length), 0);
   return Array.from({ length: layers }, (_, layer) =>
-    thinned(steps.map(({ step, values }) => ({ step, value: values[layer] }))),
+    thinned(
+      steps.map(({ step, values }) => ({ x: step, value: values[layer] })),
+      most,
+    ),
   );
 }
 
-/** A metric of the log's evaluations. */
-export function evaluationCurve(log: readonly LogLine[], metric: string): Point[] {
-  return log.flatMap((line) =>
-    line.kind === 'evaluation' && typeof line[metric] === 'number'
-      ? [{ step: line.step, value: line[metric] as number }]
-      : [],
-  );
-}
-
-function thinned(points: readonly Point[]): Point[] {
-  const perBucket = Math.ceil(points.length / MAX_POINTS);
+function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
+  const perBucket = Math.ceil(points.length / most);
   if (perBucket <= 1) return [...points];
   const means: Point[] = [];
   for (let low = 0; low < points.length; low += perBucket) {
     const bucket = points.slice(low, low + perBucket);
     means.push({
-      step: bucket[bucket.length - 1].step,
+      x: bucket[bucket.length - 1].x,
       value: bucket.reduce((sum, { value }) => sum + value, 0) / bucket.length,
     });
   }

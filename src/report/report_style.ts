@@ -36,6 +36,11 @@ tr:last-child td { border-bottom: 0; }
 td small { display: block; color: var(--ink-soft); font-size: 11px; }
 .best { font-weight: 700; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 8px; }
+.after { margin-top: 12px; }
+.conclusion { margin-top: 20px; border-left: 4px solid var(--good); }
+.conclusion p { margin: 0 0 8px; max-width: 90ch; }
+.conclusion ul { margin: 0; padding-left: 20px; }
+.key { display: inline-block; margin-right: 18px; }
 .verdicts { list-style: none; padding: 0; margin: 14px 0 0; }
 .verdicts li { padding: 6px 0 6px 14px; border-left: 3px solid var(--line); margin-bottom: 6px; }
 .verdicts .ahead { border-color: var(--good); }
@@ -48,5 +53,11 @@ ol { margin: 0; padding-left: 20px; }
 details { margin-top: 12px; }
 summary { cursor: pointer; font-weight: 600; }
 pre { background: var(--card); border: 1px solid var(--line); border-radius: 12px; padding: 14px 16px; overflow-x: auto; font: 12px/1.5 ui-monospace, SFMono-Regular, Menlo, monospace; }
+@media (max-width: 600px) {
+  main { padding: 24px 12px 48px; }
+  .card { padding: 12px 14px; }
+  .card svg text, .card svg g { font-size: 13px; }
+  th:first-child, td:first-child { position: sticky; left: 0; background: var(--card); }
+}
 footer { margin-top: 48px; color: var(--ink-soft); font-size: 13px; }
 `;

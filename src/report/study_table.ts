@@ -20,12 +20,14 @@ export function studyTable({ data, backend, split, users, seeds, arms }: Study):
   const header = [
     '',
     ...STUDY_METRICS.flatMap((name) => [name.toUpperCase(), 'difference, 95 % interval']),
+    'p',
     'steps',
     'seconds',
   ];
   const rows = arms.map(({ name, mean, differences, runs }) => [
     name,
     ...STUDY_METRICS.flatMap((metric) => [mean[metric].toFixed(4), differenceText(differences?.[metric])]),
+    differences === null ? '' : differences['ndcg@10'].adjustedPValue.toFixed(3),
     String(runs[0].manifest.steps),
     runs.reduce((sum, { manifest }) => sum + manifest.seconds, 0).toFixed(0),
   ]);
@@ -35,8 +37,8 @@ export function studyTable({ data, backend, split, users, seeds, arms }: Study):
     '',
     ...alignColumns([header, ...rows]),
     '',
-    `Differences are to ${arms[0].name}, paired over users, seeds averaged first. With ${arms.length - 1} of them, about ` +
-      '1 in 20 intervals leaves out 0 by chance.',
+    `Differences are to ${arms[0].name}, paired over users, seeds averaged first. p is that of NDCG@10, corrected for ` +
+      `${arms.length - 1} comparisons by Holm's method.`,
   ].join('\n');
 }
 

@@ -1,21 +1,70 @@
 import type { Interval } from '../evaluation/bootstrap';
-import type { ComparedPair } from '../runs/comparison';
+import type { ComparedMethod, ComparedPair } from '../runs/comparison';
 
-/** What a paired comparison shows: only an interval that leaves out zero shows a difference. */
+/** The level of adjusted p-values under which a difference counts as shown. */
+const LEVEL = 0.05;
+
+/** What a paired test shows of its first method. */
+export type Outcome = 'ahead' | 'behind' | 'none';
+
+/** A difference is shown only where the interval leaves out zero and the adjusted p-value is below 0.05. */
+export function outcomeOf({ ci95: [low, high], adjustedPValue }: ComparedPair): Outcome {
+  if (adjustedPValue >= LEVEL || (low <= 0 && high >= 0)) return 'none';
+  return low > 0 ? 'ahead' : 'behind';
+}
+
+/** What a paired comparison shows, with its numbers. */
 export function verdict(
-  { a, b, metric, difference, ci95, pValue, seedsA }: ComparedPair,
-  titleOf: (name: string) => string,
+  pair: ComparedPair,
+  methods: readonly Pick<ComparedMethod, 'method' | 'title' | 'kind'>[],
 ): string {
-  const [first, second] = [titleOf(a), titleOf(b)];
-  const [low, high] = ci95;
-  const numbers = `${signed(difference)} ${metric.toUpperCase()}, 95 % interval ${formatRange(ci95)}, p ${formatP(pValue)}`;
-  const seeds =
-    seedsA === 1
-      ? '; one training seed, so this holds only for these two trained models'
-      : `; ${seedsA} training seeds averaged per user`;
-  if (low > 0) return `${first} is ahead of ${second}: ${numbers}${seeds}.`;
-  if (high < 0) return `${first} is behind ${second}: ${numbers}${seeds}.`;
-  return `No difference shown between ${first} and ${second}: ${numbers}${seeds}.`;
+  const of = (name: string): (typeof methods)[number] | undefined => methods.find(({ method }) => method === name);
+  const [first, second] = [pair.a, pair.b].map((name) => of(name)?.title ?? name);
+  const isTrained = (name: string): boolean => of(name)?.kind !== 'counts';
+  const seeds = Math.min(
+    ...(isTrained(pair.a) ? [pair.seedsA] : []),
+    ...(isTrained(pair.b) ? [pair.seedsB] : []), // Infinity where both only count
+  );
+  const remark =
+    seeds === 1
+      ? '; one training seed, so this holds only for these trained models'
+      : seeds === Infinity
+        ? ''
+        : `; ${seeds} training seeds averaged per user`;
+  const numbers = `${differenceText(pair)}${remark}.`;
+  const outcome = outcomeOf(pair);
+  return outcome === 'none'
+    ? `No difference shown between ${first} and ${second}: ${numbers}`
+    : `${first} is ${outcome} ${outcome === 'ahead' ? 'of ' : ''}${second}: ${numbers}`;
+}
+
+/** The difference with metric, interval and p-values. */
+export function differenceText({ metric, difference, ci95, pValue, adjustedPValue }: ComparedPair): string {
+  return (
+    `${signed(difference)} ${metric.toUpperCase()}, 95 % interval ${formatRange(ci95)}, p ${formatP(pValue)}, ` +
+    `adjusted ${formatP(adjustedPValue)}`
+  );
+}
+
+/** The test of two methods, seen from the first. */
+export function pairOf(pairs: readonly ComparedPair[], first: string, second: string): ComparedPair | undefined {
+  for (const pair of pairs) {
+    if (pair.a === first && pair.b === second) return pair;
+    if (pair.b !== first || pair.a !== second) continue;
+    const { difference, ci95, meanA, meanB, seedsA, seedsB, ...rest } = pair;
+    return {
+      ...rest,
+      a: first,
+      b: second,
+      difference: -difference,
+      ci95: [-ci95[1], -ci95[0]],
+      meanA: meanB,
+      meanB: meanA,
+      seedsA: seedsB,
+      seedsB: seedsA,
+    };
+  }
+  return undefined;
 }
 
 /** Four decimals with a sign; a true minus. */
@@ -30,4 +79,9 @@ export function formatRange([low, high]: Interval): string {
 /** '= 0.032', or '< 0.001'. */
 export function formatP(pValue: number): string {
   return pValue < 0.001 ? '< 0.001' : `= ${pValue.toFixed(3)}`;
+}
+
+/** 'A', 'A and B', 'A, B and C'. */
+export function listed(names: readonly string[]): string {
+  return names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names[names.length - 1]}`;
 }

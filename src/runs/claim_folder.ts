@@ -1,8 +1,8 @@
 import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import type { TrainConfig } from '../methods/train_config';
 import { IlrecError } from '../errors';
-import { runPaths } from './run_paths';
+import { isRun, runPaths } from './run_paths';
 
 /** What is left of a run that was killed before its config was written whole. The config comes first. */
 const UNWRITTEN = /^config\.json\.partial-\d+$/;
@@ -37,6 +37,32 @@ export async function claimRunFolder(out: string, config: TrainConfig): Promise<
     throw new IlrecError(
       `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose ` +
         'another --out',
+    );
+}
+
+/** What `ilrec compare` writes beside the runs. */
+const COMPARED = /^(comparison\.(json|csv|tex)|report\.html|curve\.svg)(\.partial-\d+)?$/;
+
+/**
+ * Refuses a folder for runs that is in use for something else. One that holds a comparison may hold more.
+ *
+ * @param folders of the runs to come, in which a killed run may have left something, and of the dataset.
+ * @throws IlrecError when `out` is no folder, a run itself, or holds anything but runs and the files of a comparison.
+ */
+export async function claimComparisonFolder(out: string, folders: readonly string[]): Promise<void> {
+  const found = await stat(out).catch(() => null);
+  if (found !== null && !found.isDirectory())
+    throw new IlrecError(`compareMethods: --out must be a folder, got the file ${out}; choose another name`);
+  const names = await namesIn(out);
+  if (names.includes('comparison.json')) return;
+  const known = folders.map((folder) => resolve(folder));
+  const isOurs = (name: string): boolean =>
+    COMPARED.test(name) || known.includes(resolve(out, name)) || isRun(join(out, name));
+  const strange = isRun(out) ? 'manifest.json' : names.find((name) => !isOurs(name));
+  if (strange !== undefined)
+    throw new IlrecError(
+      `compareMethods: --out must be a new or empty folder, or that of a comparison, got ${out}, which holds ` +
+        `${strange}; choose another --out`,
     );
 }
 

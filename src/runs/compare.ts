@@ -1,7 +1,5 @@
-import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { readLog } from './run_log';
-import { isRun, runPaths } from './run_paths';
+import { isRun } from './run_paths';
 import { type AskedSeenRule, askedSeenRule, refuseFor, type SeenRule } from '../config/seen_rule';
 import type { Resolved } from '../config/shared_config';
 import { chooseSeenRule } from '../data/repeat_share';
@@ -12,11 +10,14 @@ import { findMethod, inOrder, type MethodName } from '../methods/registry';
 import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
-import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import type { EvaluationProtocol } from '../evaluation/protocol';
-import { type ComparedMethod, type ComparedRun, comparePairs, type Comparison, pick, summarise } from './comparison';
-import { evaluateRun, type EvaluateRunOptions, readEvaluation } from './evaluate_run';
+import { claimComparisonFolder } from './claim_folder';
+import { comparePairs, type Comparison, pick, sliceUsers, summarise } from './comparison';
+import { equalBudgets } from './equal_budgets';
+import { casesOf, type EvaluatedCases } from './evaluated_cases';
+import { evaluateRun, type EvaluateRunOptions, type KeptEvaluation, readEvaluation } from './evaluate_run';
 import { datasetOptions } from './dataset_options';
+import { commonSeconds, costOf, type FinishedRun, readFinishedRun, validationPoints } from './run_cost';
 import { readRunConfig } from './run_json';
 import { trainRun, type TrainRunOptions } from './train_run';
 
@@ -52,8 +53,8 @@ export interface CompareOptions extends Pick<
  *
  * @param options the methods, the dataset and the folder of the runs.
  * @returns means, intervals and paired tests, in the order of the tables.
- * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown, the config is wrong
- *   or the runs at `out` have several rules for items seen.
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown, the config is wrong,
+ *   `out` holds anything else than a comparison, or the runs there have several rules for items seen.
  * @example
  * ```ts
  * import { compareMethods } from 'tfjs-ilrec/node';
@@ -70,11 +71,11 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     throw new IlrecError(`compareMethods: seeds must be a positive integer, got ${seeds}`);
   const own = options.methods.filter((one) => typeof one !== 'string');
   const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own, 'compareMethods')))]);
-  const began = performance.now();
   const prepared = await loadPrepared(data); // so that a wrong folder is reported before anything is trained
   const { seed: firstSeed } = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
+  await claimComparisonFolder(out, [...folders, data]);
   const kept = await keptConfigs(folders, own);
   const parsed = parseTrainConfig(options.config ?? {}, 'config', {
     methods: own,
@@ -84,17 +85,11 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   const seen = asked === 'auto' ? sharedRule(kept, prepared, options) : asked;
   const isReplaced = options.seen === seen;
   const config = { ...parsed, evaluation: { ...parsed.evaluation, seen } };
-  const places = methods.map(({ name }) => name);
-  const compared: ComparedMethod[] = [];
-  const ranksOf = new Map<string, Int32Array[]>();
-  const protocols: Record<string, EvaluationProtocol> = {};
+  const done = new Map<Method, DoneRun[]>();
   for (const method of afterTheirNeeds(methods, config)) {
-    const { name } = method;
     const isCounting = method.kind === 'counts';
-    const runs: ComparedRun[] = [];
-    const results: EvaluationResult[] = [];
     for (const seed of isCounting ? seedList.slice(0, 1) : seedList) {
-      const label = seeds === 1 || isCounting ? name : `${name}, seed ${seed}`;
+      const label = seeds === 1 || isCounting ? method.name : `${method.name}, seed ${seed}`;
       onStart?.(label);
       const run = runFolder(out, method, seed);
       const shared = withSharedNeeds(config, method, methods, out, seed);
@@ -107,36 +102,69 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
         seed,
         seen: isReplaced && isRun(run) ? 'auto' : seen, // a run that is there keeps its own, in its validation
         resume: true,
-        callbacks: options.callbacks && (() => options.callbacks?.(label) ?? []),
+        callbacks:
+          options.callbacks &&
+          ((trained) => options.callbacks?.(trained === method.name ? label : `${label}, ${trained}`) ?? []),
       });
       if (manifest.status !== 'done')
         throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to resume it`);
-      const result = await evaluateOnce(
+      const evaluation = await evaluateOnce(
         { run, split, users, seen, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
         config,
       );
-      results.push(result);
-      protocols[name] = result.protocol;
-      const { log: path } = runPaths(run);
-      const log = existsSync(path) ? await readLog(path) : []; // none where nothing is trained
-      runs.push({ seed, run, manifest, metrics: pick((metric) => result[metric]), log });
+      const section = sectionOf(await readRunConfig(run, own), method); // with the seed in the names of runs
+      const finished = await readFinishedRun(run, manifest, method.needs?.(section) ?? [], section);
+      done.set(method, [...(done.get(method) ?? []), { seed, run, ...finished, ...evaluation }]);
     }
-    ranksOf.set(
-      name,
-      results.map(({ ranks }) => ranks),
-    );
-    compared.push(summarise(method, runs, results));
   }
-  compared.sort((a, b) => places.indexOf(a.method) - places.indexOf(b.method));
+  return compareRuns(
+    methods.map((method) => ({ method, runs: done.get(method) ?? [] })),
+    { seeds: seedList, config, cases: casesOf(prepared, split, done.get(methods[0])?.[0].result.evaluatedUsers ?? []) },
+  );
+}
+
+/** A run that is trained and evaluated. */
+interface DoneRun extends FinishedRun, KeptEvaluation {
+  readonly seed: number;
+  readonly run: string;
+}
+
+function compareRuns(
+  methods: readonly { readonly method: Method; readonly runs: readonly DoneRun[] }[],
+  { seeds, config, cases }: Pick<Comparison, 'seeds' | 'config'> & { readonly cases: EvaluatedCases },
+): Comparison {
+  const all = methods.flatMap(({ runs }) => runs);
+  const secondsOf = commonSeconds(all);
+  const measured = methods.map(({ method, runs }) => ({
+    method,
+    results: runs.map(({ result }) => result),
+    runs: runs.map(({ result, seed, run, ...finished }) => ({
+      seed,
+      run,
+      manifest: finished.manifest,
+      log: finished.log,
+      metrics: pick((metric) => result[metric]),
+      cost: costOf(finished, secondsOf),
+      validation: validationPoints(finished, secondsOf),
+    })),
+  }));
+  const compared = summarise(measured, cases);
+  const protocols = methods.map(({ method, runs }): [string, EvaluationProtocol] => [
+    method.name,
+    runs[runs.length - 1].result.protocol,
+  ]);
   return {
-    data: compared[0].runs[0].manifest.data,
-    backend: [...new Set(compared.flatMap(({ runs }) => runs.map(({ manifest }) => manifest.backend)))].join(', '),
-    seeds: seedList,
+    data: all[0].manifest.data,
+    backend: [...new Set(all.map(({ manifest }) => manifest.backend))].join(', '),
+    seeds,
     config,
-    protocols,
+    protocols: Object.fromEntries(protocols),
     methods: compared,
-    pairs: comparePairs(new Map(places.map((name) => [name, ranksOf.get(name) ?? []]))),
-    seconds: (performance.now() - began) / 1000,
+    pairs: comparePairs(measured, cases),
+    slices: sliceUsers(measured, cases),
+    budgets: equalBudgets(compared),
+    secondsOf,
+    seconds: all.reduce((sum, { manifest, seconds }) => sum + manifest.seconds + seconds, 0),
   };
 }
 
@@ -211,15 +239,16 @@ function sharedRule(
 async function evaluateOnce(
   options: EvaluateRunOptions & { split: 'test' | 'valid'; seen: SeenRule },
   { evaluation }: TrainConfig,
-): Promise<EvaluationResult> {
+): Promise<KeptEvaluation> {
   const kept = await readEvaluation(options.run, options.split, options.seen, options.methods);
   if (kept !== null) {
-    const { protocol } = kept;
+    const { protocol } = kept.result;
     const sameUsers =
       protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal) && (protocol.userSeed ?? 0) === 0;
     const sameBeam = protocol.beamWidth === null || protocol.beamWidth === evaluation.beamWidth;
     const sameRule = protocol.excludeSeen === (options.seen === 'exclude');
     if (sameUsers && sameBeam && sameRule) return kept;
   }
-  return await evaluateRun(options);
+  await evaluateRun(options);
+  return (await readEvaluation(options.run, options.split, options.seen, options.methods)) as KeptEvaluation;
 }

@@ -86,16 +86,18 @@ export async function evaluateLoadedRun(
     );
   }
   const { holdOut, [split]: cases } = splitData(prepared);
-  const { histories, targets } = cases;
+  const { histories, targets, users: clusters } = cases;
   if (targets.length === 0)
     throw new IlrecError(
       `evaluateRun: the dataset at ${data ?? manifest.data.folder} must have rows of the split ${split}, got ` +
         'none; evaluate the other split',
     );
   const recommender = await run.recommender(histories, { beamWidth, seen });
+  const began = performance.now();
   const result = await evaluateRecommender({
     ...recommender,
     targets,
+    clusters,
     split,
     holdOut,
     users: users === undefined ? undefined : Math.min(users, targets.length),
@@ -103,27 +105,45 @@ export async function evaluateLoadedRun(
     seed,
     onProgress,
   });
-  const { ranks, evaluatedUsers, ...summary } = result;
+  const { ranks, evaluatedUsers, itemCounts, ...summary } = result;
   await writeJsonAtomically(evaluationPath(folder, split, seen, config.evaluation.seen), {
     ...summary,
     ranks: [...ranks],
     evaluatedUsers: [...evaluatedUsers],
+    itemCounts: [...itemCounts],
+    seconds: (performance.now() - began) / 1000,
   });
   return result;
 }
 
-/** Reads the result that `evaluateRun` kept; null if there is none. @param methods the user's own. */
+/** What `evaluateRun` keeps of an evaluation. */
+export interface KeptEvaluation {
+  readonly result: EvaluationResult;
+  /** How long it took; 0 where an older release kept it. */
+  readonly seconds: number;
+}
+
+/**
+ * Reads the result that `evaluateRun` kept; null if there is none, or one of an older release, which has no counts of
+ * the items.
+ *
+ * @param methods the user's own.
+ */
 export async function readEvaluation(
   folder: string,
   split: 'test' | 'valid',
   seen: SeenRule,
   methods: readonly Method[] = [],
-): Promise<EvaluationResult | null> {
+): Promise<KeptEvaluation | null> {
   const { evaluation } = await readRunConfig(folder, methods);
   const path = evaluationPath(folder, split, seen, evaluation.seen);
   if (!existsSync(path)) return null;
-  const kept = (await readRunJson(path)) as EvaluationResult;
-  return { ...kept, ranks: Int32Array.from(kept.ranks), evaluatedUsers: Int32Array.from(kept.evaluatedUsers) };
+  const { seconds = 0, ...kept } = (await readRunJson(path)) as EvaluationResult & { seconds?: number };
+  if ((kept as Partial<EvaluationResult>).itemCounts === undefined) return null;
+  const [ranks, evaluatedUsers, itemCounts] = [kept.ranks, kept.evaluatedUsers, kept.itemCounts].map((numbers) =>
+    Int32Array.from(numbers),
+  );
+  return { result: { ...kept, ranks, evaluatedUsers, itemCounts }, seconds };
 }
 
 /** @param ownRule the rule for items seen of the run's config; an evaluation by the other one has its own name. */

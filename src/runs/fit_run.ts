@@ -5,6 +5,7 @@ import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
 import { logEvaluation, RunLog, stepLog } from './run_log';
 import { loadModel } from '../checkpoints/model_files_node';
 import { readManifest, type RunManifest } from './manifest';
+import { PeakMemory } from './peak_memory';
 import { runPaths } from './run_paths';
 import type { TrainingSettings } from './training_budget';
 import { readWeights, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
@@ -36,6 +37,7 @@ export interface FitRunOptions {
 export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' | 'parameters'> & {
   readonly bestStep: number;
   readonly best: EvaluationRecord | null;
+  readonly peakMemory: number;
 };
 
 /**
@@ -70,7 +72,15 @@ export async function fitRun({
   const log = await RunLog.open(paths.log, startStep);
   const earlyStopping = settings.validationUsers > 0 ? early : undefined;
   const checkpoints = checkpointing({ store, everySeconds: settings.checkpointEverySeconds, earlyStopping, signal });
-  const watchers = [...callbacks, stepLog(log), ...(earlyStopping === undefined ? [] : [earlyStopping]), checkpoints];
+  const memory = new PeakMemory();
+  const sampling: TrainingCallback = { onStep: () => memory.sample() };
+  const watchers = [
+    ...callbacks,
+    stepLog(log),
+    sampling,
+    ...(earlyStopping === undefined ? [] : [earlyStopping]),
+    checkpoints,
+  ];
 
   const outcome = (status: RunManifest['status'], steps: number): FitOutcome => {
     const { bestStep, evaluations } = early.state;
@@ -81,6 +91,7 @@ export async function fitRun({
       parameters: countNumbers(model),
       bestStep,
       best: evaluations.find(({ step }) => step === bestStep) ?? null,
+      peakMemory: memory.bytes,
     };
   };
   try {

@@ -42,8 +42,15 @@ export interface RunManifest {
   parameters: number;
   steps: number;
   stepsPerEpoch: number;
-  /** Seconds of training so far, evaluations included, over all resumes. */
+  /**
+   * Seconds of training so far, over all calls: loading, evaluations and the runs that were trained for this one
+   * included. A call that was killed loses its last few.
+   */
   seconds: number;
+  /** Those of `seconds` in which runs inside this one's folder were trained, such as ILRec's reward. */
+  needSeconds?: number;
+  /** Most resident memory of the process during training and its evaluations, in bytes, without that of a GPU. */
+  peakMemory?: number;
   readonly startedAt: string;
   /** Validation during training. */
   validation: RunValidation | null;

@@ -14,26 +14,45 @@ export type LogLine =
       readonly loss: number;
       readonly learningRate: number;
       readonly tokensPerSecond: number;
+      /** Input tokens of the step without padding, and those whose next token is a label. Not in older logs. */
+      readonly numTokens?: number;
+      readonly numResponseTokens?: number;
+      /** Seconds of all steps so far, lost ones of killed calls too, without evaluations. Not in older logs. */
+      readonly seconds?: number;
       readonly klPerLayer?: readonly number[];
       /** What a look at ILRec's negatives found. */
       readonly negatives?: object;
       readonly [metric: string]: unknown;
     }
-  | { readonly kind: 'evaluation'; readonly step: number; readonly epoch: number; readonly [metric: string]: unknown };
+  | {
+      readonly kind: 'evaluation';
+      readonly step: number;
+      readonly epoch: number;
+      readonly seconds?: number;
+      readonly [metric: string]: unknown;
+    };
 
 /** A log of one JSON object per line. Each line is written at once, so a killed process loses none. */
 export class RunLog {
   private readonly file: number;
 
-  private constructor(path: string) {
+  /** @param seconds of all steps so far. */
+  private constructor(
+    path: string,
+    public seconds: number,
+  ) {
     this.file = openSync(path, 'a');
   }
 
-  /** Opens the log. Lines after `step` are dropped, since a resumed run repeats those steps. */
+  /**
+   * Opens the log. Lines after `step` are dropped, since a resumed run repeats those steps; the seconds that they took
+   * still count.
+   */
   static async open(path: string, step: number): Promise<RunLog> {
-    const kept = existsSync(path) && step > 0 ? (await readLog(path)).filter((line) => line.step <= step) : [];
+    const lines = existsSync(path) ? await readLog(path) : [];
+    const kept = lines.filter((line) => step > 0 && line.step <= step);
     await writeFileAtomically(path, kept.map((line) => JSON.stringify(line) + '\n').join(''));
-    return new RunLog(path);
+    return new RunLog(path, lines.at(-1)?.seconds ?? 0);
   }
 
   write(line: LogLine): void {
@@ -77,7 +96,9 @@ export async function readLog(path: string): Promise<LogLine[]> {
 /** Writes each step to a run's log. */
 export function stepLog(log: RunLog): TrainingCallback {
   return {
-    onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer, negatives = null }) {
+    onStep({ step, epoch, loss, learningRate, tokensPerSecond, metrics, klPerLayer, ...record }) {
+      const { numTokens, numResponseTokens, negatives = null } = record;
+      log.seconds += record.seconds;
       log.write({
         kind: 'step',
         step,
@@ -88,6 +109,9 @@ export function stepLog(log: RunLog): TrainingCallback {
         ...(negatives === null ? {} : { negatives }),
         learningRate,
         tokensPerSecond: Math.round(tokensPerSecond),
+        numTokens,
+        numResponseTokens,
+        seconds: roundedSeconds(log.seconds),
       });
     },
   };
@@ -95,5 +119,10 @@ export function stepLog(log: RunLog): TrainingCallback {
 
 /** Writes an evaluation to a run's log. */
 export function logEvaluation(log: RunLog, { step, epochs, metrics }: EvaluationRecord): void {
-  log.write({ kind: 'evaluation', step, epoch: epochs - 1, ...metrics });
+  log.write({ kind: 'evaluation', step, epoch: epochs - 1, ...metrics, seconds: roundedSeconds(log.seconds) });
+}
+
+/** To the millisecond. */
+function roundedSeconds(seconds: number): number {
+  return Math.round(1000 * seconds) / 1000;
 }

@@ -3,8 +3,11 @@ import { IlrecError } from '../errors';
 import { bootstrapIntervals, type Interval } from '../evaluation/bootstrap';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
 import { gain, meanOf, type MetricName } from '../evaluation/metrics';
+import { holmAdjusted } from '../evaluation/holm';
 import { pairedDifference, type PairedDifference } from '../evaluation/paired_difference';
 import { parseTrainConfig, type TrainConfigInput } from '../methods/train_config';
+import { loadPrepared } from '../preparation/prepared_folder_node';
+import { casesOf } from './evaluated_cases';
 import { evaluateRun, readEvaluation } from './evaluate_run';
 import type { RunManifest } from './manifest';
 import { readRunConfig } from './run_json';
@@ -49,7 +52,13 @@ export interface StudiedArm {
   /** 95 % bootstrap over users, seeds averaged first. */
   readonly ci95: Readonly<Record<StudyMetric, Interval>>;
   /** This arm minus the first one, paired over users; null for the first. */
-  readonly differences: Readonly<Record<StudyMetric, PairedDifference>> | null;
+  readonly differences: Readonly<Record<StudyMetric, StudiedDifference>> | null;
+}
+
+/** A difference to the first arm. */
+export interface StudiedDifference extends PairedDifference {
+  /** The p-value after Holm's correction over all arms. */
+  readonly adjustedPValue: number;
 }
 
 /** What a study found. */
@@ -90,6 +99,7 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
     throw new IlrecError(`studyMethods: seeds must be a positive integer, got ${seeds}`);
   const arms = parseStudy(study, source);
   for (const arm of arms) parseTrainConfig(arm.config, `${source ?? 'study'}, arm "${arm.name}"`); // before any training
+  const prepared = await loadPrepared(options.data); // so that a wrong folder is reported before anything is trained
   const firstSeed = Number((study.config as { seed?: number } | undefined)?.seed ?? 0);
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const studied: Omit<StudiedArm, 'differences'>[] = [];
@@ -117,9 +127,12 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
       runs.push({ seed, run, manifest });
     }
     resultsOf.set(arm.name, results);
-    studied.push({ name: arm.name, method: arm.method, runs, ...summaryOf(results) });
+    const { clusters } = casesOf(prepared, split, results[0].evaluatedUsers);
+    studied.push({ name: arm.name, method: arm.method, runs, ...summaryOf(results, clusters) });
   }
-  const reference = resultsOf.get(arms[0].name) as EvaluationResult[];
+  const [reference, ...others] = arms.map(({ name }) => resultsOf.get(name) as EvaluationResult[]);
+  const { clusters } = casesOf(prepared, split, reference[0].evaluatedUsers);
+  const differences = differencesTo(reference, others, clusters);
   const { manifest } = studied[0].runs[0];
   return {
     data: manifest.data,
@@ -127,10 +140,7 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
     split,
     users: reference[0].ranks.length,
     seeds: seedList,
-    arms: studied.map((arm, i) => ({
-      ...arm,
-      differences: i === 0 ? null : differencesOf(resultsOf.get(arm.name) as EvaluationResult[], reference),
-    })),
+    arms: studied.map((arm, i) => ({ ...arm, differences: i === 0 ? null : differences[i - 1] })),
   };
 }
 
@@ -150,29 +160,38 @@ async function evaluateOnce(
   onProgress: (done: number, total: number) => void,
 ): Promise<EvaluationResult> {
   const { evaluation } = await readRunConfig(run);
-  return (await readEvaluation(run, split, evaluation.seen)) ?? (await evaluateRun({ run, split, onProgress }));
+  const kept = await readEvaluation(run, split, evaluation.seen);
+  return kept?.result ?? (await evaluateRun({ run, split, onProgress }));
 }
 
-function summaryOf(results: readonly EvaluationResult[]): Pick<StudiedArm, 'mean' | 'ci95'> {
+function summaryOf(
+  results: readonly EvaluationResult[],
+  clusters: ArrayLike<number> | undefined,
+): Pick<StudiedArm, 'mean' | 'ci95'> {
   const columns = STUDY_METRICS.map((name) => {
     const [metric, k] = metricAt(name);
     return Float64Array.from(results[0].ranks, (_, user) =>
       meanOf(Float64Array.from(results, ({ ranks }) => gain(metric, ranks[user], k))),
     );
   });
-  const intervals = bootstrapIntervals(columns, { resamples: 1000, seed: 0 });
+  const intervals = bootstrapIntervals(columns, { resamples: 1000, seed: 0, clusters });
   return { mean: perMetric((_, i) => meanOf(columns[i])), ci95: perMetric((_, i) => intervals[i]) };
 }
 
-function differencesOf(
-  own: readonly EvaluationResult[],
+/** The differences of all other arms to the first. */
+function differencesTo(
   reference: readonly EvaluationResult[],
-): Record<StudyMetric, PairedDifference> {
-  const [a, b] = [own, reference].map((results) => results.map(({ ranks }) => ranks));
-  return perMetric((name) => {
+  others: readonly (readonly EvaluationResult[])[],
+  clusters: ArrayLike<number> | undefined,
+): Record<StudyMetric, StudiedDifference>[] {
+  const ranksOf = (results: readonly EvaluationResult[]): Int32Array[] => results.map(({ ranks }) => ranks);
+  const perArm = perMetric((name) => {
     const [metric, k] = metricAt(name);
-    return pairedDifference(a, b, { metric, k });
+    const found = others.map((own) => pairedDifference(ranksOf(own), ranksOf(reference), { metric, k, clusters }));
+    const adjusted = holmAdjusted(found.map(({ pValue }) => pValue));
+    return found.map((one, i) => ({ ...one, adjustedPValue: adjusted[i] }));
   });
+  return others.map((_, i) => perMetric((name) => perArm[name][i]));
 }
 
 function metricAt(name: StudyMetric): readonly [MetricName, number] {

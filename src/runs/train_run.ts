@@ -30,11 +30,11 @@ import { checkSameBackend, checkSameRun } from './check_resume';
 import { datasetOptions } from './dataset_options';
 import { fitRun } from './fit_run';
 import { loadRun } from './load_run';
-import { writeConfig } from './run_json';
+import { readRunConfig, writeConfig } from './run_json';
+import { RunClock } from './run_clock';
 import { isRun, needFolder } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
-import { readRunConfig } from './run_json';
 import { abandonRun, claimRunFolder } from './claim_folder';
 import { chooseBudget, type TrainingSettings, withBudget, withoutBudget } from './training_budget';
 import { validateModel } from './validation';
@@ -122,19 +122,19 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   const context: RunContext = { section, config, files, data: trainingData(prepared), prepared };
   if (earlier === null) await claimRunFolder(out, config);
   if (isChosen) options.onSeenRule?.(chooseSeenRule(context.data.split.train));
-  const startedAt = performance.now();
+  const clock = new RunClock(out, begun);
   let outcome: Outcome;
   try {
     if (earlier === null) await beginRun(begun, method, config, context);
-    outcome = await trainMethod(method, context, options, begun, earlier === null);
+    outcome = await trainMethod(method, context, options, begun, earlier === null, clock);
   } catch (error) {
     const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
     // so that the corrected command can use the folder
     if (earlier === null) await abandonRun(out, roles, files.written);
     throw error;
   }
-  const seconds = begun.seconds + (performance.now() - startedAt) / 1000;
-  const manifest: RunManifest = { ...begun, ...outcome, seconds };
+  clock.update();
+  const manifest: RunManifest = { ...begun, ...outcome };
   await writeManifest(out, manifest);
   return { run: out, manifest };
 }
@@ -143,7 +143,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
 type RunContext = BuildContext & { readonly config: TrainConfig };
 
 type Outcome = Pick<RunManifest, 'status'> &
-  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'validation'>>;
+  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'peakMemory' | 'validation'>>;
 
 /**
  * Builds the method before its needs are trained, so that a mistake in the model is reported first.
@@ -156,6 +156,7 @@ async function trainMethod(
   options: TrainRunOptions,
   manifest: RunManifest,
   isNew: boolean,
+  clock: RunClock,
 ): Promise<Outcome> {
   const built = await method.build(context);
   checkModel(method.name, 'build', built);
@@ -167,7 +168,7 @@ async function trainMethod(
     const { initialWeights, validationUsers } = settings;
     if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
     for (const need of method.needs?.(context.section) ?? []) {
-      const needed = await loadNeed(need, context, options);
+      const needed = await loadNeed(need, context, options, clock);
       if (needed === 'interrupted') return { status: 'interrupted' };
       needs[need.role] = needed;
     }
@@ -176,19 +177,20 @@ async function trainMethod(
       validationUsers === 0 ? {} : await measureBaselines(context, Object.values(needs), validationUsers);
     const models = Object.fromEntries(Object.entries(needs).map(([role, { model }]) => [role, model]));
     const totalSteps = settings.epochs * training.batches.stepsPerEpoch;
-    const { bestStep, best, ...outcome } = await fitRun({
+    const { bestStep, best, peakMemory, ...outcome } = await fitRun({
       out: options.out,
       training,
       settings,
       objective: checkedLoss(method, await training.objective(models, totalSteps)),
       save: built.save,
       validate: () => validateModel(built, context, validationUsers),
-      callbacks: callbacks?.(method.name),
+      callbacks: [...(callbacks?.(method.name) ?? []), clock.callback],
       signal,
       onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest, baselines)),
     });
     return {
       ...outcome,
+      peakMemory: Math.max(peakMemory, manifest.peakMemory ?? 0),
       validation:
         validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best, baselines },
     };
@@ -244,6 +246,7 @@ async function loadNeed(
   need: Need,
   context: RunContext,
   options: TrainRunOptions,
+  clock: RunClock,
 ): Promise<NeededModel | 'interrupted'> {
   const { config, data, section } = context;
   const own = ownMethods(options);
@@ -255,19 +258,21 @@ async function loadNeed(
     if (method.kind === 'counts')
       return { method: method.name, model: await method.build({ ...context, section: sectionOf(config, method) }) };
     const { callbacks, onEvaluation } = options;
-    const { manifest } = await trainRun({
-      ...options,
-      out: folder,
-      method,
-      methods: own,
-      config,
-      seed: config.seed + seedOffset,
-      epochs: undefined,
-      seen: undefined,
-      resume: true,
-      callbacks: callbacks && (() => callbacks(need.role)),
-      onEvaluation: onEvaluation && ((_, ...evaluation) => onEvaluation(need.role, ...evaluation)),
-    });
+    const { manifest } = await clock.waitFor(() =>
+      trainRun({
+        ...options,
+        out: folder,
+        method,
+        methods: own,
+        config,
+        seed: config.seed + seedOffset,
+        epochs: undefined,
+        seen: undefined,
+        resume: true,
+        callbacks: callbacks && (() => callbacks(need.role)),
+        onEvaluation: onEvaluation && ((_, ...evaluation) => onEvaluation(need.role, ...evaluation)),
+      }),
+    );
     if (manifest.status !== 'done') return 'interrupted';
   }
   const run = await loadRun(folder, { methods: own });

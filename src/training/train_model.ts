@@ -91,8 +91,14 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
     return state;
   }
 
-  const shown = { numTokens: 0 };
-  const dataset = batchDataset(batches, { startStep, onBatch: ({ numTokens }) => (shown.numTokens = numTokens) });
+  const shown = { numTokens: 0, numResponseTokens: 0 };
+  const dataset = batchDataset(batches, {
+    startStep,
+    onBatch({ numTokens, labels }) {
+      shown.numTokens = numTokens;
+      shown.numResponseTokens = labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
+    },
+  });
   const fitCallbacks = [
     ...(method.callback === undefined ? [] : [method.callback]),
     watch({ state, method, shown, callbacks }),
@@ -112,7 +118,7 @@ interface Watched {
   state: TrainingState;
   method: TrainingMethod;
   /** The batch of the step in progress. */
-  shown: { readonly numTokens: number };
+  shown: Readonly<Pick<StepRecord, 'numTokens' | 'numResponseTokens'>>;
   callbacks: readonly TrainingCallback[];
 }
 
@@ -142,14 +148,16 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
             'set clipNorm',
         );
       }
-      const tokensPerSecond = (1000 * shown.numTokens) / (performance.now() - began);
+      const seconds = (performance.now() - began) / 1000;
       const { klPerLayer = null, negatives = null } = (await method.diagnostics?.()) ?? {};
       const record: StepRecord = {
         step: state.step,
         epoch: state.epoch,
         loss,
         learningRate,
-        tokensPerSecond,
+        tokensPerSecond: shown.numTokens / seconds,
+        ...shown,
+        seconds,
         metrics,
         klPerLayer,
         negatives,

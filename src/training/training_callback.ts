@@ -33,6 +33,12 @@ export interface StepRecord {
   learningRate: number;
   /** Input tokens of this step, without padding, per second. */
   tokensPerSecond: number;
+  /** Input tokens of this step, without padding. */
+  numTokens: number;
+  /** Those of them whose next token is a label: the response positions. */
+  numResponseTokens: number;
+  /** Seconds of this step: forward pass, gradients and update. */
+  seconds: number;
   /** The method's metrics by name. */
   metrics: Readonly<Record<string, number>>;
   /** ILRec: KL of the final layer to each intermediate layer, shallow to deep; null for other methods. */
