@@ -94,6 +94,7 @@ export {
   type GradientAccumulationOptions,
 } from './optimizers/gradient_accumulation';
 export { gradientCheckpointing, type GradientCheckpointingOptions } from './training/gradient_checkpointing';
+export { groupBatches, type GroupBatchOptions, type ResponseGroup } from './training/group_batches';
 export { promptBatches, type PromptBatchOptions } from './training/prompt_batches';
 export { createSchedule, type Schedule, type ScheduleOptions } from './optimizers/schedules';
 export {
