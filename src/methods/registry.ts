@@ -1,17 +1,25 @@
 import { IlrecError } from '../errors';
+import { dpoMethod } from './dpo';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
 import { checkMethod, type Method } from './method';
 import { popularityMethod } from './popularity';
+import { rosePoMethod } from './rose_po';
+import { sDpoMethod } from './s_dpo';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
 import { sftFutureMethod } from './sft_future';
+import { spRecMethod } from './sp_rec';
 
 /** Every method of the package: the only list of them. */
 export const REGISTRY = [
   ilrecMethod,
   sftMethod,
   sftFutureMethod,
+  dpoMethod,
+  sDpoMethod,
+  rosePoMethod,
+  spRecMethod,
   sasrecMethod,
   popularityMethod,
   markovMethod,
