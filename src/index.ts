@@ -15,6 +15,7 @@ export {
 } from './ilrec/ilrec';
 export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';
 export { dpo, type DpoOptions } from './tapped/dpo';
+export { grpo, type GrpoOptions } from './tapped/grpo';
 export {
   itemPairs,
   type ItemPairs,

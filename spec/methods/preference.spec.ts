@@ -74,6 +74,7 @@ describe('methods of preference learning', () => {
       ['rosepo', ids, 2],
       ['sprec', small, 3], // in the first epoch of DPO
       ['sprec', ids, 5],
+      ['grpo', small, 3],
     ];
     for (const [method, config, at] of cases) {
       const name = `${method} ${config.items?.style ?? 'items'}`;
@@ -95,6 +96,47 @@ describe('methods of preference learning', () => {
       expect(manifest).to.include({ status: 'done', steps: whole.manifest.steps });
       expect(await weightsOf(first.run), name).to.deep.equal(await weightsOf(whole.run));
     }
+  });
+
+  it('continue an adapted checkpoint with a new adapter on the merged one, also after an interruption', async () => {
+    const { itemIds } = await trainingPart(data);
+    const pairs = join(folder.path, 'pairs.jsonl');
+    const lines = Array.from({ length: 9 }, (_, i) => ({
+      history: [itemIds[i], itemIds[i + 1]],
+      chosen: itemIds[i + 2],
+      rejected: [itemIds[i + 3]],
+    }));
+    await writeFile(pairs, lines.map((line) => JSON.stringify(line)).join('\n'));
+    const config: TrainConfigInput = {
+      items: { style: 'lc-rec', maxPromptTokens: 90, maxTitleTokens: 8 },
+      backbone: {
+        pretrained: 'spec/golden/checkpoints/smollm2',
+        lora: { rank: 2, targets: ['q_proj', 'v_proj'], trainModules: ['embed_tokens'], dropout: 0 },
+      },
+      training: { epochs: 1, batchSize: 8, maxHistory: 3, validationUsers: 0, checkpointEverySeconds: 0 },
+    };
+    const start = join(folder.path, 'start');
+    await trainRun({
+      data,
+      out: start,
+      method: 'sft',
+      config: { ...config, training: { ...config.training, batchSize: 64 } },
+    });
+    const settings = { ...config, methods: { dpo: { pairs, startRun: start, learningRateRatio: 5 } } };
+    const whole = await run('dpo', { name: 'whole', config: settings });
+    const steps = await stepsOf(whole.run);
+    expect(steps).to.have.length(3);
+    expect(steps[0].loss).to.be.closeTo(Math.log(2), 1e-4);
+    const controller = new AbortController();
+    const callbacks: TrainRunOptions['callbacks'] = () => [
+      { onStep: ({ step }) => (step === 2 ? controller.abort() : undefined) },
+    ];
+    const cut = await run('dpo', { config: settings, signal: controller.signal, callbacks });
+    expect(cut.manifest.status).to.equal('interrupted');
+    await run('dpo', { config: settings, resume: true });
+    const [ended, begun] = [await weightsOf(whole.run), await weightsOf(start)];
+    expect(await weightsOf(cut.run)).to.deep.equal(ended);
+    expect(ended).to.not.deep.equal(begun);
   });
 
   it('ask the reference once: a run that is resumed reads what it said', async () => {
@@ -229,6 +271,13 @@ describe('methods of preference learning', () => {
     );
     expect(await messageOf(run('dpo', { config: { ...small, methods: { dpo: { pairs: 'nowhere' } } } }))).to.equal(
       'trainRun: methods.dpo.pairs must be a file that can be read, got nowhere; check the path',
+    );
+  });
+
+  it('know no GRPO over several tokens', async () => {
+    expect(await messageOf(run('grpo', { config: ids }))).to.equal(
+      'trainRun: the method grpo is for items.style items, got ids; use dpo or sdpo for models that write an item in ' +
+        'several tokens',
     );
   });
 

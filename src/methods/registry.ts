@@ -1,5 +1,6 @@
 import { IlrecError } from '../errors';
 import { dpoMethod } from './dpo';
+import { grpoMethod } from './grpo';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
 import { checkMethod, type Method } from './method';
@@ -20,6 +21,7 @@ export const REGISTRY = [
   sDpoMethod,
   rosePoMethod,
   spRecMethod,
+  grpoMethod,
   sasrecMethod,
   popularityMethod,
   markovMethod,
