@@ -13,12 +13,13 @@ export { useBackend, type UseBackendOptions } from './backends/use_backend_node'
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
 export {
+  type BatchesContext,
   type ItemTokenSetting,
   languageModelMethod,
   type LanguageModelMethod,
   type ObjectiveContext,
 } from './methods/language_model';
-export { beamSearchLists, scorerLists } from './methods/lists';
+export { beamSearchLists, type Lists, scorerLists } from './methods/lists';
 export type { ItemCode } from './methods/item_code';
 export {
   type AskedModel,
