@@ -342,6 +342,14 @@ describe('preference methods of a model that writes tokens', () => {
       expect(await messageOf(pairsOf(model, { oracle }))).to.equal(
         "responsePairs: each response must be an item of the oracle's trie, got 3 6 in row 0",
       );
+      const swapped = (of: Int32Array): Int32Array =>
+        Int32Array.from([0, 1, 3, 2].flatMap((row) => [...of.slice(row * T, (row + 1) * T)]));
+      const shuffled = { ...batch, inputIds: swapped(batch.inputIds), labels: swapped(batch.labels) };
+      const ordered = await pairsOf(model, { batches: [shuffled] });
+      expect(await messageOf(train(dpo({ pairs: ordered }), model, 1))).to.equal(
+        'dpo: the rows of a group must follow one another as responsePairs was given them, got others as group 1 of a ' +
+          'batch; `fit` needs shuffle: false',
+      );
       const others = { ...batch, inputIds: batch.inputIds.map((id) => (id === 7 ? 8 : id)) };
       const pairs = await pairsOf(model, { batches: [others] });
       expect(await messageOf(train(dpo({ pairs }), model, 1))).to.equal(

@@ -57,7 +57,7 @@ export interface ResponsePairs extends PreferencePairs {
  * once, so that it costs neither time nor memory in training.
  *
  * A row is found again by its tokens, so the batches may come in any order, and from `fit` as well as `fitDataset`, as
- * long as the rows of a group follow one another.
+ * long as the rows of a group follow one another; `fit` needs `shuffle: false`.
  *
  * @param options see `ResponsePairsOptions`.
  * @returns pairs for the option `pairs`.
@@ -83,6 +83,7 @@ export async function responsePairs(options: ResponsePairsOptions): Promise<Resp
   const { reference, batches, groupSize = 2, restrictTo, oracle, taps, known } = options;
   calledAs('responsePairs', () => checkCount('groupSize', groupSize, 2));
   const numbers = new Map<number, number>(); // of rows, by their keys
+  const groups = new Set<number>(); // keys of the groups
   const values = { reference: [] as number[], oracle: [] as number[] };
   const reader = known === undefined ? new ReferenceReader(reference, restrictTo, taps) : null;
   try {
@@ -97,6 +98,7 @@ export async function responsePairs(options: ResponsePairsOptions): Promise<Resp
         if (logProbs !== undefined) values.reference.push(logProbs[row]);
         if (scores !== null) values.oracle.push(scores[row]);
       }
+      for (const key of groupKeys(keys, numbers, groupSize)) groups.add(key);
     }
   } finally {
     reader?.dispose();
@@ -116,14 +118,20 @@ export async function responsePairs(options: ResponsePairsOptions): Promise<Resp
     groupsOf(batch) {
       const { inputIds, allLabels: labels, batchSize, sequenceLength, positions } = batch;
       const keys = rowKeys({ inputIds, labels, batchSize, sequenceLength }, positions, groupSize);
-      const rows = keys.map((key) => numbers.get(key));
-      const strange = rows.indexOf(undefined);
+      const strange = keys.findIndex((key) => !numbers.has(key));
       if (strange >= 0)
         throw new UnnamedError(
           `each row must be one of those that responsePairs was given, got another as row ${strange} of a batch; give ` +
             'it all batches',
         );
-      const remembered = (of: Float32Array): Float32Array => Float32Array.from(rows as number[], (row) => of[row]);
+      const mixed = groupKeys(keys, numbers, groupSize).findIndex((key) => !groups.has(key));
+      if (mixed >= 0)
+        throw new UnnamedError(
+          `the rows of a group must follow one another as responsePairs was given them, got others as group ${mixed} of ` +
+            'a batch; `fit` needs shuffle: false',
+        );
+      const rows = keys.map((key) => numbers.get(key) as number);
+      const remembered = (of: Float32Array): Float32Array => Float32Array.from(rows, (row) => of[row]);
       const shape: [number, number] = [batchSize / groupSize, groupSize];
       return {
         policy: tf.reshape(rowLogProbs(batch, { restrictTo }), shape),
@@ -153,6 +161,16 @@ function rowKeys(
     for (let at = row * sequenceLength; at <= positions[p]; at++) key.add(inputIds[at]);
     for (key.add(-1); positions[p] < end; p++) key.add(labels[positions[p]]);
     return key.value;
+  });
+}
+
+/** The key of each group: which rows it holds, in their order. */
+function groupKeys(keys: readonly number[], numbers: ReadonlyMap<number, number>, groupSize: number): number[] {
+  return Array.from({ length: keys.length / groupSize }, (_, group) => {
+    const content = new ContentKey();
+    for (let row = group * groupSize; row < (group + 1) * groupSize; row++)
+      content.add(numbers.get(keys[row]) as number);
+    return content.value;
   });
 }
 

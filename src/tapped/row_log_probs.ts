@@ -46,7 +46,7 @@ export interface RowLogProbsOptions {
  * method.attach(model);
  * const inputIds = tf.tensor2d([[1, 3], [1, 4]], [2, 2], 'int32');
  * const labels = tf.tensor2d([[3, 5], [4, -100]], [2, 2], 'int32');
- * const { history } = await model.fit(inputIds, labels, { epochs: 3, verbose: 0 });
+ * const { history } = await model.fit(inputIds, labels, { epochs: 3, shuffle: false, verbose: 0 });
  * method.detach();
  * console.log(history.loss[2] < history.loss[0]); // true
  * ```
