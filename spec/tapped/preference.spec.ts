@@ -342,6 +342,15 @@ describe('preference methods of a model that writes tokens', () => {
       expect(await messageOf(pairsOf(model, { oracle }))).to.equal(
         "responsePairs: each response must be an item of the oracle's trie, got 3 6 in row 0",
       );
+      const forgetful = {
+        scorer: causalItemScorer(itemModel()),
+        trie: buildPrefixTrie(itemTokens),
+        historyOf: () => null,
+      };
+      expect(await messageOf(pairsOf(model, { oracle: forgetful }))).to.equal(
+        'responsePairs: historyOf of the oracle must read a history from each prompt, got null for row 0; make the ' +
+          'batches with prompts of the same language',
+      );
       const swapped = (of: Int32Array): Int32Array =>
         Int32Array.from([0, 1, 3, 2].flatMap((row) => [...of.slice(row * T, (row + 1) * T)]));
       const shuffled = { ...batch, inputIds: swapped(batch.inputIds), labels: swapped(batch.labels) };

@@ -231,12 +231,12 @@ async function oracleScores({ scorer, trie, historyOf }: ResponseOracle, batch: 
   const { labels, batchSize, sequenceLength } = batch;
   const positions = positionsOf(batch);
   const context = { ...batch, positions, vocabSize: Infinity };
-  const { histories, rows, lengths } = walkTrie(trie, context, new Set(), historyOf);
+  const { histories, rows, lengths, nodes } = walkTrie(trie, context, new Set(), historyOf);
   const known: number[][] = [];
   const items: number[] = [];
   for (let p = 0, row = 0; row < batchSize; row++) {
     const end = (row + 1) * sequenceLength;
-    known.push(histories[rows[p]].slice(0, lengths[p]));
+    const first = p;
     const response: number[] = [];
     for (; positions[p] < end; p++) response.push(labels[positions[p]]);
     const node = nodeOfPrefix(trie, response);
@@ -245,6 +245,12 @@ async function oracleScores({ scorer, trie, historyOf }: ResponseOracle, batch: 
       throw new IlrecError(
         `responsePairs: each response must be an item of the oracle's trie, got ${response.join(' ')} in row ${row}`,
       );
+    if (nodes[first] < 0)
+      throw new IlrecError(
+        `responsePairs: historyOf of the oracle must read a history from each prompt, got null for row ${row}; make the ` +
+          'batches with prompts of the same language',
+      );
+    known.push(histories[rows[first]].slice(0, lengths[first]));
     items.push(item);
   }
   const scores = tf.tidy(() => {
