@@ -36,7 +36,8 @@ export const ROOMS = {
   prompts: ['ops', 'files', 'layers', 'tokenizers', 'pretrained'],
   training: ['ops', 'layers', 'taps', 'prompts', 'register.ts'],
   callbacks: ['checkpoints', 'layers', 'safetensors', 'training'],
-  tapped: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'callbacks', 'register.ts'],
+  // prettier-ignore
+  tapped: ['ops', 'generation', 'vocabulary', 'taps', 'losses', 'models', 'rewards', 'callbacks', 'register.ts'],
   ilrec: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'tapped'],
   // prettier-ignore
   methods: ['ops', 'vocabulary', 'losses', 'taps', 'config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'safetensors', 'tapped', 'tokenizers', 'training'],

@@ -18,6 +18,34 @@ export {
   type StudiedNegatives,
 } from './ilrec/ilrec';
 export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';
+export { dpo, type DpoOptions } from './tapped/dpo';
+export { grpo, type GrpoOptions } from './tapped/grpo';
+export {
+  itemPairs,
+  type ItemPairs,
+  type ItemPairsOptions,
+  type ItemTable,
+  type PreferenceExamples,
+  type RejectedItems,
+} from './tapped/item_pairs';
+export type { PairBatch, PreferencePairs, ResponseGroups } from './tapped/preference_pairs';
+export type { PreferenceOptions } from './tapped/preference_method';
+export {
+  randomRejected,
+  topRejected,
+  type RandomRejectedOptions,
+  type TopRejectedOptions,
+} from './tapped/rejected_items';
+export {
+  responsePairs,
+  type ResponseOracle,
+  type ResponsePairs,
+  type ResponsePairsOptions,
+  type ResponseTable,
+} from './tapped/response_pairs';
+export { rosePo, type RosePoOptions } from './tapped/rose_po';
+export { rowLogProbs, type RowLogProbsOptions } from './tapped/row_log_probs';
+export { sDpo, type SDpoOptions } from './tapped/s_dpo';
 export { sft, type SftOptions } from './tapped/sft';
 export type { TappedBatch } from './tapped/tapped_batch';
 export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './tapped/tapped_method';
@@ -78,6 +106,7 @@ export {
   type GradientAccumulationOptions,
 } from './optimizers/gradient_accumulation';
 export { gradientCheckpointing, type GradientCheckpointingOptions } from './training/gradient_checkpointing';
+export { groupBatches, type GroupBatchOptions, type ResponseGroup } from './training/group_batches';
 export { promptBatches, type PromptBatchOptions } from './training/prompt_batches';
 export { createSchedule, type Schedule, type ScheduleOptions } from './optimizers/schedules';
 export {

@@ -12,8 +12,13 @@ export { doctorReport, formatDoctorReport, type BackendReport, type DoctorReport
 export { useBackend, type UseBackendOptions } from './backends/use_backend_node';
 export { progress, type ProgressOptions } from './callbacks/progress_node';
 export { CheckpointStore } from './checkpoints/checkpoint_store_node';
-export { languageModelMethod, type LanguageModelMethod, type ObjectiveContext } from './methods/language_model';
-export { beamSearchLists, type BeamSearchListsOptions, scorerLists } from './methods/lists';
+export {
+  type BatchesContext,
+  languageModelMethod,
+  type LanguageModelMethod,
+  type ObjectiveContext,
+} from './methods/language_model';
+export { beamSearchLists, type BeamSearchListsOptions, type Lists, scorerLists } from './methods/lists';
 export type { ItemCode } from './methods/item_code';
 export {
   type AskedModel,

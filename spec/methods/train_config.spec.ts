@@ -119,7 +119,7 @@ describe('parseTrainConfig', () => {
         new RegExp(`must be one of sasrec, popularity, markov, got ${reward}\n  → at methods\\.ilrec\\.reward$`),
       );
     expect(() => parseTrainConfig({ methods: { ilrec: { reward: 'bert' } } })).to.throw(
-      /must be one of sft, sft-future, sasrec, popularity, markov, got bert\n/,
+      /must be one of sft, sft-future, .*sasrec, popularity, markov, got bert\n/,
     ); // a model of item tokens scores all items
     expect(parseTrainConfig({ methods: { ilrec: { reward: 'sft' } } }).methods.ilrec.reward).to.equal('sft');
     expect(() => parseTrainConfig({ method: { reward: 'sft' } })).to.throw(/→ at method\.reward$/);

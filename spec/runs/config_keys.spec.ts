@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import type { MethodName } from '../../src/methods/registry';
 import type { TrainConfigInput } from '../../src/methods/train_config';
+import { loadPrepared } from '../../src/preparation/prepared_folder_node';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { readLog } from '../../src/runs/run_log';
 import { runPaths } from '../../src/runs/run_paths';
@@ -87,8 +88,52 @@ const FLAT: Base = {
   config: { model, items: ids, evaluation, training: { ...training, epochs: 4, learningRate: 1e-12, patience: null } },
 };
 
+/** A method that continues a run of SFT; at SFT's learning rate, so that a short run differs from others. */
+const continued = (method: MethodName, config: Json, start: string, section: Json = {}): Base => ({
+  method,
+  config: { ...config, methods: { [method]: { startRun: `PLACE/${start}`, learningRateRatio: 1, ...section } } },
+});
+
+type Changes = Readonly<Record<string, readonly [Base, unknown]>>;
+
+/** The keys of every method that starts from another run. */
+function startKeys(method: MethodName, base: Base): Changes {
+  const own: Base = { method, config: { ...base.config, methods: { [method]: { learningRateRatio: 1 } } } };
+  return {
+    [`methods.${method}.start`]: [own, 'sft-future'],
+    [`methods.${method}.startRun`]: [base, 'PLACE/sft-other'],
+    [`methods.${method}.learningRateRatio`]: [base, 0.5],
+  };
+}
+
+function epochsRatioKey(method: MethodName): Changes {
+  const open = { ...ITEMS.config, training: { ...training, epochs: undefined, evaluateEvery: 1, patience: 1 } };
+  return { [`methods.${method}.epochsRatio`]: [continued(method, open, 'sft-items'), 0.05] };
+}
+
+/** The keys of every method that trains on pairs. */
+function pairKeys(method: MethodName): Changes {
+  const items = continued(method, ITEMS.config, 'sft-items');
+  const scored = continued(method, ITEMS.config, 'sft-items', { negatives: 'model', negativesMethod: 'markov' });
+  return {
+    [`methods.${method}.beta`]: [items, 0.4],
+    ...startKeys(method, items),
+    ...epochsRatioKey(method),
+    [`methods.${method}.negatives`]: [items, 'popularity'],
+    [`methods.${method}.numNegatives`]: [items, 2],
+    [`methods.${method}.negativesMethod`]: [scored, 'popularity'],
+    [`methods.${method}.negativesRun`]: [scored, 'PLACE/popularity'],
+    [`methods.${method}.pairs`]: [items, 'PLACE/pairs.jsonl'],
+    [`methods.${method}.restrictTo`]: [continued(method, LANGUAGE.config, 'sft'), 'validItems'],
+  };
+}
+
+const ROSEPO = continued('rosepo', ITEMS.config, 'sft-items', { oracle: 'markov' });
+const SPREC = continued('sprec', ITEMS.config, 'sft-items', { rounds: 2 });
+const GRPO = continued('grpo', ITEMS.config, 'sft-items');
+
 /** Another value for each key, and the run that must notice it; `PLACE` stands for what the spec has prepared. */
-const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
+const CHANGES: Changes = {
   seed: [LANGUAGE, 1],
   'model.hiddenSize': [LANGUAGE, 16],
   'model.intermediateSize': [LANGUAGE, 12],
@@ -210,6 +255,21 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'methods.caser.useRepeatBias': [CASER, false],
   'methods.caser.initializerRange': [CASER, 0.1],
   'methods.caser.training': [CASER, { learningRate: 0.02 }],
+  ...pairKeys('dpo'),
+  ...pairKeys('sdpo'),
+  ...pairKeys('rosepo'),
+  'methods.rosepo.maxDoubt': [ROSEPO, 0.1],
+  'methods.rosepo.oracle': [ROSEPO, 'popularity'],
+  'methods.rosepo.oracleRun': [ROSEPO, 'PLACE/popularity'],
+  ...startKeys('sprec', SPREC),
+  'methods.sprec.beta': [SPREC, 0.4],
+  'methods.sprec.rounds': [SPREC, 1],
+  'methods.sprec.restrictTo': [continued('sprec', LANGUAGE.config, 'sft', { rounds: 1 }), 'validItems'],
+  ...startKeys('grpo', GRPO),
+  ...epochsRatioKey('grpo'),
+  'methods.grpo.groupSize': [GRPO, 8],
+  'methods.grpo.klWeight': [GRPO, 1],
+  'methods.grpo.rankReward': [GRPO, false],
 };
 
 /** Keys that change no number, each with where it is held. */
@@ -233,7 +293,12 @@ describe('keys of a config', () => {
     const tasks = { nextItem: { templates: ['{history:title} then '] }, nextTitle: { templates: ['{history:id}?'] } };
     await writeFile(join(place, 'prompts.json'), JSON.stringify({ tasks }));
     await numbersOf({ method: 'sft', config: LANGUAGE.config }, 'sft');
+    await numbersOf({ method: 'sft', config: ITEMS.config }, 'sft-items');
+    await numbersOf({ method: 'sft', config: { ...ITEMS.config, seed: 1 } }, 'sft-other');
     await numbersOf({ method: 'popularity', config: { training } }, 'popularity');
+    const { itemIds } = await loadPrepared(join(place, 'data'));
+    const [first, chosen, ...rejected] = itemIds;
+    await writeFile(join(place, 'pairs.jsonl'), JSON.stringify({ history: [first], chosen, rejected }));
   });
 
   after(async () => await rm(place, { recursive: true, force: true }));
@@ -245,8 +310,7 @@ describe('keys of a config', () => {
   for (const [key, [base, value]] of Object.entries(CHANGES)) {
     it(`${key} reaches its owner and changes a number`, async () => {
       if (!known.has(base)) known.set(base, numbersOf(base, `base-${known.size}`));
-      const changed = typeof value === 'string' ? value.replace('PLACE', place) : value;
-      const config = withValue(base.config, key.split('.'), changed);
+      const config = withValue(base.config, key.split('.'), value);
       expect(await numbersOf({ ...base, config }, key)).to.not.equal(await known.get(base));
     });
   }
@@ -255,7 +319,8 @@ describe('keys of a config', () => {
   async function numbersOf({ method, config }: Base, name: string): Promise<string> {
     const out = join(place, name);
     const data = join(place, 'data');
-    const { manifest } = await trainRun({ data, out, method, config: config as TrainConfigInput });
+    const placed = JSON.parse(JSON.stringify(config).replaceAll('PLACE', place)) as TrainConfigInput;
+    const { manifest } = await trainRun({ data, out, method, config: placed });
     expect(manifest.status).to.equal('done');
     if (manifest.steps === 0) return '';
     const log = (await readLog(runPaths(out).log)).map((line) => ({ ...line, tokensPerSecond: 0, seconds: 0 }));

@@ -26,8 +26,16 @@ const NONE = -100;
 const inputIds = [N, 3, 1, 4, 1, N, 2, 7, 7, N, N, 6, 6, N, N];
 const labels = [3, 1, 4, 1, 5, NONE, 7, 7, 8, NONE, 6, 6, 12, NONE, NONE];
 
+/** The batch as `createBatches` would make it. */
+export const itemBatch = {
+  inputIds: Int32Array.from(inputIds),
+  labels: Int32Array.from(labels),
+  batchSize: B,
+  sequenceLength: T,
+};
+
 /** The response positions of the batch: what comes before and after each. */
-const places = labels.flatMap((label, at) => {
+export const places = labels.flatMap((label, at) => {
   if (label === NONE) return [];
   const [start, end] = [at - (at % T), at - (at % T) + T];
   const upcoming = labels.slice(at, end).filter((each) => each !== NONE);
@@ -66,9 +74,7 @@ const topK = 3;
 /** A reward that has been asked about the batch, so that it works where nothing can be read synchronously. */
 export async function preparedReward(): Promise<ItemReward> {
   const reward = itemReward({ scorer: teacher, topK });
-  await reward.prepare([
-    { inputIds: Int32Array.from(inputIds), labels: Int32Array.from(labels), batchSize: B, sequenceLength: T },
-  ]);
+  await reward.prepare([itemBatch]);
   return reward;
 }
 

@@ -1,5 +1,6 @@
 /**
- * ILRec's losses (arXiv 2602.17410), a file per term. All work on the P response positions t of a batch.
+ * ILRec's losses (arXiv 2602.17410), a file per term. All work on the P response positions t of a batch. The losses of
+ * preference learning (dpo.ts, s_dpo.ts, rose_po.ts, grpo.ts) work on the log-probabilities of whole responses.
  *
  * ```
  * z^l = W norm(h^l)      early-exit logits of layer l; L is the final layer, S the intermediate layers L-1 .. L-k
@@ -19,9 +20,14 @@ export { collaborativeReward } from './collaborative_reward';
 export { crossEntropy } from './cross_entropy';
 export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cross_layer_distillation';
 export { crossLayerPreference, type CrossLayerPreferenceOptions } from './cross_layer_preference';
+export { dpoLoss, type DpoLossOptions } from './dpo';
 export { futureTargets, type FutureTargetsOptions, type ItemShares } from './future_targets';
+export { groupAdvantages, rankReward, ruleReward } from './group_rewards';
+export { grpoLoss, type GrpoLossOptions, type GrpoTokens } from './grpo';
 export type { Penalty } from './penalty';
 export { randomNegatives } from './random_negatives';
+export { rosePoLoss, type RosePoLossOptions } from './rose_po';
+export { sDpoLoss, type SDpoLossOptions } from './s_dpo';
 export {
   selfHardNegatives,
   type SelfHardNegatives,

@@ -16,7 +16,9 @@ export function nextItemsOf({
   section: { futureTargets },
   config,
   code: { trie, historyOf },
-  sequences,
+  data: {
+    split: { train: sequences },
+  },
   itemSoftmax,
 }: ObjectiveContext<FutureSection>): FutureTargets {
   if (itemSoftmax !== undefined) return futureTargets;

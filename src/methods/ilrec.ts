@@ -153,14 +153,14 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
 
 /** A look at the negatives every so many steps; the reward's models say which of them may be right. */
 function probeOf(
-  { section: { probeEvery }, code: { trie, historyOf }, config, sequences }: ObjectiveContext<Section>,
+  { section: { probeEvery }, code: { trie, historyOf }, config, data }: ObjectiveContext<Section>,
   models: readonly AskedModel[],
 ): Pick<IlrecOptions, 'probe'> {
   if (probeEvery === null) return {};
   const scorers = models.flatMap(({ scorer }) => scorer ?? []);
   const scorer = scorers.length === 0 ? {} : { scorer: scorers.length === 1 ? scorers[0] : meanScorer(scorers) };
   const { maxHistory } = config.training;
-  const text = historyOf === undefined ? {} : { historyOf, sequences, maxHistory };
+  const text = historyOf === undefined ? {} : { historyOf, sequences: data.split.train, maxHistory };
   return { probe: { trie, every: probeEvery, ...scorer, ...text } };
 }
 

@@ -1,6 +1,8 @@
+import type * as tfl from '@tensorflow/tfjs-layers';
 import type * as z from 'zod';
-import type { SharedConfig } from '../config/shared_config';
+import type { SharedConfig, TrainingConfig } from '../config/shared_config';
 import { IlrecError } from '../errors';
+import type { LoraAdapter } from '../lora/lora_adapter';
 import { disposeModel } from '../models/dispose_model';
 import { causalLM } from '../models/causal_lm';
 import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
@@ -10,9 +12,10 @@ import { type Batches, createBatches } from '../training/batches';
 import { promptBatches } from '../training/prompt_batches';
 import type { TrainingMethod } from '../training/train_model';
 import { batchOptions } from './batch_options';
+import { copyWeights } from './copy_weights';
 import { type ItemCode, semanticIdCode, textCode } from './item_code';
 import { buildItemModel, itemModelLists, itemSoftmaxOf, itemTokenBatches, itemTokenCode } from './item_model';
-import { beamSearchLists } from './lists';
+import { beamSearchLists, type Lists } from './lists';
 import {
   type AskedModel,
   type BuildContext,
@@ -20,7 +23,6 @@ import {
   defineMethod,
   type LoadContext,
   type Method,
-  type RunFiles,
   type TrainingPlan,
 } from './method';
 import { refuseLargeModel } from './refuse_large_model';
@@ -45,26 +47,37 @@ export interface LanguageModelMethod<Name extends string, Section> extends Omit<
   readonly section: z.ZodType<Section>;
   /** Makes the loss. */
   objective(context: ObjectiveContext<Section>): TrainingMethod | Promise<TrainingMethod>;
+  /** The config's section `training` with what the method changes in it. Default: as it is. */
+  settings?(config: SharedConfig, section: Section): TrainingConfig;
+  /** Makes other batches than those of SFT. */
+  batches?(context: BatchesContext<Section>): Batches | Promise<Batches>;
   /** Blocks below the last one whose outputs the loss reads, for the memory estimate. Default none. */
   numTappedLayers?(section: Section): number;
   /** Factor of the epochs that a run chooses by its data; not of given ones. Default 1. */
   epochsRatio?(section: Section): number;
 }
 
-/** What a loss may depend on. */
-export interface ObjectiveContext<Section> {
-  readonly section: Section;
-  readonly config: SharedConfig;
+/** What a method's own batches are made of. */
+export interface BatchesContext<Section> extends BuildContext<Section> {
   readonly code: ItemCode;
+  /** Fills rows on the right. */
+  readonly padTokenId: number;
+  /** Where the model's tokens are items: how their softmax is made. */
+  readonly itemSoftmax?: ItemSoftmaxOptions;
+  /** Those of SFT. */
+  readonly batches: Batches;
+}
+
+/** What a loss may depend on. */
+export interface ObjectiveContext<Section> extends BatchesContext<Section> {
+  /** The model that is trained, and how it makes lists. */
+  readonly model: tfl.LayersModel;
+  readonly lists: Lists;
   /** Steps of the whole training, for coefficients that change over it. */
   readonly totalSteps: number;
   readonly needs: Readonly<Record<string, AskedModel>>;
-  readonly batches: Batches;
-  /** The training part, item numbers of each user, oldest first. */
-  readonly sequences: readonly ArrayLike<number>[];
-  readonly files: RunFiles;
-  /** Where the model's tokens are items: how their softmax is made. */
-  readonly itemSoftmax?: ItemSoftmaxOptions;
+  /** Takes over the weights of another model of the same shape; an adapter begins anew. */
+  startFrom(other: tfl.LayersModel): void;
 }
 
 /**
@@ -97,6 +110,8 @@ export function languageModelMethod<const Name extends string, Section>({
   objective,
   numTappedLayers = () => 0,
   epochsRatio = () => 1,
+  settings = ({ training }) => training,
+  batches,
   ...description
 }: LanguageModelMethod<Name, Section>): Method<Name, Section> {
   return defineMethod({
@@ -106,11 +121,12 @@ export function languageModelMethod<const Name extends string, Section>({
       if (readsText(config)) await writeTemplates(files, await readTemplates(config));
       else if (!speaksItems(config)) await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
     },
-    async build(context) {
-      const { config, section } = context;
+    async build({ config, ...others }) {
+      const { section } = others;
       refuseShallowModel(description.name, config, numTappedLayers(section));
       const build = readsText(config) ? buildOverText : speaksItems(config) ? buildOverItems : buildOverIds;
-      const built = await build(context, objective, numTappedLayers(section));
+      const context = { ...others, config: { ...config, training: settings(config, section) } };
+      const built = await build(context, { objective, batches }, numTappedLayers(section));
       const training = built.training && { ...built.training, epochsRatio: epochsRatio(section) };
       return { ...built, training };
     },
@@ -132,7 +148,8 @@ function refuseShallowModel(name: string, { model, backbone }: SharedConfig, num
     );
 }
 
-type Objective<Section> = LanguageModelMethod<string, Section>['objective'];
+/** What distinguishes the training of a method. */
+type Training<Section> = Pick<LanguageModelMethod<string, Section>, 'objective' | 'batches'>;
 
 function readsText({ items }: SharedConfig): boolean {
   return items.style === 'lc-rec' || items.style === 'bigrec';
@@ -145,14 +162,15 @@ function speaksItems({ items }: SharedConfig): boolean {
 /** A decoder of the section `model` whose tokens are the items. */
 async function buildOverItems<Section>(
   context: BuildContext<Section>,
-  objective: Objective<Section>,
+  training: Training<Section>,
 ): Promise<BuiltMethod> {
   const { config, data, files } = context;
   const model = buildItemModel(context);
   const code = itemTokenCode(config.training, data.itemCounts);
-  return builtModel(context, objective, {
+  return await builtModel(context, training, {
     model,
     batches: itemTokenBatches(context),
+    padTokenId: data.numItems,
     code,
     lists: itemModelLists(model, code, config),
     itemSoftmax: itemSoftmaxOf(config),
@@ -164,25 +182,26 @@ async function buildOverItems<Section>(
 /** A decoder of the section `model` over a vocabulary of semantic ids. */
 async function buildOverIds<Section>(
   context: BuildContext<Section>,
-  objective: Objective<Section>,
+  training: Training<Section>,
 ): Promise<BuiltMethod> {
   const { config, data, files } = context;
-  const { training, seed } = config;
+  const { seed } = config;
   const { tokenizer, split, trie, itemCounts } = data;
   const shape = { ...config.model, vocabSize: tokenizer.vocabSize };
   refuseLargeModel(shape);
   const batches = createBatches({
-    ...batchOptions(training, seed),
+    ...batchOptions(config.training, seed),
     sequences: split.train,
     itemTokens: tokenizer.itemTokens,
     bosTokenId: tokenizer.bosTokenId,
     padTokenId: tokenizer.padTokenId,
   });
-  const code = semanticIdCode(training, tokenizer, itemCounts, trie);
+  const code = semanticIdCode(config.training, tokenizer, itemCounts, trie);
   const model = causalLM({ ...shape, seed });
-  return builtModel(context, objective, {
+  return await builtModel(context, training, {
     model,
     batches,
+    padTokenId: tokenizer.padTokenId,
     code,
     save: () => files.saveModel(model),
     dispose: () => disposeModel(model),
@@ -195,11 +214,11 @@ async function buildOverIds<Section>(
  */
 async function buildOverText<Section>(
   context: BuildContext<Section>,
-  objective: Objective<Section>,
+  training: Training<Section>,
   numTappedLayers: number,
 ): Promise<BuiltMethod> {
   const { config, data, prepared, files } = context;
-  const { training, seed } = config;
+  const { seed } = config;
   const text = await buildTextModel(config, prepared, await readRunTemplates(files));
   const { model, language, adapter } = text;
   const dispose = (): void => {
@@ -212,11 +231,13 @@ async function buildOverText<Section>(
     const batches = promptBatches({
       examples: (epoch) => language.examples(data.split.train, { seed, epoch }),
       padTokenId: language.padTokenId,
-      batchSize: training.batchSize,
+      batchSize: config.training.batchSize,
       seed,
     });
     const code = textCode(language, data.itemCounts);
-    return builtModel(context, objective, { model, batches, code, save: () => saveTextModel(files, text), dispose });
+    const { padTokenId } = language;
+    const save = (): Promise<void> => saveTextModel(files, text);
+    return await builtModel(context, training, { model, batches, padTokenId, code, adapter, save, dispose });
   } catch (error) {
     dispose();
     throw error;
@@ -226,28 +247,33 @@ async function buildOverText<Section>(
 type LanguageModelParts = Pick<TrainingPlan, 'model' | 'batches'> &
   Pick<BuiltMethod, 'save' | 'dispose'> & {
     readonly code: ItemCode;
+    readonly padTokenId: number;
     readonly itemSoftmax?: ItemSoftmaxOptions;
+    /** Null where every weight is trained. Default null. */
+    readonly adapter?: LoraAdapter | null;
     /** Default: beam search over the items' tokens. */
-    readonly lists?: Omit<AskedModel, 'dispose'>;
+    readonly lists?: Lists;
   };
 
 /** What all language models have in common once they are built. */
-function builtModel<Section>(
-  { section, config, data, files }: BuildContext<Section>,
-  objective: Objective<Section>,
+async function builtModel<Section>(
+  context: BuildContext<Section>,
+  { objective, batches: ownBatches }: Training<Section>,
   parts: LanguageModelParts,
-): BuiltMethod {
-  const { model, batches, code, itemSoftmax, save, dispose } = parts;
-  const settings = config.training;
-  const { train: sequences } = data.split;
+): Promise<BuiltMethod> {
+  const { model, code, padTokenId, itemSoftmax, adapter = null, save, dispose } = parts;
+  const settings = context.config.training;
+  const lists = parts.lists ?? beamSearchLists(model, code, settings);
+  const made: BatchesContext<Section> = { ...context, code, padTokenId, itemSoftmax, batches: parts.batches };
+  const batches = (await ownBatches?.(made)) ?? parts.batches;
+  const startFrom = (other: tfl.LayersModel): void => copyWeights(model, other, adapter);
   return {
-    ...(parts.lists ?? beamSearchLists(model, code, settings)),
+    ...lists,
     training: {
       model,
       batches,
       settings,
-      objective: (needs, totalSteps) =>
-        objective({ section, config, code, totalSteps, needs, batches, sequences, files, itemSoftmax }),
+      objective: (needs, totalSteps) => objective({ ...made, batches, model, lists, totalSteps, needs, startFrom }),
     },
     save,
     dispose,

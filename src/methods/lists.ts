@@ -10,7 +10,7 @@ import type { ItemCode } from './item_code';
 import type { AskedModel } from './method';
 
 /** All of an `AskedModel` but `dispose`, which the model's owner adds. */
-type Lists = Omit<AskedModel, 'dispose'>;
+export type Lists = Omit<AskedModel, 'dispose'>;
 
 /**
  * Makes lists with a model that scores every item: the whole catalogue is ranked, equal scores by item number.

@@ -1,14 +1,19 @@
 import { IlrecError } from '../errors';
 import { caserMethod } from './caser';
 import { gru4recMethod } from './gru4rec';
+import { dpoMethod } from './dpo';
+import { grpoMethod } from './grpo';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
 import { checkMethod, type Method } from './method';
 import { popularityMethod } from './popularity';
+import { rosePoMethod } from './rose_po';
+import { sDpoMethod } from './s_dpo';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
 import { sftFutureMethod } from './sft_future';
 import { tigerMethod } from './tiger';
+import { spRecMethod } from './sp_rec';
 
 /** Every method of the package: the only list of them. */
 export const REGISTRY = [
@@ -16,6 +21,11 @@ export const REGISTRY = [
   sftMethod,
   sftFutureMethod,
   tigerMethod,
+  dpoMethod,
+  sDpoMethod,
+  rosePoMethod,
+  spRecMethod,
+  grpoMethod,
   sasrecMethod,
   gru4recMethod,
   caserMethod,

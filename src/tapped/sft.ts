@@ -94,7 +94,7 @@ export function sft(options: SftOptions = {}): TappedMethod {
 }
 
 /** Mean over P; a large head is read tile by tile. */
-function responseCrossEntropy(batch: TappedBatch, restrictTo?: TokenRestriction): tf.Tensor {
+export function responseCrossEntropy(batch: TappedBatch, restrictTo?: TokenRestriction): tf.Tensor {
   if (restrictTo !== undefined) {
     const logits = batch.finalLogits(); // [P, V]
     return crossEntropy(tf.add(logits, restrictTo(rewardContext(batch, logits.shape[1]))), batch.labels);

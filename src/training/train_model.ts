@@ -132,8 +132,9 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
     onTrainBegin: async () => {
       for (const callback of callbacks) await callback.onTrainBegin?.(state);
     },
-    onEpochBegin: (epoch) => {
+    onEpochBegin: async (epoch) => {
       state.epoch = epoch;
+      await method.beginEpoch?.(epoch);
     },
     onBatchBegin: () => {
       began = performance.now();

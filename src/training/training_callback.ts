@@ -14,6 +14,8 @@ export interface TrainingMethod {
   step?: number;
   /** Response positions of the last batch: the weight of the batch when gradients are accumulated. */
   readonly numResponsePositions?: number;
+  /** Called before the first batch of an epoch, also of one that a resumed run is in the middle of. */
+  beginEpoch?(epoch: number): void | Promise<void>;
   /** Called when training throws. */
   detach?(): void;
   diagnostics?(): Promise<{ readonly klPerLayer: readonly number[]; readonly negatives?: object | null } | null>;
