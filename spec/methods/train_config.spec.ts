@@ -116,10 +116,12 @@ describe('parseTrainConfig', () => {
     const items = { style: 'ids' };
     for (const reward of ['sft', 'bert'])
       expect(() => parseTrainConfig({ items, methods: { ilrec: { reward } } })).to.throw(
-        new RegExp(`must be one of sasrec, popularity, markov, got ${reward}\n  → at methods\\.ilrec\\.reward$`),
+        new RegExp(
+          `must be one of sasrec, gru4rec, caser, popularity, markov, got ${reward}\n  → at methods\\.ilrec\\.reward$`,
+        ),
       );
     expect(() => parseTrainConfig({ methods: { ilrec: { reward: 'bert' } } })).to.throw(
-      /must be one of sft, sft-future, sasrec, popularity, markov, got bert\n/,
+      /must be one of sft, sft-future, sasrec, gru4rec, caser, popularity, markov, got bert\n/,
     ); // a model of item tokens scores all items
     expect(parseTrainConfig({ methods: { ilrec: { reward: 'sft' } } }).methods.ilrec.reward).to.equal('sft');
     expect(() => parseTrainConfig({ method: { reward: 'sft' } })).to.throw(/→ at method\.reward$/);
