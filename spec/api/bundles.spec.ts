@@ -108,8 +108,8 @@ describe('a bundle of a program that uses the packed package', () => {
 
   // prettier-ignore
   const registering = [
-    'ilrec', 'sft', 'tappedMethod', 'causalLM', 'gpt2', 'sasrec', 'createCausalDecoder', 'loadPretrainedFrom', 'resizeTokenEmbeddings',
-    'trainModel', 'addLora', 'useBackend',
+    'ilrec', 'sft', 'tappedMethod', 'causalLM', 'gpt2', 'sasrec', 'gru4rec', 'caser', 'createCausalDecoder', 'loadPretrainedFrom',
+    'resizeTokenEmbeddings', 'trainModel', 'addLora', 'useBackend',
   ];
   for (const name of registering)
     it(`registers kernels and layers with ${name} alone`, async () => {

@@ -108,7 +108,9 @@ describe("a method of one's own @slow", () => {
       ],
     });
     const alone = trainRun({ data, out, method: needing('gru', 'gru') });
-    expect(await messageOf(alone)).to.match(/must be one of sasrec, got gru\n {2}→ at methods\.gru\.teacher/);
+    expect(await messageOf(alone)).to.match(
+      /must be one of sasrec, gru4rec, caser, got gru\n {2}→ at methods\.gru\.teacher/,
+    );
     const pair = trainRun({ data, out, method: needing('a', 'b'), methods: [needing('b', 'a')] });
     expect(await messageOf(pair)).to.match(/must not need a itself, got b, which does/);
   });

@@ -116,7 +116,9 @@ describe('parseTrainConfig', () => {
     const items = { style: 'ids' };
     for (const reward of ['sft', 'bert'])
       expect(() => parseTrainConfig({ items, methods: { ilrec: { reward } } })).to.throw(
-        new RegExp(`must be one of sasrec, popularity, markov, got ${reward}\n  → at methods\\.ilrec\\.reward$`),
+        new RegExp(
+          `must be one of sasrec, gru4rec, caser, popularity, markov, got ${reward}\n  → at methods\\.ilrec\\.reward$`,
+        ),
       );
     expect(() => parseTrainConfig({ methods: { ilrec: { reward: 'bert' } } })).to.throw(
       /must be one of sft, sft-future, .*sasrec, popularity, markov, got bert\n/,

@@ -35,7 +35,7 @@ export function flatWeights(model: tfl.LayersModel): Float32Array[] {
 /** GRU4Rec of one recurrent layer. */
 export function gru4recStates({ embeddingSize, hiddenSize }: GRU4RecSizes): ReferenceStates {
   return ([table, , kernel, recurrentKernel, bias, recurrentBias, projection, projectionBias], ids) => {
-    const embeddings = toRows(table, embeddingSize);
+    const embeddings = scaledRows(table, embeddingSize);
     const P = toRows(projection, embeddingSize);
     const gru = gruStates([kernel, recurrentKernel, bias, recurrentBias], hiddenSize);
     return gru(ids.map((id) => embeddings[id])).map((h) =>
@@ -65,7 +65,7 @@ export function gruStates(weights: readonly ArrayLike<number>[], H: number): (in
 /** Caser. Its filters are compared window by window, each made on its own. */
 export function caserStates({ hiddenSize: D, windowSize: L, numHorizontalFilters: F }: CaserSizes): ReferenceStates {
   return ([table, , ...rest], ids) => {
-    const embeddings = toRows(table, D);
+    const embeddings = scaledRows(table, D);
     const filters = caserFilters(rest.slice(0, L + 2), { hiddenSize: D, windowSize: L, numHorizontalFilters: F });
     const [kernel, bias] = [toRows(rest[L + 2], D), rest[L + 3]];
     return filters(ids.map((id) => embeddings[id])).map((outputs) =>
@@ -125,6 +125,11 @@ export function referenceLoss(
     }),
   );
   return mean(losses);
+}
+
+/** The embeddings as the layers read them, times sqrt(D). */
+function scaledRows(table: ArrayLike<number>, size: number): Rows {
+  return toRows(table, size).map((row) => row.map((value) => Math.sqrt(size) * value));
 }
 
 /** Entry `column` of x · matrix. */

@@ -30,8 +30,9 @@ export interface HistoryEmbeddingArgs extends LayerArgs {
 }
 
 /**
- * Embeds the items of histories: item numbers + 1 as int32 [B, T] to [B, T, D]. A 0 starts each row and pads its right
- * end.
+ * Embeds the items of histories, times sqrt(D): item numbers + 1 as int32 [B, T] to [B, T, D]. A 0 starts each row and
+ * pads its right end. (A tied head wants small initial weights, and with those alone the layers above would hardly see
+ * the items.)
  *
  * The layer also owns the weights of the head, which the loss and the scorer apply: the item table and the repeat bias.
  */
@@ -98,7 +99,10 @@ export class HistoryEmbedding extends tfl.layers.Layer {
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
-    return tf.tidy(() => this.drop(this.embed(onlyInput(inputs, 'ILRecHistoryEmbedding')), kwargs));
+    return tf.tidy(() => {
+      const embedded = this.embed(onlyInput(inputs, 'ILRecHistoryEmbedding')); // [B, T, D]
+      return this.drop(tf.mul(embedded, Math.sqrt(this.args.hiddenSize)), kwargs);
+    });
   }
 
   /** @param ids [B, T]. @returns [B, T, D]. */

@@ -38,8 +38,8 @@ export interface CaserConfig {
  * states [B, T, D].
  *
  * ```
- * E = the newest L items, [L, D]; rows before the first item are 0
- * o_h = relu( max_i <W_h, E[i : i + h]> + b_h ) for h = 1 ... L;   o_v = C E
+ * X = sqrt(D) times the embeddings of the newest L items, [L, D]; rows before the first item are 0
+ * o_h = relu( max_i <W_h, X[i : i + h]> + b_h ) for h = 1 ... L;   o_v = C X
  * state = relu( W [o_1, ..., o_L, o_v] + b ),   score of item i = state . E_i
  * ```
  * The state at position t has seen the newest L of t items. A row is read as all its windows at once, so the batches of

@@ -35,6 +35,7 @@ export interface GRU4RecConfig {
  * [B, T], to states [B, T, D].
  *
  * ```
+ * x = sqrt(D) E_i of the item i that is read
  * r = sigmoid(x W_r + b_r + h U_r + d_r),   z = sigmoid(x W_z + b_z + h U_z + d_z)
  * n = tanh(x W_n + b_n + r (h U_n + d_n)),   h' = n + z (h - n)
  * state = h' P + p,   score of item i = state . E_i
