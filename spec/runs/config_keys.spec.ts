@@ -103,6 +103,7 @@ function startKeys(method: MethodName, base: Base): Changes {
     [`methods.${method}.start`]: [own, 'sft-future'],
     [`methods.${method}.startRun`]: [base, 'PLACE/sft-other'],
     [`methods.${method}.learningRateRatio`]: [base, 0.5],
+    [`methods.${method}.dropout`]: [base, true],
   };
 }
 

@@ -5,7 +5,7 @@ import { IlrecError } from '../errors';
 import { causalItemScorer } from '../models/causal_item_scorer';
 import { grpo } from '../tapped/grpo';
 import { languageModelMethod } from './language_model';
-import { continuedSettings, startFields, startNeed } from './preference/preference_section';
+import { continuedConfig, startFields, startNeed } from './preference/preference_section';
 
 /** GRPO (arXiv 2402.03300) with MiniOneRec's rewards (arXiv 2510.24431), after SFT. */
 export const grpoMethod = languageModelMethod({
@@ -24,7 +24,7 @@ export const grpoMethod = languageModelMethod({
     epochsRatio: z.number().positive().default(0.25),
   }),
   needs: (section) => [startNeed(section)],
-  settings: (config, section) => continuedSettings(config, section),
+  adjust: (config, section) => continuedConfig(config, section),
   epochsRatio: ({ epochsRatio }) => epochsRatio,
   batches({ itemSoftmax, config, batches }) {
     if (itemSoftmax !== undefined) return batches;

@@ -1,6 +1,6 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type * as z from 'zod';
-import type { SharedConfig, TrainingConfig } from '../config/shared_config';
+import type { Resolved, SharedConfig } from '../config/shared_config';
 import { IlrecError } from '../errors';
 import type { LoraAdapter } from '../lora/lora_adapter';
 import { disposeModel } from '../models/dispose_model';
@@ -47,8 +47,8 @@ export interface LanguageModelMethod<Name extends string, Section> extends Omit<
   readonly section: z.ZodType<Section>;
   /** Makes the loss. */
   objective(context: ObjectiveContext<Section>): TrainingMethod | Promise<TrainingMethod>;
-  /** The config's section `training` with what the method changes in it. Default: as it is. */
-  settings?(config: SharedConfig, section: Section): TrainingConfig;
+  /** The config that the model is made and trained with, where the method changes it. Default: as it is. */
+  adjust?(config: Resolved<SharedConfig>, section: Section): Resolved<SharedConfig>;
   /** Makes other batches than those of SFT. */
   batches?(context: BatchesContext<Section>): Batches | Promise<Batches>;
   /** Blocks below the last one whose outputs the loss reads, for the memory estimate. Default none. */
@@ -110,7 +110,7 @@ export function languageModelMethod<const Name extends string, Section>({
   objective,
   numTappedLayers = () => 0,
   epochsRatio = () => 1,
-  settings = ({ training }) => training,
+  adjust = (config) => config,
   batches,
   ...description
 }: LanguageModelMethod<Name, Section>): Method<Name, Section> {
@@ -125,7 +125,7 @@ export function languageModelMethod<const Name extends string, Section>({
       const { section } = others;
       refuseShallowModel(description.name, config, numTappedLayers(section));
       const build = readsText(config) ? buildOverText : speaksItems(config) ? buildOverItems : buildOverIds;
-      const context = { ...others, config: { ...config, training: settings(config, section) } };
+      const context = { ...others, config: adjust(config, section) };
       const built = await build(context, { objective, batches }, numTappedLayers(section));
       const training = built.training && { ...built.training, epochsRatio: epochsRatio(section) };
       return { ...built, training };

@@ -3,7 +3,7 @@ import * as z from 'zod';
 import { positive } from '../config/fields';
 import { restrictToSchema } from '../config/target_sections';
 import { languageModelMethod } from './language_model';
-import { continuedSettings, startFields, startNeed } from './preference/preference_section';
+import { continuedConfig, startFields, startNeed } from './preference/preference_section';
 import { EPOCHS_PER_ROUND, selfPlay, SelfPlayBatches } from './preference/self_play';
 
 /** SPRec (arXiv 2412.09243): rounds of SFT and of DPO against the model's own answers. */
@@ -21,10 +21,10 @@ export const spRecMethod = languageModelMethod({
     restrictTo: restrictToSchema,
   }),
   needs: (section) => [startNeed(section)],
-  settings: (config, section) => ({
-    ...continuedSettings(config, section),
-    epochs: EPOCHS_PER_ROUND * section.rounds,
-  }),
+  adjust(config, section) {
+    const continued = continuedConfig(config, section);
+    return { ...continued, training: { ...continued.training, epochs: EPOCHS_PER_ROUND * section.rounds } };
+  },
   batches: (context) => SelfPlayBatches.of(context),
   objective(context) {
     context.startFrom(context.needs.start.languageModel as tfl.LayersModel); // the need accepts language models alone

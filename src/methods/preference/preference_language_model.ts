@@ -6,7 +6,7 @@ import { type LanguageModelMethod, languageModelMethod, type ObjectiveContext } 
 import type { Method } from '../method';
 import { keptPairs } from './kept_pairs';
 import { PairBatches } from './pair_batches';
-import { continuedSettings, type PairSection, scorerNeed, startNeed } from './preference_section';
+import { continuedConfig, type PairSection, scorerNeed, startNeed } from './preference_section';
 import { readPairs } from './read_pairs';
 import { givenRejected, rejectedOf } from './rejected';
 
@@ -16,7 +16,7 @@ const PAIRS_FILE = 'pairs.safetensors';
 /** What distinguishes one method that trains on pairs from another. */
 export interface PreferenceLanguageModel<Name extends string, Section> extends Omit<
   LanguageModelMethod<Name, Section>,
-  'objective' | 'batches' | 'settings' | 'epochsRatio'
+  'objective' | 'batches' | 'adjust' | 'epochsRatio'
 > {
   /** The training method, with `dpo` and the like. */
   loss(pairs: PreferencePairs, section: Section): TrainingMethod;
@@ -40,7 +40,7 @@ export function preferenceLanguageModel<const Name extends string, Section exten
         : []),
       ...needs(section),
     ],
-    settings: continuedSettings,
+    adjust: continuedConfig,
     epochsRatio: ({ epochsRatio }) => epochsRatio,
     async batches(context) {
       const { section, itemSoftmax } = context;

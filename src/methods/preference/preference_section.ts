@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { positive } from '../../config/fields';
-import type { SharedConfig, TrainingConfig } from '../../config/shared_config';
+import type { Resolved, SharedConfig } from '../../config/shared_config';
 import { restrictToSchema } from '../../config/target_sections';
 import type { Need } from '../method';
 
@@ -15,6 +15,8 @@ export const startFields = {
   startRun: z.string().optional(),
   /** Factor of `training.learningRate`. */
   learningRateRatio: z.number().positive().default(0.1),
+  /** Whether dropout stays on. */
+  dropout: z.boolean().default(false),
 };
 
 /** Tokens of the softmax, and epochs, of methods that train on fixed pairs or on their own lists. */
@@ -45,6 +47,7 @@ export const pairFields = {
 export interface StartSection {
   readonly start: string;
   readonly learningRateRatio: number;
+  readonly dropout: boolean;
 }
 
 /** A section of a method that trains on pairs. */
@@ -68,7 +71,22 @@ export function scorerNeed(role: 'negatives' | 'oracle', method: string, methodF
   return { role, method, kinds, scoresItems: true, methodField, runField: `${role}Run` };
 }
 
-/** The weights come from the run to start from, and are changed more carefully than they were made. */
-export function continuedSettings({ training }: SharedConfig, { learningRateRatio }: StartSection): TrainingConfig {
-  return { ...training, learningRate: training.learningRate * learningRateRatio, initialWeights: undefined };
+/**
+ * The config of a method that continues a run: the weights come from there, and are changed more carefully than they
+ * were made. Without dropout, policy and reference begin as one.
+ */
+export function continuedConfig(
+  config: Resolved<SharedConfig>,
+  { learningRateRatio, dropout }: StartSection,
+): Resolved<SharedConfig> {
+  const { training, model, backbone } = config;
+  const { lora } = backbone;
+  const continued = { ...training, learningRate: training.learningRate * learningRateRatio, initialWeights: undefined };
+  if (dropout) return { ...config, training: continued };
+  return {
+    ...config,
+    training: continued,
+    model: { ...model, attentionDropout: 0, hiddenDropout: 0, embeddingDropout: 0 },
+    backbone: { ...backbone, lora: lora && { ...lora, dropout: 0 } },
+  };
 }
