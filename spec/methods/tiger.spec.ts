@@ -128,7 +128,7 @@ describe('tiger @slow', () => {
   it('cannot be the reward of ILRec, since it does not score all items', async () => {
     const config = { methods: { ilrec: { reward: 'tiger', rewardWeight: 0.1 } } };
     expect(await messageOf(trainRun({ data, out: join(folder.path, 'run'), method: 'ilrec', config }))).to.match(
-      /must be one of sft, sft-future, sasrec, popularity, markov, got tiger\n {2}→ at methods\.ilrec\.reward/,
+      /must be one of sft, sft-future, .*, got tiger\n {2}→ at methods\.ilrec\.reward/,
     );
   });
 });

@@ -1,5 +1,5 @@
 import { formatInterval } from '../evaluation/protocol';
-import type { ComparedMethod, ComparedPair, Comparison } from '../runs/comparison';
+import { type ComparedMethod, type ComparedPair, type Comparison, COST_REFERENCE } from '../runs/comparison';
 import { titlesOf } from './method_style';
 import { differenceText, listed, outcomeOf, pairOf } from './wording';
 
@@ -59,7 +59,7 @@ export function concludeFrom(comparison: Comparison): Conclusion {
 
 function costLines({ budgets, methods }: Comparison, { title, cost, method }: ComparedMethod): string[] {
   const lines: string[] = [];
-  if (method !== 'sft' && cost.epochOverSft !== null && cost.epochWithNeedsOverSft !== null) {
+  if (method !== COST_REFERENCE && cost.epochOverSft !== null && cost.epochWithNeedsOverSft !== null) {
     const teachers = cost.needSeconds === 0 ? '' : `, ${cost.epochWithNeedsOverSft.toFixed(2)} with its teachers`;
     lines.push(`An epoch of ${title} takes ${cost.epochOverSft.toFixed(2)} times the seconds of SFT's${teachers}.`);
   }

@@ -106,7 +106,7 @@ export interface MeasuredMethod {
 }
 
 /** The method that costs are compared with. */
-const COST_REFERENCE = 'sft';
+export const COST_REFERENCE = 'sft';
 
 /** Means and intervals of each method over users, seeds averaged per user, with costs beside SFT's. */
 export function summarise(measured: readonly MeasuredMethod[], { clusters }: EvaluatedCases): ComparedMethod[] {
