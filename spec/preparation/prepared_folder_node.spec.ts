@@ -138,7 +138,7 @@ describe('prepareData', () => {
       'readDataset: DIR/nowhere must be a readable file, got nothing at that path; give the path of the dataset',
     );
     expect(await of('parquet' as DataFormat)).to.equal(
-      'readDataset: format must be one of lc-rec, minionerec, recbole, csv, got parquet; choose one of them',
+      'readDataset: format must be one of lc-rec, minionerec, recbole, csv, windows, got parquet; choose one of them',
     );
     await put('in/a.inter.json', '{}');
     await put('in/b.inter.json', '{}');
@@ -197,7 +197,7 @@ describe('prepareData', () => {
       'items.jsonl, interactions.jsonl and cases.jsonl of DIR/out must be unchanged',
     );
     expect(await refusal(readDataset({ format: 'lc-rec', split: 'published', input: join(dir, 'in') }))).to.equal(
-      'readDataset: split must be leave-one-out with format lc-rec, got published; only minionerec has a published split',
+      'readDataset: split must be leave-one-out with format lc-rec, got published; only minionerec and windows have a published split',
     );
     expect(
       await refusal(

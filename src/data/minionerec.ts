@@ -1,13 +1,20 @@
 import { IlrecError } from '../errors';
-import { columnOf, readCsv } from './csv_rows';
 import { readSemanticIds, readTitles } from './lc_rec';
-import { parsePythonList } from './python_list';
 import { linesOf, show, type TextFile } from './text_file';
 import type { InteractionData, PublishedCase } from './types';
 import { publishedSplit, type SplitWindow } from './published_split';
 import { chainWindows } from './window_chain';
+import { windowRows } from './window_rows';
 
 const READER = 'readMiniOneRec';
+
+const COLUMNS = {
+  user: 'user_id',
+  history: 'history_item_id',
+  target: 'item_id',
+  semanticId: 'item_sid',
+  title: 'item_title',
+};
 
 /** The files of a MiniOneRec dataset, for `readMiniOneRec`. */
 export interface MiniOneRecFiles {
@@ -81,7 +88,7 @@ export function readMiniOneRec({
   semanticIdOf?.forEach((_, id) => numberOf.set(id, numberOf.size));
   const windowsOf = new Map<string, SplitWindow[]>();
   for (const [part, file] of windows.entries()) {
-    for (const row of windowRows(file)) {
+    for (const row of windowRows(READER, file, COLUMNS)) {
       const where = `${READER}: ${file.name} line ${row.line}`;
       const numbers = row.items.map((id) => {
         if (semanticIdOf === undefined && !numberOf.has(id)) numberOf.set(id, numberOf.size);
@@ -179,52 +186,6 @@ function published(
     test.push(...parts.test.map((row) => ({ ...row, user: number })));
   }
   return { sequences, cases: { valid, test } };
-}
-
-interface WindowRow {
-  user: string;
-  items: string[];
-  semanticId: string;
-  title: string;
-  line: number;
-}
-
-function* windowRows(file: TextFile): Generator<WindowRow> {
-  const { header, rows } = readCsv(READER, file);
-  const place = (column: string, optional = false): number => columnOf(READER, file.name, header, [column], optional);
-  const places = {
-    user: place('user_id'),
-    history: place('history_item_id'),
-    item: place('item_id'),
-    semanticId: place('item_sid', true),
-    title: place('item_title', true),
-  };
-  for (const { fields, line } of rows) {
-    const where = `${READER}: ${file.name} line ${line}`;
-    const user = fields[places.user].trim();
-    const item = fields[places.item].trim();
-    if (user === '')
-      throw new IlrecError(`${where}: user_id must not be blank, got ${show(fields[places.user])}; name the user`);
-    if (item === '')
-      throw new IlrecError(`${where}: item_id must not be blank, got ${show(fields[places.item])}; name the item`);
-    let history: string[];
-    try {
-      history = parsePythonList(fields[places.history]).map(String);
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      throw new IlrecError(
-        `${where}: history_item_id must be a Python list such as [12, 7] (${error.message}), got ` +
-          `${show(fields[places.history])}; write the list again`,
-      );
-    }
-    yield {
-      user,
-      items: [...history, item],
-      line,
-      semanticId: places.semanticId < 0 ? '' : fields[places.semanticId].trim(),
-      title: places.title < 0 ? '' : fields[places.title].trim(),
-    };
-  }
 }
 
 /** Reads `*.info.txt`: item id -> semantic id and title. */

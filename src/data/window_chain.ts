@@ -37,6 +37,33 @@ export function chainWindows(windows: readonly HistoryWindow[]): { sequence: num
   return { sequence, gaps };
 }
 
+/**
+ * Chains the windows of one user where the whole history of one is the end of what came before.
+ *
+ * @returns the sequences, in the order of their first windows.
+ */
+export function chainsOf(windows: readonly HistoryWindow[]): number[][] {
+  const left = [...windows].sort((a, b) => a.history.length - b.history.length); // stable
+  const chains: number[][] = [];
+  while (left.length > 0) {
+    const [{ history, target }] = left.splice(0, 1);
+    const chain = [...history, target];
+    for (let at = 0; at < left.length;) {
+      const next = left[at];
+      const follows = next.history.length > 0 && overlap(chain, next.history) === next.history.length;
+      if (!follows) {
+        at++;
+        continue;
+      }
+      chain.push(next.target);
+      left.splice(at, 1);
+      at = 0; // it may continue now
+    }
+    chains.push(chain);
+  }
+  return chains;
+}
+
 /** Length of the longest end of `sequence` that `items` starts with. */
 function overlap(sequence: readonly number[], items: readonly number[]): number {
   for (let length = Math.min(sequence.length, items.length); length > 0; length--) {

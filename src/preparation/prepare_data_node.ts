@@ -2,7 +2,7 @@ import { openText } from '../data/open_text_node';
 import type { PreparedData } from '../data/types';
 import { checkPrepareOptions, prepareInteractions, type PrepareOptions } from './prepare';
 import { checkFolder, writeFolder } from './prepared_folder_node';
-import { readDataset, type DataFormat, type SplitRule } from './read_dataset_node';
+import { type DataFormat, readDataset, type ReadDatasetOptions, type SplitRule } from './read_dataset_node';
 import { readItemVectors } from './read_item_vectors';
 
 const CALLER = 'prepareData';
@@ -19,9 +19,11 @@ export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
    * the data.
    */
   vectors?: string | PrepareOptions['vectors'];
-  /** csv only: a file with the columns item and title. Default: items.* or titles.* in the folder, if there is one. */
+  /** csv and windows: a file of item and title. Default: items.* or titles.* in the folder, if there is one. */
   titles?: string;
-  /** minionerec only: 'published' evaluates the rows of its test.csv. Default 'leave-one-out'. */
+  /** windows only: the names of the columns. Default user_id, history_item_id and item_id. */
+  columns?: ReadDatasetOptions['columns'];
+  /** minionerec and windows: 'published' evaluates the rows of its test.csv. Default 'leave-one-out'. */
   split?: SplitRule;
 }
 
@@ -49,11 +51,12 @@ export async function prepareData({
   vectors,
   titles,
   split,
+  columns,
   ...options
 }: PrepareDataOptions): Promise<PreparedData> {
   checkPrepareOptions(CALLER, options);
   await checkFolder(CALLER, out);
-  const data = await readDataset({ format, input, titles, split });
+  const data = await readDataset({ format, input, titles, split, columns });
   const vectorMap = typeof vectors === 'string' ? readItemVectors(CALLER, await openText(CALLER, vectors)) : vectors;
   return await writeFolder(CALLER, prepareInteractions(data, { ...options, vectors: vectorMap }, format), out);
 }

@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { IlrecError } from '../errors';
 import { readLcRec } from '../data/lc_rec';
 import { readMiniOneRec } from '../data/minionerec';
@@ -6,10 +6,11 @@ import { isFolder, listFolder, openText } from '../data/open_text_node';
 import { readPlain } from '../data/plain_table';
 import { readRecBole } from '../data/recbole';
 import type { TextFile } from '../data/text_file';
+import { readWindows } from '../data/windows';
 import type { InteractionData } from '../data/types';
 
 /** The formats that `readDataset`, `prepareData` and `ilrec prepare` read. */
-export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv'] as const;
+export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv', 'windows'] as const;
 /** One of `DATA_FORMATS`. */
 export type DataFormat = (typeof DATA_FORMATS)[number];
 /** How a dataset is split into training and evaluation. */
@@ -29,10 +30,13 @@ export interface ReadDatasetOptions {
   format: DataFormat;
   /** The dataset's folder, or its file of interactions. */
   input: string;
-  /** csv only: a file with the columns item and title. Default: items.* or titles.* in the folder, if there is one. */
+  /** windows: the names of the columns. Default user_id, history_item_id and item_id. */
+  columns?: { user?: string; history?: string; target?: string };
+  /** csv, and windows, where the item's column is that of the target: a file with the columns item and title. Default:
+   * items.* or titles.* in the folder, if there is one. */
   titles?: string;
   /**
-   * minionerec only: 'published' evaluates the rows of its test.csv instead of leave-one-out. Default 'leave-one-out'.
+   * minionerec and windows: 'published' evaluates the rows of its test.csv instead of leave-one-out. Default 'leave-one-out'.
    */
   split?: SplitRule;
 }
@@ -42,10 +46,12 @@ export interface ReadDatasetOptions {
  *
  * A folder is searched for the file names of its format: `*.inter.json`, `*.index.json` and `*.item.json` (lc-rec);
  * train.csv, valid.csv and test.csv with an index or info file (minionerec); `*.inter` and `*.item` (recbole);
- * interactions.* and items.* or titles.* ending in csv, tsv, jsonl or ndjson (csv).
+ * interactions.* and items.* or titles.* ending in csv, tsv, jsonl or ndjson (csv); train.csv, valid.csv and test.csv,
+ * with items.csv (windows).
  *
  * @param options format, path and split; see `ReadDatasetOptions`.
- * @returns the data as `readLcRec`, `readMiniOneRec`, `readRecBole` or `readPlain` returns it.
+ * @returns the data as `readLcRec`, `readMiniOneRec`, `readRecBole`, `readPlain` or `readWindows`
+ *   returns it.
  * @throws IlrecError when an option does not fit the format, a file is missing, several files fit, or a file is
  *   malformed.
  * @example
@@ -61,24 +67,28 @@ export async function readDataset({
   input,
   titles,
   split = 'leave-one-out',
+  columns,
 }: ReadDatasetOptions): Promise<InteractionData> {
   if (!DATA_FORMATS.includes(format))
     throw new IlrecError(
       `${CALLER}: format must be one of ${DATA_FORMATS.join(', ')}, got ${String(format)}; choose one of them`,
     );
-  if (titles !== undefined && format !== 'csv')
+  if (titles !== undefined && format !== 'csv' && format !== 'windows')
     throw new IlrecError(
       `${CALLER}: titles must be left out with format ${format}, got ${titles}; that format has its own titles`,
     );
-  if (split !== 'leave-one-out' && format !== 'minionerec')
+  if (split !== 'leave-one-out' && format !== 'minionerec' && format !== 'windows')
     throw new IlrecError(
-      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec has a ` +
-        'published split',
+      `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec and ` +
+        'windows have a published split',
     );
+  if (columns !== undefined && format !== 'windows')
+    throw new IlrecError(`${CALLER}: columns must be left out with format ${format}; they are for windows`);
   if (!(await isFolder(input))) await openText(CALLER, input, 'give the path of the dataset');
   if (format === 'lc-rec') return await readLcRecFolder(input);
   if (format === 'minionerec') return await readMiniOneRecFolder(input, split);
   if (format === 'recbole') return await readRecBoleFolder(input);
+  if (format === 'windows') return await readWindowsFolder(input, { titles, split, columns });
   return await readPlainFolder(input, titles);
 }
 
@@ -99,21 +109,7 @@ async function readMiniOneRecFolder(input: string, split: SplitRule): Promise<In
     throw new IlrecError(
       `${CALLER}: input must be the folder of a MiniOneRec dataset, got the file ${input}; give its folder`,
     );
-  const windows: TextFile[] = [];
-  const splits: (typeof SPLITS)[number]['split'][] = [];
-  const missing: string[] = [];
-  for (const { split: name, words } of SPLITS) {
-    const beside = new RegExp(`^(.*[._-])?(${words})([._-].*)?\\.csv$`, 'i');
-    const found =
-      (await openOptional(input, beside, `${name}.csv`)) ??
-      (await openOptional(join(input, name), /\.csv$/i, `${name}/*.csv`));
-    if (found === undefined) {
-      missing.push(name);
-      continue;
-    }
-    windows.push(found);
-    splits.push(name);
-  }
+  const { windows, splits, missing } = await splitFiles(input);
   const indexFolder = (await isFolder(join(input, 'index'))) ? join(input, 'index') : input;
   const infoFolder = (await isFolder(join(input, 'info'))) ? join(input, 'info') : input;
   const files = {
@@ -133,6 +129,56 @@ async function readMiniOneRecFolder(input: string, split: SplitRule): Promise<In
     ),
     index: files.index,
     item: files.item,
+  });
+}
+
+/** The tables of the splits that are there: train.csv beside the others, or train/*.csv. */
+async function splitFiles(input: string): Promise<SplitFiles> {
+  const windows: TextFile[] = [];
+  const splits: SplitFiles['splits'] = [];
+  const missing: string[] = [];
+  for (const { split: name, words } of SPLITS) {
+    const beside = new RegExp(`^(.*[._-])?(${words})([._-].*)?\\.csv$`, 'i');
+    const found =
+      (await openOptional(input, beside, `${name}.csv`)) ??
+      (await openOptional(join(input, name), /\.csv$/i, `${name}/*.csv`));
+    if (found === undefined) {
+      missing.push(name);
+      continue;
+    }
+    windows.push(found);
+    splits.push(name);
+  }
+  return { windows, splits, missing };
+}
+
+interface SplitFiles {
+  readonly windows: TextFile[];
+  readonly splits: (typeof SPLITS)[number]['split'][];
+  readonly missing: string[];
+}
+
+async function readWindowsFolder(
+  input: string,
+  { titles, split, columns = {} }: Pick<ReadDatasetOptions, 'titles' | 'split' | 'columns'>,
+): Promise<InteractionData> {
+  if (!(await isFolder(input)))
+    throw new IlrecError(
+      `${CALLER}: input must be the folder of train.csv, valid.csv and test.csv, got the file ${input}; give its folder`,
+    );
+  const { windows, splits } = await splitFiles(input);
+  if (windows.length === 0)
+    throw new IlrecError(`${CALLER}: ${input} must have train.csv, valid.csv or test.csv, got none; name them so`);
+  const found = titles ?? (await listFolder(input)).find((name) => /^(items?|titles?)\.csv$/i.test(name));
+  const path = titles ?? (found && join(input, found));
+  const { user = 'user_id', history = 'history_item_id', target = 'item_id' } = columns;
+  return readWindows({
+    windows,
+    splits,
+    split,
+    columns: { user, history, target },
+    items: path === undefined ? undefined : await openText(CALLER, path, 'check the path of the titles'),
+    name: basename(resolve(input)),
   });
 }
 
