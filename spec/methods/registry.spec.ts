@@ -19,7 +19,7 @@ describe('the registry of methods', () => {
   it('gives each method a name and a place of its own', () => {
     expect(new Set(METHODS).size).to.equal(REGISTRY.length);
     expect(new Set(REGISTRY.map(({ order }) => order)).size).to.equal(REGISTRY.length);
-    expect(COMPARED_BY_DEFAULT).to.deep.equal(['popularity', 'markov', 'sasrec', 'sft', 'ilrec']);
+    expect(COMPARED_BY_DEFAULT).to.deep.equal(['popularity', 'markov', 'sasrec', 'sft', 'sft-future', 'ilrec']);
   });
 
   it('puts a method after those that it needs by default', () => {

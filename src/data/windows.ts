@@ -16,7 +16,7 @@ export interface WindowFiles {
   splits: SplitWindow['split'][];
   /** Names of the columns; upper and lower case are the same. */
   columns: Pick<WindowColumns, 'user' | 'history' | 'target' | 'title'>;
-  /** A CSV table of all items, with the column of the target and a column `title`. Default: the items of the windows. */
+  /** A CSV table of all items, with the target's column and a column `title`. Default: the items of the windows. */
   items?: TextFile;
   /**
    * 'published' trains on the rows of train and evaluates the rows of valid and test as they are; 'leave-one-out' chains

@@ -10,6 +10,7 @@ export const sftFutureMethod = languageModelMethod({
   summary: 'SFT with the next items as further targets',
   color: { light: '#a03a52', dark: '#ef9aae' },
   order: 50,
+  comparedByDefault: true,
   section: z.strictObject({ futureTargets: futureTargetsSchema(0.35), restrictTo: restrictToSchema }),
   objective: sftObjective,
 });
