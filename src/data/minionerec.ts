@@ -3,7 +3,7 @@ import { readSemanticIds, readTitles } from './lc_rec';
 import { linesOf, show, type TextFile } from './text_file';
 import type { InteractionData, PublishedCase } from './types';
 import { publishedSplit, type SplitWindow } from './published_split';
-import { chainWindows } from './window_chain';
+import { chainedUsers } from './window_chain';
 import { windowRows } from './window_rows';
 
 const READER = 'readMiniOneRec';
@@ -130,7 +130,10 @@ export function readMiniOneRec({
       `The split ${missing.join(', ')} is missing: each sequence starts with the user's first window in ` +
         `${windows.map((file) => file.name).join(' and ')}.`,
     );
-  const { sequences, cases } = split === 'published' ? published(windowsOf, missing, notes) : chained(windowsOf, notes);
+  const { sequences, cases }: Sequences =
+    split === 'published'
+      ? published(windowsOf, missing, notes)
+      : chainedUsers(windowsOf.values(), 'chronological', notes);
   const itemIds = [...numberOf.keys()];
   return {
     name,
@@ -145,22 +148,6 @@ export function readMiniOneRec({
 }
 
 type Sequences = Pick<InteractionData, 'sequences' | 'cases'>;
-
-/** Chains the windows of each user into one sequence, which leave-one-out splits later. */
-function chained(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[]): Sequences {
-  notes.push('Sequences are split leave-one-out, not by the published chronological split.');
-  let gaps = 0;
-  const sequences = [...windowsOf.values()].map((list) => {
-    const chain = chainWindows(list);
-    gaps += chain.gaps;
-    return Int32Array.from(chain.sequence);
-  });
-  if (gaps > 0)
-    notes.push(
-      `${gaps} windows overlap with no other window of their user; they were appended in the order of the files.`,
-    );
-  return { sequences };
-}
 
 /** Separates the sequences to train on from the published rows to evaluate. */
 function published(

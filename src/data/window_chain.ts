@@ -38,6 +38,31 @@ export function chainWindows(windows: readonly HistoryWindow[]): { sequence: num
 }
 
 /**
+ * Chains the windows of each user into one sequence, which leave-one-out splits later.
+ *
+ * @param published what the published split is like, for the note; null to say no more.
+ */
+export function chainedUsers(
+  users: Iterable<readonly HistoryWindow[]>,
+  published: string | null,
+  notes: string[],
+): { sequences: Int32Array[] } {
+  const kind = published === null ? '' : `${published} `;
+  notes.push(`Sequences are split leave-one-out, not by the published ${kind}split.`);
+  let gaps = 0;
+  const sequences = Array.from(users, (windows) => {
+    const chain = chainWindows(windows);
+    gaps += chain.gaps;
+    return Int32Array.from(chain.sequence);
+  });
+  if (gaps > 0)
+    notes.push(
+      `${gaps} windows overlap with no other window of their user; they were appended in the order of the files.`,
+    );
+  return { sequences };
+}
+
+/**
  * Chains the windows of one user where the whole history of one is the end of what came before.
  *
  * @returns the sequences, in the order of their first windows.

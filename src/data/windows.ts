@@ -3,7 +3,7 @@ import { readCsv, columnOf } from './csv_rows';
 import type { SplitWindow } from './published_split';
 import { show, type TextFile } from './text_file';
 import type { InteractionData, PublishedCase } from './types';
-import { chainsOf, chainWindows, type HistoryWindow } from './window_chain';
+import { chainedUsers, chainsOf, type HistoryWindow } from './window_chain';
 import { type WindowColumns, windowRows } from './window_rows';
 
 const READER = 'readWindows';
@@ -92,27 +92,16 @@ export function readWindows({
       `${READER}: ${windows.map((file) => file.name).join(', ') || 'the dataset'} must have at least one window, got none`,
     );
   const notes: string[] = [];
-  const parts = split === 'published' ? published(windowsOf, notes) : chained(windowsOf, notes);
+  const parts: Parts =
+    split === 'published'
+      ? published(windowsOf, notes)
+      : { userIds: [...windowsOf.keys()], ...chainedUsers(windowsOf.values(), null, notes) };
   const itemIds = [...numberOf.keys()];
   const titles = itemIds.map((id) => titleOf?.get(id) ?? rowTitles.get(id) ?? null);
   return { name, itemIds, notes, ...parts, ...(titles.some((title) => title !== null) && { titles }) };
 }
 
 type Parts = Pick<InteractionData, 'userIds' | 'sequences' | 'cases'>;
-
-/** Chains all windows of each user into one sequence. */
-function chained(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[]): Parts {
-  notes.push('Sequences are split leave-one-out, not by the published split.');
-  let gaps = 0;
-  const sequences = [...windowsOf.values()].map((list) => {
-    const chain = chainWindows(list);
-    gaps += chain.gaps;
-    return Int32Array.from(chain.sequence);
-  });
-  if (gaps > 0)
-    notes.push(`${gaps} rows overlap with no other row of their user; they were appended in the order of the files.`);
-  return { userIds: [...windowsOf.keys()], sequences };
-}
 
 /** Trains on the rows of train, evaluates those of valid and test as they are. */
 function published(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[]): Parts {
