@@ -16,6 +16,7 @@ export {
 } from './ilrec/ilrec';
 export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';
 export { sft, type SftOptions } from './tapped/sft';
+export { tca4rec, type Tca4RecOptions } from './tapped/tca4rec';
 export type { TappedBatch } from './tapped/tapped_batch';
 export { tappedMethod, type TappedMethod, type TappedMethodOptions } from './tapped/tapped_method';
 export * from './losses';
