@@ -4,10 +4,12 @@ import { gru4recMethod } from './gru4rec';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
 import { checkMethod, type Method } from './method';
+import { mslMethod } from './msl';
 import { popularityMethod } from './popularity';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
 import { sftFutureMethod } from './sft_future';
+import { tca4recMethod } from './tca4rec';
 import { tigerMethod } from './tiger';
 
 /** Every method of the package: the only list of them. */
@@ -15,6 +17,8 @@ export const REGISTRY = [
   ilrecMethod,
   sftMethod,
   sftFutureMethod,
+  mslMethod,
+  tca4recMethod,
   tigerMethod,
   sasrecMethod,
   gru4recMethod,
