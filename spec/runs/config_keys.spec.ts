@@ -50,6 +50,9 @@ const ITEMS_SFT: Base = { method: 'sft', config: { ...ITEMS.config, methods: { s
 const ITEMS_SFT_FUTURE: Base = { method: 'sft-future', config: { ...ITEMS.config, methods: {} } };
 const IDS_SFT: Base = { ...LANGUAGE, method: 'sft' };
 const IDS_SFT_FUTURE: Base = { ...LANGUAGE, method: 'sft-future' };
+const IDS_MSL: Base = { ...LANGUAGE, method: 'msl' };
+const TCA4REC: Base = { ...LANGUAGE, method: 'tca4rec', config: withReward(LANGUAGE.config) };
+const ITEMS_TCA4REC: Base = { ...ITEMS, method: 'tca4rec', config: withReward(ITEMS.config) };
 const OPEN: Base = {
   method: 'ilrec',
   config: { ...LANGUAGE.config, training: { ...training, epochs: undefined, evaluateEvery: 1, patience: 1 } },
@@ -86,6 +89,11 @@ const FLAT: Base = {
   method: 'sft',
   config: { model, items: ids, evaluation, training: { ...training, epochs: 4, learningRate: 1e-12, patience: null } },
 };
+
+/** With the settings of tca4rec alone. */
+function withReward(config: Json): Json {
+  return { ...config, methods: { tca4rec: { reward: 'markov', collaborativeWeight: 0.3 } } };
+}
 
 /** Another value for each key, and the run that must notice it; `PLACE` stands for what the spec has prepared. */
 const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
@@ -175,6 +183,14 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'methods.sft-future.futureTargets.weight': [ITEMS_SFT_FUTURE, 0.2],
   'methods.sft-future.futureTargets.numItems': [ITEMS_SFT_FUTURE, 2],
   'methods.sft-future.futureTargets.decay': [ITEMS_SFT_FUTURE, 0.9],
+  'methods.msl.temperature': [IDS_MSL, 3],
+  'methods.tca4rec.collaborativeWeight': [TCA4REC, 0.5],
+  'methods.tca4rec.temperature': [TCA4REC, 2],
+  'methods.tca4rec.restrictTo': [TCA4REC, 'validItems'],
+  'methods.tca4rec.reward': [TCA4REC, 'popularity'],
+  'methods.tca4rec.rewardRun': [TCA4REC, 'PLACE/popularity'],
+  'methods.tca4rec.rewardTemperature': [TCA4REC, 2],
+  'methods.tca4rec.rewardTopK': [ITEMS_TCA4REC, 3],
   'methods.sasrec.hiddenSize': [SASREC, 16],
   'methods.sasrec.numHiddenLayers': [SASREC, 2],
   'methods.sasrec.numAttentionHeads': [SASREC, 4],
