@@ -48,7 +48,7 @@ export type { HuggingFaceConfig } from './models/hugging_face_config';
 export { llamaConfigJson } from './models/llama';
 export { createCausalDecoder } from './models/causal_lm_decoder';
 export { scorePrefixes, type ItemScorer } from './models/item_scorer';
-export { meanScorer } from './models/mean_scorer';
+export { meanScorer, type MeanScorerOptions } from './models/mean_scorer';
 export { markovScorer, type MarkovOptions } from './models/markov';
 export { disposeModel } from './models/dispose_model';
 export { popularity, popularityScorer, type PopularityOptions } from './models/popularity';
