@@ -53,6 +53,12 @@ const IDS_SFT_FUTURE: Base = { ...LANGUAGE, method: 'sft-future' };
 const IDS_MSL: Base = { ...LANGUAGE, method: 'msl' };
 const TCA4REC: Base = { ...LANGUAGE, method: 'tca4rec', config: withReward(LANGUAGE.config) };
 const ITEMS_TCA4REC: Base = { ...ITEMS, method: 'tca4rec', config: withReward(ITEMS.config) };
+const fusedWith = (fusion: Json): Base => ({
+  ...IDS_SFT,
+  config: { ...IDS_SFT.config, evaluation: { ...evaluation, fusion } },
+});
+const FUSED = fusedWith({ method: 'markov', kind: 'd3', weight: 0.5 });
+const FUSED_WITH_RUN = fusedWith({ run: 'PLACE/markov', weight: 0 });
 const OPEN: Base = {
   method: 'ilrec',
   config: { ...LANGUAGE.config, training: { ...training, epochs: undefined, evaluateEvery: 1, patience: 1 } },
@@ -147,6 +153,10 @@ const CHANGES: Readonly<Record<string, readonly [Base, unknown]>> = {
   'training.initialWeights': [LANGUAGE, 'PLACE/sft'],
   'evaluation.beamWidth': [LANGUAGE, 1],
   'evaluation.renormalize': [LANGUAGE, true],
+  'evaluation.fusion.method': [FUSED, 'popularity'],
+  'evaluation.fusion.run': [FUSED_WITH_RUN, 'PLACE/popularity'],
+  'evaluation.fusion.kind': [FUSED, 'scores'],
+  'evaluation.fusion.weight': [FUSED, 1],
   'evaluation.layerContrast': [ITEMS, 5],
   'evaluation.seen': [LANGUAGE, 'allow'], // the shop has no repeats, so the default becomes exclude
   'evaluation.excludeSeen': [LANGUAGE, false],
@@ -249,6 +259,7 @@ describe('keys of a config', () => {
     await writeFile(join(place, 'prompts.json'), JSON.stringify({ tasks }));
     await numbersOf({ method: 'sft', config: LANGUAGE.config }, 'sft');
     await numbersOf({ method: 'popularity', config: { training } }, 'popularity');
+    await numbersOf({ method: 'markov', config: { training } }, 'markov');
   });
 
   after(async () => await rm(place, { recursive: true, force: true }));
@@ -260,14 +271,14 @@ describe('keys of a config', () => {
   for (const [key, [base, value]] of Object.entries(CHANGES)) {
     it(`${key} reaches its owner and changes a number`, async () => {
       if (!known.has(base)) known.set(base, numbersOf(base, `base-${known.size}`));
-      const changed = typeof value === 'string' ? value.replace('PLACE', place) : value;
-      const config = withValue(base.config, key.split('.'), changed);
+      const config = withValue(base.config, key.split('.'), value);
       expect(await numbersOf({ ...base, config }, key)).to.not.equal(await known.get(base));
     });
   }
 
   /** Everything that a run measures: its log, what it ends with, and the rank of every test user. */
-  async function numbersOf({ method, config }: Base, name: string): Promise<string> {
+  async function numbersOf({ method, config: given }: Base, name: string): Promise<string> {
+    const config = JSON.parse(JSON.stringify(given).replaceAll('PLACE', place)) as Json;
     const out = join(place, name);
     const data = join(place, 'data');
     const { manifest } = await trainRun({ data, out, method, config: config as TrainConfigInput });
