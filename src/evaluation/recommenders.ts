@@ -148,6 +148,7 @@ export interface ScorerRecommenderOptions extends HistoryOptions {
  *
  * @param options scorer and histories; see `ScorerRecommenderOptions`.
  * @returns a recommender for `evaluateRecommender`. Its `recommend` rejects with an IlrecError when a score is NaN.
+ * @throws IlrecError when the weight of `fusion` is out of range, or its model has another catalogue.
  * @example
  * ```ts
  * import { popularityScorer, scorerRecommender } from 'tfjs-ilrec';
