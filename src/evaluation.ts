@@ -26,6 +26,7 @@ export {
   rankOf,
   type MetricName,
 } from './evaluation/metrics';
+export type { Fusion } from './evaluation/fusion';
 export { pairedDifference, type PairedDifference, type PairedDifferenceOptions } from './evaluation/paired_difference';
 export { formatInterval, protocolText, type EvaluationProtocol, type RankingProtocol } from './evaluation/protocol';
 export {

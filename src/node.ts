@@ -32,6 +32,7 @@ export {
   type TrainingPlan,
   type Need,
   type ScoredItem,
+  type ListOptions,
   type RankOptions,
   type RunFiles,
   type RunItem,
@@ -50,7 +51,7 @@ export type { EvaluationConfig, Resolved, ResolvedEvaluation, SharedConfig } fro
 export type { SeenChoice } from './data/repeat_share';
 export type { DataSplit } from './data/split_data';
 export type { Baselines } from './runs/baselines';
-export { readManifest, type RunManifest, type RunValidation } from './runs/manifest';
+export { readManifest, type RunFusion, type RunManifest, type RunValidation } from './runs/manifest';
 export { readLog, type LogLine } from './runs/run_log';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
 export { prepareData, type PrepareDataOptions } from './preparation/prepare_data_node';

@@ -28,6 +28,29 @@ describe('meanScorer', () => {
       scores.dispose();
     });
 
+    it('weighs its models where weights are given, and does not ask those without', async () => {
+      const [a, b] = [fixed('a', [0.5, 0.3, 0.2]), fixed('b', [0.1, 0.6, 0.3], 4)];
+      const weighted = meanScorer([a, b], { weights: [3, 1] });
+      expect(weighted.name).to.equal('mean of a (0.75), b (0.25)');
+      const never: ItemScorer = {
+        ...b,
+        score: () => {
+          throw new Error('asked');
+        },
+      };
+      const alone = meanScorer([a, never], { weights: [1, 0] });
+      const expected = [0.5 ** 0.75 * 0.1 ** 0.25, 0.3 ** 0.75 * 0.6 ** 0.25, 0.2 ** 0.75 * 0.3 ** 0.25];
+      for (const [scorer, values] of [
+        [weighted, expected],
+        [alone, [0.5, 0.3, 0.2]],
+      ] as const) {
+        const scores = scorer.score([[0]]);
+        const read = await scores.data();
+        values.forEach((value, i) => expect(read[i]).to.be.closeTo(Math.log(value), 1e-5));
+        scores.dispose();
+      }
+    });
+
     it('gives of one model its log-probabilities', async () => {
       const scores = meanScorer([fixed('a', [0.5, 0.25, 0.25], -2)]).score([[1]]);
       const values = await scores.data();
@@ -47,6 +70,10 @@ describe('meanScorer', () => {
   });
 
   it('refuses no models, and models of several catalogues', () => {
+    for (const weights of [[1], [0, 0], [1, -1]])
+      expect(() => meanScorer([fixed('a', [0.5, 0.5]), fixed('b', [0.5, 0.5])], { weights })).to.throw(
+        `meanScorer: weights must be 2 numbers of at least 0, one of them above, got [${weights.join(', ')}]`,
+      );
     expect(() => meanScorer([])).to.throw('meanScorer: there must be at least one scorer, got none');
     expect(() => meanScorer([fixed('a', [0.5, 0.5]), fixed('b', [1])])).to.throw(
       'meanScorer: all scorers must have 2 items, got 1 in "b"',

@@ -51,6 +51,15 @@ const ITEMS_SFT: Base = { method: 'sft', config: { ...ITEMS.config, methods: { s
 const ITEMS_SFT_FUTURE: Base = { method: 'sft-future', config: { ...ITEMS.config, methods: {} } };
 const IDS_SFT: Base = { ...LANGUAGE, method: 'sft' };
 const IDS_SFT_FUTURE: Base = { ...LANGUAGE, method: 'sft-future' };
+const IDS_MSL: Base = { ...LANGUAGE, method: 'msl' };
+const TCA4REC: Base = { ...LANGUAGE, method: 'tca4rec', config: withReward(LANGUAGE.config) };
+const ITEMS_TCA4REC: Base = { ...ITEMS, method: 'tca4rec', config: withReward(ITEMS.config) };
+const fusedWith = (fusion: Json): Base => ({
+  ...IDS_SFT,
+  config: { ...IDS_SFT.config, evaluation: { ...evaluation, fusion } },
+});
+const FUSED = fusedWith({ method: 'markov', kind: 'd3', weight: 0.5 });
+const FUSED_WITH_RUN = fusedWith({ run: 'PLACE/markov', weight: 0 });
 const OPEN: Base = {
   method: 'ilrec',
   config: { ...LANGUAGE.config, training: { ...training, epochs: undefined, evaluateEvery: 1, patience: 1 } },
@@ -133,6 +142,11 @@ const ROSEPO = continued('rosepo', ITEMS.config, 'sft-items', { oracle: 'markov'
 const SPREC = continued('sprec', ITEMS.config, 'sft-items', { rounds: 2 });
 const GRPO = continued('grpo', ITEMS.config, 'sft-items');
 
+/** With the settings of tca4rec alone. */
+function withReward(config: Json): Json {
+  return { ...config, methods: { tca4rec: { reward: 'markov', collaborativeWeight: 0.3 } } };
+}
+
 /** Another value for each key, and the run that must notice it; `PLACE` stands for what the spec has prepared. */
 const CHANGES: Changes = {
   seed: [LANGUAGE, 1],
@@ -185,6 +199,10 @@ const CHANGES: Changes = {
   'training.initialWeights': [LANGUAGE, 'PLACE/sft'],
   'evaluation.beamWidth': [LANGUAGE, 1],
   'evaluation.renormalize': [LANGUAGE, true],
+  'evaluation.fusion.method': [FUSED, 'popularity'],
+  'evaluation.fusion.run': [FUSED_WITH_RUN, 'PLACE/popularity'],
+  'evaluation.fusion.kind': [FUSED, 'scores'],
+  'evaluation.fusion.weight': [FUSED, 1],
   'evaluation.layerContrast': [ITEMS, 5],
   'evaluation.seen': [LANGUAGE, 'allow'], // the shop has no repeats, so the default becomes exclude
   'evaluation.excludeSeen': [LANGUAGE, false],
@@ -221,6 +239,14 @@ const CHANGES: Changes = {
   'methods.sft-future.futureTargets.weight': [ITEMS_SFT_FUTURE, 0.2],
   'methods.sft-future.futureTargets.numItems': [ITEMS_SFT_FUTURE, 2],
   'methods.sft-future.futureTargets.decay': [ITEMS_SFT_FUTURE, 0.9],
+  'methods.msl.temperature': [IDS_MSL, 3],
+  'methods.tca4rec.collaborativeWeight': [TCA4REC, 0.5],
+  'methods.tca4rec.temperature': [TCA4REC, 2],
+  'methods.tca4rec.restrictTo': [TCA4REC, 'validItems'],
+  'methods.tca4rec.reward': [TCA4REC, 'popularity'],
+  'methods.tca4rec.rewardRun': [TCA4REC, 'PLACE/popularity'],
+  'methods.tca4rec.rewardTemperature': [TCA4REC, 2],
+  'methods.tca4rec.rewardTopK': [ITEMS_TCA4REC, 3],
   'methods.sasrec.hiddenSize': [SASREC, 16],
   'methods.sasrec.numHiddenLayers': [SASREC, 2],
   'methods.sasrec.numAttentionHeads': [SASREC, 4],
@@ -300,6 +326,7 @@ describe('keys of a config', () => {
     const { itemIds } = await loadPrepared(join(place, 'data'));
     const [first, chosen, ...rejected] = itemIds;
     await writeFile(join(place, 'pairs.jsonl'), JSON.stringify({ history: [first], chosen, rejected }));
+    await numbersOf({ method: 'markov', config: { training } }, 'markov');
   });
 
   after(async () => await rm(place, { recursive: true, force: true }));
@@ -317,7 +344,8 @@ describe('keys of a config', () => {
   }
 
   /** Everything that a run measures: its log, what it ends with, and the rank of every test user. */
-  async function numbersOf({ method, config }: Base, name: string): Promise<string> {
+  async function numbersOf({ method, config: given }: Base, name: string): Promise<string> {
+    const config = JSON.parse(JSON.stringify(given).replaceAll('PLACE', place)) as Json;
     const out = join(place, name);
     const data = join(place, 'data');
     const placed = JSON.parse(JSON.stringify(config).replaceAll('PLACE', place)) as TrainConfigInput;

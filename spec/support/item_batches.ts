@@ -5,6 +5,7 @@ import type { FutureTargets, ItemSoftmaxOptions } from '../../src/tapped/item_so
 import { itemReward, type ItemReward } from '../../src/rewards/item_reward';
 import type { TappedMethod } from '../../src/tapped/tapped_method';
 import { sampleItems } from '../../src/vocabulary/item_candidates';
+import { alignmentOf } from './generative_reference';
 import { itemModelReference, NUM_ITEMS as N } from './item_models';
 import { scoredItems } from './item_softmax_reference';
 import { normals } from './random';
@@ -101,6 +102,10 @@ export interface ItemLossOptions extends Partial<Omit<ReferenceOptions, 'rewardW
   futureTargets?: FutureTargets;
   /** mu of the teacher; default none. */
   rewardWeight?: number;
+  /** a of TCA4Rec, whose loss then is the total; default none. */
+  alignmentWeight?: number;
+  /** Scores are divided by it. Default 1. */
+  temperature?: number;
   rewardTargets?: 'negatives' | 'all';
   /** Whether it is a training pass, which draws items. */
   training?: boolean;
@@ -130,14 +135,14 @@ export function itemLossReference(
   frozen: Weights = weights,
 ): ReferenceTerms {
   const { layers = [], itemSoftmax = {}, futureTargets, rewardWeight = 0, rewardTargets = 'negatives' } = options;
-  const { training = true, step = 0, ...others } = options;
+  const { training = true, step = 0, alignmentWeight, temperature = 1, ...others } = options;
   const { seen = 'allow', sampledItems = null, seed = 0 } = itemSoftmax;
   const hasRepeatBias = weights.has('embed_tokens/repeat_bias');
   const sample = training ? sampleItems(N, sampledItems, seed, step) : null;
 
   const lists = places.map(({ label, upcoming, seen: before }) => {
     const q = futureTargets === undefined ? null : futureOf(upcoming, futureTargets);
-    const c = rewardWeight === 0 ? null : massesOf(before);
+    const c = rewardWeight === 0 && alignmentWeight === undefined ? null : massesOf(before);
     const items = Array.from({ length: N }, (_, item) => item).filter(
       (item) => item === label || (q?.[item] ?? 0) > 0 || (c?.[item] ?? 0) > 0,
     );
@@ -153,7 +158,9 @@ export function itemLossReference(
     const listed = (score: (row: (typeof rows)[number], column: number) => number[]): Rows =>
       places.map(({ row, column }, p) => {
         const scores = score(rows[row], column);
-        return lists[p].scored.map(({ item, offset, isRaised }) => scores[item] + offset + (isRaised ? repeatBias : 0));
+        return lists[p].scored.map(
+          ({ item, offset, isRaised }) => (scores[item] + (isRaised ? repeatBias : 0)) / temperature + offset,
+        );
       });
     return {
       final: listed((row, column) => row.scores[column]),
@@ -185,6 +192,16 @@ export function itemLossReference(
   if (futureTargets !== undefined) {
     const moved = lists.map(({ q, label }, p) => ce(p, q as number[]) - crossEntropyOf(live.final[p], label));
     total += futureTargets.weight * mean(moved);
+  }
+  if (alignmentWeight !== undefined) {
+    const masses = lists.map(({ c }) => c as number[]);
+    const settings = { weight: alignmentWeight, temperature: 1, allowed: null };
+    total = alignmentOf(
+      live.final,
+      lists.map(({ label }) => label),
+      masses,
+      settings,
+    );
   }
   return { ...terms, total, crr };
 }

@@ -11,7 +11,8 @@ import { integers } from '../support/random';
 import { centralDifferences, maxDifference } from '../support/reference';
 import { weightsOf } from '../support/reference_decoder';
 
-const CASES: readonly SftOptions[] = [
+type PlainOptions = Omit<SftOptions, 'temperature'>;
+const CASES: readonly PlainOptions[] = [
   { itemSoftmax: {} },
   { futureTargets: { weight: 0.4 } },
   { itemSoftmax: { seen: 'exclude' }, futureTargets: { weight: 0.7, numItems: 3, decay: 0.9 } },

@@ -178,7 +178,7 @@ describe('sft', () => {
       );
       method.detach();
       expect(() => sft({ numLayers: 2 } as SftOptions)).to.throw(
-        'sft: options must be among restrictTo, itemSoftmax, futureTargets, ignoreIndex, taps, got numLayers',
+        'sft: options must be among restrictTo, temperature, itemSoftmax, futureTargets, ignoreIndex, taps, got numLayers',
       );
       expect(() => sft().attach({} as tfl.LayersModel)).to.throw(/^sft: the model must be a tf\.LayersModel/);
     });

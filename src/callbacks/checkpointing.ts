@@ -1,8 +1,9 @@
 import type { SnapshotStore } from '../checkpoints/snapshot_store';
 import { refuseUnsavable } from '../checkpoints/optimizer_state';
 import { takeSnapshot } from '../checkpoints/training_snapshot';
-import type { TrainingCallback, TrainingState } from '../training/training_callback';
+import type { TrainingCallback, TrainingMethod, TrainingState } from '../training/training_callback';
 import { EARLY_STOPPING_KEY, type EarlyStopping } from './early_stopping';
+import { METHOD_KEY } from './resume_from';
 
 export interface CheckpointOptions {
   /** Where checkpoints go: `indexedDbStore()` in a browser, a folder on Node. */
@@ -11,6 +12,8 @@ export interface CheckpointOptions {
   everySeconds?: number;
   /** Its state and best weights are saved, too. */
   earlyStopping?: EarlyStopping;
+  /** Its state is saved, too, where it has one. */
+  method?: Pick<TrainingMethod, 'state'>;
   /** When aborted, the run finishes the step in progress, writes a checkpoint and stops. */
   signal?: AbortSignal;
 }
@@ -46,6 +49,7 @@ export function checkpointing({
   store,
   everySeconds = 60,
   earlyStopping,
+  method,
   signal,
 }: CheckpointOptions): TrainingCallback {
   let savedAt = performance.now();
@@ -56,7 +60,9 @@ export function checkpointing({
       savedBest = earlyStopping.state.bestStep;
       await store.saveBest(savedBest, earlyStopping.bestWeights);
     }
-    const callbacks = earlyStopping === undefined ? {} : { [EARLY_STOPPING_KEY]: earlyStopping.state };
+    const callbacks: Record<string, unknown> = {};
+    if (earlyStopping !== undefined) callbacks[EARLY_STOPPING_KEY] = earlyStopping.state;
+    if (method?.state !== undefined) callbacks[METHOD_KEY] = await method.state.read();
     await store.save(await takeSnapshot(model, optimizer, step, callbacks));
     savedAt = performance.now();
   }

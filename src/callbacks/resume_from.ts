@@ -4,14 +4,18 @@ import { EARLY_STOPPING_KEY, type EarlyStopping, type EarlyStoppingState } from 
 import type { SnapshotStore } from '../checkpoints/snapshot_store';
 import { restoreSnapshot } from '../checkpoints/training_snapshot';
 import { setDropoutStep } from '../layers/dropout_state';
+import type { TrainingMethod } from '../training/training_callback';
+
+/** The name under which a training snapshot holds the state of a method. */
+export const METHOD_KEY = 'method';
 
 export interface ResumeFromOptions {
   /** Made as in the first run; gets the weights. */
   model: tfl.LayersModel;
   /** Made as in the first run; gets its state. */
   optimizer: tf.Optimizer;
-  /** Made as in the first run; gets the step, from which its schedules continue. */
-  method?: { step?: number };
+  /** Made as in the first run; gets the step, from which its schedules continue, and its state. */
+  method?: Pick<TrainingMethod, 'step' | 'state'>;
   /** Gets its state and best weights. */
   earlyStopping?: EarlyStopping;
 }
@@ -56,6 +60,7 @@ export async function resumeFrom(
   await restoreSnapshot(model, optimizer, snapshot);
   setDropoutStep(model, snapshot.step);
   if (method?.step !== undefined) method.step = snapshot.step;
+  if (snapshot.callbacks[METHOD_KEY] !== undefined) method?.state?.write(snapshot.callbacks[METHOD_KEY]);
   const remembered = snapshot.callbacks[EARLY_STOPPING_KEY] as EarlyStoppingState | undefined;
   if (earlyStopping !== undefined && remembered !== undefined) {
     earlyStopping.state = remembered;

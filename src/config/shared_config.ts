@@ -23,6 +23,14 @@ export type EvaluationConfig = SharedConfig['evaluation'];
 /** The section `evaluation` of a run, where the rule for items seen is no longer `auto`. */
 export type ResolvedEvaluation = EvaluationConfig & { readonly seen: SeenRule };
 
+/** The section `evaluation.fusion`; null where no other model counts. */
+export type FusionConfig = EvaluationConfig['fusion'];
+
+/** The config of a run that is made for another one: no further model counts in its lists. */
+export function withoutFusion<Config extends SharedConfig>(config: Config): Config {
+  return { ...config, evaluation: { ...config.evaluation, fusion: null } };
+}
+
 /** A config as a run keeps it. */
 export type Resolved<Config extends SharedConfig> = Config & { readonly evaluation: ResolvedEvaluation };
 

@@ -37,12 +37,32 @@ export const trainingSchema = z.strictObject({
   initialWeights: z.string().optional(),
 });
 
+/** Another model whose scores count in the lists of a language model. */
+const fusionSchema = z
+  .strictObject({
+    /** The method of the other model, one that scores items; it is trained into the run. Or name a `run`. */
+    method: z.string().optional(),
+    /** A finished run of the same items; {seed} stands for the seed. It must stay where it is. */
+    run: z.string().optional(),
+    /**
+     * For lists by beam search: `d3` mixes the models at each token, `scores` ranks what the search has found by both.
+     */
+    kind: z.enum(['d3', 'scores']).default('scores'),
+    /** g, weight of the language model; `auto` chooses it on the validation users when training ends. */
+    weight: z.union([z.literal('auto'), z.number().min(0).max(1)]).default('auto'),
+  })
+  .refine(({ method, run }) => (method === undefined) !== (run === undefined), {
+    message: 'must have either method or run',
+  });
+
 export const evaluationSchema = z
   .strictObject({
     /** items.style items: beta of z + beta (z - z'), away from the scores of the layer before the last. */
     layerContrast: z.number().default(0),
     beamWidth: positive.default(20),
     renormalize: z.boolean().default(false),
+    /** Another model beside a language model; null for none. Other methods ignore it. */
+    fusion: fusionSchema.nullable().default(null),
     batchSize: positive.default(64),
     /**
      * Whether lists may hold items of the history, for every method and in validation. `auto`, the default, becomes

@@ -6,6 +6,7 @@ import { itemNumberTies, popularityTies } from '../generation/item_ties';
 import type { PrefixTrie } from '../generation/prefix_trie';
 import { TopK } from '../generation/top_k';
 import type { ItemScorer } from '../models/item_scorer';
+import { type Fusion, fusedBeamSearch, fusedScorer, fusionText } from './fusion';
 import type { RankingProtocol } from './protocol';
 
 /** Makes ranked lists for users, and states how. Spread it into the options of `evaluateRecommender`. */
@@ -58,6 +59,8 @@ export interface BeamSearchRecommenderOptions extends HistoryOptions {
    * number.
    */
   itemCounts?: ArrayLike<number>;
+  /** Another model whose scores count beside the language model's. Default none. */
+  fusion?: Fusion;
   /** As in `constrainedBeamSearch`. */
   vocabTileSize?: number;
 }
@@ -95,6 +98,7 @@ export function beamSearchRecommender({
   listLength = 20,
   renormalize = false,
   itemCounts,
+  fusion,
   vocabTileSize,
 }: BeamSearchRecommenderOptions): Recommender {
   if (prompt === undefined)
@@ -105,7 +109,7 @@ export function beamSearchRecommender({
   return {
     numItems: trie.numItems,
     ranking: {
-      ranking: 'constrained beam search over the item trie',
+      ranking: `constrained beam search over the item trie${fusion ? fusionText(fusion) : ''}`,
       numItems: trie.numItems,
       beamWidth,
       renormalize,
@@ -120,14 +124,11 @@ export function beamSearchRecommender({
     async recommend(users) {
       const prompts = users.map((user) => prompt(histories[user]));
       const exclude = excludeSeen ? users.map((user) => new Set(Array.from(histories[user]))) : [];
-      const ranked = await constrainedBeamSearch(decoder, trie, prompts, {
-        beamWidth,
-        listLength,
-        renormalize,
-        rankTies,
-        exclude,
-        vocabTileSize,
-      });
+      const options = { beamWidth, listLength, renormalize, rankTies, exclude, vocabTileSize };
+      const shown = users.map((user) => newest(histories[user], maxHistory));
+      const ranked = fusion
+        ? await fusedBeamSearch(decoder, trie, prompts, shown, fusion, options)
+        : await constrainedBeamSearch(decoder, trie, prompts, options);
       return ranked.map(({ items }) => items);
     },
   };
@@ -137,6 +138,8 @@ export function beamSearchRecommender({
 export interface ScorerRecommenderOptions extends HistoryOptions {
   /** The model, such as `markovScorer`, `popularityScorer` or `sasrecScorer` makes. */
   scorer: ItemScorer;
+  /** Another model whose scores count beside the model's. Default none. */
+  fusion?: Fusion;
 }
 
 /**
@@ -145,6 +148,7 @@ export interface ScorerRecommenderOptions extends HistoryOptions {
  *
  * @param options scorer and histories; see `ScorerRecommenderOptions`.
  * @returns a recommender for `evaluateRecommender`. Its `recommend` rejects with an IlrecError when a score is NaN.
+ * @throws IlrecError when the weight of `fusion` is out of range, or its model has another catalogue.
  * @example
  * ```ts
  * import { popularityScorer, scorerRecommender } from 'tfjs-ilrec';
@@ -156,12 +160,14 @@ export interface ScorerRecommenderOptions extends HistoryOptions {
  * ```
  */
 export function scorerRecommender({
-  scorer,
+  scorer: own,
+  fusion,
   histories,
   maxHistory,
   excludeSeen = false,
   listLength = 20,
 }: ScorerRecommenderOptions): Recommender {
+  const scorer = fusion ? fusedScorer(own, fusion) : own;
   const { numItems } = scorer;
   const best = new TopK(Math.min(listLength, numItems));
   return {

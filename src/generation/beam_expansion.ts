@@ -118,7 +118,7 @@ function offerContinuations(
  * log sum exp of the logits of a node's edges. It is 0 if all are -Infinity, so that their log-probabilities stay
  * -Infinity.
  */
-function logSumExpOfEdges(
+export function logSumExpOfEdges(
   { logits, columnOf }: TokenScores,
   offset: number,
   childToken: Int32Array,

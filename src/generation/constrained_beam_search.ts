@@ -1,6 +1,7 @@
 import { IlrecError } from '../errors';
 import { warnOnce } from '../warn_once';
 import { type Beams, expandBeams, type Search } from './beam_expansion';
+import { type BeamGuide, checkGuide, guidedScores } from './beam_guide';
 import type { CausalDecoder } from './decoder';
 import { ExcludedItems } from './excluded_items';
 import { itemNumberTies, type TieRule } from './item_ties';
@@ -33,6 +34,11 @@ export interface BeamSearchOptions {
    */
   exclude?: readonly (ReadonlySet<number> | null | undefined)[];
   /**
+   * Another model that steers the search, token by token (D3). The scores of the items are then those of the mixture.
+   * Default none.
+   */
+  guide?: BeamGuide;
+  /**
    * Tokens projected at once for the log-sum-exp over the vocabulary, 1 or more. Default 8192, or the whole vocabulary
    * if its logits take no more memory than such a tile.
    */
@@ -43,7 +49,7 @@ export interface BeamSearchOptions {
 export interface RankedItems {
   /** Item numbers. */
   readonly items: Int32Array;
-  /** Sum of the log-probabilities of each item's tokens. */
+  /** Sum of the log-probabilities of each item's tokens; with a guide, of the mixed scores. */
   readonly scores: Float32Array;
 }
 
@@ -60,7 +66,7 @@ export interface RankedItems {
  * @param options beams, items and exclusions; see `BeamSearchOptions`.
  * @returns [B] rankings, in the order of the prompts.
  * @throws IlrecError when an option is out of range, a prompt is empty, a token is not in the decoder's vocabulary, or
- *   a log-probability is NaN.
+ *   a log-probability or a score of the guide is NaN.
  * @example
  * ```ts
  * import { buildPrefixTrie, causalLM, constrainedBeamSearch, createCausalDecoder } from 'tfjs-ilrec';
@@ -82,6 +88,7 @@ export async function constrainedBeamSearch(
     listLength = numItems ?? beamWidth,
     rankTies = itemNumberTies,
     exclude = [],
+    guide,
     vocabTileSize,
   }: BeamSearchOptions = {},
 ): Promise<RankedItems[]> {
@@ -98,7 +105,9 @@ export async function constrainedBeamSearch(
         'prompts; use null for none',
     );
   }
+  if (guide !== undefined) checkGuide(guide, prompts.length, trie.numItems);
   if (prompts.length === 0) return [];
+  const guides = guide !== undefined && guide.weight < 1;
   const mostOpen = Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen)); // more beams would stay empty
   const width = Math.min(beamWidth, mostOpen);
   const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
@@ -118,7 +127,8 @@ export async function constrainedBeamSearch(
         renormalize,
         vocabTileSize,
       });
-      const next = expandBeams(search, beams, tokenScores);
+      const scores = guides ? guidedScores(guide, search, beams, tokenScores) : tokenScores;
+      const next = expandBeams(search, beams, scores);
       if (next === null) break;
       decoder.step(state, next.tokens, next.parents);
       beams = next.beams;

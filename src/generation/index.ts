@@ -1,3 +1,4 @@
+export type { BeamGuide } from './beam_guide';
 export { constrainedBeamSearch, type BeamSearchOptions, type RankedItems } from './constrained_beam_search';
 export type { CausalDecoder, DecoderState } from './decoder';
 export { historyPrompt, type PromptTokenizer } from './history_prompt';

@@ -13,9 +13,17 @@
  * L_CRR                  collaborative_reward.ts; c comes from a `Reward`, reward.ts
  * L                      ilrec_objective.ts, from logits; streaming_objective.ts, the same without logits
  * ```
+ * Losses of other methods: MSL's masked_softmax.ts with adaptive_temperature.ts, TCA4Rec's
+ * token_collaborative_alignment.ts.
+ *
  * src/losses/streaming holds the parts of the latter: `find` reads the head, `terms` and `gradients` are made of what
  * it found. Files that begin with `device_` do the same on WebGPU, where nothing can be read back on the way.
  */
+export {
+  adaptiveTemperature,
+  type AdaptiveTemperatureInputs,
+  type AdaptiveTemperatureOptions,
+} from './adaptive_temperature';
 export { collaborativeReward } from './collaborative_reward';
 export { crossEntropy } from './cross_entropy';
 export { crossLayerDistillation, type CrossLayerDistillationOptions } from './cross_layer_distillation';
@@ -24,6 +32,7 @@ export { dpoLoss, type DpoLossOptions } from './dpo';
 export { futureTargets, type FutureTargetsOptions, type ItemShares } from './future_targets';
 export { groupAdvantages, rankReward, ruleReward } from './group_rewards';
 export { grpoLoss, type GrpoLossOptions, type GrpoTokens } from './grpo';
+export { maskedSoftmax, type MaskedSoftmaxOptions } from './masked_softmax';
 export type { Penalty } from './penalty';
 export { randomNegatives } from './random_negatives';
 export { rosePoLoss, type RosePoLossOptions } from './rose_po';
@@ -41,5 +50,6 @@ export {
   type IlrecTerms,
   type NegativesOptions,
 } from './ilrec_objective';
+export { tokenCollaborativeAlignment, type TokenCollaborativeAlignmentOptions } from './token_collaborative_alignment';
 export { streamingObjective, type StreamingObjectiveInputs } from './streaming_objective';
 export type { VocabularyProjection } from '../vocabulary/vocabulary_projection';

@@ -1,17 +1,14 @@
 import * as z from 'zod';
 import { positive, weight } from '../config/fields';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
-import { IlrecError } from '../errors';
 import { type Coefficient, ilrec, type IlrecOptions } from '../ilrec/ilrec';
 import { readsLayers } from '../ilrec/ilrec_options';
-import type { Reward } from '../losses/reward';
 import { meanScorer } from '../models/mean_scorer';
-import { itemReward } from '../rewards/item_reward';
-import { trieReward } from '../rewards/trie_reward';
 import { futureOf, nextItemsOf } from './future_section';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
 import { restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
+import { rewardNeed, rewardOfModels } from './reward_of_models';
 
 const section = z.strictObject({
   numNegativeLayers: positive.default(4),
@@ -65,12 +62,6 @@ const section = z.strictObject({
 
 type Section = z.output<typeof section>;
 
-/** Seeds of several reward models, far from those of runs that are compared. */
-const REWARD_SEEDS_APART = 1000;
-
-/** What the reward says of each history of the training part, so that a run that is resumed need not ask again. */
-const REWARD_FILE = 'reward.safetensors';
-
 /** ILRec (arXiv 2602.17410): self-hard negatives from intermediate layers, distillation, a collaborative reward. */
 export const ilrecMethod = languageModelMethod({
   name: 'ilrec',
@@ -97,17 +88,7 @@ export const ilrecMethod = languageModelMethod({
   needs({ reward, rewardWeight, rewardRun, rewardModels, negatives }) {
     const isUsed = rewardWeight !== 0 || negatives.spare.includes('reward');
     if (!isUsed || (reward === null && rewardRun === undefined)) return [];
-    const method = reward ?? 'sasrec';
-    const kinds = ['counts', 'item-scorer', 'language-model'] as const;
-    return Array.from({ length: rewardModels }, (_, i) => ({
-      role: i === 0 ? 'reward' : `reward-${i + 1}`,
-      method,
-      kinds,
-      scoresItems: true,
-      methodField: 'reward',
-      runField: i === 0 ? 'rewardRun' : null,
-      seedOffset: i * REWARD_SEEDS_APART,
-    }));
+    return Array.from({ length: rewardModels }, (_, i) => rewardNeed(reward ?? 'sasrec', i));
   },
   numTappedLayers: (section) =>
     readsLayers({
@@ -129,7 +110,7 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
   const warmed = (value: number): Coefficient =>
     value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps);
   const models = Object.values(needs);
-  const reward = models.length === 0 ? null : await rewardOf(context, models);
+  const reward = models.length === 0 ? null : await rewardOfModels('ilrec', context, models);
   return ilrec({
     numNegativeLayers,
     penalty,
@@ -174,42 +155,6 @@ function negativesOf(context: ObjectiveContext<Section>): Pick<IlrecOptions, 'ne
     negatives: { ...negatives, seed: context.config.seed },
     ...(isSparedAlone ? { futureTargets: nextItemsOf(context) } : {}),
   };
-}
-
-/** What the other model finds likely, over the trie's tokens or, for a model of item tokens, over items. */
-async function rewardOf(
-  { section, code: { trie, historyOf }, batches, files, itemSoftmax }: ObjectiveContext<Section>,
-  models: readonly AskedModel[],
-): Promise<Reward> {
-  const scorers = models.flatMap(({ scorer }) => scorer ?? []);
-  if (scorers.length < models.length)
-    throw new IlrecError(
-      `trainRun: methods.ilrec.reward must be a method that scores items, got ${section.rewardRun ?? section.reward}; ` +
-        'train one with `ilrec train --method sasrec`',
-    );
-  const scorer = scorers.length === 1 ? scorers[0] : meanScorer(scorers);
-  const temperature = section.rewardTemperature;
-  if (itemSoftmax === undefined) return trieReward({ scorer, trie, temperature, historyOf });
-  const excludeSeen = itemSoftmax.seen === 'exclude';
-  const reward = itemReward({ scorer, topK: section.rewardTopK, excludeSeen, temperature });
-  const kept = await files.readTensors(REWARD_FILE); // of a run that is resumed
-  const [items, masses] = ['items', 'masses'].map((name) => kept?.get(name));
-  if (items !== undefined && masses !== undefined) {
-    const table = { topK: items.shape[1], items: items.data as Int32Array, masses: masses.data as Float32Array };
-    await reward.prepare(batches.batchesOf(0), table);
-    return reward;
-  }
-  await reward.prepare(batches.batchesOf(0));
-  const table = reward.table();
-  const shape = [table.items.length / table.topK, table.topK];
-  await files.writeTensors(
-    REWARD_FILE,
-    new Map([
-      ['items', { shape, data: table.items }],
-      ['masses', { shape, data: table.masses }],
-    ]),
-  );
-  return reward;
 }
 
 function diagnosticCharts(): DiagnosticChart[] {

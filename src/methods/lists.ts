@@ -1,6 +1,7 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { beamSearchRecommender, scorerRecommender } from '../evaluation/recommenders';
+import { fusedBeamSearch, fusedScorer } from '../evaluation/fusion';
 import { constrainedBeamSearch } from '../generation/constrained_beam_search';
 import type { CausalDecoder } from '../generation/decoder';
 import { popularityTies } from '../generation/item_ties';
@@ -33,13 +34,14 @@ export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: n
     scorer,
     languageModel: null,
     code: null,
-    recommender: (histories, { seen }) =>
-      scorerRecommender({ scorer, histories, maxHistory, excludeSeen: seen === 'exclude' }),
-    async rank(history, { k, exclude }) {
-      const tensor = scorer.score([maxHistory === undefined ? history : history.slice(-maxHistory)]); // [1, N]
+    recommender: (histories, { seen, fusion }) =>
+      scorerRecommender({ scorer, histories, maxHistory, excludeSeen: seen === 'exclude', fusion }),
+    async rank(history, { k, exclude, fusion }) {
+      const asked = fusion === undefined ? scorer : fusedScorer(scorer, fusion);
+      const tensor = asked.score([newest(history, maxHistory)]); // [1, N]
       const scores = await tensor.data().finally(() => tensor.dispose());
       if (scores.some(Number.isNaN))
-        throw new IlrecError(`recommend: scores must be numbers, ${scorer.name} got NaN; its weights have diverged`);
+        throw new IlrecError(`recommend: scores must be numbers, ${asked.name} got NaN; its weights have diverged`);
       return Array.from(scores, (score, item) => ({ item, score }))
         .filter(({ item }) => !exclude.has(item))
         .sort((a, b) => b.score - a.score || a.item - b.item)
@@ -86,7 +88,7 @@ export function beamSearchLists(
     scorer: null,
     languageModel: model,
     code,
-    recommender(histories, { beamWidth, renormalize, seen }) {
+    recommender(histories, { beamWidth, renormalize, seen, fusion }) {
       const decoder = createDecoder(model);
       return beamSearchRecommender({
         decoder,
@@ -98,17 +100,22 @@ export function beamSearchLists(
         beamWidth,
         renormalize,
         excludeSeen: seen === 'exclude',
+        fusion,
       });
     },
-    async rank(history, { k, exclude, beamWidth, renormalize }) {
-      const [found] = await constrainedBeamSearch(createDecoder(model), trie, [prompt(history)], {
-        beamWidth,
-        renormalize,
-        listLength: k,
-        rankTies: popularityTies(itemCounts),
-        exclude: [exclude],
-      });
+    async rank(history, { k, exclude, beamWidth, renormalize, fusion }) {
+      const rankTies = popularityTies(itemCounts);
+      const options = { beamWidth, renormalize, listLength: k, rankTies, exclude: [exclude] };
+      const [decoder, prompts] = [createDecoder(model), [prompt(history)]];
+      const [found] =
+        fusion === undefined
+          ? await constrainedBeamSearch(decoder, trie, prompts, options)
+          : await fusedBeamSearch(decoder, trie, prompts, [newest(history, maxHistory)], fusion, options);
       return Array.from(found.items, (item, i) => ({ item, score: found.scores[i] }));
     },
   };
+}
+
+function newest(history: readonly number[], maxHistory: number | undefined): readonly number[] {
+  return maxHistory === undefined ? history : history.slice(-maxHistory);
 }

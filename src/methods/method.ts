@@ -3,6 +3,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import type * as z from 'zod';
 import type { Resolved, ResolvedEvaluation, SharedConfig, TrainingConfig } from '../config/shared_config';
 import type { PreparedData } from '../data/types';
+import type { Fusion } from '../evaluation/fusion';
 import type { Recommender } from '../evaluation/recommenders';
 import type { TensorData } from '../safetensors/safetensors';
 import type { ItemScorer } from '../models/item_scorer';
@@ -71,6 +72,8 @@ export interface Need {
   readonly methodField: string;
   /** The field of the section that names a finished run to take instead; null for none. */
   readonly runField: string | null;
+  /** Whether lists need it after training, too; then counts become a run as well. Default false. */
+  readonly isKept?: boolean;
   /** Added to the seed of the run, so that several needs of one method differ. Default 0. */
   readonly seedOffset?: number;
 }
@@ -134,11 +137,19 @@ export interface ScoredItem {
 }
 
 /** How one history is ranked. The rule for items seen has become `exclude`; the contrast of layers is the model's. */
-export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerContrast'> {
+export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerContrast' | 'fusion'> {
   /** Length of the list. */
   readonly k: number;
   /** Item numbers to leave out. */
   readonly exclude: ReadonlySet<number>;
+  /** Another model whose scores count. Default none. */
+  readonly fusion?: Fusion;
+}
+
+/** How lists are made for an evaluation. */
+export interface ListOptions extends Omit<ResolvedEvaluation, 'fusion'> {
+  /** Another model whose scores count. Default none. */
+  readonly fusion?: Fusion;
 }
 
 /** A model that ranks items; `scorerLists` and `beamSearchLists` make the usual ones. */
@@ -149,7 +160,7 @@ export interface AskedModel {
   readonly languageModel: tfl.LayersModel | null;
   readonly code: ItemCode | null;
   /** Makes lists for an evaluation, with the model as it is at that moment. */
-  recommender(histories: readonly ArrayLike<number>[], evaluation: ResolvedEvaluation): Recommender;
+  recommender(histories: readonly ArrayLike<number>[], evaluation: ListOptions): Recommender;
   /** Ranks the items after one history, best first. */
   rank(history: readonly number[], options: RankOptions): Promise<ScoredItem[]>;
   /** Frees the model. */

@@ -6,12 +6,14 @@ import { grpoMethod } from './grpo';
 import { ilrecMethod } from './ilrec';
 import { markovMethod } from './markov';
 import { checkMethod, type Method } from './method';
+import { mslMethod } from './msl';
 import { popularityMethod } from './popularity';
 import { rosePoMethod } from './rose_po';
 import { sDpoMethod } from './s_dpo';
 import { sasrecMethod } from './sasrec';
 import { sftMethod } from './sft';
 import { sftFutureMethod } from './sft_future';
+import { tca4recMethod } from './tca4rec';
 import { tigerMethod } from './tiger';
 import { spRecMethod } from './sp_rec';
 
@@ -20,6 +22,8 @@ export const REGISTRY = [
   ilrecMethod,
   sftMethod,
   sftFutureMethod,
+  mslMethod,
+  tca4recMethod,
   tigerMethod,
   dpoMethod,
   sDpoMethod,

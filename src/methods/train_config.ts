@@ -1,6 +1,13 @@
 import * as z from 'zod';
 import { askedSeenRule, type AskedSeenRule, refuseFor } from '../config/seen_rule';
-import { checkSharedConfig, type Resolved, type SharedConfig, sharedSections } from '../config/shared_config';
+import {
+  checkSharedConfig,
+  type Resolved,
+  type FusionConfig,
+  type SharedConfig,
+  sharedSections,
+  withoutFusion,
+} from '../config/shared_config';
 import { DEFAULT_MAX_HISTORY } from '../config/training_sections';
 import { chooseSeenRule } from '../data/repeat_share';
 import { splitData } from '../data/split_data';
@@ -118,6 +125,7 @@ function parseConfig(
         ...old.map((one) => [one, [oldKeyOf(one)]] as const),
       ];
       for (const [method, path] of places) checkNeeds(method, methods, config, [...path], context);
+      checkFusion(methods, config, context);
     })
     .safeParse(value);
   if (!parsed.success)
@@ -154,9 +162,31 @@ export function withoutUnusedSections<Config extends TrainConfig>(config: Config
 
 /** The names of the methods whose sections a run reads: its own, and those of the methods that are trained for it. */
 export function usedMethods(method: Method, config: TrainConfig, methods: readonly Method[]): string[] {
-  const needs = method.needs?.(sectionOf(config, method)) ?? [];
-  return [method.name, ...needs.flatMap((need) => usedMethods(findMethod(need.method, methods), config, methods))];
+  const needed = (method.needs?.(sectionOf(config, method)) ?? []).map((need) => need.method);
+  const other = fusionOf(config, method)?.method;
+  const plain = withoutFusion(config);
+  return [
+    method.name,
+    ...[...needed, ...(other === undefined ? [] : [other])].flatMap((name) =>
+      usedMethods(findMethod(name, methods), plain, methods),
+    ),
+  ];
 }
+
+/** The other model whose scores count in the lists of a method; null for none. */
+export function fusionOf({ evaluation: { fusion } }: SharedConfig, { kind }: Pick<Method, 'kind'>): FusionConfig {
+  return kind === 'language-model' ? fusion : null;
+}
+
+/** What the other model of a fusion must be; its fields are places in the config. */
+export const FUSION_NEED = {
+  role: 'fusion',
+  kinds: ['counts', 'item-scorer', 'language-model'],
+  scoresItems: true,
+  isKept: true,
+  methodField: 'evaluation.fusion.method',
+  runField: 'evaluation.fusion.run',
+} as const satisfies Omit<Need, 'method'>;
 
 /** The config with another section for a method. */
 export function withSection(config: TrainConfig, { name }: Method, section: object): TrainConfig {
@@ -187,7 +217,7 @@ export function resolveConfig(
     methods: withSeed(methods, seed),
     backbone: withSeed(backbone, seed),
     training: { ...withSeed(training, seed), validationUsers, maxHistory, epochs, evaluateEvery },
-    evaluation: { ...evaluation, seen },
+    evaluation: { ...withSeed(evaluation, seed), seen },
   };
 }
 
@@ -246,6 +276,16 @@ function checkNeeds(
     else if (needsIt(need.method, method.name, methods, config, []))
       refuse(`must not need ${method.name} itself, got ${need.method}, which does`);
   }
+}
+
+/** The method that lists are fused with must be known, and score items. */
+function checkFusion(methods: readonly Method[], config: SharedConfig, context: z.RefinementCtx): void {
+  const method = config.evaluation.fusion?.method;
+  if (method === undefined) return;
+  const usable = methods.filter((one) => canServe(one, { ...FUSION_NEED, method }, config)).map(({ name }) => name);
+  if (usable.includes(method)) return;
+  const message = `must be one of ${usable.join(', ')}, got ${method}`;
+  context.addIssue({ code: 'custom', path: ['evaluation', 'fusion', 'method'], message });
 }
 
 /** Whether a method is of an accepted kind and scores items where it must. */

@@ -18,7 +18,11 @@ export interface ValidItemsOptions {
  * Says which tokens may follow at each response position: what is added to the logits, 0 or about minus infinity,
  * [P, V]. The caller disposes the result.
  */
-export type TokenRestriction = (context: RewardContext) => tf.Tensor2D;
+export interface TokenRestriction {
+  (context: RewardContext): tf.Tensor2D;
+  /** How many tokens can begin an item, for MSL's adaptive temperature. */
+  readonly numFirstTokens?: number;
+}
 
 /** Added to the logit of a token that no item continues with. */
 const IMPOSSIBLE = -1e9;
@@ -54,7 +58,7 @@ const IMPOSSIBLE = -1e9;
 export function validItems({ trie, separators = [], historyOf }: ValidItemsOptions): TokenRestriction {
   const separatorSet = new Set(separators);
   const highest = trie.childToken.reduce((most, token) => Math.max(most, token), 0);
-  return (context) => {
+  const restriction = (context: RewardContext): tf.Tensor2D => {
     const { positions, vocabSize } = context;
     if (highest >= vocabSize)
       throw new IlrecError(
@@ -70,4 +74,10 @@ export function validItems({ trie, separators = [], historyOf }: ValidItemsOptio
     });
     return tf.tensor2d(added, [positions.length, vocabSize]);
   };
+  return Object.assign(restriction, { numFirstTokens: trie.childStart[1] });
+}
+
+/** The tokens that may follow, 1 or 0, [P, V], from what a restriction adds to the logits. */
+export function allowedTokensOf(added: tf.Tensor2D): tf.Tensor2D {
+  return tf.cast(tf.greater(added, IMPOSSIBLE / 2), 'float32') as tf.Tensor2D;
 }

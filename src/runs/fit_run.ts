@@ -67,11 +67,17 @@ export async function fitRun({
       onEvaluation?.(record, isBest);
     },
   });
-  const startStep = await resumeFrom(store, { model, optimizer, earlyStopping: early });
+  const startStep = await resumeFrom(store, { model, optimizer, method: objective, earlyStopping: early });
   if (startStep === 0 && settings.initialWeights !== undefined) await startFrom(model, settings.initialWeights);
   const log = await RunLog.open(paths.log, startStep);
   const earlyStopping = settings.validationUsers > 0 ? early : undefined;
-  const checkpoints = checkpointing({ store, everySeconds: settings.checkpointEverySeconds, earlyStopping, signal });
+  const checkpoints = checkpointing({
+    store,
+    everySeconds: settings.checkpointEverySeconds,
+    earlyStopping,
+    method: objective,
+    signal,
+  });
   const memory = new PeakMemory();
   const sampling: TrainingCallback = { onStep: () => memory.sample() };
   const watchers = [

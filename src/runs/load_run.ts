@@ -2,6 +2,7 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import { type SeenOptions, seenRuleOf } from '../config/seen_rule';
 import type { Resolved } from '../config/shared_config';
 import { IlrecError } from '../errors';
+import type { Fusion } from '../evaluation/fusion';
 import type { Recommender } from '../evaluation/recommenders';
 import type { ItemCode } from '../methods/item_code';
 import { type AskedModel, checkModel, type Method, type RunItem } from '../methods/method';
@@ -11,6 +12,7 @@ import type { ItemScorer } from '../models/item_scorer';
 import { readItems, readRunConfig } from './run_json';
 import { readManifest, type RunManifest } from './manifest';
 import { runPaths } from './run_paths';
+import { fusionFolder } from './run_fusion';
 import { runFiles } from './method_files';
 
 export interface LoadRunOptions {
@@ -32,12 +34,14 @@ export interface LoadedRun {
   readonly languageModel: tfl.LayersModel | null;
   /** How the language model names items; null for item scorers. */
   readonly code: ItemCode | null;
+  /** The other model whose scores count in the lists, loaded when it is first asked for; undefined for none. */
+  fusion(): Promise<Fusion | undefined>;
   /** @param overrides replace the config's section `evaluation`. */
   recommender(
     histories: readonly ArrayLike<number>[],
     overrides?: { beamWidth?: number } & SeenOptions,
   ): Promise<Recommender>;
-  /** Frees the model. */
+  /** Frees the models. */
   dispose(): void;
 }
 
@@ -72,6 +76,13 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
   const model = await method.load({ section: sectionOf(config, method), config, items, files: runFiles(folder) });
   checkModel(method.name, 'load', model);
   const { scorer, languageModel, code } = model;
+  let other: Promise<LoadedRun> | undefined;
+  const fusion = async (): Promise<Fusion | undefined> => {
+    const found = config.evaluation.fusion;
+    if (manifest.fusion === undefined || found === null) return undefined;
+    other ??= loadRun(fusionFolder(folder, found), { methods });
+    return fusionWith(await other, items.length, found.kind, manifest.fusion.weight);
+  };
   return {
     folder,
     manifest,
@@ -81,14 +92,33 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
     scorer,
     languageModel,
     code,
+    fusion,
     recommender: async (histories, { beamWidth, ...asked } = {}) => {
       const { evaluation } = config;
       return model.recommender(histories, {
         ...evaluation,
+        fusion: await fusion(),
         beamWidth: beamWidth ?? evaluation.beamWidth,
         seen: seenRuleOf('loadRun', asked, evaluation.seen),
       });
     },
-    dispose: () => model.dispose(),
+    dispose: () => {
+      model.dispose();
+      void other?.then(
+        (run) => run.dispose(),
+        () => undefined, // told to who asked for it
+      );
+    },
   };
+}
+
+/** @throws IlrecError when the other run does not score the same items. */
+export function fusionWith(run: LoadedRun, numItems: number, kind: Fusion['kind'], weight: number): Fusion {
+  const { scorer, folder } = run;
+  if (scorer === null || scorer.numItems !== numItems)
+    throw new IlrecError(
+      `loadRun: evaluation.fusion must name a model that scores the run's ${numItems} items, got ` +
+        `${scorer === null ? 'one that scores none' : scorer.numItems} at ${folder}`,
+    );
+  return { scorer, weight, kind };
 }

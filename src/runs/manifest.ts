@@ -17,6 +17,18 @@ export interface RunValidation {
   readonly baselines?: Baselines;
 }
 
+/** The other model whose scores count in the lists of a run. */
+export interface RunFusion {
+  /** Its method. */
+  readonly method: string;
+  /** Its folder; null where it lies in the run. */
+  readonly run: string | null;
+  /** g, weight of the language model. */
+  readonly weight: number;
+  /** NDCG@10 on the validation users for each weight, where it was chosen by it. */
+  readonly validation?: readonly { readonly weight: number; readonly 'ndcg@10': number }[];
+}
+
 /** The manifest of a run: what was trained, on what, and how far it got. */
 export interface RunManifest {
   readonly kind: 'tfjs-ilrec run';
@@ -52,8 +64,10 @@ export interface RunManifest {
   /** Most resident memory of the process during training and its evaluations, in bytes, without that of a GPU. */
   peakMemory?: number;
   readonly startedAt: string;
-  /** Validation during training. */
+  /** Validation during training, without another model. */
   validation: RunValidation | null;
+  /** Where another model counts (`evaluation.fusion`). */
+  fusion?: RunFusion;
 }
 
 export async function writeManifest(folder: string, manifest: RunManifest): Promise<void> {

@@ -82,6 +82,6 @@ export async function recommendFromRun(
   });
   const { seen: rule, ...evaluation } = config.evaluation;
   const exclude = new Set(seenRuleOf('recommend', asked, rule) === 'exclude' ? history : []);
-  const ranked = await model.rank(history, { ...evaluation, k, exclude });
+  const ranked = await model.rank(history, { ...evaluation, k, exclude, fusion: await run.fusion() });
   return ranked.map(({ item, score }) => ({ id: items[item].id, title: items[item].title, score }));
 }

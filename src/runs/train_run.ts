@@ -1,5 +1,6 @@
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import type { AskedSeenRule } from '../config/seen_rule';
+import { withoutFusion } from '../config/shared_config';
 import { chooseSeenRule, type SeenChoice } from '../data/repeat_share';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
@@ -14,6 +15,8 @@ import {
 import { findMethod, type MethodName, withOwn } from '../methods/registry';
 import {
   canServe,
+  FUSION_NEED,
+  fusionOf,
   parseTrainConfig,
   resolveConfig,
   sectionOf,
@@ -32,6 +35,7 @@ import { fitRun } from './fit_run';
 import { loadRun } from './load_run';
 import { readRunConfig, writeConfig } from './run_json';
 import { RunClock } from './run_clock';
+import { refuseUnvalidatedFusion, settleFusion } from './run_fusion';
 import { isRun, needFolder } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
@@ -128,7 +132,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     if (earlier === null) await beginRun(begun, method, config, context);
     outcome = await trainMethod(method, context, options, begun, earlier === null, clock);
   } catch (error) {
-    const roles = (method.needs?.(section) ?? []).map(({ role }) => role);
+    const roles = [...(method.needs?.(section) ?? []), FUSION_NEED].map(({ role }) => role);
     // so that the corrected command can use the folder
     if (earlier === null) await abandonRun(out, roles, files.written);
     throw error;
@@ -143,7 +147,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
 type RunContext = BuildContext & { readonly config: TrainConfig };
 
 type Outcome = Pick<RunManifest, 'status'> &
-  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'peakMemory' | 'validation'>>;
+  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'peakMemory' | 'validation' | 'fusion'>>;
 
 /**
  * Builds the method before its needs are trained, so that a mistake in the model is reported first.
@@ -161,16 +165,30 @@ async function trainMethod(
   const built = await method.build(context);
   checkModel(method.name, 'build', built);
   const needs: Record<string, NeededModel> = {};
+  let other: NeededModel | null = null;
   try {
     const { training } = built;
     if (training === null) return await finishCounting(method, built, context, options);
     const settings = await settleBudget(method, training, context, manifest);
     const { initialWeights, validationUsers } = settings;
     if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
+    const fusion = fusionOf(context.config, method);
+    refuseUnvalidatedFusion(fusion, validationUsers);
+    const plain = { ...context, config: withoutFusion(context.config) };
     for (const need of method.needs?.(context.section) ?? []) {
-      const needed = await loadNeed(need, context, options, clock);
+      const needed = await loadNeed(need, plain, options, clock);
       if (needed === 'interrupted') return { status: 'interrupted' };
       needs[need.role] = needed;
+    }
+    if (fusion !== null) {
+      const needed = await loadNeed(
+        { ...FUSION_NEED, method: fusion.method ?? '' },
+        { ...plain, section: { [FUSION_NEED.runField]: fusion.run } },
+        options,
+        clock,
+      );
+      if (needed === 'interrupted') return { status: 'interrupted' };
+      other = needed;
     }
     const { signal, callbacks, onEvaluation } = options;
     const baselines =
@@ -188,15 +206,21 @@ async function trainMethod(
       signal,
       onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest, baselines)),
     });
+    const settled =
+      outcome.status === 'done' && fusion !== null && other !== null
+        ? { fusion: await settleFusion(built, plain, other, fusion, validationUsers) }
+        : {};
     return {
       ...outcome,
       peakMemory: Math.max(peakMemory, manifest.peakMemory ?? 0),
+      ...settled,
       validation:
         validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best, baselines },
     };
   } finally {
     built.dispose();
     for (const { model } of Object.values(needs)) model.dispose();
+    other?.model.dispose();
   }
 }
 
@@ -255,7 +279,7 @@ async function loadNeed(
   const folder = named ?? needFolder(options.out, need.role);
   if (named === undefined) {
     const method = findMethod(need.method, own);
-    if (method.kind === 'counts')
+    if (method.kind === 'counts' && need.isKept !== true)
       return { method: method.name, model: await method.build({ ...context, section: sectionOf(config, method) }) };
     const { callbacks, onEvaluation } = options;
     const { manifest } = await clock.waitFor(() =>

@@ -3,7 +3,12 @@ import { UnnamedError } from '../errors';
 import { futureTargets } from '../losses/future_targets';
 import type { RewardEntries } from '../losses/reward';
 import { type FutureTokensOptions, type FutureTokensReader, futureTokens } from '../rewards/future_tokens';
-import { type CandidateHead, candidateCrossEntropy, type Candidates } from '../vocabulary/candidate_cross_entropy';
+import {
+  atTemperature,
+  type CandidateHead,
+  candidateCrossEntropy,
+  type Candidates,
+} from '../vocabulary/candidate_cross_entropy';
 import { ofTokens } from '../vocabulary/head_of_tokens';
 import { itemCandidates, sampleItems } from '../vocabulary/item_candidates';
 import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary_projection';
@@ -161,15 +166,18 @@ export function itemBatch(
  * ```
  * L = (1 - f) CE(y) + f CE(q_future) + mu CE(q_teacher)
  * ```
+ * @param temperature tau, the scores are divided by it.
  */
 export function itemSoftmaxTerms(
   batch: TappedBatch,
   head: VocabularyProjection,
   options: ItemSoftmaxOptions,
   targets: ItemTargets,
+  temperature = 1,
 ): ItemTerms {
   const laid = itemBatch(batch, head, options, targets);
-  const { loss, ofOwn } = candidateCrossEntropy(batch.finalHidden(), laid.head, laid.candidates);
+  const scaled = atTemperature(batch.finalHidden(), laid.head, temperature);
+  const { loss, ofOwn } = candidateCrossEntropy(scaled.hidden, scaled.head, laid.candidates);
   const labels = tf.slice(ofOwn, [0, 0], [ofOwn.shape[0], 1]); // the label is the first of its own
   return {
     total: tf.mul(loss, 1 + laid.rewardWeight), // the shares of a position sum to 1

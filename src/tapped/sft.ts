@@ -1,6 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { calledAs } from '../errors';
+import { calledAs, UnnamedError } from '../errors';
 import { crossEntropy } from '../losses';
+import type { AdaptiveTemperatureOptions } from '../losses/adaptive_temperature';
+import { maskedSoftmax } from '../losses/masked_softmax';
+import { stopGradient } from '../ops/stop_gradient';
 import type { TapOptions } from '../taps';
 import { futureTerm } from './future_term';
 import {
@@ -12,8 +15,10 @@ import {
   type ItemSoftmaxOptions,
   itemSoftmaxTerms,
 } from './item_softmax';
+import { MslTemperature } from './msl_temperature';
 import { rewardContext, type TappedBatch } from './tapped_batch';
-import type { TokenRestriction } from '../rewards/valid_items';
+import { allowedTokensOf, type TokenRestriction } from '../rewards/valid_items';
+import type { LossTerms } from './last_step';
 import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
 import { logProbsOfLabels } from '../vocabulary/log_probs';
 import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
@@ -22,6 +27,12 @@ import { isStreamed } from '../vocabulary/vocabulary_tiles';
 export interface SftOptions {
   /** Tokens that the softmax is restricted to, such as `validItems(...)`. Default the whole vocabulary. */
   restrictTo?: TokenRestriction;
+  /**
+   * tau of MSL's softmax (`maskedSoftmax`), a number above 0, or options of `adaptiveTemperature`, `{}` for the paper's.
+   * It is for `restrictTo`, whose positions with one allowed token then leave the mean, and for `itemSoftmax`, where it
+   * is a number. Default none: the plain softmax.
+   */
+  temperature?: number | AdaptiveTemperatureOptions;
   /** For models whose tokens are items: how the softmax over items is made. Default the plain softmax. */
   itemSoftmax?: ItemSoftmaxOptions;
   /** The next items as further targets. Default none. */
@@ -43,8 +54,11 @@ export interface SftOptions {
  * model of one block can be trained, too. Logits of all positions are never made; with a large vocabulary, not even
  * those of the response positions.
  *
+ * With `temperature` it is MSL (Wang et al., arXiv 2504.04178). An adaptive temperature is the metric `temperature`, the
+ * loss is multiplied with it, and `crossEntropy` is the mean without that factor.
+ *
  * @param options see `SftOptions`.
- * @returns what `compile` and `fit` take; its one metric is `crossEntropy`.
+ * @returns what `compile` and `fit` take; its metric is `crossEntropy`.
  * @throws IlrecError on an option out of range, or one that does not exist.
  *
  * @example
@@ -68,29 +82,76 @@ export function sft(options: SftOptions = {}): TappedMethod {
   return calledAs('sft', () => {
     refuseUnknown(options, [
       'restrictTo',
+      'temperature',
       'itemSoftmax',
       'futureTargets',
       'ignoreIndex',
       'taps',
     ] satisfies (keyof SftOptions)[]);
-    const { restrictTo, itemSoftmax, futureTargets: future = null, ...shared } = options;
+    const { restrictTo, temperature, itemSoftmax, futureTargets: future = null, ...shared } = options;
     checkItemOptions(itemSoftmax, future, restrictTo);
+    checkTemperaturePlace(options);
     const overItems = isOverItems(itemSoftmax, future);
     const reader = futureReader(future);
+    const tau =
+      temperature === undefined || overItems ? null : new MslTemperature(temperature, restrictTo?.numFirstTokens);
     const { method } = createTappedMethod({
       ...shared,
       name: 'sft',
-      metrics: ['crossEntropy'],
+      metrics: tau?.isAdaptive === true ? ['crossEntropy', 'temperature'] : ['crossEntropy'],
       inputIdsReader: overItems || restrictTo !== undefined || reader !== null ? 'the softmax over items' : null,
-      loss: (batch) => {
-        if (overItems) return itemSoftmaxTerms(batch, itemHeadOf(batch), itemSoftmax ?? {}, { future, reward: null });
+      ...(tau?.isAdaptive === true ? { state: tau, onDetach: () => tau.free() } : {}),
+      loss: (batch): LossTerms & Record<'crossEntropy' | 'temperature', tf.Tensor> => {
+        const none = { temperature: tf.scalar(1) };
+        if (overItems) {
+          const targets = { future, reward: null };
+          return {
+            ...none,
+            ...itemSoftmaxTerms(batch, itemHeadOf(batch), itemSoftmax ?? {}, targets, itemTau(options)),
+          };
+        }
+        if (tau !== null && restrictTo !== undefined) return mslTerms(batch, restrictTo, tau);
         const crossEntropy = responseCrossEntropy(batch, restrictTo);
-        if (future === null || future.weight === 0 || reader === null) return { total: crossEntropy, crossEntropy };
-        return { total: tf.add(crossEntropy, futureTerm(batch, future.weight, reader)), crossEntropy };
+        if (future === null || future.weight === 0 || reader === null)
+          return { ...none, total: crossEntropy, crossEntropy };
+        return { ...none, total: tf.add(crossEntropy, futureTerm(batch, future.weight, reader)), crossEntropy };
       },
     });
     return method;
   });
+}
+
+/** The temperature of a softmax over items. */
+function itemTau({ temperature = 1 }: SftOptions): number {
+  return temperature as number; // checked
+}
+
+/** @throws UnnamedError where nothing has the temperature. */
+function checkTemperaturePlace({ restrictTo, temperature, itemSoftmax, futureTargets }: SftOptions): void {
+  if (temperature === undefined) return;
+  if (restrictTo === undefined && itemSoftmax === undefined)
+    throw new UnnamedError('temperature needs restrictTo or itemSoftmax, got neither; restrict it to validItems(...)');
+  if (itemSoftmax !== undefined && !(typeof temperature === 'number' && temperature > 0 && temperature < Infinity))
+    throw new UnnamedError(
+      `temperature must be a number above 0 for a softmax over items, got ${typeof temperature === 'number' ? temperature : 'options'}; an adaptive ` +
+        'one is for models that write an item in several tokens',
+    );
+  if (restrictTo !== undefined && futureTargets !== undefined)
+    throw new UnnamedError('temperature must not be set beside futureTargets of tokens; leave one out');
+}
+
+/** MSL over the allowed tokens; with an adaptive temperature times tau, as it was published. */
+function mslTerms(
+  batch: TappedBatch,
+  restrictTo: TokenRestriction,
+  tau: MslTemperature,
+): Record<'total' | 'crossEntropy' | 'temperature', tf.Tensor> {
+  const logits = batch.finalLogits(); // [P, V]
+  const { labels } = batch;
+  const allowed = allowedTokensOf(restrictTo(rewardContext(batch, logits.shape[1]))); // [P, V]
+  const temperature = tau.of({ logits: stopGradient(logits), labels, allowed }, batch.training);
+  const crossEntropy = maskedSoftmax(logits, labels, allowed, { temperature });
+  return { total: tau.isAdaptive ? tf.mul(crossEntropy, temperature) : crossEntropy, crossEntropy, temperature };
 }
 
 /** Mean over P; a large head is read tile by tile. */

@@ -48,6 +48,8 @@ export interface TappedMethod {
   readonly callback: tfl.Callback;
   /** Training steps done, which schedules depend on. Evaluation does not count. Set it to resume. */
   step: number;
+  /** What the method must remember over a restart beside its steps, as plain data; only where there is something. */
+  readonly state?: { read(): Promise<unknown>; write(state: unknown): void };
   /** P, response positions of the last batch; 0 before the first. The weight of a batch in a mean over several. */
   readonly numResponsePositions: number;
   /**
@@ -127,6 +129,10 @@ export function refuseUnknown(options: object, known: readonly string[]): void {
 interface CreateOptions<Metric extends string> extends Omit<TappedMethodOptions<Metric>, 'inputIds'> {
   /** Who reads the token ids; null when nobody does. */
   readonly inputIdsReader: string | null;
+  /** See `TappedMethod`. */
+  readonly state?: TappedMethod['state'];
+  /** Frees what the loss keeps between steps. */
+  readonly onDetach?: () => void;
 }
 
 /**
@@ -138,6 +144,7 @@ export function createTappedMethod<Metric extends string>(
   options: CreateOptions<Metric>,
 ): { method: TappedMethod; last: LastStep } {
   const { name, loss: lossOf, metrics: names = [], numLayers = 0, inputIdsReader, ignoreIndex = -100, taps } = options;
+  const { state, onDetach } = options;
   if (typeof name !== 'string' || name === '') throw new UnnamedError(`name must be a string, got ${String(name)}`);
   if (typeof lossOf !== 'function') throw new UnnamedError(`loss must be a function, got ${typeof lossOf}`);
   if (!(numLayers === Infinity || (Number.isInteger(numLayers) && numLayers >= 0)))
@@ -193,13 +200,17 @@ export function createTappedMethod<Metric extends string>(
     taps,
     loss,
     metrics,
-    onDetach: () => last.forget(),
+    onDetach: () => {
+      last.forget();
+      onDetach?.();
+    },
   });
   const method: TappedMethod = {
     step: 0,
     loss,
     metrics,
     callback: new IlrecCallback(attachment),
+    ...(state === undefined ? {} : { state }),
     get numResponsePositions() {
       return numResponsePositions;
     },

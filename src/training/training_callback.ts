@@ -12,6 +12,8 @@ export interface TrainingMethod {
   callback?: FitCallback;
   /** Training steps done; set before training starts. */
   step?: number;
+  /** What the method must remember over a restart beside its steps, as plain data. Default nothing. */
+  readonly state?: { read(): Promise<unknown>; write(state: unknown): void };
   /** Response positions of the last batch: the weight of the batch when gradients are accumulated. */
   readonly numResponsePositions?: number;
   /** Called before the first batch of an epoch, also of one that a resumed run is in the middle of. */

@@ -86,6 +86,27 @@ export function candidateCrossEntropy(
   return { loss, ofOwn: released };
 }
 
+/**
+ * Hidden states and head whose scores are divided by tau. The log(N / M) of a sample stays as it is: M drawn items stand
+ * for N at every temperature.
+ */
+export function atTemperature(
+  hidden: tf.Tensor2D,
+  head: CandidateHead,
+  temperature: number,
+): { hidden: tf.Tensor2D; head: CandidateHead } {
+  if (temperature === 1) return { hidden, head };
+  const { weight, bias, repeatBias } = head;
+  return {
+    hidden: tf.div(hidden, temperature),
+    head: {
+      weight,
+      bias: tf.div<tf.Tensor1D>(bias, temperature),
+      repeatBias: repeatBias === null ? null : tf.div<tf.Tensor1D>(repeatBias, temperature),
+    },
+  };
+}
+
 interface Found {
   [name: string]: tf.Tensor;
   loss: tf.Scalar;

@@ -38,7 +38,7 @@ export function listedRejected(
     const rejected = new Int32Array(examples.chosen.length * numRejected);
     for (let from = 0; from < examples.chosen.length; from += HISTORIES_AT_ONCE) {
       const histories = historiesOf(examples, from, from + HISTORIES_AT_ONCE);
-      const lists = await recommender(histories, evaluation).recommend([...histories.keys()]);
+      const lists = await recommender(histories, { ...evaluation, fusion: undefined }).recommend([...histories.keys()]);
       lists.forEach((list, i) => {
         const others = Array.from(list).filter((item) => item !== examples.chosen[from + i]);
         if (others.length < numRejected)
