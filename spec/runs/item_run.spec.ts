@@ -161,7 +161,7 @@ describe('runs whose tokens are items', () => {
       callbacks: (label: string) => [{ onTrainBegin: () => void trained.push(label) }],
     };
     const { methods, config } = await compareMethods(options);
-    expect(trained).to.deep.equal(['sft', 'sft-future', 'ilrec', 'ilrec']); // the second reward model is its own
+    expect(trained).to.deep.equal(['sft', 'sft-future', 'ilrec, reward-2', 'ilrec']); // the second model is its own
     expect(methods.map(({ method }) => method)).to.deep.equal(['popularity', 'sft', 'sft-future', 'ilrec']);
     expect([config.items.style, config.training.batchSize]).to.deep.equal(['items', 16]);
     await compareMethods(options);

@@ -421,7 +421,8 @@ describe('trainRun', () => {
     expect(
       await messageOf(run('ilrec', { config: { items: { style: 'bigrec', prompts: 'nowhere' } }, callbacks })),
     ).to.match(/^items.prompts must be a file/);
-    expect(await messageOf(run('ilrec', { config: { model: { numHiddenLayers: 1 } }, callbacks }))).to.equal(
+    const shallow = { model: { numHiddenLayers: 1 }, methods: { ilrec: { penaltyWeight: 1 } } };
+    expect(await messageOf(run('ilrec', { config: shallow, callbacks }))).to.equal(
       'trainRun: model.numHiddenLayers must be at least 2 for the method ilrec, which reads the layers below the last, got 1',
     );
     expect(await messageOf(run('sft', { seed: 1.5 }))).to.equal(
