@@ -9,6 +9,7 @@ export { readLcRec, type LcRecFiles } from './data/lc_rec';
 export { leaveOneOut } from './data/leave_one_out';
 export { readMiniOneRec, type MiniOneRecFiles } from './data/minionerec';
 export { readWindows, type WindowFiles } from './data/windows';
+export type { WindowColumns } from './data/window_rows';
 export { readPlain, type PlainFiles } from './data/plain_table';
 export { readRecBole, type RecBoleFiles } from './data/recbole';
 export { splitCases, type EvaluationCases } from './data/split_cases';

@@ -74,6 +74,7 @@ export {
   type StudiedArm,
   type StudiedDifference,
   type Study,
+  type StudyArmInput,
   type StudyInput,
   type StudyMetric,
   type StudyOptions,

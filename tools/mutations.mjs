@@ -13,10 +13,52 @@
 export const mutations = [
   // The method
   {
+    name: 'negatives are not sharpened',
+    file: 'src/losses/self_hard_negatives.ts',
+    find: 'exponent === 1 ? ensembleProbs : tf.pow(relativeTo(ensembleProbs, mask), exponent)',
+    replace: 'ensembleProbs',
+    specs: ['spec/losses/self_hard_negatives.spec.ts'],
+  },
+  {
+    name: 'spared tokens stay negatives',
+    file: 'src/losses/self_hard_negatives.ts',
+    find: 'spared === null ? reached : tf.mul(reached, tf.sub(1, spared))',
+    replace: 'reached',
+    specs: ['spec/ilrec/studied_negatives.spec.ts'],
+  },
+  {
+    name: 'next items behind a token are not renormalised',
+    file: 'src/rewards/future_tokens.ts',
+    find: 'masses.set(token, mass / total)',
+    replace: 'masses.set(token, mass)',
+    specs: ['spec/rewards/future_tokens.spec.ts'],
+  },
+  {
+    name: "Holm's p-values may fall",
+    file: 'src/evaluation/holm.ts',
+    find: 'Math.max(least, (tests.length - i) * tests[test])',
+    replace: '(tests.length - i) * tests[test]',
+    specs: ['spec/evaluation/holm.spec.ts'],
+  },
+  {
+    name: "GRPO's KL is counted backwards",
+    file: 'src/losses/grpo.ts',
+    find: 'tf.sub(stopGradient(reference), policy)',
+    replace: 'tf.sub(policy, stopGradient(reference))',
+    specs: ['spec/losses/grpo.spec.ts'],
+  },
+  {
+    name: 'arms of a study lose their own settings',
+    file: 'src/runs/study_file.ts',
+    find: 'config: merged(common, arm.config),',
+    replace: 'config: common,',
+    specs: ['spec/runs/study.spec.ts'],
+  },
+  {
     name: 'k is one layer fewer',
     file: 'src/ilrec/ilrec.ts',
-    find: 'numLayers: numNegativeLayers,',
-    replace: 'numLayers: Math.max(1, numNegativeLayers - 1),',
+    find: '? numNegativeLayers : 0',
+    replace: '? Math.max(1, numNegativeLayers - 1) : 0',
     specs: ['spec/ilrec/ilrec.spec.ts', 'spec/ilrec/ilrec_streaming.spec.ts'],
   },
   {
@@ -107,7 +149,7 @@ export const mutations = [
   },
   {
     name: 'rewardTemperature is ignored',
-    file: 'src/methods/ilrec.ts',
+    file: 'src/methods/reward_of_models.ts',
     find: 'const temperature = section.rewardTemperature;',
     replace: 'const temperature = 1;',
     specs: ['spec/runs/config_keys.spec.ts'],

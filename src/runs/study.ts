@@ -14,7 +14,7 @@ import { readRunConfig } from './run_json';
 import { parseStudy, type StudyArm, type StudyInput, withValue } from './study_file';
 import { trainRun, type TrainRunOptions } from './train_run';
 
-export type { StudyInput } from './study_file';
+export type { StudyArmInput, StudyInput } from './study_file';
 
 export interface StudyOptions extends Pick<
   TrainRunOptions,
@@ -39,8 +39,8 @@ export interface StudyOptions extends Pick<
 }
 
 /** Metrics of a study. */
-export const STUDY_METRICS = ['hr@10', 'ndcg@10'] as const;
-export type StudyMetric = (typeof STUDY_METRICS)[number];
+export type StudyMetric = 'hr@10' | 'ndcg@10';
+export const STUDY_METRICS: readonly StudyMetric[] = ['hr@10', 'ndcg@10'];
 
 /** One arm over its seeds. */
 export interface StudiedArm {

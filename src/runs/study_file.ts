@@ -31,7 +31,31 @@ const studySchema = z.strictObject({
 });
 
 /** A study as its file holds it. */
-export type StudyInput = z.input<typeof studySchema>;
+export interface StudyInput {
+  /** Free text. */
+  description?: string;
+  /** The method of arms that name none. Default 'ilrec'. */
+  method?: string;
+  /** What all arms have in common, as a config file holds it. Default every default. */
+  config?: Record<string, unknown>;
+  /** Keys of the config that take the run of an arm, in all arms behind it. Default none. */
+  runs?: Record<string, string>;
+  /** What is compared; the others are measured against the first. */
+  arms: StudyArmInput[];
+  /** Keys of the config with values; each value makes an arm of its own. Default none. */
+  grids?: Record<string, unknown[]>;
+}
+
+/** An arm as a study file holds it. */
+export interface StudyArmInput {
+  name: string;
+  /** Default: the study's. */
+  method?: string;
+  /** Settings in place of the common ones, key by key. Default none. */
+  config?: Record<string, unknown>;
+  /** Keys of the config that take the run of another arm, of the same seed. Default none. */
+  runs?: Record<string, string>;
+}
 
 /** One arm of a study: a method and its config. */
 export interface StudyArm {
