@@ -19,6 +19,7 @@ const NAMES = [
   'readMiniOneRec',
   'readPlain',
   'readRecBole',
+  'readWindows',
   'splitCases',
   'trainByteLevelBpe',
 ];

@@ -17,6 +17,8 @@ const NAMES = [
   'gain',
   'gains',
   'hitRatio',
+  'holmAdjusted',
+  'listQuality',
   'meanReciprocalRank',
   'metricKeys',
   'ndcg',
