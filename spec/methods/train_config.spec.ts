@@ -17,6 +17,7 @@ describe('parseTrainConfig', () => {
     expect(config.evaluation).to.deep.equal({
       beamWidth: 20,
       renormalize: false,
+      fusion: null,
       batchSize: 64,
       layerContrast: 0,
       seen: 'auto',
