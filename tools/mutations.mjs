@@ -50,7 +50,7 @@ export const mutations = [
   {
     name: 'arms of a study lose their own settings',
     file: 'src/runs/study_file.ts',
-    find: 'config: merged(common, arm.config),',
+    find: 'config: withDefaults(common, arm.config),',
     replace: 'config: common,',
     specs: ['spec/runs/study.spec.ts'],
   },

@@ -34,7 +34,7 @@ describe('readWindows', () => {
     ]);
     expect(notes).to.deep.equal([
       'The rows of valid and test are evaluated as published; only the rows of train are trained on.',
-      '1 rows of train continue no other row of their user; each begins a sequence of its own.',
+      'Rows of train that continue no other row of their user: 1. Each begins a sequence of its own.',
     ]);
   });
 

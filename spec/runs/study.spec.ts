@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { parseTrainConfig } from '../../src/methods/train_config';
 import { studyTable } from '../../src/report/study_table';
 import { compareMethods } from '../../src/runs/compare';
+import { evaluateRun } from '../../src/runs/evaluate_run';
 import { readRunConfig } from '../../src/runs/run_json';
 import { needFolder } from '../../src/runs/run_paths';
 import { studyMethods, type StudyInput, type StudyOptions } from '../../src/runs/study';
@@ -94,6 +95,18 @@ describe('studyMethods', () => {
     expect((await readRunConfig(more)).training.initialWeights).to.equal(base);
     expect((await readRunConfig(rewarded)).methods.ilrec.rewardRun).to.equal(base);
     expect(existsSync(needFolder(rewarded, 'reward'))).to.equal(false);
+  });
+
+  it('does not take an evaluation of some users for one of all, nor a folder that holds something else', async () => {
+    const study: StudyInput = { config, arms: [{ name: 'one', method: 'sft' }] };
+    const { arms } = await run(study);
+    await evaluateRun({ run: arms[0].runs[0].run, split: 'valid', users: 5 });
+    expect((await run(study)).arms[0].mean).to.deep.equal(arms[0].mean);
+    await mkdir(join(folder.path, 'used'));
+    await writeFile(join(folder.path, 'used', 'notes.txt'), 'mine');
+    expect(await messageOf(run(study, { out: join(folder.path, 'used') }))).to.match(
+      /^studyMethods: --out must be a new or empty folder, or that of a study, got .*used, which holds notes\.txt; choose/,
+    );
   });
 
   it('refuses a study that cannot be run, before anything is trained', async () => {

@@ -134,7 +134,7 @@ function published(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[
       );
   notes.push('The rows of valid and test are evaluated as published; only the rows of train are trained on.');
   if (extra > 0)
-    notes.push(`${extra} rows of train continue no other row of their user; each begins a sequence of its own.`);
+    notes.push(`Rows of train that continue no other row of their user: ${extra}. Each begins a sequence of its own.`);
   return { userIds, sequences, cases };
 }
 

@@ -40,28 +40,34 @@ export async function claimRunFolder(out: string, config: TrainConfig): Promise<
     );
 }
 
-/** What `ilrec compare` writes beside the runs. */
-const COMPARED = /^(comparison\.(json|csv|tex)|report\.html|curve\.svg)(\.partial-\d+)?$/;
+/** What `ilrec compare` and `ilrec study` write beside the runs. */
+const WRITTEN = /^(comparison\.(json|csv|tex)|study\.json|report\.html|curve\.svg)(\.partial-\d+)?$/;
 
 /**
- * Refuses a folder for runs that is in use for something else. One that holds a comparison may hold more.
+ * Refuses a folder for runs that is in use for something else. One that holds a comparison or a study may hold more.
  *
+ * @param caller the public function that errors name.
  * @param folders of the runs to come, in which a killed run may have left something, and of the dataset.
- * @throws IlrecError when `out` is no folder, a run itself, or holds anything but runs and the files of a comparison.
+ * @throws IlrecError when `out` is no folder, a run itself, or holds anything but runs and what is written beside them.
  */
-export async function claimComparisonFolder(out: string, folders: readonly string[]): Promise<void> {
+export async function claimFolderOfRuns(
+  caller: 'compareMethods' | 'studyMethods',
+  out: string,
+  folders: readonly string[],
+): Promise<void> {
+  const what = caller === 'compareMethods' ? 'a comparison' : 'a study';
   const found = await stat(out).catch(() => null);
   if (found !== null && !found.isDirectory())
-    throw new IlrecError(`compareMethods: --out must be a folder, got the file ${out}; choose another name`);
+    throw new IlrecError(`${caller}: --out must be a folder, got the file ${out}; choose another name`);
   const names = await namesIn(out);
-  if (names.includes('comparison.json')) return;
+  if (names.includes('comparison.json') || names.includes('study.json')) return;
   const known = folders.map((folder) => resolve(folder));
   const isOurs = (name: string): boolean =>
-    COMPARED.test(name) || known.includes(resolve(out, name)) || isRun(join(out, name));
+    WRITTEN.test(name) || known.includes(resolve(out, name)) || isRun(join(out, name));
   const strange = isRun(out) ? 'manifest.json' : names.find((name) => !isOurs(name));
   if (strange !== undefined)
     throw new IlrecError(
-      `compareMethods: --out must be a new or empty folder, or that of a comparison, got ${out}, which holds ` +
+      `${caller}: --out must be a new or empty folder, or that of ${what}, got ${out}, which holds ` +
         `${strange}; choose another --out`,
     );
 }

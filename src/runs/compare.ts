@@ -11,7 +11,7 @@ import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../m
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationProtocol } from '../evaluation/protocol';
-import { claimComparisonFolder } from './claim_folder';
+import { claimFolderOfRuns } from './claim_folder';
 import { comparePairs, type Comparison, pick, sliceUsers, summarise } from './comparison';
 import { equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
@@ -75,7 +75,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   const { seed: firstSeed } = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
-  await claimComparisonFolder(out, [...folders, data]);
+  await claimFolderOfRuns('compareMethods', out, [...folders, data]);
   const kept = await keptConfigs(folders, own);
   const parsed = parseTrainConfig(options.config ?? {}, 'config', {
     methods: own,

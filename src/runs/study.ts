@@ -7,6 +7,7 @@ import { holmAdjusted } from '../evaluation/holm';
 import { pairedDifference, type PairedDifference } from '../evaluation/paired_difference';
 import { parseTrainConfig, type TrainConfigInput } from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
+import { claimFolderOfRuns } from './claim_folder';
 import { casesOf } from './evaluated_cases';
 import { evaluateRun, readEvaluation } from './evaluate_run';
 import type { RunManifest } from './manifest';
@@ -77,7 +78,8 @@ export interface Study {
  *
  * @param options the study, the dataset and the folder of the runs; see `StudyOptions`.
  * @returns the arms in the order of the file, those of grids behind the others.
- * @throws IlrecError when training is interrupted (the same call resumes it), or the study or a config is wrong.
+ * @throws IlrecError when training is interrupted (the same call resumes it), the study or a config is wrong, or `out`
+ *   holds anything else.
  * @example
  * ```ts
  * import { studyMethods } from 'tfjs-ilrec/node';
@@ -100,9 +102,11 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
   const arms = parseStudy(study, source);
   for (const arm of arms) parseTrainConfig(arm.config, `${source ?? 'study'}, arm "${arm.name}"`); // before any training
   const prepared = await loadPrepared(options.data); // so that a wrong folder is reported before anything is trained
+  await claimFolderOfRuns('studyMethods', out, [...arms.map(({ folder }) => join(out, folder)), options.data]);
   const firstSeed = Number((study.config as { seed?: number } | undefined)?.seed ?? 0);
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const studied: Omit<StudiedArm, 'differences'>[] = [];
+  let clusters: ArrayLike<number> | undefined;
   const resultsOf = new Map<string, EvaluationResult[]>();
   for (const arm of arms) {
     const runs: { seed: number; run: string; manifest: RunManifest }[] = [];
@@ -127,11 +131,10 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
       runs.push({ seed, run, manifest });
     }
     resultsOf.set(arm.name, results);
-    const { clusters } = casesOf(prepared, split, results[0].evaluatedUsers);
+    clusters ??= casesOf(prepared, split, results[0].evaluatedUsers).clusters; // all arms rank the same users
     studied.push({ name: arm.name, method: arm.method, runs, ...summaryOf(results, clusters) });
   }
   const [reference, ...others] = arms.map(({ name }) => resultsOf.get(name) as EvaluationResult[]);
-  const { clusters } = casesOf(prepared, split, reference[0].evaluatedUsers);
   const differences = differencesTo(reference, others, clusters);
   const { manifest } = studied[0].runs[0];
   return {
@@ -161,7 +164,11 @@ async function evaluateOnce(
 ): Promise<EvaluationResult> {
   const { evaluation } = await readRunConfig(run);
   const kept = await readEvaluation(run, split, evaluation.seen);
-  return kept?.result ?? (await evaluateRun({ run, split, onProgress }));
+  if (kept !== null) {
+    const { users, usersTotal, beamWidth } = kept.result.protocol;
+    if (users === usersTotal && (beamWidth === null || beamWidth === evaluation.beamWidth)) return kept.result;
+  }
+  return await evaluateRun({ run, split, onProgress });
 }
 
 function summaryOf(

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { withDefaults } from '../config/style_defaults';
 import { IlrecError } from '../errors';
 import { METHODS, type MethodName } from '../methods/registry';
 
@@ -98,7 +99,7 @@ export function parseStudy(value: unknown, source = 'study'): StudyArm[] {
     name: arm.name,
     folder: folderOf(arm.name),
     method: arm.method === undefined ? usual : methodOf(arm.method, source),
-    config: merged(common, arm.config),
+    config: withDefaults(common, arm.config),
     runs: { ...availableAt(i, list, commonRuns), ...arm.runs },
   }));
   all.forEach(({ name, folder, runs }, i) => {
@@ -142,14 +143,6 @@ function folderOf(name: string): string {
 }
 
 type Json = Readonly<Record<string, unknown>>;
-
-/** The first object with the fields of the second in place of its own, at every depth. */
-export function merged(base: Json, changes: Json): Json {
-  const all: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(changes))
-    all[key] = isObject(value) && isObject(base[key]) ? merged(base[key], value) : value;
-  return all;
-}
 
 /** The object with a value at a dotted path. */
 export function withValue(base: Json, path: string, value: unknown): Json {
