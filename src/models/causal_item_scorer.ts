@@ -2,9 +2,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { ItemEmbedding } from '../layers/item_embedding';
-import { withoutTape } from '../ops/without_tape';
 import type { ItemScorer } from './item_scorer';
-import { addRepeatBias, prefixWindows, scorerOfPrefixes } from './prefix_windows';
+import { scorerOfPrefixes } from './prefix_windows';
 
 /** Options of `causalItemScorer`. */
 export interface CausalItemScorerOptions {
@@ -52,28 +51,17 @@ export function causalItemScorer(
   const numItems = embedding.vocabSize;
   const tokens = { startTokenId: numItems, padTokenId: numItems, firstItemToken: 0 };
 
-  const scorePrefixes = (
-    histories: readonly ArrayLike<number>[],
-    rows: Int32Array,
-    lengths: Int32Array,
-  ): tf.Tensor2D => {
-    if (rows.length === 0) return tf.zeros([0, numItems]);
-    return withoutTape(() => {
-      const { ids, length, positions } = prefixWindows(histories, rows, lengths, maxHistory, tokens);
-      const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
-      const outputs = blocks.predictOnBatch(inputs);
-      const [last, before] = (Array.isArray(outputs) ? outputs : [outputs]).map((output) =>
-        norm.apply(tf.gather(tf.reshape(output, [-1, embedding.hiddenSize]), positions)),
-      ) as tf.Tensor2D[]; // what the head reads, [R, D]
-      // z + beta (z - z') is linear in what the head reads; its bias stays
-      const read = before === undefined ? last : tf.add(last, tf.mul(tf.sub(last, before), layerContrast));
-      const scores = tf.add<tf.Tensor2D>(tf.matMul(read, embedding.weight, false, true), embedding.bias); // [R, N]
-      const bias = embedding.repeatBias;
-      return bias === null ? scores : addRepeatBias(scores, bias, histories, rows, lengths);
-    });
-  };
+  const repeatBias = (): tf.Tensor1D | null => embedding.repeatBias;
 
-  return scorerOfPrefixes(name, numItems, scorePrefixes);
+  return scorerOfPrefixes({ name, numItems, maxHistory, tokens, repeatBias }, (inputs, positions) => {
+    const outputs = blocks.predictOnBatch(inputs);
+    const [last, before] = (Array.isArray(outputs) ? outputs : [outputs]).map((output) =>
+      norm.apply(tf.gather(tf.reshape(output, [-1, embedding.hiddenSize]), positions)),
+    ) as tf.Tensor2D[]; // what the head reads, [R, D]
+    // z + beta (z - z') is linear in what the head reads; its bias stays
+    const read = before === undefined ? last : tf.add(last, tf.mul(tf.sub(last, before), layerContrast));
+    return tf.add<tf.Tensor2D>(tf.matMul(read, embedding.weight, false, true), embedding.bias); // [R, N]
+  });
 }
 
 /**

@@ -1,10 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { HistoryEmbedding } from '../layers/history_embedding';
-import { withoutTape } from '../ops/without_tape';
 import { historyEmbedding } from './history_models';
 import type { ItemScorer } from './item_scorer';
-import { addRepeatBias, prefixWindows, scorerOfPrefixes } from './prefix_windows';
+import { scorerOfPrefixes } from './prefix_windows';
 
 /** 0 is both start and padding. */
 const TOKENS = { startTokenId: 0, padTokenId: 0, firstItemToken: 1 };
@@ -34,23 +33,10 @@ export function nextItemScorer(model: tfl.LayersModel): ItemScorer {
 /** @param embedding of the model. @param name for tables and logs. */
 export function scorerOfHistories(model: tfl.LayersModel, embedding: HistoryEmbedding, name: string): ItemScorer {
   const { numItems, maxHistory } = embedding;
-
-  const scorePrefixes = (
-    histories: readonly ArrayLike<number>[],
-    rows: Int32Array,
-    lengths: Int32Array,
-  ): tf.Tensor2D => {
-    if (rows.length === 0) return tf.zeros([0, numItems]);
-    return withoutTape(() => {
-      const { ids, length, positions } = prefixWindows(histories, rows, lengths, maxHistory, TOKENS);
-      const inputs = tf.tensor2d(ids, [ids.length / length, length], 'int32'); // [B, T]
-      const states = model.predictOnBatch(inputs) as tf.Tensor3D; // [B, T, D]
-      const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
-      const scores = tf.matMul(hidden, tf.transpose(embedding.itemTable())) as tf.Tensor2D; // [R, N]
-      const bias = embedding.repeatBias();
-      return bias === null ? scores : addRepeatBias(scores, bias, histories, rows, lengths); // [R, N]
-    });
-  };
-
-  return scorerOfPrefixes(name, numItems, scorePrefixes);
+  const repeatBias = (): tf.Tensor1D | null => embedding.repeatBias();
+  return scorerOfPrefixes({ name, numItems, maxHistory, tokens: TOKENS, repeatBias }, (inputs, positions) => {
+    const states = model.predictOnBatch(inputs) as tf.Tensor3D; // [B, T, D]
+    const hidden = tf.gather(tf.reshape(states, [-1, states.shape[2]]), positions) as tf.Tensor2D; // [R, D]
+    return tf.matMul(hidden, tf.transpose(embedding.itemTable())); // [R, N]
+  });
 }

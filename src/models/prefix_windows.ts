@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { withoutTape } from '../ops/without_tape';
 import type { ItemScorer } from './item_scorer';
 
 /** Input rows that show histories to a model which reads one token per item. */
@@ -58,24 +59,41 @@ export function prefixWindows(
   return { ids, length, positions };
 }
 
-/** Adds a number [1] to the scores of the items of each prefix, [R, N]. */
-export function addRepeatBias(
-  scores: tf.Tensor2D,
-  bias: tf.Tensor1D,
-  histories: readonly ArrayLike<number>[],
-  rows: Int32Array,
-  lengths: Int32Array,
-): tf.Tensor2D {
-  const members = tf.tensor2d(prefixMembers(histories, rows, lengths, scores.shape[1]), scores.shape);
-  return tf.add(scores, tf.mul(members, bias));
+/** How a model reads histories, and what it is called. */
+export interface PrefixScorerOptions {
+  readonly name: string;
+  readonly numItems: number;
+  /** Newest items that the model reads. */
+  readonly maxHistory: number;
+  readonly tokens: ItemTokens;
+  /** The number on the scores of items of the history, [1]; null for none. */
+  repeatBias(): tf.Tensor1D | null;
 }
 
-/** A scorer of whole histories from one of prefixes. */
+/**
+ * A scorer from a model that reads windows of tokens, off the tape.
+ *
+ * @param scoresAt scores of all items at flat positions [R] of the inputs [B, T], [R, N].
+ */
 export function scorerOfPrefixes(
-  name: string,
-  numItems: number,
-  scorePrefixes: NonNullable<ItemScorer['scorePrefixes']>,
+  { name, numItems, maxHistory, tokens, repeatBias }: PrefixScorerOptions,
+  scoresAt: (inputs: tf.Tensor2D, positions: Int32Array) => tf.Tensor2D,
 ): ItemScorer {
+  const scorePrefixes = (
+    histories: readonly ArrayLike<number>[],
+    rows: Int32Array,
+    lengths: Int32Array,
+  ): tf.Tensor2D => {
+    if (rows.length === 0) return tf.zeros([0, numItems]);
+    return withoutTape(() => {
+      const { ids, length, positions } = prefixWindows(histories, rows, lengths, maxHistory, tokens);
+      const scores = scoresAt(tf.tensor2d(ids, [ids.length / length, length], 'int32'), positions);
+      const bias = repeatBias();
+      if (bias === null) return scores;
+      const members = tf.tensor2d(prefixMembers(histories, rows, lengths, numItems), scores.shape);
+      return tf.add(scores, tf.mul(members, bias));
+    });
+  };
   const score = (histories: readonly ArrayLike<number>[]): tf.Tensor2D =>
     scorePrefixes(
       histories,
