@@ -1,7 +1,7 @@
 """What TRL's own loss code makes of small tensors of log-probabilities, and PyTorch where TRL lacks the loss: preference/golden.json.
 
 DPO: `DPOTrainer._compute_loss`, loss_type "sigmoid". RosePO: from TRL's "sigmoid" and "robust", see below.
-S-DPO: PyTorch, written from the formula, as TRL lacks it. GRPO: `GRPOTrainer._compute_loss`, loss_type "grpo", and the advantages as in `_generate_and_score_completions`.
+S-DPO: PyTorch, written from the formula, as TRL lacks it. MSL, TCA4Rec: PyTorch, from the formulas. GRPO: `GRPOTrainer._compute_loss`, loss_type "grpo", and the advantages as in `_generate_and_score_completions`.
 Usage: python -P make_preference.py (-P, because the folder peft here would hide the package of that name)
 """
 
@@ -116,7 +116,41 @@ def advantages_case() -> dict:
     return dict(shape=[Q, G], rewards=listed(rewards), advantages=listed((rewards - torch.nanmean(rewards, dim=1, keepdim=True)) / (std + 1e-4)))
 
 
-golden = dict(dpo=dpo_case(), rosePo=rose_po_case(), sDpo=s_dpo_case(), grpo=grpo_case(), advantages=advantages_case())
+def restricted(loss_of, temperature: float) -> dict:
+    """Losses of logits [P, V] among allowed tokens; a position with one allowed token has no choice and is left out."""
+    rows, tokens = 6, 7
+    logits = torch.randn(rows, tokens, generator=generator)
+    allowed = torch.rand(rows, tokens, generator=generator) < 0.5
+    labels = torch.randint(tokens, (rows,), generator=generator)
+    allowed[torch.arange(rows), labels] = True
+    allowed[2] = F.one_hot(labels[2], tokens).bool()
+    reward = torch.rand(rows, tokens, generator=generator) * allowed
+    reward = reward / reward.sum(1, keepdim=True)
+    reward[4] = 0
+    choice = allowed.sum(1) > 1
+    masked = lambda z: z.masked_fill(~allowed, -torch.inf)[choice] / temperature
+    return dict(shape=[rows, tokens], temperature=temperature, logits=listed(logits), labels=labels.tolist(), allowed=allowed.int().flatten().tolist(), reward=listed(reward),
+                **with_gradient(lambda z: loss_of(masked(z), labels[choice], reward[choice]), logits))
+
+
+def msl_case() -> dict:
+    """MSL is the cross-entropy among the allowed tokens."""
+    return restricted(lambda z, labels, _: F.cross_entropy(z, labels), 1.7)
+
+
+def tca4rec_case() -> dict:
+    """TCA4Rec from its formula; where the collaborative model has no mass, the label has all of it."""
+    weight = 0.3
+
+    def loss_of(z, labels, reward):
+        share = weight * (reward.sum(1, keepdim=True) > 0)
+        q = (1 - share) * F.one_hot(labels, z.shape[1]) + share * reward
+        return (torch.logsumexp(z, 1) - torch.log((q * torch.exp(z)).sum(1))).mean()
+
+    return dict(collaborativeWeight=weight, **restricted(loss_of, 1.3))
+
+
+golden = dict(dpo=dpo_case(), rosePo=rose_po_case(), sDpo=s_dpo_case(), grpo=grpo_case(), advantages=advantages_case(), msl=msl_case(), tca4rec=tca4rec_case())
 folder = Path(__file__).parent / "preference"
 folder.mkdir(exist_ok=True)
 cases = (f"  {json.dumps(name)}: {json.dumps(case)}" for name, case in golden.items())

@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import { crossEntropy, maskedSoftmax } from '../../src/losses';
-import { forEachDevice } from '../support/backends';
+import { forEachBackend, forEachDevice } from '../support/backends';
 import { maskedSoftmaxOf } from '../support/generative_reference';
+import { lossAndGradient, readGoldenPreference } from '../support/preference_reference';
 import { integers, normals } from '../support/random';
 import { centralDifferences, maxDifference, type Rows, toRows } from '../support/reference';
 
@@ -83,6 +84,20 @@ describe('maskedSoftmax', () => {
       const before = tf.memory().numTensors;
       await measure(normals(P * V, 9), 2);
       expect(tf.memory().numTensors).to.equal(before);
+    });
+  });
+
+  forEachBackend(() => {
+    it('is what PyTorch makes of it, with its gradient', () => {
+      const { shape, temperature, logits, labels, allowed, ...expected } = readGoldenPreference().msl;
+      const found = lossAndGradient(
+        (z) =>
+          maskedSoftmax(z, tf.tensor1d([...labels], 'int32'), tf.tensor2d([...allowed], [...shape]), { temperature }),
+        logits,
+        shape[1],
+      );
+      expect(found.value).to.be.closeTo(expected.loss, 1e-6);
+      expect(maxDifference(found.gradient, expected.gradient)).to.be.below(1e-6);
     });
   });
 

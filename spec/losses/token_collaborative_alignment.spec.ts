@@ -1,8 +1,9 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import { crossEntropy, maskedSoftmax, tokenCollaborativeAlignment } from '../../src/losses';
-import { forEachDevice } from '../support/backends';
+import { forEachBackend, forEachDevice } from '../support/backends';
 import { alignmentOf } from '../support/generative_reference';
+import { lossAndGradient, readGoldenPreference } from '../support/preference_reference';
 import { integers, normals } from '../support/random';
 import { centralDifferences, maxDifference, toRows } from '../support/reference';
 
@@ -113,6 +114,23 @@ describe('tokenCollaborativeAlignment', () => {
       const before = tf.memory().numTensors;
       await measure(normals(P * V, 9), { weight: 0.1, temperature: 2, isMasked: true });
       expect(tf.memory().numTensors).to.equal(before);
+    });
+  });
+
+  forEachBackend(() => {
+    it('is what PyTorch makes of the formula, with its gradient', () => {
+      const { shape, logits, labels, allowed, reward: c, loss, gradient, ...options } = readGoldenPreference().tca4rec;
+      const found = lossAndGradient(
+        (z) =>
+          tokenCollaborativeAlignment(z, tf.tensor1d([...labels], 'int32'), tf.tensor2d([...c], [...shape]), {
+            ...options,
+            allowed: tf.tensor2d([...allowed], [...shape]),
+          }),
+        logits,
+        shape[1],
+      );
+      expect(found.value).to.be.closeTo(loss, 1e-6);
+      expect(maxDifference(found.gradient, gradient)).to.be.below(1e-6);
     });
   });
 

@@ -5,12 +5,14 @@ import { leaveOneOut } from '../../src/data/leave_one_out';
 import { prepareInteractions } from '../../src/preparation/prepare';
 import { buildPrefixTrie, constrainedBeamSearch, historyPrompt } from '../../src/generation';
 import { ilrec } from '../../src/ilrec/ilrec';
+import { caser } from '../../src/models/caser';
 import { causalLM } from '../../src/models/causal_lm';
 import { createCausalDecoder } from '../../src/models/causal_lm_decoder';
+import { gru4rec } from '../../src/models/gru4rec';
 import { markovScorer } from '../../src/models/markov';
 import { sasrec } from '../../src/models/sasrec';
 import { sasrecBatch, sasrecRows } from '../../src/models/sasrec_batch';
-import { sasrecLoss } from '../../src/models/sasrec_loss';
+import { nextItemLoss } from '../../src/models/next_item_loss';
 import { trieReward } from '../../src/rewards/trie_reward';
 import { SemanticIdTokenizer } from '../../src/tokenizers/semantic_id_tokenizer';
 import { AdamW } from '../../src/optimizers/adamw';
@@ -78,17 +80,31 @@ const fiftySteps: ParityCase = {
   },
 };
 
-/**
- * SASRec, whose loss reads the items seen from the labels: the loss of each of ten steps, and the weights after them.
- */
-const sasrecSteps: ParityCase = {
+/** Sequential models, whose loss reads the items seen from the labels. */
+const SEQUENTIAL_MODELS: readonly { title: string; build: (numItems: number) => tfl.LayersModel }[] = [
+  {
+    title: 'SASRec',
+    build: (numItems) => sasrec({ numItems, hiddenSize: 12, maxHistory: 8, hiddenDropout: 0.2, attentionDropout: 0.2 }),
+  },
+  {
+    title: 'GRU4Rec',
+    build: (numItems) => gru4rec({ numItems, embeddingSize: 12, hiddenSize: 10, maxHistory: 8, hiddenDropout: 0.2 }),
+  },
+  {
+    title: 'Caser',
+    build: (numItems) => caser({ numItems, hiddenSize: 12, windowSize: 3, hiddenDropout: 0.2 }),
+  },
+];
+
+/** The loss of each of ten steps, and the weights after them. */
+const sequentialSteps = SEQUENTIAL_MODELS.map(({ title, build }): ParityCase => ({
   group: 'training',
-  name: '10 steps of SASRec with its repeat bias and dropout',
+  name: `10 steps of ${title} with its repeat bias and dropout`,
   tolerance: 1e-4,
   async compute() {
     const { train, numItems } = shop();
-    const model = sasrec({ numItems, hiddenSize: 12, maxHistory: 8, hiddenDropout: 0.2, attentionDropout: 0.2 });
-    const [optimizer, loss] = [tf.train.adam(1e-2), sasrecLoss(model)];
+    const model = build(numItems);
+    const [optimizer, loss] = [tf.train.adam(1e-2), nextItemLoss(model)];
     const rows = train.flatMap((history) => sasrecRows(history, 8)).slice(0, 80);
     const losses: number[] = [];
     for (let step = 0; step < 10; step++) {
@@ -105,7 +121,7 @@ const sasrecSteps: ParityCase = {
     optimizer.dispose();
     return [...losses, ...weights];
   },
-};
+}));
 
 /** Rankings of an untrained model whose weights are spread out: items in order, exactly. */
 async function lists(): Promise<{ items: number[]; scores: number[] }> {
@@ -124,7 +140,7 @@ async function lists(): Promise<{ items: number[]; scores: number[] }> {
 
 export const trainingCases: readonly ParityCase[] = [
   fiftySteps,
-  sasrecSteps,
+  ...sequentialSteps,
   {
     group: 'beam search',
     name: `the same ${LIST_LENGTH} items in the same order for ${USERS} users`,

@@ -87,6 +87,18 @@ export interface GoldenPreference {
   readonly gradient: readonly number[];
 }
 
+/** Logits [P, V] with the tokens that are allowed, and what PyTorch makes of them. */
+export interface GoldenRestricted {
+  readonly shape: readonly [number, number];
+  readonly temperature: number;
+  readonly logits: readonly number[];
+  readonly labels: readonly number[];
+  readonly allowed: readonly number[];
+  readonly reward: readonly number[];
+  readonly loss: number;
+  readonly gradient: readonly number[];
+}
+
 interface GoldenFile {
   readonly dpo: GoldenPreference;
   readonly sDpo: GoldenPreference;
@@ -101,6 +113,8 @@ interface GoldenFile {
     readonly rewards: readonly number[];
     readonly advantages: readonly number[];
   };
+  readonly msl: GoldenRestricted;
+  readonly tca4rec: GoldenRestricted & { readonly collaborativeWeight: number };
 }
 
 export function readGoldenPreference(): GoldenFile {
