@@ -222,7 +222,7 @@ describe('prepareData', () => {
     await put('lc/B.inter.json', '{"u1": [1, 2]}');
     const data = await readDataset({ format: 'lc-rec', input: join(dir, 'lc/A.inter.json') });
     expect(data.semanticIds).to.equal(undefined);
-    expect(data.notes).to.deep.equal(['B.index.json is of another dataset and was not used.']);
+    expect(data.notes).to.deep.equal(['Files of another dataset were not used: B.index.json.']);
 
     await put('rb/A.inter', 'user_id:token\titem_id:token\ttimestamp:float\nu\ta\t1\n');
     await put('rb/B.item', 'item_id:token\ttitle:token_seq\na\tWrong\n');

@@ -50,7 +50,7 @@ export function ownFile(query: OwnFileQuery): { name?: string; note?: string } {
       `${caller}: ${of} must have a *${ending} of the same name or none, got ${stray}; rename it if it was made for ` +
         'these interactions, or move it away',
     );
-  return found.length === 0 ? {} : { note: `${found.join(', ')} is of another dataset and was not used.` };
+  return found.length === 0 ? {} : { note: `Files of another dataset were not used: ${found.join(', ')}.` };
 }
 
 /** The files beside one of interactions that have its name, with other endings. */
