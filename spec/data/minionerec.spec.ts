@@ -92,6 +92,33 @@ describe('readMiniOneRec', () => {
     expect(data.itemIds).to.deep.equal(['10', '11', '12']);
     expect(data.semanticIds).to.equal(undefined);
   });
+  it('keeps ids beyond 2^53 - 1 apart, in lists, columns and the index', () => {
+    const index = { name: 'G.index.json', text: '{"9007199254740992": ["<a_1>"], "9007199254740993": ["<a_2>"]}' };
+    const text = `${HEADER}A1,[],x,"[9007199254740993, 9007199254740992]",9007199254740993,[],\n`;
+    expect([...readMiniOneRec({ windows: [{ name: 'test.csv', text }], index }).sequences[0]]).to.deep.equal([1, 0, 1]);
+  });
+  it('reads 5.0 as 5 where all items are whole numbers, and says when 5.0 and 5 are two', () => {
+    const of = (rows: string): ReturnType<typeof readMiniOneRec> =>
+      readMiniOneRec({ windows: [{ name: 'test.csv', text: `user_id,history_item_id,item_id\n${rows}` }] });
+    expect(of('u,[3.0],5.0\nu,"[3, 5]",7\n').itemIds).to.deep.equal(['3', '5', '7']);
+    const two = of("u,['x'],5.0\nu,\"['x', '5']\",7\n");
+    expect(two.itemIds).to.deep.equal(['x', '5.0', '5', '7']);
+    expect(two.notes?.at(-1)).to.contain('The item ids 5 and 5.0 are text and therefore two');
+  });
+  it('refuses ids that are none', () => {
+    for (const item of ['NaN', 'null', 'True', '0x10'])
+      expect(broken(`A1,[],Vise,[10],${item},[],`)).to.throw(
+        `readMiniOneRec: test.csv line 2: item_id must be an id, got "${item}"; write a text or a whole number`,
+      );
+    expect(broken('nan,[],Vise,[10],12,[],')).to.throw('line 2: user_id must be an id, got "nan"');
+    for (const item of ["''", "'nan'", '1.5'])
+      expect(broken(`A1,[],Vise,[${item}],12,[],`)).to.throw('line 2: each item of history_item_id must be an id');
+    for (const item of ['None', 'nan', '0x10', '010'])
+      expect(broken(`A1,[],Vise,[${item}],12,[],`)).to.throw('line 2: history_item_id must be a Python list');
+    expect(() => readMiniOneRec({ windows: [valid], info: { name: 'i.txt', text: '<a_1>\tNut\tNaN\n' } })).to.throw(
+      'i.txt line 1 must be semantic id, title and item id',
+    );
+  });
   it('names line, value and rule', () => {
     expect(broken('A1,[],Vise,[10],99,[],')).to.throw(
       'readMiniOneRec: test.csv line 2 must have only items of Gear.index.json, got "99"; use the index made for these windows',

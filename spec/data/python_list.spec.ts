@@ -24,6 +24,18 @@ describe('parsePythonList', () => {
     ).to.deep.equal(['a', "b's", `c's "d"`, 3, -1.5, 2000, 'Aé🎸A\\q']);
     expect(parsePythonList(' [ ] ')).to.deep.equal([]);
   });
+  it('rounds no number, and reads only those that Python writes', () => {
+    expect(parsePythonList('[9007199254740993, -9007199254740993, 1e20, 1.0, 0, 0.5]')).to.deep.equal([
+      '9007199254740993',
+      '-9007199254740993',
+      '100000000000000000000',
+      1,
+      0,
+      0.5,
+    ]);
+    for (const text of ['[007]', '[0x10]', '[1_000]', '[None]', '[nan]', '[True]', '[np.int64(1)]', '[1L]'])
+      expect(() => parsePythonList(text)).to.throw(SyntaxError);
+  });
   it('reads back whatever repr writes', () => {
     fc.assert(
       fc.property(

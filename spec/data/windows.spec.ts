@@ -58,6 +58,23 @@ describe('readWindows', () => {
     );
   });
 
+  it('names further sequences as no user is named', () => {
+    const train = file('train.csv', `${HEADER}1,[3],4,1\n1,[5],6,2\n1 (2),[3],4,3\n`);
+    const test = file('test.csv', `${HEADER}1,[3],4,1\n`);
+    const { userIds } = read({ windows: [train, test], splits: ['train', 'test'], split: 'published' });
+    expect(userIds).to.deep.equal(['1', '1 (3)', '1 (2)']);
+  });
+
+  it('refuses items and titles that are none or doubled', () => {
+    const items = (text: string) => () => read({ items: file('item.csv', text) });
+    expect(items('title,iid\nTent,NaN\n')).to.throw(
+      'readWindows: item.csv line 2: iid must be an id, got "NaN"; write a text or a whole number',
+    );
+    expect(items('title,Title,iid\nTent,Boat,3\n')).to.throw(
+      'readWindows: item.csv line 1: the header must name only one column of titles, got "title,Title"; name the right one "title"',
+    );
+  });
+
   it('says what is wrong, with the line', () => {
     const of = (text: string): Partial<WindowFiles> => ({ windows: [file('train.csv', text)], splits: ['train'] });
     expect(() => read(of(`${HEADER},"[1]",2,3\n`))).to.throw('readWindows: train.csv line 2: uid must not be blank');

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -210,6 +212,94 @@ describe('prepareData', () => {
         }),
       ),
     ).to.contain('kCore must be left out for a published split');
+  });
+  it('takes no file of another dataset', async () => {
+    await put('lc/A.inter.json', '{"u1": [0, 1, 2], "u2": [1, 2, 0]}');
+    await put('lc/B.index.json', '{"0": ["<a_9>"], "1": ["<a_8>"], "2": ["<a_7>"]}');
+    expect(await refusal(readDataset({ format: 'lc-rec', input: join(dir, 'lc/A.inter.json') }))).to.equal(
+      'readDataset: A.inter.json must have a *.index.json of the same name or none, got B.index.json; rename it if it was made for these interactions, or move it away',
+    );
+    await put('lc/B.inter.json', '{"u1": [1, 2]}');
+    const data = await readDataset({ format: 'lc-rec', input: join(dir, 'lc/A.inter.json') });
+    expect(data.semanticIds).to.equal(undefined);
+    expect(data.notes).to.deep.equal(['Files of another dataset were not used: B.index.json.']);
+
+    await put('rb/A.inter', 'user_id:token\titem_id:token\ttimestamp:float\nu\ta\t1\n');
+    await put('rb/B.item', 'item_id:token\ttitle:token_seq\na\tWrong\n');
+    expect(await refusal(readDataset({ format: 'recbole', input: join(dir, 'rb') }))).to.contain('got B.item');
+    await put('rb/A.item', 'item_id:token\ttitle:token_seq\na\tRight\n');
+    expect((await readDataset({ format: 'recbole', input: join(dir, 'rb') })).titles).to.deep.equal(['Right']);
+
+    const header = 'user_id,history_item_id,item_id\n';
+    await put('mo/train/G_5_2016.csv', `${header}u,[1],2\n`);
+    await put('mo/index/H.index.json', '{"1": ["<a_1>"], "2": ["<a_2>"]}');
+    const of = (): Promise<string> => refusal(readDataset({ format: 'minionerec', input: join(dir, 'mo') }));
+    expect(await of()).to.contain('G_5_2016.csv must have a *.index.json of the same name or none, got H.index.json');
+    await put('mo/index/G.index.json', '{"1": ["<a_3>"], "2": ["<a_4>"]}');
+    await put('mo/info/H_5_2016.txt', '<a_1>\tWrong\t1\n');
+    expect(await of()).to.contain('got H_5_2016.txt');
+    await rm(join(dir, 'mo/info'), { recursive: true });
+    expect((await readDataset({ format: 'minionerec', input: join(dir, 'mo') })).semanticIds).to.deep.equal([
+      ['<a_3>'],
+      ['<a_4>'],
+    ]);
+    await put('mo/test/H_5_2018.csv', `${header}u,[1],2\n`);
+    expect(await of()).to.equal(
+      'readDataset: the splits must be of one dataset, got G_5_2016.csv, H_5_2018.csv; move the others away or name them train.csv, valid.csv and test.csv',
+    );
+
+    await put('csv/interactions.csv', CSV);
+    await put('csv/items.csv', 'item,title\na,A\n');
+    await put('csv/titles.csv', 'item,title\na,B\n');
+    expect(await refusal(readDataset({ format: 'csv', input: join(dir, 'csv') }))).to.contain(
+      'csv must have only one items.* or titles.*, got items.csv, titles.csv',
+    );
+  });
+  it('keeps every id as it is', async () => {
+    const ids = fc.uniqueArray(
+      fc.oneof(
+        fc.string({ unit: 'binary', maxLength: 5 }),
+        fc.bigInt().map(String),
+        fc.constantFrom('01', '1.0', '1', ' 1', '1e20', 'null', '"', '\n', '\u2028', '\ufeff', '\ud800', '__proto__'),
+      ),
+      { minLength: 4, maxLength: 6 },
+    );
+    const { report } = prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 20 }));
+    await fc.assert(
+      fc.asyncProperty(ids, ids, async (itemIds, userIds) => {
+        const sequences = userIds.map(() => Int32Array.of(3, 0, 2));
+        const semanticIds = itemIds.map((_, item) => [`<a_${item}>`]);
+        const written = { name: itemIds[0], itemIds, userIds, sequences, semanticIds, titles: itemIds, report };
+        const loaded = await writePrepared(written, join(dir, 'out')).then(() => loadPrepared(join(dir, 'out')));
+        expect({ ...loaded, checksum: undefined }).to.deep.equal({ ...written, checksum: undefined });
+      }),
+      { numRuns: 15 },
+    );
+  });
+  it('names a damaged line, even where the checksum was made anew', async () => {
+    await writePrepared(prepareInteractions(demoCatalogue({ numItems: 40, numUsers: 20 })), join(dir, 'out'));
+    const read = (name: string): Promise<string> => readFile(join(dir, 'out', name), 'utf8');
+    const [dataset, items, interactions] = await Promise.all(
+      ['dataset.json', 'items.jsonl', 'interactions.jsonl'].map(read),
+    );
+    const load = async (newItems: string, newInteractions: string): Promise<string> => {
+      const checksum = createHash('sha256').update(newItems).update(newInteractions).digest('hex');
+      await put('out/dataset.json', dataset.replace(/"checksum": "\w+"/, `"checksum": "${checksum}"`));
+      await put('out/items.jsonl', newItems);
+      await put('out/interactions.jsonl', newInteractions);
+      return await refusal(loadPrepared(join(dir, 'out')));
+    };
+    const second = (text: string, line: string): string => text.replace(/\n.*\n/, `\n${line}\n`);
+    for (const line of ['{"id":7,"semanticId":["<a_1>"]}', '{"id":"7"}', '["7"]', 'null', '{"id":"7","semant', '[['])
+      expect(await load(second(items, line), interactions)).to.equal(
+        `loadPrepared: DIR/out/items.jsonl line 2 must be a row that this release writes, got ${JSON.stringify(line)}; run \`ilrec prepare\` again`,
+      );
+    for (const line of ['{"user":"u","items":[40]}', '{"user":"u","items":[0.5]}', '{"user":1,"items":[0]}', '{}'])
+      expect(await load(items, second(interactions, line))).to.contain('interactions.jsonl line 2 must be a row');
+    const [first] = items.split('\n');
+    expect(await load(second(items, first), interactions)).to.equal(
+      'loadPrepared: DIR/out/items.jsonl must have each item once, got one again; run `ilrec prepare` again',
+    );
   });
   it('refuses to load what is missing, changed or of another release', async () => {
     expect(await refusal(loadPrepared(join(dir, 'none')))).to.equal(

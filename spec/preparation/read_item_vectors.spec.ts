@@ -11,6 +11,28 @@ describe('readItemVectors', () => {
       ['7', [0, 3]],
     ]);
   });
+  it('keeps ids beyond 2^53 - 1 apart and rounds only vectors', () => {
+    expect(
+      read(
+        '{"id": 9007199254740992, "vector": [1]}\n{"id": 9007199254740993.0, "vector": [0.12500000000000000000001]}\n' +
+          '{"ID": "9007199254740994", "vector": [12345678901234567890]}',
+      ),
+    ).to.deep.equal([
+      ['9007199254740992', [1]],
+      ['9007199254740993', [0.125]],
+      ['9007199254740994', [Math.fround(Number('12345678901234567890'))]],
+    ]);
+  });
+  it('refuses ids that are none, and fields that are there twice', () => {
+    for (const id of ['null', 'true', '""', '1.5', '"NaN"', '{}', '[1]'])
+      expect(() => read(`{"id": ${id}, "vector": [1]}`)).to.throw('v.jsonl line 1 must have an item id as "id"');
+    expect(() => read('{"id": NaN, "vector": [1]}')).to.throw('v.jsonl line 1 must be one JSON object');
+    expect(() => read('{"id": 1, "vector": ["1"]}')).to.throw('must have a list of finite numbers as "vector"');
+    expect(() => read('{"id": 1, "vector": [1], "id": 2}')).to.throw('line 1 must not repeat a key, got "id" again');
+    expect(() => read('{"id": 1, "ID": 2, "vector": [1]}')).to.throw(
+      'read: v.jsonl line 1 must have only one field id, got ["id","ID"]; remove the others',
+    );
+  });
   it('names line, value and rule', () => {
     expect(() => read('{"id": "a", "vector": [1, null]}')).to.throw(
       'read: v.jsonl line 1 must have a list of finite numbers as "vector", got [1,null]; write {"id": ..., "vector": [...]}',

@@ -1,5 +1,6 @@
 import { IlrecError } from '../errors';
-import { parseJsonObject, show, type TextFile } from './text_file';
+import { idOf, lookAlikes, parseJsonObject, show, spaceNote, type TextFile } from './text_file';
+import { titlePlaces } from './title_field';
 import type { InteractionData } from './types';
 
 const READER = 'readLcRec';
@@ -10,7 +11,7 @@ export interface LcRecFiles {
   inter: TextFile;
   /** `*.index.json`: item -> the tokens of its semantic id. Without it, `prepareInteractions` makes semantic ids. */
   index?: TextFile;
-  /** `*.item.json`: item -> { title, ... }. */
+  /** `*.item.json`: item -> { title, ... }; without `title`, the field `*_title`, `name` or `*_name`. */
   item?: TextFile;
   /** Name of the dataset. Default: the name of `inter` up to its first dot. */
   name?: string;
@@ -49,6 +50,7 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
 
   const userIds: string[] = [];
   const sequences: Int32Array[] = [];
+  let spaced = 0;
   for (const [user, value] of parseJsonObject(READER, inter)) {
     if (!Array.isArray(value))
       throw new IlrecError(
@@ -57,12 +59,13 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
       );
     const sequence = new Int32Array(value.length);
     for (let t = 0; t < value.length; t++) {
-      const id = itemIdOf(value[t]);
+      const id = idOf(value[t]);
       if (id === null)
         throw new IlrecError(
           `${READER}: ${inter.name} user ${show(user)} must list items by number or text, got ${show(value[t])} ` +
             `at place ${t}; write the item's key`,
         );
+      if (typeof value[t] === 'string' && value[t] !== id) spaced++;
       if (semanticIdOf === undefined) add(id);
       const number = numberOf.get(id);
       if (number === undefined) {
@@ -82,6 +85,7 @@ export function readLcRec({ inter, index, item, name = inter.name.split('.')[0] 
     );
 
   const itemIds = [...numberOf.keys()];
+  notes.push(...spaceNote(inter.name, spaced), ...lookAlikes('item', itemIds), ...lookAlikes('user', userIds));
   if (titleOf !== undefined) {
     const unknown = [...titleOf.keys()].filter((id) => !numberOf.has(id)).length;
     if (unknown > 0) notes.push(`${unknown} items of ${item?.name} have no semantic id and were left out.`);
@@ -126,9 +130,9 @@ export function readSemanticIds(reader: string, file: TextFile): Map<string, str
 }
 
 /**
- * Reads `*.item.json`: item -> title, or null without one.
+ * Reads `*.item.json`: item -> title, or null without one. `titlePlaces` chooses the field.
  *
- * @throws IlrecError when an item is not an object, or its title is not a text.
+ * @throws IlrecError when an item is not an object, has several titles, or its title is not a text.
  */
 export function readTitles(reader: string, file: TextFile): Map<string, string | null> {
   const titles = new Map<string, string | null>();
@@ -139,8 +143,15 @@ export function readTitles(reader: string, file: TextFile): Map<string, string |
           `${show(value)}; write the item's fields`,
       );
     }
-    const title = (value as Record<string, unknown>)['title'];
-    if (title !== undefined && title !== null && typeof title !== 'string') {
+    const fields = Object.keys(value);
+    const places = titlePlaces(fields);
+    if (places.length > 1)
+      throw new IlrecError(
+        `${reader}: ${file.name} item ${show(item)} must have only one title, got ` +
+          `${places.map((place) => show(fields[place])).join(' and ')}; name the right one "title" and remove others`,
+      );
+    const title = places.length === 0 ? null : (value as Record<string, unknown>)[fields[places[0]]];
+    if (title !== null && typeof title !== 'string') {
       throw new IlrecError(
         `${reader}: ${file.name} item ${show(item)} must have a text as title, got ${show(title)}; quote it or ` +
           'remove it',
@@ -149,9 +160,4 @@ export function readTitles(reader: string, file: TextFile): Map<string, string |
     titles.set(item, title?.trim() || null);
   }
   return titles;
-}
-
-function itemIdOf(value: unknown): string | null {
-  if (typeof value === 'number' && Number.isInteger(value)) return String(value);
-  return typeof value === 'string' && value.trim() !== '' ? value.trim() : null;
 }

@@ -1,6 +1,6 @@
 import { IlrecError } from '../errors';
 import { readSemanticIds, readTitles } from './lc_rec';
-import { linesOf, show, type TextFile } from './text_file';
+import { idOf, linesOf, lookAlikes, show, spaceNote, type TextFile } from './text_file';
 import type { InteractionData, PublishedCase } from './types';
 import { publishedSplit, type SplitWindow } from './published_split';
 import { chainedUsers } from './window_chain';
@@ -31,7 +31,7 @@ export interface MiniOneRecFiles {
   missing?: string[];
   /** `*.index.json`: item -> the tokens of its semantic id. */
   index?: TextFile;
-  /** `*.item.json`: item -> { title, ... }. */
+  /** `*.item.json`: item -> { title, ... }; without `title`, the field `*_title`, `name` or `*_name`. */
   item?: TextFile;
   /**
    * `*.info.txt`: semantic id, title and item id, separated by tabs. It stands in for `index` and `item`, whichever is
@@ -87,9 +87,11 @@ export function readMiniOneRec({
   const numberOf = new Map<string, number>();
   semanticIdOf?.forEach((_, id) => numberOf.set(id, numberOf.size));
   const windowsOf = new Map<string, SplitWindow[]>();
+  let spaced = 0;
   for (const [part, file] of windows.entries()) {
     for (const row of windowRows(READER, file, COLUMNS)) {
       const where = `${READER}: ${file.name} line ${row.line}`;
+      spaced += row.spaced;
       const numbers = row.items.map((id) => {
         if (semanticIdOf === undefined && !numberOf.has(id)) numberOf.set(id, numberOf.size);
         const number = numberOf.get(id);
@@ -135,10 +137,16 @@ export function readMiniOneRec({
       ? published(windowsOf, missing, notes)
       : chainedUsers(windowsOf.values(), 'chronological', notes);
   const itemIds = [...numberOf.keys()];
+  const userIds = [...windowsOf.keys()];
+  notes.push(
+    ...spaceNote(windows.map((file) => file.name).join(' and '), spaced),
+    ...lookAlikes('item', itemIds),
+    ...lookAlikes('user', userIds),
+  );
   return {
     name,
     itemIds,
-    userIds: [...windowsOf.keys()],
+    userIds,
     sequences,
     notes,
     ...(cases && { cases }),
@@ -182,8 +190,8 @@ function readInfo(file: TextFile): { semanticIds: Map<string, string[]>; titles:
   for (const { line, number } of linesOf(READER, file)) {
     const fields = line.split('\t');
     const tokens = fields[0].match(/<[^<>]+>/g);
-    const item = fields[fields.length - 1].trim();
-    if (fields.length < 3 || tokens === null || item === '') {
+    const item = idOf(fields[fields.length - 1]);
+    if (fields.length < 3 || tokens === null || item === null) {
       throw new IlrecError(
         `${READER}: ${file.name} line ${number} must be semantic id, title and item id, separated by tabs, got ` +
           `${show(line)}; write e.g. "<a_1><b_7>	Hammer	12"`,

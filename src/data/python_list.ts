@@ -1,3 +1,5 @@
+import { exactNumber } from '../files/exact_json';
+
 /** An element of a list that `parsePythonList` reads. */
 export type PythonValue = string | number;
 
@@ -14,10 +16,13 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '"': '"',
   '\n': '',
 };
+const NUMBER = /[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:e[-+]?\d+)?/iy;
 const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /**
  * Parses a Python list of strings and numbers, as `str(list)` writes it: `['a', "b's", 3, -1.5]`.
+ *
+ * A number that a double cannot hold becomes a text of its digits, as in `parseExactJson`.
  *
  * Both quotes, escapes (\n, \', \x41, \u00e9, \U0001f3b8, octal) and a trailing comma are understood.
  *
@@ -67,11 +72,12 @@ export function parsePythonList(text: string): PythonValue[] {
     at++;
     return value;
   };
-  const number = (): number => {
-    const match = /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?/i.exec(text.slice(at, at + 40));
+  const number = (): PythonValue => {
+    NUMBER.lastIndex = at;
+    const match = NUMBER.exec(text);
     if (match === null) return fail('an element must be a quoted string or a number');
     at += match[0].length;
-    return Number(match[0]);
+    return exactNumber(match[0]);
   };
 
   const values: PythonValue[] = [];

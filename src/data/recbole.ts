@@ -1,6 +1,7 @@
 import { IlrecError } from '../errors';
 import { InteractionTable } from './interaction_table';
-import { linesOf, show, type TextFile } from './text_file';
+import { idOf, linesOf, lookAlikes, show, type TextFile } from './text_file';
+import { titlePlaces } from './title_field';
 import type { InteractionData } from './types';
 
 const READER = 'readRecBole';
@@ -8,11 +9,14 @@ const READER = 'readRecBole';
 /** RecBole's atomic files, for `readRecBole`. */
 export interface RecBoleFiles {
   /**
-   * `*.inter`: separated by tabs, with `user_id:token`, `item_id:token` and `timestamp:float` in the header; other
-   * columns are ignored.
+   * `*.inter`: separated by tabs, with `user_id:token`, `item_id:token` and `timestamp:float` in the header, in upper
+   * or lower case; other columns are ignored.
    */
   inter: TextFile;
-  /** `*.item`: `item_id:token` and a column of titles, the first whose name contains "title" or "name". */
+  /**
+   * `*.item`: `item_id:token` and a column of titles: `title`, or else `*_title`, `name` or `*_name`, but never the name
+   * of a brand, a category or the like.
+   */
   item?: TextFile;
   /** Name of the dataset. Default: the name of `inter` up to its first dot. */
   name?: string;
@@ -23,8 +27,8 @@ export interface RecBoleFiles {
  *
  * @param files the texts of the files; see `RecBoleFiles`.
  * @returns users and items in the order of their first rows, and one sequence per user in time order.
- * @throws IlrecError when a header or row is malformed, a column is missing, an id is blank, a time is not a finite
- *   number, or an item occurs twice in `*.item`; the message names the file, the line and the value.
+ * @throws IlrecError when a header or row is malformed, a column is missing or there twice, an id is blank or a word such
+ *   as NaN, a time is not a finite decimal number, or an item occurs twice in `*.item`; the message names the file, the line and the value.
  * @example
  * ```ts
  * import { readRecBole } from 'tfjs-ilrec';
@@ -38,17 +42,46 @@ export function readRecBole({ inter, item, name = inter.name.split('.')[0] }: Re
   const rows = atomicRows(inter);
   const places = ['user_id', 'item_id', 'timestamp'].map((field) => placeOf(inter.name, rows.header, field));
   const table = new InteractionTable(READER, inter.name);
-  for (const { fields, line } of rows.body) table.add(line, fields[places[0]], fields[places[1]], fields[places[2]]);
-  return table.build(name, item && readItemTitles(item));
+  for (const { fields, line } of rows.body) {
+    const [user, item, time] = places.map((place) => fields[place]);
+    checkId(inter.name, line, 'user_id', user);
+    checkId(inter.name, line, 'item_id', item);
+    if (!DECIMAL.test(time.trim()))
+      throw new IlrecError(
+        `${READER}: ${inter.name} line ${line}: time must be a finite number, got ${show(time)}; write Unix ` +
+          'seconds or any number that grows with time',
+      );
+    table.add(line, user, item, time);
+  }
+  const data = table.build(name, item && readItemTitles(item));
+  return {
+    ...data,
+    notes: [...(data.notes ?? []), ...lookAlikes('item', data.itemIds), ...lookAlikes('user', data.userIds)],
+  };
+}
+
+const DECIMAL = /^[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?$/i;
+
+function checkId(file: string, line: number, column: string, text: string): void {
+  if (idOf(text) === null)
+    throw new IlrecError(
+      `${READER}: ${file} line ${line}: ${column} must be an id, got ${show(text)}; write a text or a whole number`,
+    );
 }
 
 function readItemTitles(file: TextFile): Map<string, string | null> | undefined {
   const { header, body } = atomicRows(file);
   const idPlace = placeOf(file.name, header, 'item_id');
-  const titlePlace = header.findIndex(({ field }) => /title|name/i.test(field));
-  if (titlePlace < 0) return undefined;
+  const [titlePlace, ...others] = titlePlaces(header.map(({ field }) => field));
+  if (titlePlace === undefined) return undefined;
+  if (others.length > 0)
+    throw new IlrecError(
+      `${READER}: ${file.name} line 1: the header must name only one column of titles, got ` +
+        `${show([titlePlace, ...others].map((place) => header[place].field).join(' '))}; name the right one "title"`,
+    );
   const titles = new Map<string, string | null>();
   for (const { fields, line } of body) {
+    checkId(file.name, line, 'item_id', fields[idPlace]);
     const id = fields[idPlace].trim();
     if (titles.has(id))
       throw new IlrecError(
@@ -95,13 +128,22 @@ function atomicRows(file: TextFile): AtomicRows {
 }
 
 function placeOf(file: string, header: AtomicRows['header'], field: string): number {
-  const place = header.findIndex((column) => column.field === field);
-  if (place < 0) {
+  const where = `${READER}: ${file} line 1: the header must name`;
+  const places = header.flatMap((column, place) => (column.field.toLowerCase() === field ? [place] : []));
+  if (places.length === 0) {
     const type = field === 'timestamp' ? 'float' : 'token';
     throw new IlrecError(
-      `${READER}: ${file} line 1: the header must name ${field}:${type}, got ` +
-        `${show(header.map((column) => column.field).join(' '))}; rename or add the column`,
+      `${where} ${field}:${type}, got ${show(header.map((column) => column.field).join(' '))}; rename or add the column`,
     );
   }
+  if (places.length > 1)
+    throw new IlrecError(
+      `${where} ${field} only once, got ${show(header.map((column) => column.field).join(' '))}; rename or remove one`,
+    );
+  const [place] = places;
+  if (field !== 'timestamp' && header[place].type !== 'token')
+    throw new IlrecError(
+      `${where} ${field}:token, got ${show(`${header[place].field}:${header[place].type}`)}; ids are tokens`,
+    );
   return place;
 }

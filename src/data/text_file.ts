@@ -1,4 +1,5 @@
 import { IlrecError } from '../errors';
+import { type ExactJson, parseExactJson } from '../files/exact_json';
 import { jsonErrorPlace } from '../files/json_error_place';
 
 /** The text of a file. The readers take texts and open no files, so they also run in a browser. */
@@ -13,8 +14,55 @@ const LONGEST_SHOWN = 60;
 
 /** Formats a value for an error message: quoted, on one line, shortened when long. */
 export function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = spell(value, LONGEST_SHOWN + 1);
   return text.length <= LONGEST_SHOWN ? text : `${text.slice(0, LONGEST_SHOWN)}...`;
+}
+
+/** The start of a value as JSON, at least `room` characters if there are so many; reads no more of it than that. */
+function spell(value: unknown, room: number): string {
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, room));
+  if (typeof value !== 'object' || value === null) return String(value);
+  const isList = Array.isArray(value);
+  let text = '';
+  for (const key in value) {
+    if (text.length >= room) break;
+    if (text !== '') text += ',';
+    if (!isList) text += `${spell(key, room)}:`;
+    text += spell((value as Record<string, unknown>)[key], room - text.length - 1);
+  }
+  return isList ? `[${text}]` : `{${text}}`;
+}
+
+/** What programs write where a value is missing, and numbers that are not decimal. */
+const NO_ID =
+  /^(?:nan|NaN|NAN|NaT|<NA>|null|Null|NULL|None|undefined|true|True|TRUE|false|False|FALSE|[-+]?(?:inf|Inf|Infinity)|[-+]?0[xX][0-9a-fA-F]{1,16})$/;
+
+/**
+ * The id that a value names: a text without surrounding space, or a whole number in digits.
+ *
+ * @returns null for anything else, and for words that stand for a missing value, such as NaN, null or true.
+ */
+export function idOf(value: unknown): string | null {
+  if (typeof value === 'number') return Number.isInteger(value) ? String(value) : null;
+  if (typeof value !== 'string') return null;
+  const id = value.trim();
+  return id === '' || NO_ID.test(id) ? null : id;
+}
+
+/** A note that counts the ids that had surrounding space; none for 0. */
+export function spaceNote(files: string, count: number): string[] {
+  return count === 0 ? [] : [`${count} ids of ${files} had surrounding space, which was removed.`];
+}
+
+/** A note about ids such as 1 and 1.0, which look like one but are read as two; none when there are no such. */
+export function lookAlikes(what: string, ids: Iterable<string>): string[] {
+  const known = new Set(ids);
+  for (const id of known) {
+    const whole = /^(-?\d+)\.0+$/.exec(id)?.[1];
+    if (whole !== undefined && known.has(whole))
+      return [`The ${what} ids ${whole} and ${id} are text and therefore two; write them alike if they are one.`];
+  }
+  return [];
 }
 
 /**
@@ -48,46 +96,41 @@ export function* linesOf(reader: string, file: TextFile): Generator<{ line: stri
 }
 
 /**
- * Parses a file that holds one JSON object. Keys keep the file's order, except that JavaScript puts integer-like keys
- * first, ascending.
+ * Parses a file that holds one JSON object from ids to values. Keys keep the file's order, except that JavaScript puts
+ * integer-like keys first, ascending. Numbers are exact; see `parseExactJson`.
  *
- * @throws IlrecError when the text is not a JSON object or names a key twice. `JSON.parse` would silently keep the last
- *   of the two.
+ * @throws IlrecError when the text is not a JSON object, an object in it names a key twice, or a key is no id.
  */
 export function parseJsonObject(reader: string, file: TextFile): Map<string, unknown> {
   const text = textOf(reader, file);
-  let value: unknown;
+  let json: ExactJson;
   try {
-    value = JSON.parse(text);
-  } catch {
+    json = parseExactJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     const place = jsonErrorPlace(text);
     throw new IlrecError(
       `${reader}: ${file.name}${place === null ? '' : ` line ${place.line} column ${place.column}`} must be valid JSON, got ${show(place?.found)}; repair or download the file again`,
     );
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const { value, repeated } = json;
+  if (!isObject(value))
     throw new IlrecError(
       `${reader}: ${file.name} must be one JSON object, got ${show(value)}; write {"key": value, ...}`,
     );
-  }
-  const seen = new Map<string, number>();
-  for (const { key, line } of topLevelKeys(text)) {
-    const before = seen.get(key);
-    if (before !== undefined)
-      throw new IlrecError(
-        `${reader}: ${file.name} line ${line} must not repeat a key, got ${show(key)} again (first on line ` +
-          `${before}); merge the two entries`,
-      );
-    seen.set(key, line);
-  }
+  if (repeated !== null)
+    throw new IlrecError(
+      `${reader}: ${file.name} line ${repeated.line} must not repeat a key, got ${show(repeated.key)} again (first ` +
+        `on line ${repeated.firstLine}); merge the two entries`,
+    );
   const entries = new Map<string, unknown>();
   const rawOf = new Map<string, string>();
   for (const [rawKey, entry] of Object.entries(value)) {
-    const key = rawKey.trim();
-    if (key === '')
-      throw new IlrecError(
-        `${reader}: ${file.name} must not have a blank key, got ${show(rawKey)}; name or remove the entry`,
-      );
+    const key = idOf(rawKey);
+    if (key === null) {
+      const rule = rawKey.trim() === '' ? 'not have a blank key' : 'have an id as each key';
+      throw new IlrecError(`${reader}: ${file.name} must ${rule}, got ${show(rawKey)}; name or remove the entry`);
+    }
     const other = rawOf.get(key);
     if (other !== undefined) {
       throw new IlrecError(
@@ -102,49 +145,46 @@ export function parseJsonObject(reader: string, file: TextFile): Map<string, unk
 }
 
 /**
- * Parses one line of a JSONL file.
+ * Parses one line of a JSONL file. A number that a double cannot hold becomes a text of its digits; see
+ * `parseExactJson`.
  *
- * @throws IlrecError when the line is not a JSON object.
+ * @throws IlrecError when the line is not a JSON object, or an object in it names a key twice.
  */
 export function parseJsonLine(reader: string, file: string, line: string, number: number): Record<string, unknown> {
-  let value: unknown;
+  let json: ExactJson;
   try {
-    value = JSON.parse(line);
-  } catch {
+    json = parseExactJson(line);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     throw new IlrecError(
       `${reader}: ${file} line ${number} must be one JSON object, got ${show(line)}; repair the line`,
     );
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+  const { value, repeated } = json;
+  if (!isObject(value))
     throw new IlrecError(
       `${reader}: ${file} line ${number} must be one JSON object, got ${show(value)}; repair the line`,
     );
-  }
-  return value as Record<string, unknown>;
+  if (repeated !== null)
+    throw new IlrecError(
+      `${reader}: ${file} line ${number} must not repeat a key, got ${show(repeated.key)} again; remove one of them`,
+    );
+  return value;
 }
 
-/** The keys of the outermost object of a valid JSON text, with their lines. */
-function* topLevelKeys(text: string): Generator<{ key: string; line: number }> {
-  let depth = 0;
-  let line = 1;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 0x0a) line++;
-    else if (c === 0x7b || c === 0x5b)
-      depth++; // { [
-    else if (c === 0x7d || c === 0x5d)
-      depth--; // } ]
-    else if (c === 0x22) {
-      const start = i;
-      for (i++; text.charCodeAt(i) !== 0x22; i++) if (text.charCodeAt(i) === 0x5c) i++; // skip what a backslash escapes
-      if (depth === 1 && followedByColon(text, i + 1))
-        yield { key: JSON.parse(text.slice(start, i + 1)) as string, line };
-    }
-  }
+/**
+ * The value of a field that a row may write in upper or lower case; undefined without one.
+ *
+ * @param where start of the error: who reads, the file and the line.
+ * @throws IlrecError when several fields fit.
+ */
+export function fieldOf(where: string, row: Readonly<Record<string, unknown>>, name: string): unknown {
+  const keys = Object.keys(row).filter((key) => key.trim().toLowerCase() === name);
+  if (keys.length > 1)
+    throw new IlrecError(`${where} must have only one field ${name}, got ${show(keys)}; remove the others`);
+  return keys.length === 0 ? undefined : row[keys[0]];
 }
 
-function followedByColon(text: string, start: number): boolean {
-  let i = start;
-  while (i < text.length && text.charCodeAt(i) <= 0x20) i++;
-  return text.charCodeAt(i) === 0x3a;
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

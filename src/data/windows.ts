@@ -1,7 +1,8 @@
 import { IlrecError } from '../errors';
 import { readCsv, columnOf } from './csv_rows';
 import type { SplitWindow } from './published_split';
-import { show, type TextFile } from './text_file';
+import { idOf, lookAlikes, show, spaceNote, type TextFile } from './text_file';
+import { titlePlaces } from './title_field';
 import type { InteractionData, PublishedCase } from './types';
 import { chainedUsers, chainsOf, type HistoryWindow } from './window_chain';
 import { type WindowColumns, windowRows } from './window_rows';
@@ -16,7 +17,8 @@ export interface WindowFiles {
   splits: SplitWindow['split'][];
   /** Names of the columns; upper and lower case are the same. */
   columns: Pick<WindowColumns, 'user' | 'history' | 'target' | 'title'>;
-  /** A CSV table of all items, with the target's column and a column `title`. Default: the items of the windows. */
+  /** A CSV table of all items, with the target's column and a column `title`, or else `*_title`, `name` or
+   * `*_name`. Default: the items of the windows. */
   items?: TextFile;
   /**
    * 'published' trains on the rows of train and evaluates the rows of valid and test as they are; 'leave-one-out' chains
@@ -68,8 +70,10 @@ export function readWindows({
   titleOf?.forEach((_, id) => numberOf.set(id, numberOf.size));
   const rowTitles = new Map<string, string>();
   const windowsOf = new Map<string, SplitWindow[]>();
+  let spaced = 0;
   windows.forEach((file, part) => {
     for (const row of windowRows(READER, file, columns)) {
+      spaced += row.spaced;
       const numbers = row.items.map((id) => {
         if (titleOf === undefined && !numberOf.has(id)) numberOf.set(id, numberOf.size);
         const number = numberOf.get(id);
@@ -97,6 +101,11 @@ export function readWindows({
       ? published(windowsOf, notes)
       : { userIds: [...windowsOf.keys()], ...chainedUsers(windowsOf.values(), null, notes) };
   const itemIds = [...numberOf.keys()];
+  notes.push(
+    ...spaceNote(windows.map((file) => file.name).join(' and '), spaced),
+    ...lookAlikes('item', itemIds),
+    ...lookAlikes('user', windowsOf.keys()),
+  );
   const titles = itemIds.map((id) => titleOf?.get(id) ?? rowTitles.get(id) ?? null);
   return { name, itemIds, notes, ...parts, ...(titles.some((title) => title !== null) && { titles }) };
 }
@@ -110,11 +119,12 @@ function published(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[
   const cases: { valid: PublishedCase[]; test: PublishedCase[] } = { valid: [], test: [] };
   let extra = 0;
   let number = 0;
+  const taken = new Set(windowsOf.keys());
   for (const [user, windows] of windowsOf) {
     const of = (part: SplitWindow['split']): HistoryWindow[] => windows.filter(({ split }) => split === part);
     const chains = chainsOf(of('train'));
     chains.forEach((chain, i) => {
-      userIds.push(i === 0 ? user : `${user} (${i + 1})`);
+      userIds.push(i === 0 ? user : freeName(user, i + 1, taken));
       sequences.push(Int32Array.from(chain));
     });
     extra += Math.max(0, chains.length - 1);
@@ -138,16 +148,31 @@ function published(windowsOf: ReadonlyMap<string, SplitWindow[]>, notes: string[
   return { userIds, sequences, cases };
 }
 
+/** A name for a further sequence of a user, which no other sequence has. */
+function freeName(user: string, number: number, taken: Set<string>): string {
+  let free = number;
+  while (taken.has(`${user} (${free})`)) free++;
+  taken.add(`${user} (${free})`);
+  return `${user} (${free})`;
+}
+
 /** Reads the table of items: id -> title, null without one. */
 function readItems(file: TextFile, column: string): Map<string, string | null> {
   const { header, rows } = readCsv(READER, file);
   const id = columnOf(READER, file.name, header, [column.toLowerCase()]);
-  const title = columnOf(READER, file.name, header, ['title'], true);
+  const [title = -1, ...others] = titlePlaces(header);
+  if (others.length > 0)
+    throw new IlrecError(
+      `${READER}: ${file.name} line 1: the header must name only one column of titles, got ` +
+        `${show([title, ...others].map((place) => header[place]).join(','))}; name the right one "title"`,
+    );
   const titleOf = new Map<string, string | null>();
   for (const { fields, line } of rows) {
     const item = fields[id].trim();
     const where = `${READER}: ${file.name} line ${line}: ${column}`;
     if (item === '') throw new IlrecError(`${where} must not be blank, got ${show(fields[id])}; name the item`);
+    if (idOf(item) === null)
+      throw new IlrecError(`${where} must be an id, got ${show(item)}; write a text or a whole number`);
     if (titleOf.has(item))
       throw new IlrecError(`${where} must occur only once, got ${show(item)} again; keep one of the lines`);
     titleOf.set(item, title < 0 ? null : fields[title].trim() || null);

@@ -1,8 +1,7 @@
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma or end' | 'nothing';
 
-// In a string: no control character below the space, no bare quote or backslash.
-const TOKEN =
-  /[ \t\r\n]*(?:([{}[\],:])|("[ !#-[\]-\uffff]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[ !#-[\]-\uffff]*)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null))/y;
+const WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
+const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
 
 /**
  * Finds the place where a text stops being valid JSON; JavaScript engines report it only sometimes.
@@ -13,48 +12,74 @@ export function jsonErrorPlace(text: string): { line: number; column: number; fo
   const open: ('{' | '[')[] = [];
   let expected: Expected = 'value';
   const after = (): Expected => (open.length === 0 ? 'nothing' : 'comma or end');
-  TOKEN.lastIndex = 0;
-  for (let at = 0; ; at = TOKEN.lastIndex) {
-    const match = TOKEN.exec(text);
-    const rest = text.slice(at).search(/[^ \t\r\n]/);
-    if (rest < 0 && expected === 'nothing') return null;
-    const [, mark, string] = match ?? [];
-    let next: Expected | null = null;
+  for (let at = skipSpace(text, 0); ;) {
+    if (at >= text.length && expected === 'nothing') return null;
+    const mark = text[at];
     const wantsValue = expected === 'value' || expected === 'value or ]';
-    if (mark === '{' && wantsValue) {
+    let next: Expected | null = null;
+    let end = at + 1;
+    if (mark === '"') {
+      end = endOfString(text, at);
+      if (end >= 0 && wantsValue) next = after();
+      else if (end >= 0 && (expected === 'key' || expected === 'key or }')) next = 'colon';
+    } else if (mark === '{' && wantsValue) {
       open.push('{');
       next = 'key or }';
     } else if (mark === '[' && wantsValue) {
       open.push('[');
       next = 'value or ]';
     } else if (
-      mark === '}' &&
-      open[open.length - 1] === '{' &&
-      (expected === 'key or }' || expected === 'comma or end')
-    ) {
-      open.pop();
-      next = after();
-    } else if (
-      mark === ']' &&
-      open[open.length - 1] === '[' &&
-      (expected === 'value or ]' || expected === 'comma or end')
+      (mark === '}' && open[open.length - 1] === '{' && (expected === 'key or }' || expected === 'comma or end')) ||
+      (mark === ']' && open[open.length - 1] === '[' && (expected === 'value or ]' || expected === 'comma or end'))
     ) {
       open.pop();
       next = after();
     } else if (mark === ',' && expected === 'comma or end') next = open[open.length - 1] === '{' ? 'key' : 'value';
     else if (mark === ':' && expected === 'colon') next = 'value';
-    else if (string !== undefined && (expected === 'key' || expected === 'key or }')) next = 'colon';
-    else if (match !== null && mark === undefined && wantsValue) next = after();
-    if (next === null) return placeAt(text, rest < 0 ? text.length : at + rest);
+    else if (wantsValue) {
+      WORD.lastIndex = at;
+      if (WORD.test(text)) {
+        end = WORD.lastIndex;
+        next = after();
+      }
+    }
+    if (next === null) return placeAt(text, Math.min(at, text.length));
     expected = next;
+    at = skipSpace(text, end);
   }
 }
 
+function skipSpace(text: string, start: number): number {
+  let at = start;
+  for (let c = text.charCodeAt(at); c === 0x20 || c === 0x0a || c === 0x0d || c === 0x09; c = text.charCodeAt(at)) at++;
+  return at;
+}
+
+/** The place behind the string that starts at `start`; -1 when it is no string of JSON. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length;) {
+    const c = text.charCodeAt(at);
+    if (c === 0x22) return at + 1;
+    if (c < 0x20) return -1;
+    if (c === 0x5c) {
+      ESCAPE.lastIndex = at;
+      if (!ESCAPE.test(text)) return -1;
+      at = ESCAPE.lastIndex;
+    } else at++;
+  }
+  return -1;
+}
+
 function placeAt(text: string, at: number): { line: number; column: number; found: string } {
-  const before = text.slice(0, at).split('\n');
+  let line = 1;
+  let start = 0;
+  for (let end = text.indexOf('\n'); end >= 0 && end < at; end = text.indexOf('\n', start)) {
+    line++;
+    start = end + 1;
+  }
   return {
-    line: before.length,
-    column: before[before.length - 1].length + 1,
+    line,
+    column: at - start + 1,
     found: at < text.length ? text.slice(at, at + 20) : 'the end of the file',
   };
 }

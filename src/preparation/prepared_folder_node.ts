@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { openText } from '../data/open_text_node';
+import { show } from '../data/text_file';
 import type { PreparedData, PublishedCase, PublishedCases } from '../data/types';
 import { IlrecError } from '../errors';
 import { replaceFolder } from '../files/replace_folder_node';
@@ -153,8 +154,21 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
       `loadPrepared: ${cases === undefined ? `${ITEMS_FILE} and ${INTERACTIONS_FILE}` : `${ITEMS_FILE}, ${INTERACTIONS_FILE} and ${CASES_FILE}`} of ${dir} must be unchanged since they were written, got another checksum; run \`ilrec prepare\` again`,
     );
   }
-  const itemRows = rowsOf<{ id: string; title?: string; semanticId: string[] }>(items);
-  const userRows = rowsOf<{ user: string; items: number[] }>(interactions);
+  const itemRows = rowsOf(`${dir}/${ITEMS_FILE}`, items, isItemRow);
+  if (new Set(itemRows.map(({ id }) => id)).size < itemRows.length)
+    throw new IlrecError(
+      `loadPrepared: ${dir}/${ITEMS_FILE} must have each item once, got one again; run \`ilrec prepare\` again`,
+    );
+  const isNumber = (item: unknown): item is number => isCount(item) && item < itemRows.length;
+  const isUserRow = (row: Row): row is UserRow =>
+    typeof row.user === 'string' && Array.isArray(row.items) && row.items.every(isNumber);
+  const isCaseRow = (row: Row): row is CaseRow =>
+    (row.split === 'valid' || row.split === 'test') &&
+    Array.isArray(row.history) &&
+    row.history.every(isNumber) &&
+    isNumber(row.target) &&
+    (row.user === undefined || isCount(row.user));
+  const userRows = rowsOf(`${dir}/${INTERACTIONS_FILE}`, interactions, isUserRow);
   return {
     name,
     checksum,
@@ -164,7 +178,7 @@ export async function loadPrepared(dir: string): Promise<PreparedData> {
     semanticIds: itemRows.map(({ semanticId }) => semanticId),
     userIds: userRows.map(({ user }) => user),
     sequences: userRows.map((row) => Int32Array.from(row.items)),
-    ...(cases !== undefined && { cases: readCases(cases) }),
+    ...(cases !== undefined && { cases: readCases(rowsOf(`${dir}/${CASES_FILE}`, cases, isCaseRow)) }),
   };
 }
 
@@ -205,20 +219,55 @@ function linesOfCases(cases: PublishedCases): string {
   return lines.join('');
 }
 
-function readCases(text: string): PublishedCases {
+function readCases(rows: readonly CaseRow[]): PublishedCases {
   const cases = { valid: [] as PublishedCase[], test: [] as PublishedCase[] };
-  for (const { split, history, ...rest } of rowsOf<CaseRow>(text))
-    cases[split].push({ history: Int32Array.from(history), ...rest });
+  for (const { split, history, ...rest } of rows) cases[split].push({ history: Int32Array.from(history), ...rest });
   return cases;
 }
 
+type Row = Readonly<Record<string, unknown>>;
+/** A line of items.jsonl. */
+type ItemRow = { id: string; title?: string; semanticId: string[] };
+/** A line of interactions.jsonl. */
+type UserRow = { user: string; items: number[] };
 /** A line of cases.jsonl. */
 type CaseRow = Omit<PublishedCase, 'history'> & { split: 'valid' | 'test'; history: number[] };
 
-/** The rows of a JSONL file. Its checksum was compared, so they are not checked again. */
-function rowsOf<Row>(text: string): Row[] {
-  return text
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => JSON.parse(line) as Row);
+function isItemRow(row: Row): row is ItemRow {
+  const { id, title, semanticId } = row;
+  return (
+    typeof id === 'string' &&
+    (title === undefined || typeof title === 'string') &&
+    Array.isArray(semanticId) &&
+    semanticId.every((token) => typeof token === 'string')
+  );
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
+
+/**
+ * The rows of a JSONL file.
+ *
+ * @throws IlrecError that names the first line which is no such row.
+ */
+function rowsOf<R extends Row>(path: string, text: string, isRow: (row: Row) => row is R): R[] {
+  const rows: R[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line === '') continue;
+    let row: unknown;
+    try {
+      row = JSON.parse(line);
+    } catch {
+      row = null;
+    }
+    if (typeof row !== 'object' || row === null || !isRow(row as Row))
+      throw new IlrecError(
+        `loadPrepared: ${path} line ${index + 1} must be a row that this release writes, got ${show(line)}; run ` +
+          '`ilrec prepare` again',
+      );
+    rows.push(row as R);
+  }
+  return rows;
 }

@@ -8,6 +8,7 @@ import { readRecBole } from '../data/recbole';
 import type { TextFile } from '../data/text_file';
 import { readWindows } from '../data/windows';
 import type { InteractionData } from '../data/types';
+import { companions, datasetsOf, openOwn, withNotes } from './own_files_node';
 
 /** The formats that `readDataset`, `prepareData` and `ilrec prepare` read. */
 export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv', 'windows'] as const;
@@ -48,6 +49,9 @@ export interface ReadDatasetOptions {
  * train.csv, valid.csv and test.csv with an index or info file (minionerec); `*.inter` and `*.item` (recbole);
  * interactions.* and items.* or titles.* ending in csv, tsv, jsonl or ndjson (csv); train.csv, valid.csv and test.csv,
  * with items.csv (windows).
+ *
+ * Index, item and info files are taken only if they have the name of the interactions, such as A.index.json beside
+ * A.inter.json. A note names those of other datasets.
  *
  * @param options format, path and split; see `ReadDatasetOptions`.
  * @returns the data as `readLcRec`, `readMiniOneRec`, `readRecBole`, `readPlain` or `readWindows`
@@ -94,11 +98,9 @@ export async function readDataset({
 
 async function readLcRecFolder(input: string): Promise<InteractionData> {
   const { folder, file } = await folderAndFile(input);
-  return readLcRec({
-    inter: await openText(CALLER, file ?? join(folder, await onlyOne(folder, /\.inter\.json$/, '*.inter.json'))),
-    index: await openOptional(folder, /\.index\.json$/, '*.index.json'),
-    item: await openOptional(folder, /\.item\.json$/, '*.item.json'),
-  });
+  const path = file ?? join(folder, await onlyOne(folder, /\.inter\.json$/, '*.inter.json'));
+  const own = await companions(CALLER, path, '.inter.json', { index: '.index.json', item: '.item.json' });
+  return withNotes(readLcRec({ inter: await openText(CALLER, path), ...own.files }), own.notes);
 }
 
 /**
@@ -109,27 +111,26 @@ async function readMiniOneRecFolder(input: string, split: SplitRule): Promise<In
     throw new IlrecError(
       `${CALLER}: input must be the folder of a MiniOneRec dataset, got the file ${input}; give its folder`,
     );
-  const { windows, splits, missing } = await splitFiles(input);
+  const { windows, splits, missing, datasets } = await splitFiles(input);
   const indexFolder = (await isFolder(join(input, 'index'))) ? join(input, 'index') : input;
   const infoFolder = (await isFolder(join(input, 'info'))) ? join(input, 'info') : input;
-  const files = {
-    index: await openOptional(indexFolder, /\.index\.json$/, '*.index.json'),
-    item: await openOptional(indexFolder, /\.item\.json$/, '*.item.json'),
-    info: await openOptional(infoFolder, infoFolder === input ? /\.info\.txt$/ : /\.txt$/, '*.info.txt'),
-  };
-  if (windows.length > 0) return readMiniOneRec({ windows, splits, split, missing, ...files });
+  const endings = { index: '.index.json', item: '.item.json', info: infoFolder === input ? '.info.txt' : '.txt' };
+  if (windows.length > 0) {
+    const own = await openOwn(CALLER, endings, (kind) => (kind === 'info' ? infoFolder : indexFolder), {
+      of: windows.map((file) => file.name).join(' and '),
+      datasets,
+      behind: /^(?:\.|[_-]\d)/,
+      isDataset: () => false,
+    });
+    return withNotes(readMiniOneRec({ windows, splits, split, missing, ...own.files }), own.notes);
+  }
   if (split === 'published')
     throw new IlrecError(
       `${CALLER}: ${input} must have test.csv for the published split, got none; use leave-one-out instead`,
     );
-  return readLcRec({
-    inter: await openText(
-      CALLER,
-      join(input, await onlyOne(input, /\.inter\.json$/, 'train.csv, valid.csv, test.csv or *.inter.json')),
-    ),
-    index: files.index,
-    item: files.item,
-  });
+  const path = join(input, await onlyOne(input, /\.inter\.json$/, 'train.csv, valid.csv, test.csv or *.inter.json'));
+  const own = await companions(CALLER, path, '.inter.json', { index: '.index.json', item: '.item.json' }, indexFolder);
+  return withNotes(readLcRec({ inter: await openText(CALLER, path), ...own.files }), own.notes);
 }
 
 /** The tables of the splits that are there: train.csv beside the others, or train/*.csv. */
@@ -149,13 +150,15 @@ async function splitFiles(input: string): Promise<SplitFiles> {
     windows.push(found);
     splits.push(name);
   }
-  return { windows, splits, missing };
+  return { windows, splits, missing, datasets: datasetsOf(CALLER, windows) };
 }
 
 interface SplitFiles {
   readonly windows: TextFile[];
   readonly splits: (typeof SPLITS)[number]['split'][];
   readonly missing: string[];
+  /** The dataset's name in the names of the files, where they have one. */
+  readonly datasets: string[];
 }
 
 async function readWindowsFolder(
@@ -169,8 +172,8 @@ async function readWindowsFolder(
   const { windows, splits } = await splitFiles(input);
   if (windows.length === 0)
     throw new IlrecError(`${CALLER}: ${input} must have train.csv, valid.csv or test.csv, got none; name them so`);
-  const found = titles ?? (await listFolder(input)).find((name) => /^(items?|titles?)\.csv$/i.test(name));
-  const path = titles ?? (found && join(input, found));
+  const found = (await listFolder(input)).filter((name) => /^(items?|titles?)\.csv$/i.test(name));
+  const path = titles ?? (found.length === 0 ? undefined : join(input, oneOf(input, found, 'items.csv or titles.csv')));
   const { user = 'user_id', history = 'history_item_id', target = 'item_id' } = columns;
   return readWindows({
     windows,
@@ -184,20 +187,18 @@ async function readWindowsFolder(
 
 async function readRecBoleFolder(input: string): Promise<InteractionData> {
   const { folder, file } = await folderAndFile(input);
-  return readRecBole({
-    inter: await openText(CALLER, file ?? join(folder, await onlyOne(folder, /\.inter$/, '*.inter'))),
-    item: await openOptional(folder, /\.item$/, '*.item'),
-  });
+  const path = file ?? join(folder, await onlyOne(folder, /\.inter$/, '*.inter'));
+  const own = await companions(CALLER, path, '.inter', { item: '.item' });
+  return withNotes(readRecBole({ inter: await openText(CALLER, path), ...own.files }), own.notes);
 }
 
 async function readPlainFolder(input: string, titles?: string): Promise<InteractionData> {
   const { folder, file } = await folderAndFile(input);
   const isTitles = /^(items?|titles?)\.(csv|tsv|jsonl|ndjson)$/i;
   const found =
-    file === undefined && titles === undefined
-      ? (await listFolder(folder)).find((name) => isTitles.test(name))
-      : undefined;
-  const titlesPath = titles ?? (found && join(folder, found));
+    file === undefined && titles === undefined ? (await listFolder(folder)).filter((name) => isTitles.test(name)) : [];
+  const titlesPath =
+    titles ?? (found.length === 0 ? undefined : join(folder, oneOf(folder, found, 'items.* or titles.*')));
   return readPlain({
     interactions: await openText(
       CALLER,
