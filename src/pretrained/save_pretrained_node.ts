@@ -66,7 +66,7 @@ export async function savePretrained(folder: string, options: SavePretrainedOpti
   } = options ?? {};
   if (model == null || config == null)
     throw new IlrecError('savePretrained: model and config must be given, got none; use those of loadPretrained');
-  if (!(dtype in DTYPE_NAMES))
+  if (!Object.hasOwn(DTYPE_NAMES, dtype))
     throw new IlrecError(
       `savePretrained: dtype must be one of ${Object.keys(DTYPE_NAMES).join(', ')}, got ${String(dtype)}`,
     );

@@ -57,7 +57,7 @@ export async function readSafetensorsHeader(
     const { dtype, shape, data_offsets } = (value ?? {}) as { dtype: unknown; shape: unknown; data_offsets: unknown };
     if (!areCounts(shape) || !areCounts(data_offsets) || data_offsets.length !== 2 || typeof dtype !== 'string')
       throw damaged(`a damaged entry for "${name}"`);
-    if (!(dtype in BYTES_PER_VALUE)) {
+    if (!Object.hasOwn(BYTES_PER_VALUE, dtype)) {
       throw new IlrecError(
         `${caller}: ${file} of ${source.name} must hold tensors of types ` +
           `${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,
