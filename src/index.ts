@@ -148,6 +148,8 @@ export {
   type ReadTensorOptions,
   type TensorEntry,
 } from './safetensors/safetensors_reader';
+export type { TensorNames } from './safetensors/tensor_names';
+export type { UnexpectedTensorsOptions } from './pretrained/match_weights';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
 export { loadT5From, type PretrainedT5 } from './pretrained/load_t5';
 export { estimateMemory, type LoraSize, type MemoryEstimate, type MemoryRequest } from './pretrained/memory_estimate';

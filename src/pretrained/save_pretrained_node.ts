@@ -22,7 +22,7 @@ export interface SavePretrainedOptions {
    * taken from the model.
    */
   readonly config: HuggingFaceConfig;
-  /** Written as tokenizer.json and tokenizer_config.json. Default none. */
+  /** Written as tokenizer.json and tokenizer_config.json, with the chat template in the latter. Default none. */
   readonly tokenizer?: TextTokenizer | null;
   /** Written as generation_config.json. Default none. */
   readonly generationConfig?: Readonly<Record<string, unknown>> | null;

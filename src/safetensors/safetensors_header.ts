@@ -1,5 +1,5 @@
 import { IlrecError } from '../errors';
-import { type FileSource, missingFile } from '../files/file_source';
+import { type FileSource, LFS_POINTER_BYTES, missingFile, refuseLfsPointer } from '../files/file_source';
 import { BYTES_PER_VALUE, type SafetensorsType } from './safetensors_types';
 
 /** Where a tensor lies in its file. */
@@ -38,6 +38,7 @@ export async function readSafetensorsHeader(
   const headerLength = Number(
     new DataView(lengthBytes.buffer, lengthBytes.byteOffset, HEADER_LENGTH_BYTES).getBigUint64(0, true),
   );
+  if (headerLength > size) refuseLfsPointer(await source.read(file, 0, LFS_POINTER_BYTES), source.name, file, caller);
   if (headerLength > MAX_HEADER_BYTES)
     throw damaged(`a header of ${headerLength} bytes, above the limit of ${MAX_HEADER_BYTES}`);
   const start = HEADER_LENGTH_BYTES + headerLength;
