@@ -19,6 +19,7 @@ export const ROOMS = {
   config: [],
   backends: ['register.ts'],
   safetensors: ['files'],
+  gguf: ['files', 'safetensors'],
   layers: ['ops'],
   vocabulary: ['ops'],
   optimizers: ['ops'],

@@ -148,6 +148,10 @@ export {
   type ReadTensorOptions,
   type TensorEntry,
 } from './safetensors/safetensors_reader';
+export { openGguf, type GgufReader } from './gguf/gguf_reader';
+export type { GgufValue } from './gguf/gguf_header';
+export type { TensorNames } from './safetensors/tensor_names';
+export type { UnexpectedTensorsOptions } from './pretrained/match_weights';
 export { loadPretrainedFrom, type LoadPretrainedFromOptions, type Pretrained } from './pretrained/load_pretrained';
 export { loadT5From, type PretrainedT5 } from './pretrained/load_t5';
 export { estimateMemory, type LoraSize, type MemoryEstimate, type MemoryRequest } from './pretrained/memory_estimate';

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
@@ -302,11 +302,30 @@ describe('PEFT files', () => {
       expect(await refusal({}, add('base_model.model.score.weight', [2, 8]))).to.equal(
         'loadAdapter: every saved module of FOLDER must exist in the model, got "base_model.model.score.weight"; modules: model.embed_tokens.weight, model.norm.weight, lm_head.weight',
       );
+      for (const name of ['v_head.summary.weight', 'base_model.model.v_head.summary.weight'])
+        expect(await refusal({}, add(name, [1, 8]))).to.equal(
+          `loadAdapter: adapter_model.safetensors of FOLDER must hold the adapter alone, got "${name}" of a value head, which TRL adds for reinforcement learning and the language model does not use; save the adapter without it`,
+        );
+      expect(await refusal({ constructor: 3 })).to.equal(
+        setting('constructor', 'unset, because it is not supported', 3),
+      );
       expect(await refusal({}, add('base_model.model.lm_head.weight', [14, 8]))).to.equal(
         'loadAdapter: "base_model.model.lm_head.weight" of FOLDER must be [13, 8] for "lm_head/weight", got [14, 8]; use the base model that the adapter was trained with',
       );
       expect(await refusal({ r: 3 })).to.equal(
         'loadAdapter: "base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight" of FOLDER must be [3, 8] for "layers_0/q_proj", got [2, 8]; use the base model and the rank that the adapter was trained with',
+      );
+      writeFileSync(join(at, 'adapter_config.json'), JSON.stringify(goodConfig));
+      writeFileSync(
+        join(at, 'adapter_model.safetensors'),
+        'version https://git-lfs.github.com/spec/v1\noid sha256:00\n',
+      );
+      expect((await messageOf(loadAdapter(model, at))).replaceAll(at, 'FOLDER')).to.equal(
+        'loadAdapter: adapter_model.safetensors of FOLDER must be the file itself, got the pointer that Git LFS leaves in its place; run "git lfs pull" in the clone, or download the file',
+      );
+      renameSync(join(at, 'adapter_model.safetensors'), join(at, 'adapter_model.bin'));
+      expect((await messageOf(loadAdapter(model, at))).replaceAll(at, 'FOLDER')).to.equal(
+        "loadAdapter: FOLDER must have adapter_model.safetensors, got adapter_model.bin; convert it in Python with peft: PeftModel.from_pretrained(base, folder), then the model's save_pretrained(folder)",
       );
       const removed = addLora(model, { targets: 'q_proj' });
       removed.remove();

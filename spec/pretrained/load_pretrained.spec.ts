@@ -10,6 +10,7 @@ import { loadPretrainedFrom } from '../../src/pretrained/load_pretrained';
 import { disposeModel } from '../../src/models/dispose_model';
 import { forEachBackend } from '../support/backends';
 import { messageOf, temporaryFolder } from '../support/folders';
+import type { TensorNames } from '../../src/safetensors/tensor_names';
 import { memorySource } from '../support/memory_source';
 import { randomTensors, safetensorsOf, SMALL_CONFIG, type StoredTensor } from '../support/small_checkpoint';
 
@@ -140,6 +141,57 @@ describe('loadPretrainedFrom', () => {
     ).to.contain('got "model.layers.0.self_attn.q_proj.bias" as well');
   });
 
+  describe('with tensors that the model has no place for', () => {
+    const head = { shape: [1, 12], values: new Float32Array(12).fill(7) };
+    const value = new Map([...tensors, ['v_head.summary.weight', head], ['v_head.summary.bias', head]]);
+    const stored = { ...files, 'model.safetensors': safetensorsOf(value) };
+    const load = async (
+      ignoreUnexpected?: TensorNames,
+      own: Record<string, Uint8Array | object> = stored,
+    ): ReturnType<typeof loadPretrainedFrom> =>
+      await loadPretrainedFrom(memorySource(own, 'SRC'), { ignoreUnexpected });
+
+    it('says what a value head is, and how to leave it out', async () => {
+      expect(await refusal(stored)).to.equal(
+        'loadPretrainedFrom: SRC must hold only the tensors of LlamaForCausalLM with this config.json, got ' +
+          '"v_head.summary.weight", "v_head.summary.bias" as well; that is the value head that TRL adds for ' +
+          'reinforcement learning: leave it out with ignoreUnexpected: /^v_head\\./',
+      );
+    });
+
+    it('leaves out those that a name, a pattern or a list allows, and names them', async () => {
+      const plain = await load([], files);
+      const names = ['v_head.summary.weight', 'v_head.summary.bias'];
+      for (const allowed of [/^v_head\./, /V_HEAD/gi, names, [names[0], /bias$/]]) {
+        const { model, ignored } = await load(allowed);
+        expect(ignored).to.deep.equal(names);
+        expect(logitsOf(model)).to.deep.equal(logitsOf(plain.model));
+        disposeModel(model);
+      }
+      expect(plain.ignored).to.deep.equal([]);
+      disposeModel(plain.model);
+    });
+
+    it('refuses the others, and loads what the model needs whatever the pattern', async () => {
+      expect(await messageOf(load('v_head.summary.bias'))).to.contain('got "v_head.summary.weight" as well; that is');
+      expect(await messageOf(load(/bias$/))).to.contain('got "v_head.summary.weight" as well');
+      const stray = safetensorsOf(new Map([...value, ['extra', head]]));
+      expect(await messageOf(load([], { ...files, 'model.safetensors': stray }))).to.equal(
+        'loadPretrainedFrom: SRC must hold only the tensors of LlamaForCausalLM with this config.json, got ' +
+          '"v_head.summary.weight", "v_head.summary.bias", "extra" as well; use the config.json of the same checkpoint',
+      );
+      const { model, ignored } = await load(/./);
+      expect(ignored).to.have.length(2);
+      disposeModel(model);
+      expect(
+        await messageOf(load(/./, { ...files, 'model.safetensors': safetensorsOf(without('model.norm.weight')) })),
+      ).to.contain('got none of "model.norm.weight"');
+      expect(await messageOf(load(7 as unknown as string))).to.equal(
+        'loadPretrainedFrom: ignoreUnexpected must be a name, a pattern or a list of them, got 7',
+      );
+    });
+  });
+
   describe('with a config that ties head and embedding', () => {
     const tied = { ...SMALL_CONFIG, tie_word_embeddings: true };
     const embedding = tensors.get('model.embed_tokens.weight') as StoredTensor;
@@ -200,6 +252,39 @@ describe('loadPretrainedFrom', () => {
     expect(given.generationConfig).to.deep.equal(generation);
     expect(logitsOf(given.model)).to.deep.equal(logitsOf(none.model));
     [given, none].forEach(({ model }) => disposeModel(model));
+  });
+
+  it('says that Git LFS has not downloaded a file', async () => {
+    const pointer = new TextEncoder().encode(
+      'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n',
+    );
+    const names = ['config.json', 'model.safetensors', 'tokenizer.json', 'generation_config.json'];
+    for (const file of names)
+      expect(await refusal({ [file]: pointer })).to.equal(
+        `loadPretrainedFrom: ${file} of SRC must be the file itself, got the pointer that Git LFS leaves in its place; ` +
+          'run "git lfs pull" in the clone, or download the file',
+      );
+    const tokenizer = { 'tokenizer.json': JSON.parse(readFileSync(`${CHECKPOINTS}/gpt2/tokenizer.json`, 'utf8')) };
+    for (const file of ['tokenizer_config.json', 'chat_template.jinja'])
+      expect(await refusal({ ...tokenizer, [file]: pointer })).to.contain(`${file} of SRC must be the file itself`);
+    const index = { 'config.json': SMALL_CONFIG, 'model.safetensors.index.json': pointer };
+    expect(await messageOf(loadPretrainedFrom(memorySource(index, 'SRC')))).to.contain('index.json of SRC must be the');
+    const shards = {
+      ...index,
+      'model.safetensors.index.json': { weight_map: { a: 'b.safetensors' } },
+      'b.safetensors': pointer,
+    };
+    expect(await messageOf(loadPretrainedFrom(memorySource(shards, 'SRC')))).to.contain(
+      'b.safetensors of SRC must be the',
+    );
+  });
+
+  it('says which weights in another format a folder has', async () => {
+    const other = { 'config.json': SMALL_CONFIG, 'pytorch_model.bin': new Uint8Array(9) };
+    expect(await messageOf(loadPretrainedFrom(memorySource(other, 'SRC')))).to.equal(
+      'loadPretrainedFrom: SRC must have model.safetensors or model.safetensors.index.json, got pytorch_model.bin; ' +
+        "convert other formats with transformers' save_pretrained",
+    );
   });
 
   it('refuses a folder that is no checkpoint, and architectures that are not known', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
@@ -88,6 +88,35 @@ describe('savePretrained', () => {
       (types: string[]) => types.every((type) => type === 'F32'),
     );
     disposeModel(pretrained.model);
+  });
+
+  it('keeps the generation config and the chat template, wherever the checkpoint has it', async () => {
+    const at = join(CHECKPOINTS, 'smollm2');
+    const template = "{% for message in messages %}{{ message['content'] }}\n{% endfor %}";
+    const copies = {
+      'tokenizer_config.json': { chat_template: template },
+      'chat_template.jinja': null,
+      both: { chat_template: 'an older one' },
+    };
+    for (const [place, config] of Object.entries(copies)) {
+      const source = join(folder.path, place);
+      await cp(at, source, { recursive: true });
+      const own = await readJsonFile(source, 'tokenizer_config.json');
+      await writeFile(join(source, 'tokenizer_config.json'), JSON.stringify({ ...own, ...config }));
+      if (place !== 'tokenizer_config.json') await writeFile(join(source, 'chat_template.jinja'), template);
+      const pretrained = await loadPretrained(source);
+      await savePretrained(out, pretrained);
+      expect(await readJsonFile(out, 'tokenizer_config.json'), place).to.deep.equal({
+        ...own,
+        chat_template: template,
+      });
+      expect(await readJsonFile(out, 'generation_config.json'), place).to.deep.equal(
+        await readJsonFile(at, 'generation_config.json'),
+      );
+      const grown = pretrained.tokenizer?.addTokens(['<a_1>']).toJSON().config;
+      expect(grown?.chat_template, place).to.equal(template);
+      disposeModel(pretrained.model);
+    }
   });
 
   for (const [dtype, tolerance] of [

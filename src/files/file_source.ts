@@ -28,15 +28,36 @@ export function missingFile(caller: string, source: string, file: string): Ilrec
   );
 }
 
+/** How the text file begins that Git LFS leaves in place of a large file. */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+export const LFS_POINTER_BYTES = LFS_POINTER.length;
+
+/**
+ * Refuses the pointer of a file that Git LFS has not downloaded.
+ *
+ * @param start the first bytes of the file, at least `LFS_POINTER_BYTES` if it has so many.
+ * @param caller the public function that error messages name.
+ * @throws IlrecError when the file is a pointer.
+ */
+export function refuseLfsPointer(start: Uint8Array, source: string, file: string, caller: string): void {
+  if (new TextDecoder().decode(start.subarray(0, LFS_POINTER_BYTES)) === LFS_POINTER)
+    throw new IlrecError(
+      `${caller}: ${file} of ${source} must be the file itself, got the pointer that Git LFS leaves in its place; run ` +
+        '"git lfs pull" in the clone, or download the file',
+    );
+}
+
 /**
  * Reads a JSON object.
  *
  * @param caller the public function that error messages name.
- * @throws IlrecError when the file is missing, is not valid JSON or does not hold an object.
+ * @throws IlrecError when the file is missing, is not valid JSON or does not hold an object, or Git LFS has not downloaded it.
  */
 export async function readJson(source: FileSource, file: string, caller: string): Promise<Record<string, unknown>> {
   if (!(await source.has(file))) throw missingFile(caller, source.name, file);
-  const text = new TextDecoder().decode(await source.read(file));
+  const bytes = await source.read(file);
+  refuseLfsPointer(bytes, source.name, file, caller);
+  const text = new TextDecoder().decode(bytes);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -78,12 +78,14 @@ export function readPeftConfig(
     );
   if (json.peft_type !== 'LORA') throw refuse('peft_type', '"LORA"', json.peft_type ?? null);
   for (const [field, value] of Object.entries(json)) {
-    if (field === 'peft_type' || field in DEFAULTS || IGNORED.includes(field) || isUnset(value)) continue;
+    if (field === 'peft_type' || Object.hasOwn(DEFAULTS, field) || IGNORED.includes(field) || isUnset(value)) continue;
     throw refuse(field, 'unset, because it is not supported', value);
   }
   const config = {
     ...DEFAULTS,
-    ...Object.fromEntries(Object.entries(json).filter(([field, value]) => field in DEFAULTS && value !== null)),
+    ...Object.fromEntries(
+      Object.entries(json).filter(([field, value]) => Object.hasOwn(DEFAULTS, field) && value !== null),
+    ),
   } as Omit<PeftLoraConfig, 'peft_type'>;
   if (config.bias !== 'none') throw refuse('bias', '"none"', config.bias);
   if (!PLAIN_INITS.includes(config.init_lora_weights))

@@ -13,6 +13,8 @@ import { isGpt2, peftModuleOf, peftNamesOf, type SavableWeight, savableWeights }
 
 export const ADAPTER_CONFIG = 'adapter_config.json';
 export const ADAPTER_WEIGHTS = 'adapter_model.safetensors';
+/** The weights of an adapter as older versions of peft wrote them. */
+const PICKLED_WEIGHTS = 'adapter_model.bin';
 const PREFIX = 'base_model.model.';
 
 /** Options of `loadAdapter` and `loadAdapterFrom`. */
@@ -139,6 +141,11 @@ export async function loadAdapterFrom(
   const config = readPeftConfig(await readJson(source, ADAPTER_CONFIG, caller), source.name, caller);
   const dropout = trainable ? config.lora_dropout : 0;
   checkDropoutAndName(dropout, name, caller);
+  if (!(await source.has(ADAPTER_WEIGHTS)) && (await source.has(PICKLED_WEIGHTS)))
+    throw new IlrecError(
+      `${caller}: ${source.name} must have ${ADAPTER_WEIGHTS}, got ${PICKLED_WEIGHTS}; convert it in Python with ` +
+        "peft: PeftModel.from_pretrained(base, folder), then the model's save_pretrained(folder)",
+    );
   const reader = await openSafetensorsFile(source, ADAPTER_WEIGHTS, caller);
   const host = ensureLoraModel(model);
   const sites = adaptedSites(config, host.sites.sites, reader, source.name, caller);
@@ -242,6 +249,11 @@ async function savedModules(
     if (/\.lora_[AB]\.weight$/.test(tensor)) continue;
     const plain = tensor.replace(PREFIX, '').replace(/\.(modules_to_save|base_layer)\.(?=\w+$)/, '.');
     const weight = savable.find(({ name }) => name === plain);
+    if (weight === undefined && plain.startsWith('v_head.'))
+      throw new IlrecError(
+        `${caller}: ${ADAPTER_WEIGHTS} of ${source} must hold the adapter alone, got "${tensor}" of a value head, ` +
+          'which TRL adds for reinforcement learning and the language model does not use; save the adapter without it',
+      );
     if (weight === undefined)
       throw new IlrecError(
         `${caller}: every saved module of ${source} must exist in the model, got "${tensor}"; modules: ` +

@@ -35,9 +35,9 @@ export interface SavableWeight extends Omit<TrainedModule, 'copy'> {
 export function peftModuleOf({ path, owner }: LoraSite): string {
   const [, index, weight] = /_(\d+)\/(\w+)$/.exec(path) ?? [];
   const name = owner.getClassName();
-  if (name === 'ILRecDecoderBlock' && weight in LLAMA_MODULES)
+  if (name === 'ILRecDecoderBlock' && Object.hasOwn(LLAMA_MODULES, weight))
     return `model.layers.${index}.${LLAMA_MODULES[weight as keyof typeof LLAMA_MODULES]}`;
-  if (name === GPT2_BLOCK && weight in GPT2_MODULES)
+  if (name === GPT2_BLOCK && Object.hasOwn(GPT2_MODULES, weight))
     return `transformer.h.${index}.${GPT2_MODULES[weight as keyof typeof GPT2_MODULES]}`;
   return path.replace(/\/(weight|kernel)$/, '').replaceAll('/', '.');
 }
@@ -54,7 +54,7 @@ export function savableWeights(model: tfl.LayersModel): SavableWeight[] {
     .filter((layer) => !BLOCKS.includes(layer.getClassName()))
     .flatMap((layer) =>
       layer.weights.flatMap((base): SavableWeight[] => {
-        const own = layer.getClassName().startsWith('ILRec') && layer.name in names;
+        const own = layer.getClassName().startsWith('ILRec') && Object.hasOwn(names, layer.name);
         const name = own
           ? `${names[layer.name]}.${lastPart(base.originalName)}`
           : base.originalName.replaceAll('/', '.');

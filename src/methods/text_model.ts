@@ -31,6 +31,8 @@ export interface TextModel {
   readonly language: ItemLanguage;
   /** config.json of the model. */
   readonly config: HuggingFaceConfig;
+  /** generation_config.json of the checkpoint that the model started from, null where there is none. */
+  readonly generationConfig: Readonly<Record<string, unknown>> | null;
   /** Null where every weight is trained. */
   readonly adapter: LoraAdapter | null;
 }
@@ -72,6 +74,7 @@ export async function buildTextModel(
     model: base,
     language,
     config: json,
+    generationConfig,
   } = backbone.pretrained === null
     ? fromNothing(config, catalogue, templates)
     : await fromCheckpoint(config, catalogue, templates);
@@ -84,6 +87,7 @@ export async function buildTextModel(
       model,
       language,
       config: json,
+      generationConfig,
       adapter: backbone.lora === null ? null : adapterOn(model, language, config),
     };
   } catch (error) {
@@ -109,13 +113,13 @@ function adapterOn(model: tfl.LayersModel, language: ItemLanguage, { backbone, s
 /** Writes the model as a checkpoint that transformers reads too, adapters merged; the adapter alone beside it. */
 export async function saveTextModel(
   { folder }: Pick<RunFiles, 'folder'>,
-  { model, language, config, adapter }: TextModel,
+  { model, language, config, generationConfig, adapter }: TextModel,
 ): Promise<void> {
   if (adapter !== null) {
     await saveAdapter(adapter, join(folder, ADAPTER_FOLDER));
     adapter.merge();
   }
-  await savePretrained(join(folder, MODEL_FOLDER), { model, config, tokenizer: language.tokenizer });
+  await savePretrained(join(folder, MODEL_FOLDER), { model, config, generationConfig, tokenizer: language.tokenizer });
 }
 
 /** Keeps the templates that a run was trained with. */
@@ -131,9 +135,9 @@ export async function readRunTemplates(files: RunFiles): Promise<PromptTemplates
 /** Reads the model that `saveTextModel` wrote, with the language of its catalogue. */
 export async function loadTextModel(files: RunFiles, config: SharedConfig, catalogue: Catalogue): Promise<TextModel> {
   const templates = await readRunTemplates(files);
-  const { model, tokenizer, config: json } = await loadPretrained(join(files.folder, MODEL_FOLDER));
+  const { model, tokenizer, config: json, generationConfig } = await loadPretrained(join(files.folder, MODEL_FOLDER));
   const language = languageOf(config, catalogue, requireTokenizer(tokenizer, files.folder), templates);
-  return { model, config: json, adapter: null, language };
+  return { model, config: json, generationConfig, adapter: null, language };
 }
 
 type Backbone = Omit<TextModel, 'adapter'>;
@@ -144,10 +148,11 @@ async function fromCheckpoint(
   templates: PromptTemplates,
 ): Promise<Backbone> {
   const { pretrained, revision } = config.backbone;
-  const { model, tokenizer, config: json } = await loadPretrained(pretrained as string, { revision });
+  const loaded = await loadPretrained(pretrained as string, { revision });
+  const { model, tokenizer, config: json, generationConfig } = loaded;
   try {
     const language = languageOf(config, catalogue, requireTokenizer(tokenizer, pretrained as string), templates);
-    return { model, config: json, language };
+    return { model, config: json, generationConfig, language };
   } catch (error) {
     disposeModel(model);
     throw error;
@@ -166,7 +171,8 @@ function fromNothing(config: SharedConfig, catalogue: Catalogue, templates: Prom
   const shape = { ...config.model, vocabSize: language.vocabSize, seed: config.seed };
   refuseLargeModel(shape);
   const { eosTokenId, padTokenId } = language.tokenizer;
-  return { model: causalLM(shape), language, config: llamaConfigJson(shape, { eosTokenId, padTokenId }) };
+  const llama = llamaConfigJson(shape, { eosTokenId, padTokenId });
+  return { model: causalLM(shape), language, config: llama, generationConfig: null };
 }
 
 function languageOf(

@@ -12,6 +12,11 @@ type DecoderFields = z.output<z.ZodObject<typeof decoderFields>>;
  */
 export function decoderConfig(fields: DecoderFields, source: string, caller = 'loadPretrained'): CausalLMConfig {
   checkHeads(fields, source, caller);
+  if (fields.layer_types != null && fields.layer_types.length !== fields.num_hidden_layers)
+    throw new IlrecError(
+      `${caller}: layer_types in ${source}/config.json must have one entry for each of the ` +
+        `${fields.num_hidden_layers} layers, got ${fields.layer_types.length}; use the checkpoint's own config`,
+    );
   return {
     vocabSize: fields.vocab_size,
     hiddenSize: fields.hidden_size,
@@ -50,19 +55,50 @@ function checkHeads(
 
 interface WindowFields extends DecoderFields {
   use_sliding_window: boolean;
-  sliding_window?: number | null;
+  sliding_window: number | null;
   max_window_layers: number;
-  layer_types?: ('full_attention' | 'sliding_attention')[] | null;
 }
 
-/** Qwen's sliding window: off unless `use_sliding_window` is set, and only from layer `max_window_layers` on. */
-export function qwenWindow(fields: WindowFields): Pick<CausalLMConfig, 'slidingWindow' | 'layerTypes'> {
-  const slidingWindow = fields.use_sliding_window ? (fields.sliding_window ?? null) : null;
-  if (slidingWindow === null) return { slidingWindow };
+/**
+ * Qwen's sliding window: off unless `use_sliding_window` is set, and only from layer `max_window_layers` on.
+ *
+ * @throws IlrecError when `layer_types` has a layer with a window, but there is none.
+ */
+export function qwenWindow(
+  fields: WindowFields,
+  source: string,
+  caller = 'loadPretrained',
+): Pick<CausalLMConfig, 'slidingWindow' | 'layerTypes'> {
+  const slidingWindow = fields.use_sliding_window ? fields.sliding_window : null;
+  if (slidingWindow === null) {
+    checkLayerTypes(fields, ['full_attention'], 'it sets no window', source, caller);
+    return { slidingWindow };
+  }
   const layerTypes =
     fields.layer_types ??
     Array.from({ length: fields.num_hidden_layers }, (_, layer) =>
       layer >= fields.max_window_layers ? 'sliding_attention' : 'full_attention',
     );
   return { slidingWindow, layerTypes };
+}
+
+/**
+ * Checks `layer_types` of a family whose layers all have the same attention. transformers ignores the field there; a
+ * config that mixes both kinds means another model.
+ *
+ * @throws IlrecError when a layer has an attention that is not in `possible`.
+ */
+export function checkLayerTypes(
+  { layer_types: types }: DecoderFields,
+  possible: readonly string[],
+  reason: string,
+  source: string,
+  caller = 'loadPretrained',
+): void {
+  const layer = (types ?? []).findIndex((type) => !possible.includes(type));
+  if (layer >= 0)
+    throw new IlrecError(
+      `${caller}: layer_types in ${source}/config.json must be "${possible.join('" or "')}" for every layer, because ` +
+        `${reason}, got "${types?.[layer]}" for layer ${layer}; use the checkpoint's own config`,
+    );
 }

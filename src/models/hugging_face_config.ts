@@ -36,15 +36,17 @@ export const decoderFields = {
   rope_theta: z.number().positive().nullish(),
   rope_scaling: z.record(z.string(), z.unknown()).nullish(),
   rope_parameters: z.record(z.string(), z.unknown()).nullish(), // replaces the two above in newer configs
+  partial_rotary_factor: z.number().nullish(), // of older configs; must be 1
   max_position_embeddings: size.nullish(),
+  original_max_position_embeddings: size.nullish(),
+  layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish(),
 };
 
 /** Fields of the Qwen families' sliding window. */
 export const qwenWindowFields = {
   use_sliding_window: z.boolean().default(false),
-  sliding_window: size.nullish(),
+  sliding_window: size.nullable().default(4096),
   max_window_layers: z.number().int().min(0).default(28),
-  layer_types: z.array(z.enum(['full_attention', 'sliding_attention'])).nullish(),
 };
 
 /**
@@ -91,28 +93,41 @@ interface RopeFields {
   rope_theta?: number | null;
   rope_scaling?: Record<string, unknown> | null;
   rope_parameters?: Record<string, unknown> | null;
+  partial_rotary_factor?: number | null;
   max_position_embeddings?: number | null;
+  original_max_position_embeddings?: number | null;
 }
 
-/** Base and scaling of the rotary wavelengths, from the fields of older or newer configs. */
+/**
+ * Base and scaling of the rotary wavelengths, from the fields of older or newer configs. As in transformers, a
+ * `rope_scaling` that is not empty replaces all of `rope_parameters`, its base too, and a top-level
+ * `original_max_position_embeddings` replaces the inner one.
+ *
+ * @throws IlrecError when the embedding is not supported, or `rope_parameters` has settings per kind of layer.
+ */
 export function ropeOf(
   config: RopeFields,
   source: string,
   caller: string,
 ): { ropeTheta: number; ropeScaling: RopeScaling | null } {
-  const given = config.rope_parameters ?? config.rope_scaling ?? {};
+  const isGiven = (value: RopeFields['rope_scaling']): boolean => value != null && Object.keys(value).length > 0;
+  const given = (isGiven(config.rope_scaling) ? config.rope_scaling : config.rope_parameters) ?? {};
   const refuse = (what: string): IlrecError =>
     new IlrecError(`${caller}: ${source}/config.json must use a supported rotary embedding, got ${what}`);
+  const nested = Object.keys(given).find((key) => key.endsWith('_attention'));
+  if (nested !== undefined)
+    throw refuse(`settings of their own for "${nested}" layers; they must be the same for all layers`);
   const type = given.rope_type ?? given.type ?? 'default';
   const theta = given.rope_theta ?? config.rope_theta ?? 10000;
   if (typeof theta !== 'number' || !(theta > 1))
     throw refuse(`rope_theta ${JSON.stringify(theta)}; it must be above 1`);
-  const { partial_rotary_factor: partial = 1 } = given;
+  const partial = given.partial_rotary_factor ?? config.partial_rotary_factor ?? 1;
   if (partial !== 1) throw refuse(`partial_rotary_factor ${JSON.stringify(partial)}; it must be 1`);
   if (type === 'default') return { ropeTheta: theta, ropeScaling: null };
-  if (typeof type !== 'string' || !(type in ropeTypes))
+  if (typeof type !== 'string' || !Object.hasOwn(ropeTypes, type))
     throw refuse(`rope_type ${JSON.stringify(type)}; it must be one of default, ${Object.keys(ropeTypes).join(', ')}`);
-  const original = given.original_max_position_embeddings ?? config.max_position_embeddings;
+  const original =
+    config.original_max_position_embeddings ?? given.original_max_position_embeddings ?? config.max_position_embeddings;
   const parsed = ropeTypes[type as keyof typeof ropeTypes].safeParse({
     ...given,
     original_max_position_embeddings: original,

@@ -1,9 +1,9 @@
 import * as z from 'zod';
 import { IlrecError } from '../errors';
 import { causalLM, type CausalLMConfig, defaultSizes } from './causal_lm';
-import { decoderConfig } from './decoder_config';
+import { checkLayerTypes, decoderConfig } from './decoder_config';
 import { decoderWeights, IGNORED_TENSORS } from './decoder_weights';
-import { decoderFields, type HuggingFaceConfig, parseConfig } from './hugging_face_config';
+import { decoderFields, type HuggingFaceConfig, parseConfig, size } from './hugging_face_config';
 import type { ModelFamily } from './model_family';
 
 /** Llama 2 and 3.x, and models of the same architecture: SmolLM2, TinyLlama. */
@@ -16,11 +16,17 @@ export const LLAMA: ModelFamily = {
   ignored: IGNORED_TENSORS,
 };
 
-const fields = { ...decoderFields, attention_bias: z.boolean().default(false), mlp_bias: z.boolean().default(false) };
+const fields = {
+  ...decoderFields,
+  attention_bias: z.boolean().default(false),
+  mlp_bias: z.boolean().default(false),
+  max_position_embeddings: size.default(2048),
+};
 
 /** @throws IlrecError when a setting is out of range or not supported. */
 export function llamaConfig(config: HuggingFaceConfig, source: string, caller?: string): CausalLMConfig {
   const parsed = parseConfig(fields, config, source, caller);
+  checkLayerTypes(parsed, ['full_attention'], 'a Llama has no window', source, caller);
   return {
     ...decoderConfig(parsed, source, caller),
     qkvBias: parsed.attention_bias,

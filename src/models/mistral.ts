@@ -1,5 +1,5 @@
 import { causalLM, type CausalLMConfig } from './causal_lm';
-import { decoderConfig } from './decoder_config';
+import { checkLayerTypes, decoderConfig } from './decoder_config';
 import { decoderWeights, IGNORED_TENSORS } from './decoder_weights';
 import { decoderFields, type HuggingFaceConfig, parseConfig, size } from './hugging_face_config';
 import type { ModelFamily } from './model_family';
@@ -17,11 +17,15 @@ export const MISTRAL: ModelFamily = {
 const fields = {
   ...decoderFields,
   num_key_value_heads: size.nullable().default(8),
+  max_position_embeddings: size.default(131072),
   sliding_window: size.nullable().default(4096),
 };
 
 /** @throws IlrecError when a setting is out of range or not supported. */
 export function mistralConfig(config: HuggingFaceConfig, source: string, caller?: string): CausalLMConfig {
   const parsed = parseConfig(fields, config, source, caller);
-  return { ...decoderConfig(parsed, source, caller), slidingWindow: parsed.sliding_window };
+  const slidingWindow = parsed.sliding_window;
+  if (slidingWindow === null) checkLayerTypes(parsed, ['full_attention'], 'sliding_window is null', source, caller);
+  else checkLayerTypes(parsed, ['sliding_attention'], `sliding_window is ${slidingWindow}`, source, caller);
+  return { ...decoderConfig(parsed, source, caller), slidingWindow };
 }

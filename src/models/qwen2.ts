@@ -19,11 +19,12 @@ const fields = {
   ...decoderFields,
   ...qwenWindowFields,
   num_key_value_heads: size.nullable().default(32),
+  max_position_embeddings: size.default(32768),
   head_dim: z.null({ error: 'Qwen2 has no head_dim; it is hidden_size / num_attention_heads' }).optional(),
 };
 
 /** @throws IlrecError when a setting is out of range or not supported. */
 export function qwen2Config(config: HuggingFaceConfig, source: string, caller?: string): CausalLMConfig {
   const parsed = parseConfig(fields, config, source, caller);
-  return { ...decoderConfig(parsed, source, caller), ...qwenWindow(parsed), qkvBias: true };
+  return { ...decoderConfig(parsed, source, caller), ...qwenWindow(parsed, source, caller), qkvBias: true };
 }

@@ -19,6 +19,7 @@ const fields = {
   ...decoderFields,
   ...qwenWindowFields,
   num_key_value_heads: size.nullable().default(32),
+  max_position_embeddings: size.default(32768),
   head_dim: size.nullable().default(128),
   attention_bias: z.boolean().default(false),
 };
@@ -28,7 +29,7 @@ export function qwen3Config(config: HuggingFaceConfig, source: string, caller?: 
   const parsed = parseConfig(fields, config, source, caller);
   return {
     ...decoderConfig(parsed, source, caller),
-    ...qwenWindow(parsed),
+    ...qwenWindow(parsed, source, caller),
     qkNorm: true,
     qkvBias: parsed.attention_bias,
     outputBias: parsed.attention_bias,

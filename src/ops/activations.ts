@@ -20,7 +20,7 @@ export const ACTIVATIONS: Readonly<Record<ActivationName, (x: tf.Tensor) => tf.T
  */
 export function activationName(given: string, layer: string): ActivationName {
   const name = given.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-  if (!(name in ACTIVATIONS))
+  if (!Object.hasOwn(ACTIVATIONS, name))
     throw new Error(`${layer}: hiddenAct must be one of ${Object.keys(ACTIVATIONS).join(', ')}, got ${given}`);
   return name as ActivationName;
 }

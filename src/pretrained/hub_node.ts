@@ -13,7 +13,13 @@ export type { HubOptions } from './hub_download_node';
  * Files of a checkpoint beside its weights. The weights are downloaded last, so that a cache with weights also has
  * these.
  */
-const SMALL_FILES = ['config.json', 'generation_config.json', 'tokenizer.json', 'tokenizer_config.json'];
+const SMALL_FILES = [
+  'config.json',
+  'generation_config.json',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'chat_template.jinja',
+];
 const COMMIT = /^[0-9a-f]{40}$/;
 
 /** Whether a text looks like a hub id: `owner/name`, or `name` alone for the oldest models. */

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import '../register'; // in a bundle nothing else does
-import { type FileSource, readJson, readOptionalJson } from '../files/file_source';
+import { type FileSource, readJson, readOptionalJson, refuseLfsPointer } from '../files/file_source';
 import { type CheckpointReader, openSafetensors } from '../safetensors/safetensors_reader';
 import { IlrecError } from '../errors';
 import { familyOf } from '../models/families';
@@ -9,17 +9,20 @@ import type { ModelFamily } from '../models/model_family';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { TextTokenizer } from '../tokenizers/text_tokenizer';
 import { disposeModel } from '../models/dispose_model';
-import { matchWeights, type WeightMatch } from './match_weights';
+import { matchWeights, type UnexpectedTensorsOptions, type WeightMatch } from './match_weights';
 import { memoryLimit } from './memory_limit';
 import { refuseAboveMemory } from './refuse_above_memory';
 import { weightVariable } from './weight_variable';
+
+/** The file in which newer checkpoints keep the chat template. */
+const CHAT_TEMPLATE = 'chat_template.jinja';
 
 /** A loaded checkpoint. */
 export interface Pretrained {
   /** Token ids int32 [B, T] to logits [B, T, V]; all weights float32 and trainable. */
   readonly model: tfl.LayersModel;
   /**
-   * Null when the checkpoint has no tokenizer.json. It may have more tokens than the embedding has rows: see
+   * Null when the checkpoint has no tokenizer.json. It keeps the chat template, which this package does not use. It may have more tokens than the embedding has rows: see
    * `resizeTokenEmbeddings`.
    */
   readonly tokenizer: TextTokenizer | null;
@@ -27,10 +30,12 @@ export interface Pretrained {
   readonly config: HuggingFaceConfig;
   /** Content of generation_config.json, null when there is none. This package does not use it. */
   readonly generationConfig: Readonly<Record<string, unknown>> | null;
+  /** Names of the tensors that the option `ignoreUnexpected` left out. */
+  readonly ignored: readonly string[];
 }
 
 /** Options of `loadPretrainedFrom`. */
-export interface LoadPretrainedFromOptions {
+export interface LoadPretrainedFromOptions extends UnexpectedTensorsOptions {
   /**
    * Most bytes of the model; a larger one is refused before a weight is read. Default the backend's free memory, if
    * known.
@@ -40,14 +45,14 @@ export interface LoadPretrainedFromOptions {
 
 /**
  * Loads a checkpoint in Hugging Face's layout: config.json, safetensors in one file or in shards, and if present
- * tokenizer.json, tokenizer_config.json and generation_config.json. Tensors are read one at a time: the peak is the
+ * tokenizer.json, tokenizer_config.json, chat_template.jinja and generation_config.json. Tensors are read one at a time: the peak is the
  * weights plus one tensor.
  *
  * When the config ties head and embedding but the checkpoint has a different head, the model gets an untied head, as in
  * transformers 5.
  *
  * @param source `fetchSource(url)` or `directorySource(handle)` in a browser; in Node prefer `loadPretrained`.
- * @param options the memory limit.
+ * @param options the memory limit, and tensors that may be left out.
  * @param caller the function that error messages name. Default 'loadPretrainedFrom'.
  * @returns model, tokenizer and configs.
  * @throws IlrecError when the architecture is not supported, a file is missing or damaged, a tensor is missing,
@@ -64,7 +69,7 @@ export interface LoadPretrainedFromOptions {
  */
 export async function loadPretrainedFrom(
   source: FileSource,
-  { maxBytes }: LoadPretrainedFromOptions = {},
+  { maxBytes, ignoreUnexpected }: LoadPretrainedFromOptions = {},
   caller = 'loadPretrainedFrom',
 ): Promise<Pretrained> {
   await tf.ready(); // a backend such as wasm starts asynchronously
@@ -73,13 +78,14 @@ export async function loadPretrainedFrom(
   family.weights(given, source.name, caller); // refuses unsupported settings before a large file is opened
   const reader = await openSafetensors(source, caller);
   const limit = memoryLimit();
-  const { config, matches } = await matchWeights(family, given, reader, source.name, caller);
+  const unexpected = { ignoreUnexpected };
+  const { config, matches, ignored } = await matchWeights(family, given, reader, source.name, caller, unexpected);
   refuseAboveMemory({ config, mode: 'inference' }, { limit: { ...limit, bytes: maxBytes ?? limit.bytes }, caller });
 
   const tokenizer = await readTokenizer(source, caller);
   const generationConfig = await readOptionalJson(source, 'generation_config.json', caller);
   const model = await buildWithWeights(family, config, matches, reader, source.name, caller);
-  return { model, tokenizer, config, generationConfig };
+  return { model, tokenizer, config, generationConfig, ignored };
 }
 
 /** The content of config.json. */
@@ -91,11 +97,15 @@ export async function readConfig(source: FileSource, caller: string): Promise<Hu
   throw new IlrecError(`${caller}: ${source.name} must have config.json, got no such file; ${step}`);
 }
 
+/** The tokenizer; `chat_template.jinja` replaces the chat template of its config, as in transformers. */
 async function readTokenizer(source: FileSource, caller: string): Promise<TextTokenizer | null> {
   const json = await readOptionalJson(source, 'tokenizer.json', caller);
-  return json === null
-    ? null
-    : TextTokenizer.fromJSON(json, (await readOptionalJson(source, 'tokenizer_config.json', caller)) ?? {});
+  if (json === null) return null;
+  const config = (await readOptionalJson(source, 'tokenizer_config.json', caller)) ?? {};
+  if (!(await source.has(CHAT_TEMPLATE))) return TextTokenizer.fromJSON(json, config);
+  const bytes = await source.read(CHAT_TEMPLATE);
+  refuseLfsPointer(bytes, source.name, CHAT_TEMPLATE, caller);
+  return TextTokenizer.fromJSON(json, { ...config, chat_template: new TextDecoder().decode(bytes) });
 }
 
 /** Builds the model and reads its weights, one tensor at a time. */

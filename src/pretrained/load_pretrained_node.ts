@@ -16,7 +16,7 @@ export interface LoadPretrainedOptions extends LoadPretrainedFromOptions, HubOpt
  *
  * @param location a folder; or the id of a model on the hub, `owner/name`, which is downloaded into the hub's cache; or
  * the URL of a folder.
- * @param options the memory limit, and settings of the hub.
+ * @param options the memory limit, tensors that may be left out, and settings of the hub.
  * @returns model, tokenizer and configs.
  * @throws IlrecError when there is no such folder or model, the hub cannot be reached, the architecture is not
  * supported, a file is missing or damaged, a tensor is missing, unexpected or of another shape, or memory does not
@@ -30,8 +30,9 @@ export interface LoadPretrainedOptions extends LoadPretrainedFromOptions, HubOpt
  * ```
  */
 export async function loadPretrained(location: string, options: LoadPretrainedOptions = {}): Promise<Pretrained> {
-  const maxBytes = options.maxBytes ?? nodeMemoryLimit().bytes;
-  return await loadPretrainedFrom(await sourceOf(location, options), { maxBytes }, 'loadPretrained');
+  const { maxBytes = nodeMemoryLimit().bytes, ignoreUnexpected } = options;
+  const source = await sourceOf(location, options);
+  return await loadPretrainedFrom(source, { maxBytes, ignoreUnexpected }, 'loadPretrained');
 }
 
 /** The files of a folder, a hub id or a URL. */

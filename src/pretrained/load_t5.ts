@@ -6,7 +6,7 @@ import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { T5, t5Config } from '../models/t5/t5_family';
 import { openSafetensors } from '../safetensors/safetensors_reader';
 import { buildWithWeights, readConfig } from './load_pretrained';
-import { matchWeights } from './match_weights';
+import { matchWeights, type UnexpectedTensorsOptions } from './match_weights';
 
 /** A loaded T5 checkpoint. Its tokenizer, a Unigram model of SentencePiece, is not read. */
 export interface PretrainedT5 {
@@ -16,6 +16,8 @@ export interface PretrainedT5 {
   readonly config: HuggingFaceConfig;
   /** Content of generation_config.json, null when there is none. This package does not use it. */
   readonly generationConfig: Readonly<Record<string, unknown>> | null;
+  /** Names of the tensors that the option `ignoreUnexpected` left out. */
+  readonly ignored: readonly string[];
 }
 
 /**
@@ -28,6 +30,7 @@ export interface PretrainedT5 {
  *
  * @param source `fetchSource(url)` or `directorySource(handle)` in a browser; `folderSource(path)` or `hubSource(id)` in
  *   Node.
+ * @param options tensors that may be left out.
  * @returns model and configs.
  * @throws IlrecError when the checkpoint is not a T5's, a setting is not supported, a file is missing or damaged, or a
  *   tensor is missing, unexpected or of another shape.
@@ -41,7 +44,7 @@ export interface PretrainedT5 {
  * console.log(tokens.length); // 3
  * ```
  */
-export async function loadT5From(source: FileSource): Promise<PretrainedT5> {
+export async function loadT5From(source: FileSource, options: UnexpectedTensorsOptions = {}): Promise<PretrainedT5> {
   const caller = 'loadT5From';
   await tf.ready(); // a backend such as wasm starts asynchronously
   const given = await readConfig(source, caller);
@@ -50,10 +53,10 @@ export async function loadT5From(source: FileSource): Promise<PretrainedT5> {
   const reader = await openSafetensors(source, caller);
   // a head that the files turn out to hold unties it, and changes nothing about the scale of its logits
   const asked = { ...given, scale_decoder_outputs: scaleLogits };
-  const { config, matches } = await matchWeights(T5, asked, reader, source.name, caller);
+  const { config, matches, ignored } = await matchWeights(T5, asked, reader, source.name, caller, options);
   const generationConfig = await readOptionalJson(source, 'generation_config.json', caller);
   const model = await buildWithWeights(T5, config, matches, reader, source.name, caller);
-  return { model, config, generationConfig };
+  return { model, config, generationConfig, ignored };
 }
 
 function refuseOtherModel({ model_type: modelType, architectures }: HuggingFaceConfig, source: string): void {

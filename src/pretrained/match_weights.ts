@@ -1,4 +1,5 @@
 import type { CheckpointReader } from '../safetensors/safetensors_reader';
+import { type TensorNames, tensorMatcher } from '../safetensors/tensor_names';
 import { IlrecError } from '../errors';
 import type { CheckpointWeight, ModelFamily } from '../models/model_family';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
@@ -8,6 +9,16 @@ export interface WeightMatch {
   /** Name of the tensor in the files. */
   readonly tensor: string;
   readonly target: CheckpointWeight;
+}
+
+/** Options of the functions that load a checkpoint. */
+export interface UnexpectedTensorsOptions {
+  /**
+   * Tensors of the files that may be left out, although the model has no place for them: names, patterns, or a list of
+   * both, for example `/^v_head\./`, the value head of TRL. Tensors that the model needs are loaded nevertheless.
+   * Default none.
+   */
+  readonly ignoreUnexpected?: TensorNames;
 }
 
 const HEAD = 'lm_head.weight';
@@ -22,7 +33,8 @@ const LISTED = 5;
  * makes the config untied; a head without an embedding is used as the embedding. transformers 5 does the same.
  *
  * @param caller the public function that error messages name.
- * @returns the config to build the model with, and the weights in order.
+ * @param options which unexpected tensors may be left out.
+ * @returns the config to build the model with, the weights in order, and the names of the unexpected tensors.
  * @throws IlrecError with the names and both shapes.
  */
 export async function matchWeights(
@@ -31,7 +43,9 @@ export async function matchWeights(
   reader: CheckpointReader,
   source: string,
   caller: string,
-): Promise<{ config: HuggingFaceConfig; matches: WeightMatch[] }> {
+  { ignoreUnexpected = [] }: UnexpectedTensorsOptions = {},
+): Promise<{ config: HuggingFaceConfig; matches: WeightMatch[]; ignored: string[] }> {
+  const mayIgnore = tensorMatcher(ignoreUnexpected, 'ignoreUnexpected', caller);
   const { entries } = reader;
   const isBare = ![...entries.keys()].some((name) => name.startsWith(family.basePrefix));
   const nameOf = (name: string): string =>
@@ -60,13 +74,17 @@ export async function matchWeights(
     );
   }
   const expected = new Set(matches.map(({ tensor }) => tensor));
-  const left = [...entries.keys()].filter(
+  const unexpected = [...entries.keys()].filter(
     (name) => !expected.has(name) && !family.ignored.test(name) && !(isTied && name === HEAD),
   );
+  const left = unexpected.filter((name) => !mayIgnore(name));
   if (left.length > 0) {
+    const step = left.every((name) => name.startsWith('v_head.'))
+      ? 'that is the value head that TRL adds for reinforcement learning: leave it out with ignoreUnexpected: /^v_head\\./'
+      : 'use the config.json of the same checkpoint';
     throw new IlrecError(
       `${caller}: ${source} must hold only the tensors of ${family.architecture} with this config.json, got ` +
-        `${listed(left)} as well; use the config.json of the same checkpoint`,
+        `${listed(left)} as well; ${step}`,
     );
   }
   for (const { tensor, target } of matches) {
@@ -78,7 +96,7 @@ export async function matchWeights(
       );
     }
   }
-  return { config, matches };
+  return { config, matches, ignored: unexpected };
 }
 
 async function areEqual(reader: CheckpointReader, one: string, other: string): Promise<boolean> {

@@ -22,7 +22,7 @@ export interface SavePretrainedOptions {
    * taken from the model.
    */
   readonly config: HuggingFaceConfig;
-  /** Written as tokenizer.json and tokenizer_config.json. Default none. */
+  /** Written as tokenizer.json and tokenizer_config.json, with the chat template in the latter. Default none. */
   readonly tokenizer?: TextTokenizer | null;
   /** Written as generation_config.json. Default none. */
   readonly generationConfig?: Readonly<Record<string, unknown>> | null;
@@ -66,7 +66,7 @@ export async function savePretrained(folder: string, options: SavePretrainedOpti
   } = options ?? {};
   if (model == null || config == null)
     throw new IlrecError('savePretrained: model and config must be given, got none; use those of loadPretrained');
-  if (!(dtype in DTYPE_NAMES))
+  if (!Object.hasOwn(DTYPE_NAMES, dtype))
     throw new IlrecError(
       `savePretrained: dtype must be one of ${Object.keys(DTYPE_NAMES).join(', ')}, got ${String(dtype)}`,
     );

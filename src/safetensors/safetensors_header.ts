@@ -1,5 +1,5 @@
 import { IlrecError } from '../errors';
-import { type FileSource, missingFile } from '../files/file_source';
+import { type FileSource, LFS_POINTER_BYTES, missingFile, refuseLfsPointer } from '../files/file_source';
 import { BYTES_PER_VALUE, type SafetensorsType } from './safetensors_types';
 
 /** Where a tensor lies in its file. */
@@ -38,6 +38,7 @@ export async function readSafetensorsHeader(
   const headerLength = Number(
     new DataView(lengthBytes.buffer, lengthBytes.byteOffset, HEADER_LENGTH_BYTES).getBigUint64(0, true),
   );
+  if (headerLength > size) refuseLfsPointer(await source.read(file, 0, LFS_POINTER_BYTES), source.name, file, caller);
   if (headerLength > MAX_HEADER_BYTES)
     throw damaged(`a header of ${headerLength} bytes, above the limit of ${MAX_HEADER_BYTES}`);
   const start = HEADER_LENGTH_BYTES + headerLength;
@@ -57,7 +58,7 @@ export async function readSafetensorsHeader(
     const { dtype, shape, data_offsets } = (value ?? {}) as { dtype: unknown; shape: unknown; data_offsets: unknown };
     if (!areCounts(shape) || !areCounts(data_offsets) || data_offsets.length !== 2 || typeof dtype !== 'string')
       throw damaged(`a damaged entry for "${name}"`);
-    if (!(dtype in BYTES_PER_VALUE)) {
+    if (!Object.hasOwn(BYTES_PER_VALUE, dtype)) {
       throw new IlrecError(
         `${caller}: ${file} of ${source.name} must hold tensors of types ` +
           `${Object.keys(BYTES_PER_VALUE).join(', ')}, got ${dtype} for "${name}"; convert it first`,

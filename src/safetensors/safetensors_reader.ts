@@ -33,6 +33,15 @@ export interface CheckpointReader {
 
 export const SAFETENSORS_FILE = 'model.safetensors';
 export const SAFETENSORS_INDEX = 'model.safetensors.index.json';
+/** Weights that others write. */
+const OTHER_FORMATS = [
+  'pytorch_model.bin',
+  'pytorch_model.bin.index.json',
+  'tf_model.h5',
+  'flax_model.msgpack',
+  'consolidated.safetensors',
+  'consolidated.00.pth',
+];
 /** Bytes of one read: large enough for a network, small compared with a tensor. */
 export const READ_BYTES = 1 << 24;
 
@@ -59,9 +68,11 @@ export const READ_BYTES = 1 << 24;
 export async function openSafetensors(source: FileSource, caller = 'openSafetensors'): Promise<CheckpointReader> {
   if (await source.has(SAFETENSORS_FILE)) return await openSafetensorsFile(source, SAFETENSORS_FILE, caller);
   if (!(await source.has(SAFETENSORS_INDEX))) {
+    const present = await Promise.all(OTHER_FORMATS.map((file) => source.has(file)));
     throw new IlrecError(
-      `${caller}: ${source.name} must have ${SAFETENSORS_FILE} or ${SAFETENSORS_INDEX}, got neither; convert ` +
-        "other formats with transformers' save_pretrained",
+      `${caller}: ${source.name} must have ${SAFETENSORS_FILE} or ${SAFETENSORS_INDEX}, got ` +
+        `${OTHER_FORMATS.find((_, i) => present[i]) ?? 'neither'}; convert other formats with transformers' ` +
+        'save_pretrained',
     );
   }
   const shardOf = shardsOf(await readJson(source, SAFETENSORS_INDEX, caller), source.name, caller);

@@ -29,7 +29,14 @@ export type WrittenType = 'F32' | 'F16' | 'BF16';
 /** Largest finite value of float16. */
 export const MAX_FLOAT16 = 65504;
 
-let float16Bits: Uint32Array | null = null;
+let float16Table: Float32Array | null = null;
+
+/** The value of each of the 65,536 float16 numbers, by its bits. */
+export function float16Values(): Float32Array {
+  return (float16Table ??= new Float32Array(
+    Uint32Array.from({ length: 1 << 16 }, (_, half) => bitsOfFloat16(half)).buffer,
+  ));
+}
 
 /**
  * Converts little-endian values to float32: float16 and bfloat16 exactly, NaN payloads included; int32 rounded to the
@@ -45,7 +52,7 @@ export function decodeValues(bytes: Uint8Array, type: SafetensorsType): Float32A
   if (type === 'BF16') {
     for (let i = 0; i < length; i++) bits[i] = (bytes[2 * i] << 16) | (bytes[2 * i + 1] << 24);
   } else if (type === 'F16') {
-    const table = (float16Bits ??= Uint32Array.from({ length: 1 << 16 }, (_, half) => bitsOfFloat16(half)));
+    const table = new Uint32Array(float16Values().buffer); // bits, so that NaN payloads stay
     for (let i = 0; i < length; i++) bits[i] = table[bytes[2 * i] | (bytes[2 * i + 1] << 8)];
   } else {
     throw new Error(`decodeValues: type must be one of ${READABLE_TYPES.join(', ')}, got ${type}`);

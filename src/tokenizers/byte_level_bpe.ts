@@ -1,5 +1,6 @@
 import { ByteLevelPreTokenizer } from '@huggingface/tokenizers';
 import { IlrecError } from '../errors';
+import { byteCharacters } from './byte_characters';
 import { PairQueue } from './pair_queue';
 import type { TokenizerJson } from './text_tokenizer';
 
@@ -44,7 +45,7 @@ const MAX_VOCABULARY = 2 ** 20;
  */
 export function trainByteLevelBpe(texts: Iterable<string>, options: TrainByteLevelBpeOptions): TokenizerJson {
   const { vocabSize, specialTokens = [], minFrequency = 2 } = options ?? {};
-  const alphabet = byteCharacters();
+  const alphabet = byteCharacters().sort();
   const smallest = specialTokens.length + alphabet.length;
   if (!(Number.isInteger(vocabSize) && vocabSize >= smallest && vocabSize <= MAX_VOCABULARY)) {
     throw new IlrecError(
@@ -171,16 +172,4 @@ function merged(symbols: readonly number[], left: number, right: number, id: num
     if (isPair) i++;
   }
   return result;
-}
-
-/**
- * The 256 characters that stand for bytes, in order: printable Latin-1 characters stand for themselves, U+0100 and up
- * for the other bytes.
- */
-function byteCharacters(): string[] {
-  const isPrintable = (byte: number): boolean =>
-    (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
-  let next = 0x100;
-  const codes = Array.from({ length: 256 }, (_, byte) => (isPrintable(byte) ? byte : next++));
-  return codes.sort((a, b) => a - b).map((code) => String.fromCharCode(code));
 }

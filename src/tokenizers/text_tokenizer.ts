@@ -1,8 +1,18 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 import { IlrecError } from '../errors';
+import { type AddedToken, addedTokensOf, AddedTokenMatcher, mergeAddedTokens } from './added_tokens';
+import { correctDecoder, correctNormalizer } from './library_corrections';
+import {
+  portableNormalizer,
+  portablePreTokenizer,
+  type SpecialIds,
+  specialIdsOf,
+  type TokenizerPart,
+  withPrefixSpace,
+} from './tokenizer_parts';
+import { modelOf, nextIdOf, type TokenizerJson, vocabularyOf } from './tokenizer_vocabulary';
 
-/** The content of a `tokenizer.json` or `tokenizer_config.json`. */
-export type TokenizerJson = Readonly<Record<string, unknown>>;
+export type { TokenizerJson };
 
 /** Options of `TextTokenizer.encode`. */
 export interface EncodeTextOptions {
@@ -24,16 +34,8 @@ export interface AddTokensOptions {
   readonly special?: boolean;
 }
 
-interface AddedToken {
-  readonly id: number;
-  readonly content: string;
-  readonly single_word: boolean;
-  readonly lstrip: boolean;
-  readonly rstrip: boolean;
-  readonly normalized: boolean;
-  readonly special: boolean;
-}
-
+/** Kinds of models; of others the library would guess the kind. */
+const MODELS: readonly unknown[] = ['BPE', 'WordPiece', 'WordLevel', 'Unigram'];
 /** Parts of a tokenizer.json that may be absent or null. */
 const PARTS = ['normalizer', 'pre_tokenizer', 'post_processor', 'decoder'] as const;
 
@@ -63,20 +65,32 @@ export class TextTokenizer {
   private readonly tokenizer: Tokenizer;
   private readonly tokens: readonly (string | undefined)[];
   private readonly idOf: ReadonlyMap<string, number>;
+  /** Ids that `decode` can leave out. As in Hugging Face's tokenizers, normalising must not change their text. */
+  private readonly specials: ReadonlySet<number>;
+  private readonly template: SpecialIds;
   private readonly cleansUp: boolean;
+  /** Finds added tokens in a text, and those that are normalised in a normalised text. */
+  private readonly matchers: readonly [AddedTokenMatcher, AddedTokenMatcher];
+  /** What `decode` writes for added tokens whose text is normalised. */
+  private readonly writtenAs: ReadonlyMap<number, string>;
 
   private constructor(
     private readonly json: TokenizerJson,
     private readonly config: TokenizerJson,
   ) {
-    try {
-      this.tokenizer = new Tokenizer(json, config);
-    } catch (error) {
-      throw new IlrecError(
-        'TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got ' +
-          `"${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
-      );
-    }
+    const added = addedTokensOf(json);
+    this.tokenizer = partsOfLibrary(json, config);
+    this.template = specialIdsOf(json.post_processor as TokenizerPart | null);
+    correctDecoder(this.tokenizer.decoder);
+    correctNormalizer(this.tokenizer.normalizer);
+    const normalised = added
+      .filter(({ normalized }) => normalized)
+      .map((token) => [this.normalise(token.content), token] as const);
+    const raw = added.filter(({ normalized }) => !normalized).map((token) => [token.content, token] as const);
+    this.matchers = [new AddedTokenMatcher(raw), new AddedTokenMatcher(normalised)];
+    this.writtenAs = new Map(normalised.map(([text, { id }]) => [id, text]));
+    const isWrittenAlike = ({ id, content }: AddedToken): boolean => (this.writtenAs.get(id) ?? content) === content;
+    this.specials = new Set(added.filter((token) => token.special && isWrittenAlike(token)).map(({ id }) => id));
     const { tokens, idOf } = vocabularyOf(json);
     this.tokens = tokens;
     this.idOf = idOf;
@@ -94,7 +108,9 @@ export class TextTokenizer {
    * @param tokenizerJson content of `tokenizer.json`.
    * @param tokenizerConfig content of `tokenizer_config.json`, which names the special tokens. Default empty.
    * @returns the tokenizer.
-   * @throws IlrecError when there is no vocabulary, a part is damaged or of an unknown kind, or two tokens have one id.
+   * @throws IlrecError when there is no vocabulary, a part is damaged, of an unknown kind or one that
+   * @huggingface/tokenizers computes otherwise than Hugging Face's tokenizers, two tokens have one id, an added token has
+   * another id than tokenizers would give it, or both files contradict each other.
    */
   static fromJSON(tokenizerJson: TokenizerJson, tokenizerConfig: TokenizerJson = {}): TextTokenizer {
     const model = tokenizerJson?.model;
@@ -106,13 +122,18 @@ export class TextTokenizer {
     }
     const absent = Object.fromEntries(PARTS.filter((part) => !(part in tokenizerJson)).map((part) => [part, null]));
     const type = (model as { type?: unknown }).type ?? ('merges' in model ? 'BPE' : undefined); // absent from old files
-    const whole = {
-      ...tokenizerJson,
-      ...absent,
-      added_tokens: addedTokensOf(tokenizerJson),
-      model: type === undefined ? model : { ...model, type },
-    };
-    return new TextTokenizer(structuredClone(whole), structuredClone(tokenizerConfig));
+    if (type !== undefined && !MODELS.includes(type))
+      throw new IlrecError(
+        `TextTokenizer.fromJSON: model of tokenizer.json must be one of ${MODELS.join(', ')}, got ` +
+          `${JSON.stringify(type)}; use a checkpoint with such a tokenizer`,
+      );
+    const whole = { ...tokenizerJson, ...absent, model: type === undefined ? model : { ...model, type } };
+    const { idOf } = vocabularyOf({ model: whole.model }); // of the model alone
+    const added = { ...whole, added_tokens: mergeAddedTokens(whole, tokenizerConfig, idOf) };
+    return new TextTokenizer(
+      structuredClone(withPrefixSpace(added, tokenizerConfig)),
+      structuredClone(tokenizerConfig),
+    );
   }
 
   /**
@@ -124,15 +145,17 @@ export class TextTokenizer {
    * @throws IlrecError when the vocabulary has neither a token for a piece of the text nor an unknown token.
    */
   encode(text: string, { addSpecialTokens = false }: EncodeTextOptions = {}): Int32Array {
-    const { ids, tokens } = this.tokenizer.encode(text, { add_special_tokens: addSpecialTokens });
-    const unknown = (ids as readonly (number | undefined)[]).indexOf(undefined);
-    if (unknown >= 0) {
-      throw new IlrecError(
-        'TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, ' +
-          `got "${tokens[unknown]}"; use a tokenizer that covers the text`,
-      );
+    const ids: number[] = [];
+    for (const part of this.matchers[0].split(text)) {
+      if ('id' in part) ids.push(part.id);
+      else
+        for (const inner of this.matchers[1].split(this.normalise(part.text))) {
+          if ('id' in inner) ids.push(inner.id);
+          else this.encodePiece(inner.text, part.start + inner.start === 0, ids);
+        }
     }
-    return Int32Array.from(ids);
+    const { before, after } = this.template;
+    return Int32Array.from(addSpecialTokens ? [...before, ...ids, ...after] : ids);
   }
 
   /**
@@ -143,12 +166,12 @@ export class TextTokenizer {
    * @returns the text.
    */
   decode(ids: ArrayLike<number>, { skipSpecialTokens = false }: DecodeTextOptions = {}): string {
-    const known = Array.from(ids).filter((id) => this.tokens[id] !== undefined);
-    if (known.length === 0) return '';
-    return this.tokenizer.decode(known, {
-      skip_special_tokens: skipSpecialTokens,
-      clean_up_tokenization_spaces: this.cleansUp,
-    });
+    const tokens = Array.from(ids)
+      .filter((id) => this.tokens[id] !== undefined && !(skipSpecialTokens && this.specials.has(id)))
+      .map((id) => this.writtenAs.get(id) ?? (this.tokens[id] as string));
+    const { decoder } = this.tokenizer;
+    const text = decoder === null ? tokens.join(' ') : decoder.decode(tokens);
+    return this.cleansUp ? cleanUp(text) : text;
   }
 
   /**
@@ -219,6 +242,30 @@ export class TextTokenizer {
     return { tokenizer: structuredClone(this.json), config: structuredClone(this.config) };
   }
 
+  /**
+   * Encodes a text without added tokens.
+   *
+   * @param isFirst whether the whole text starts with it.
+   * @param ids to which those of the text are added.
+   */
+  private encodePiece(text: string, isFirst: boolean, ids: number[]): void {
+    const { pre_tokenizer: split, model } = this.tokenizer;
+    const pieces = split === null ? [text] : split.pre_tokenize(text, { section_index: isFirst ? 0 : 1 });
+    for (const token of model?._call(pieces) ?? []) {
+      const id = model?.tokens_to_ids.get(token) ?? model?.unk_token_id;
+      if (id === undefined)
+        throw new IlrecError(
+          'TextTokenizer.encode: the vocabulary must have a token for every piece of the text or an unknown token, ' +
+            `got "${token}"; use a tokenizer that covers the text`,
+        );
+      ids.push(id);
+    }
+  }
+
+  private normalise(text: string): string {
+    return this.tokenizer.normalizer?.normalize(text) ?? text;
+  }
+
   /** The id of a token that the config names, as a text or as an object with `content`. */
   private namedToken(name: string): number | null {
     const value = this.config[name];
@@ -231,55 +278,29 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function modelOf(json: TokenizerJson): { type?: string; vocab: Record<string, number> | [string, number][] } {
-  return json.model as { type?: string; vocab: Record<string, number> | [string, number][] };
-}
-
-function addedTokensOf(json: TokenizerJson): readonly AddedToken[] {
-  const added = json.added_tokens ?? [];
-  if (!Array.isArray(added) || !added.every(isObject))
+/** Normalizer, pre-tokenizer, model and decoder, as @huggingface/tokenizers makes them. */
+function partsOfLibrary(json: TokenizerJson, config: TokenizerJson): Tokenizer {
+  const portable = {
+    ...json,
+    added_tokens: [], // found here, in front of it
+    normalizer: portableNormalizer(json.normalizer as TokenizerPart | null),
+    pre_tokenizer: portablePreTokenizer(json.pre_tokenizer as TokenizerPart | null),
+    post_processor: null,
+  };
+  try {
+    return new Tokenizer(portable, config);
+  } catch (error) {
     throw new IlrecError(
-      'TextTokenizer.fromJSON: added_tokens must be a list of objects, got another value; use another copy of ' +
-        'tokenizer.json',
+      'TextTokenizer.fromJSON: tokenizer.json must be one that @huggingface/tokenizers reads, got ' +
+        `"${error instanceof Error ? error.message : String(error)}"; use the tokenizer.json of the checkpoint`,
     );
-  return added as readonly AddedToken[];
-}
-
-/** Tokens by id and ids by token. In a Unigram model the id is the position. */
-function vocabularyOf(json: TokenizerJson): { tokens: (string | undefined)[]; idOf: Map<string, number> } {
-  const { vocab } = modelOf(json);
-  const pairs: [string, number][] = Array.isArray(vocab)
-    ? vocab.map(([token], id) => [token, id])
-    : Object.entries(vocab);
-  const tokens: (string | undefined)[] = [];
-  const idOf = new Map<string, number>();
-  for (const [token, id] of [
-    ...pairs,
-    ...addedTokensOf(json).map(({ content, id }): [string, number] => [content, id]),
-  ]) {
-    if (!Number.isInteger(id) || id < 0)
-      throw new IlrecError(
-        `TextTokenizer.fromJSON: token ids must be 0 or above, got ${String(id)} for "${token}"; use another ` +
-          'copy of tokenizer.json',
-      );
-    if (tokens[id] !== undefined && tokens[id] !== token) {
-      throw new IlrecError(
-        `TextTokenizer.fromJSON: each id must belong to one token, got ${id} for "${tokens[id]}" and "${token}"; ` +
-          'use another copy of tokenizer.json',
-      );
-    }
-    tokens[id] = token;
-    idOf.set(token, id);
   }
-  return { tokens, idOf };
 }
 
-/**
- * The id that Hugging Face's tokenizers give the next added token. They count the ids of added tokens instead of
- * reading them from the file.
- */
-function nextIdOf(json: TokenizerJson): number {
-  const { vocab } = modelOf(json);
-  const count = Array.isArray(vocab) ? vocab.length : Object.keys(vocab).length;
-  return addedTokensOf(json).reduce((next, { id }) => Math.max(next, id + 1), count);
+/** Removes the spaces before punctuation and contractions, as `clean_up_tokenization_spaces` of transformers. */
+function cleanUp(text: string): string {
+  return text
+    .replace(/ ([.?!,])/g, '$1')
+    .replaceAll(" ' ", "'")
+    .replace(/ (n't|'m|'s|'ve|'re)/g, '$1');
 }

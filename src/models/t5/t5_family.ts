@@ -69,7 +69,7 @@ export function t5Config(config: HuggingFaceConfig, source: string, caller = 'lo
 function mlpOf(projection: string, source: string, caller: string): Pick<Sizes, 'hiddenAct' | 'gatedMlp'> {
   const gatedMlp = projection.startsWith('gated-');
   const name = projection === 'gated-gelu' ? 'gelu_new' : projection.replace(/^gated-/, '');
-  if (!(name in ACTIVATIONS))
+  if (!Object.hasOwn(ACTIVATIONS, name))
     throw new IlrecError(
       `${caller}: feed_forward_proj in ${source}/config.json must be one of ${Object.keys(ACTIVATIONS).join(', ')}, ` +
         `alone or after "gated-", got ${projection}`,
