@@ -38,7 +38,7 @@ export const ROOMS = {
   training: ['ops', 'layers', 'taps', 'prompts', 'register.ts'],
   callbacks: ['checkpoints', 'layers', 'safetensors', 'training'],
   // prettier-ignore
-  tapped: ['ops', 'generation', 'vocabulary', 'taps', 'losses', 'models', 'rewards', 'callbacks', 'register.ts'],
+  tapped: ['ops', 'generation', 'vocabulary', 'taps', 'losses', 'models', 'rewards', 'training', 'callbacks', 'register.ts'],
   ilrec: ['ops', 'vocabulary', 'taps', 'losses', 'rewards', 'tapped'],
   // prettier-ignore
   methods: ['ops', 'vocabulary', 'losses', 'taps', 'config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'safetensors', 'tapped', 'tokenizers', 'training'],

@@ -19,7 +19,13 @@ export {
 } from './ilrec/ilrec';
 export type { FutureTargets, ItemSoftmaxOptions } from './tapped/item_softmax';
 export { dpo, type DpoOptions } from './tapped/dpo';
-export { grpo, type GrpoOptions } from './tapped/grpo';
+export {
+  grpo,
+  type GrpoItemOptions,
+  type GrpoOptions,
+  type GrpoSharedOptions,
+  type GrpoTokenOptions,
+} from './tapped/grpo';
 export {
   itemPairs,
   type ItemPairs,

@@ -75,6 +75,7 @@ describe('methods of preference learning', () => {
       ['sprec', small, 3], // in the first epoch of DPO
       ['sprec', ids, 5],
       ['grpo', small, 3],
+      ['grpo', ids, 3],
     ];
     for (const [method, config, at] of cases) {
       const name = `${method} ${config.items?.style ?? 'items'}`;
@@ -274,11 +275,28 @@ describe('methods of preference learning', () => {
     );
   });
 
-  it('know no GRPO over several tokens', async () => {
-    expect(await messageOf(run('grpo', { config: ids }))).to.equal(
-      'trainRun: the method grpo is for items.style items, got ids; use dpo or sdpo for models that write an item in ' +
-        'several tokens',
-    );
+  it('train GRPO on semantic ids and on titles, in groups that no other than catalogue items are in', async () => {
+    const styles: TrainConfigInput[] = [
+      ids,
+      { ...ids, items: { style: 'lc-rec', vocabSize: 320 } },
+      { ...ids, items: { style: 'bigrec', vocabSize: 320 } },
+    ];
+    for (const config of styles) {
+      const { style } = config.items as { style: string };
+      const { run: start } = await run('sft', { name: `start ${style}`, config });
+      const methods = { grpo: { startRun: start, groupSize: 8, restrictTo: 'validItems' as const } };
+      const tensorsBefore = tf.memory().numTensors;
+      const { run: out } = await run('grpo', {
+        name: style,
+        config: { ...config, methods },
+      });
+      expect(tf.memory().numTensors, style).to.equal(tensorsBefore);
+      const steps = await stepsOf(out);
+      expect(steps[0].kl, style).to.be.closeTo(0, 1e-5);
+      expect(steps[steps.length - 1].kl).to.be.above(0);
+      expect(steps.some(({ hitRatio }) => (hitRatio as number) > 0)).to.equal(true);
+      expect((await evaluateRun({ run: out })).invalidItems).to.equal(0);
+    }
   });
 
   it('refuse a start of another shape, and options out of range, in one sentence', async () => {
@@ -302,7 +320,11 @@ describe('methods of preference learning', () => {
 
 /** Fewer rounds, and steps that are large enough to tell runs apart. */
 function quick(method: MethodName): object {
-  return { learningRateRatio: 1, ...(method.startsWith('sp') ? { rounds: 2 } : {}) };
+  return {
+    learningRateRatio: 1,
+    ...(method.startsWith('sp') ? { rounds: 2 } : {}),
+    ...(method === 'grpo' ? { groups: 'sample', groupSize: 8 } : {}),
+  };
 }
 
 async function trainingPart(data: string): Promise<{ itemIds: string[]; userIds: string[]; split: Int32Array[] }> {

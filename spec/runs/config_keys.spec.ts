@@ -297,6 +297,9 @@ const CHANGES: Changes = {
   'methods.grpo.groupSize': [GRPO, 8],
   'methods.grpo.klWeight': [GRPO, 1],
   'methods.grpo.rankReward': [GRPO, false],
+  'methods.grpo.groups': [GRPO, 'sample'],
+  'methods.grpo.temperature': [continued('grpo', ITEMS.config, 'sft-items', { groups: 'sample' }), 3],
+  'methods.grpo.restrictTo': [continued('grpo', LANGUAGE.config, 'sft'), 'validItems'],
 };
 
 /** Keys that change no number, each with where it is held. */

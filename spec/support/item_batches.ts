@@ -210,8 +210,8 @@ export function itemLossReference(
 export async function itemStep(
   method: TappedMethod,
   model: tfl.LayersModel,
+  { xs, ys }: { xs: tf.Tensor2D; ys: tf.Tensor2D } = itemInputs(),
 ): Promise<{ loss: number; gradients: Map<string, Float32Array> }> {
-  const { xs, ys } = itemInputs();
   const named = model.layers.flatMap((layer) =>
     layer.trainableWeights.map((weight) => ({
       name: `${layer.name}/${weight.originalName.split('/').pop() as string}`,

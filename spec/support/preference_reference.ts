@@ -64,6 +64,23 @@ export function grpoReference(
   );
 }
 
+/**
+ * The advantages of groups by the reward for the target and, with `ranks`, the punishment of misses, [Q * G].
+ *
+ * @param hits whether each response of a group is the target, best first.
+ */
+export function groupAdvantagesReference(hits: readonly (readonly boolean[])[], ranks: boolean): number[] {
+  const weights = hits[0].map((_, rank) => 1 / Math.log2(rank + 2));
+  const total = weights.reduce((sum, weight) => sum + weight);
+  return hits.flatMap((group) => {
+    const holds = group.includes(true);
+    const rewards = group.map((hit, rank) => (hit ? 1 : holds && ranks ? -weights[rank] / total : 0));
+    const centred = rewards.map((reward) => reward - mean(rewards));
+    const deviation = Math.sqrt(centred.reduce((sum, value) => sum + value * value, 0) / (group.length - 1));
+    return centred.map((value) => value / (deviation + 1e-4));
+  });
+}
+
 /** Value and gradient of a loss by its first matrix, [rows, columns]. */
 export function lossAndGradient(
   loss: (policy: tf.Tensor2D) => tf.Scalar,

@@ -9,7 +9,7 @@ import { forEachDevice } from '../support/backends';
 import { messageOf } from '../support/folders';
 import { itemBatch, itemInputs, itemStep, places, weightsNow, withEntry } from '../support/item_batches';
 import { itemModel, itemModelReference, NUM_ITEMS as N } from '../support/item_models';
-import { grpoReference } from '../support/preference_reference';
+import { groupAdvantagesReference, grpoReference } from '../support/preference_reference';
 import { integers } from '../support/random';
 import { centralDifferences, logSumExp, mean, type Rows } from '../support/reference';
 import type { Weights } from '../support/reference_decoder';
@@ -40,16 +40,10 @@ function bestOf(logProbs: readonly number[][]): number[][] {
 
 /** The advantages of each position's group. */
 function advantagesOf(groups: readonly number[][], ranks: boolean): number[] {
-  const weights = groups[0].map((_, rank) => 1 / Math.log2(rank + 2));
-  const total = weights.reduce((sum, weight) => sum + weight);
-  return groups.flatMap((items, p) => {
-    const { label } = places[p];
-    const holds = items.includes(label);
-    const rewards = items.map((item, rank) => (item === label ? 1 : holds && ranks ? -weights[rank] / total : 0));
-    const centred = rewards.map((reward) => reward - mean(rewards));
-    const deviation = Math.sqrt(centred.reduce((sum, value) => sum + value * value, 0) / (GROUP - 1));
-    return centred.map((value) => value / (deviation + 1e-4));
-  });
+  return groupAdvantagesReference(
+    groups.map((items, p) => items.map((item) => item === places[p].label)),
+    ranks,
+  );
 }
 
 const at = (logProbs: readonly number[][], groups: readonly number[][]): number[] =>

@@ -5,7 +5,8 @@ import { type BeamGuide, checkGuide, guidedScores } from './beam_guide';
 import type { CausalDecoder } from './decoder';
 import { ExcludedItems } from './excluded_items';
 import { itemNumberTies, type TieRule } from './item_ties';
-import type { PrefixTrie } from './prefix_trie';
+import { BeamDraws, type BeamSampling } from './beam_sampling';
+import { itemsEndingAt, type PrefixTrie } from './prefix_trie';
 import { readTokenScores } from './token_scores';
 import { TopK } from './top_k';
 import { largestToken, levelsOf } from './trie_facts';
@@ -94,6 +95,55 @@ export async function constrainedBeamSearch(
 ): Promise<RankedItems[]> {
   if (numItems !== undefined)
     warnOnce('constrainedBeamSearch: the option numItems is now called listLength; the old name still works');
+  const found = await rankedSequences(decoder, trie, prompts, {
+    beamWidth,
+    renormalize,
+    listLength,
+    exclude,
+    guide,
+    vocabTileSize,
+  });
+  return found.map((sequences, user) => itemsOf(trie, sequences, listLength, rankTies, exclude[user]));
+}
+
+/** One user's ranked token sequences, each of one item or of several that share it. */
+export interface RankedSequences {
+  /** Trie nodes where the sequences end, best first. */
+  readonly nodes: Int32Array;
+  /** Log-probability of each. */
+  readonly scores: Float64Array;
+}
+
+/** Options of `rankedSequences`; as those of `constrainedBeamSearch`, for sequences in place of items. */
+export interface SequenceSearchOptions extends Pick<
+  BeamSearchOptions,
+  'renormalize' | 'exclude' | 'guide' | 'vocabTileSize'
+> {
+  beamWidth: number;
+  listLength: number;
+  /** Draws sequences in place of taking the best ones. `renormalize` and `guide` then have no effect. Default none. */
+  sampling?: BeamSampling;
+}
+
+/**
+ * Finds the best token sequences for each prompt, or draws some.
+ *
+ * @throws IlrecError as `constrainedBeamSearch`, in whose name it speaks.
+ */
+export async function rankedSequences(
+  decoder: CausalDecoder,
+  trie: PrefixTrie,
+  prompts: readonly ArrayLike<number>[],
+  {
+    beamWidth,
+    listLength,
+    renormalize: asksChildren = false,
+    exclude = [],
+    guide,
+    vocabTileSize,
+    sampling,
+  }: SequenceSearchOptions,
+): Promise<RankedSequences[]> {
   checkArguments(decoder, trie, prompts, {
     beamWidth,
     listLength,
@@ -108,11 +158,13 @@ export async function constrainedBeamSearch(
   if (guide !== undefined) checkGuide(guide, prompts.length, trie.numItems);
   if (prompts.length === 0) return [];
   const guides = guide !== undefined && guide.weight < 1;
+  const renormalize = asksChildren || sampling !== undefined;
   const mostOpen = Math.max(...levelsOf(trie).map(({ numOpen }) => numOpen)); // more beams would stay empty
   const width = Math.min(beamWidth, mostOpen);
-  const excluded = exclude.length === 0 ? [] : ExcludedItems.ofUsers(trie, exclude);
+  const excluded = ExcludedItems.ofUsers(trie, exclude);
   const complete = Array.from(prompts, () => new TopK(listLength));
   const search: Search = { trie, width, excluded, complete, unfinished: new TopK(width) };
+  const draws = sampling === undefined ? null : new BeamDraws(search, sampling);
   let beams: Beams = {
     width: 1,
     depth: 0,
@@ -127,7 +179,12 @@ export async function constrainedBeamSearch(
         renormalize,
         vocabTileSize,
       });
-      const scores = guides ? guidedScores(guide, search, beams, tokenScores) : tokenScores;
+      const scores =
+        draws !== null
+          ? draws.perturbed(beams, tokenScores)
+          : guides
+            ? guidedScores(guide, search, beams, tokenScores)
+            : tokenScores;
       const next = expandBeams(search, beams, scores);
       if (next === null) break;
       decoder.step(state, next.tokens, next.parents);
@@ -136,27 +193,37 @@ export async function constrainedBeamSearch(
   } finally {
     decoder.dispose(state);
   }
-  return complete.map((nodes, user) => itemsOf(trie, nodes, listLength, rankTies, excluded[user] ?? null));
+  return complete.map((best, user) => {
+    const found: { node: number; score: number }[] = [];
+    best.drain((_, score, edge) =>
+      found.push({ node: edge + 1, score: draws === null ? score : draws.logProbOf(user, edge + 1) }),
+    );
+    if (draws !== null) found.sort((a, b) => b.score - a.score || a.node - b.node);
+    return {
+      nodes: Int32Array.from(found, ({ node }) => node),
+      scores: Float64Array.from(found, ({ score }) => score),
+    };
+  });
 }
 
 /** The items of the complete sequences, best sequence first. */
 function itemsOf(
   trie: PrefixTrie,
-  complete: TopK,
+  { nodes, scores: scoresOf }: RankedSequences,
   listLength: number,
   rankTies: TieRule,
-  excluded: ExcludedItems | null,
+  excluded: ReadonlySet<number> | null | undefined,
 ): RankedItems {
   const items: number[] = [];
   const scores: number[] = [];
-  complete.drain((_, score, edge) => {
+  nodes.forEach((node, rank) => {
     if (items.length >= listLength) return;
-    const tied = trie.itemOrder.subarray(trie.itemLow[edge + 1], trie.terminalHigh[edge + 1]);
+    const tied = itemsEndingAt(trie, node);
     const ordered = tied.length > 1 ? rankTies(tied.slice()) : tied;
     for (let i = 0; i < ordered.length && items.length < listLength; i++) {
       if (excluded?.has(ordered[i])) continue;
       items.push(ordered[i]);
-      scores.push(score);
+      scores.push(scoresOf[rank]);
     }
   });
   return { items: Int32Array.from(items), scores: Float32Array.from(scores) };

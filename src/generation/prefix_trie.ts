@@ -155,6 +155,24 @@ export function itemsEndingAt(trie: PrefixTrie, node: number): Int32Array {
   return trie.itemOrder.subarray(trie.itemLow[node], trie.terminalHigh[node]);
 }
 
+/** The tokens of a node's prefix, [depth]. */
+export function tokensOfNode({ childStart, childToken, numNodes }: PrefixTrie, node: number): Int32Array {
+  const tokens: number[] = [];
+  for (let at = node; at > 0;) {
+    const edge = at - 1;
+    tokens.push(childToken[edge]);
+    let low = 0; // the parent is the last node whose edges begin at this one or before
+    let high = numNodes;
+    while (low + 1 < high) {
+      const middle = (low + high) >>> 1;
+      if (childStart[middle] <= edge) low = middle;
+      else high = middle;
+    }
+    at = low;
+  }
+  return Int32Array.from(tokens.reverse());
+}
+
 /** All sequences in one array: the tokens of sequence i are tokens[starts[i]] to tokens[starts[i + 1]] (exclusive). */
 interface FlatSequences {
   readonly tokens: Int32Array;

@@ -1,27 +1,42 @@
 import * as tf from '@tensorflow/tfjs-core';
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { calledAs, UnnamedError } from '../errors';
-import { groupAdvantages, grpoLoss, rankReward, ruleReward } from '../losses';
-import { type ItemScorer, scorePrefixes } from '../models/item_scorer';
-import { stopGradient } from '../ops/stop_gradient';
+import type { CausalDecoder } from '../generation/decoder';
+import type { PrefixTrie } from '../generation/prefix_trie';
+import { groupAdvantages, grpoLoss, rankReward } from '../losses';
+import { createCausalDecoder } from '../models/causal_lm_decoder';
+import type { ItemScorer } from '../models/item_scorer';
+import type { PromptHistory } from '../rewards/trie_walk';
+import type { TokenRestriction } from '../rewards/valid_items';
 import type { TapOptions } from '../taps';
-import { LEFT_OUT } from '../vocabulary/candidate_cross_entropy';
-import { candidateLogits } from '../vocabulary/candidate_logits';
-import { vocabSizeOf } from '../vocabulary/vocabulary_projection';
-import { checkItemOptions, itemBatch, itemHeadOf, type ItemSoftmaxOptions } from './item_softmax';
+import type { ComparedGroups, GroupOptions } from './compared_groups';
+import { GeneratedGroups, type GeneratedGroupsOptions } from './generated_groups';
+import { itemGroups } from './item_groups';
+import { checkItemOptions, type ItemSoftmaxOptions } from './item_softmax';
 import { checkCount } from './preference_pairs';
-import type { TappedBatch } from './tapped_batch';
 import { createTappedMethod, refuseUnknown, type TappedMethod } from './tapped_method';
 
-export interface GrpoOptions {
-  /** The frozen reference, which is asked at every step: `causalItemScorer` of a copy of the model as it begins. */
-  reference: ItemScorer;
-  /** G, items of a group: the best ones of the model at that moment. 2 or more. Default 16. */
+/** Options of `grpo`, for every kind of model. */
+export interface GrpoSharedOptions {
+  /** G, responses of a group. 2 or more. Default 16. */
   groupSize?: number;
+  /**
+   * Where groups come from: 'beam', the G best items of the model at that moment, or 'sample', G draws without
+   * replacement. Default 'beam', as MiniOneRec has it.
+   */
+  groups?: 'beam' | 'sample';
+  /** tau of 'sample', above 0; scores are divided by it, so that a high one draws more widely. Default 1. */
+  temperature?: number;
+  /** Seed of the draws; each step has others. Default 0. */
+  seed?: number;
   /** beta, weight of the KL term, 0 or more. Default 0.001. */
   klWeight?: number;
   /** Whether misses are punished by their rank, beside the reward of 1 for the target. Default true. */
   rankReward?: boolean;
-  /** 'exclude' leaves items of the history out of groups and softmax, but for the target. Default 'allow'. */
+  /**
+   * 'exclude' leaves items of the history out of groups, but for the target; with item tokens out of the softmax, too.
+   * Default 'allow'.
+   */
   seen?: ItemSoftmaxOptions['seen'];
   /** Label of positions that do not count. Default -100. */
   ignoreIndex?: number;
@@ -29,23 +44,53 @@ export interface GrpoOptions {
   taps?: TapOptions;
 }
 
+/** For a model whose tokens are items. */
+export interface GrpoItemOptions extends GrpoSharedOptions {
+  /** The frozen reference, which is asked at every step: `causalItemScorer` of a copy of the model as it begins. */
+  reference: ItemScorer;
+}
+
+/** For a model that writes an item in several tokens. */
+export interface GrpoTokenOptions extends GrpoSharedOptions {
+  /** The frozen reference, which is asked at every step: a copy of the model as it begins. */
+  reference: tfl.LayersModel;
+  /** The items' token sequences: `buildPrefixTrie` makes it. */
+  trie: PrefixTrie;
+  /** With `seen`, for text prompts: reads the history from a prompt's tokens. */
+  historyOf?: PromptHistory;
+  /** Tokens that the softmax of policy and reference is restricted to. Default the whole vocabulary. */
+  restrictTo?: TokenRestriction;
+  /** Makes the decoder that writes groups. Default `createCausalDecoder`; others take `createModelDecoder`. */
+  createDecoder?: (model: tfl.LayersModel) => CausalDecoder;
+  /** Fills rows on the right. Default 0. */
+  padTokenId?: number;
+}
+
+export type GrpoOptions = GrpoItemOptions | GrpoTokenOptions;
+
 /**
- * Makes the method of group relative policy optimisation for a model whose tokens are items, `causalLM({ items })`: at
- * every position the model's own G best items are compared by a reward that can be verified (MiniOneRec, arXiv
- * 2510.24431, after Shao et al., arXiv 2402.03300).
+ * Makes the method of group relative policy optimisation: the model's own items are compared by a reward that can be
+ * verified, whether they are the target (MiniOneRec, arXiv 2510.24431, after Shao et al., arXiv 2402.03300).
  *
  * ```
  * R_i = 1[ y_i = y* ] + rank reward,   A_i = (R_i - mean R) / (std R + 1e-4)
- * L = mean_i [ -exp( lp_i - stopgrad lp_i ) A_i + beta ( exp(ref_i - lp_i) - (ref_i - lp_i) - 1 ) ]
+ * L = mean_i (1 / |y_i|) sum_t [ -exp( lp - stopgrad lp ) A_i + beta ( exp(ref - lp) - (ref - lp) - 1 ) ]
  * ```
- * An item is one token, so constrained beam search over a group is one pass over the history and its G highest scores. A
- * group without the target has only its KL term. The scores of all items at all positions of a batch, [P, N], are in
- * memory at once.
+ * A group without the target has only its KL term. Start from the weights of the reference, a fine-tuned model.
  *
- * @param options see `GrpoOptions`.
- * @returns what `compile` and `fit` take; its metrics are `hitRatio`, the share of groups that hold the target, and `kl`,
- *   the estimate of KL(pi || ref) over the groups.
- * @throws IlrecError on an option out of range, or one that does not exist.
+ * **Item tokens**, `causalLM({ items })`: an item is one token, so that one pass over a history makes a group at every
+ * position. Batches are those of SFT. Scores of all items exist for a block of positions at a time.
+ *
+ * **Several tokens**, with `trie`: a row of a batch is a prompt and its target, as `promptBatches` makes them. Before
+ * each step the groups are written by constrained beam search, each prompt once for all its G beams, and the reference
+ * is asked about them; the step then trains on G rows for each prompt. `trainModel` does so. A loop of your own calls
+ * `await method.prepareBatch(batch, model)` and trains on what it returns. The same seed and step give the same groups.
+ *
+ * @param options see `GrpoItemOptions` and `GrpoTokenOptions`.
+ * @returns what `compile` and `fit` take, and with `trie` what `trainModel` takes; its metrics are `hitRatio`, the share
+ *   of groups that hold the target, and `kl`, the estimate of KL(pi || ref) over the groups.
+ * @throws IlrecError on an option out of range, or one that does not exist; in training when fewer than G items may be
+ *   listed, a row has no target, or a batch was not prepared.
  * @example
  * ```ts
  * import { AdamW, causalItemScorer, causalLM, createBatches, grpo, trainModel } from 'tfjs-ilrec';
@@ -68,96 +113,95 @@ export interface GrpoOptions {
  */
 export function grpo(options: GrpoOptions): TappedMethod {
   return calledAs('grpo', () => {
-    refuseUnknown(options, [
-      'reference',
-      'groupSize',
-      'klWeight',
-      'rankReward',
-      'seen',
-      'ignoreIndex',
-      'taps',
-    ] satisfies (keyof GrpoOptions)[]);
-    const { reference, groupSize = 16, klWeight = 1e-3, rankReward: ranks = true, seen, ...shared } = options;
-    if (typeof (reference as ItemScorer | undefined)?.score !== 'function')
-      throw new UnnamedError(`reference must be a scorer of items, got ${String(reference)}`);
-    checkCount('groupSize', groupSize, 2);
-    if (!(klWeight >= 0)) throw new UnnamedError(`klWeight must be 0 or more, got ${klWeight}`);
-    checkItemOptions({ seen });
-    return createTappedMethod({
-      ...shared,
+    const inTokens = 'trie' in options && options.trie !== undefined ? options : null;
+    checkOptions(options, inTokens !== null);
+    const { groupSize = 16, groups = 'beam', temperature = 1, seed = 0, seen, ignoreIndex, taps } = options;
+    const { klWeight = 1e-3, rankReward: ranks = true } = options;
+    const shared: GroupOptions = { groupSize, groups, temperature, seed, seen };
+    const generated = inTokens && new GeneratedGroups('grpo', { ...tokenDefaults(inTokens), ...shared });
+    const { method } = createTappedMethod({
+      ignoreIndex,
+      taps,
       name: 'grpo',
       metrics: ['hitRatio', 'kl'],
-      inputIdsReader: 'the softmax over items',
+      inputIdsReader: inTokens === null ? 'the softmax over items' : inTokens.restrictTo ? 'restrictTo' : null,
       loss: (batch) => {
-        const { policy, referred, hits } = groupsOf(batch, { reference, groupSize, seen });
-        const rewards = ranks ? tf.add<tf.Tensor2D>(hits, rankReward(hits)) : hits; // [P, G]
-        const tokens = { policy: tf.reshape(policy, [-1, 1]), reference: tf.reshape(referred, [-1, 1]) } as const;
-        const advantages = tf.reshape(groupAdvantages(rewards), [-1]) as tf.Tensor1D; // [P * G]
-        return {
-          total: grpoLoss(tokens as Parameters<typeof grpoLoss>[0], advantages, { klWeight }),
-          hitRatio: tf.mean(tf.max(hits, 1)),
-          kl: grpoLoss(tokens as Parameters<typeof grpoLoss>[0], tf.zerosLike(advantages), { klWeight: 1 }),
-        };
+        const compared = generated?.groupsOf(batch) ?? itemGroups(batch, options.reference as ItemScorer, shared);
+        return termsOf(compared, ranks, klWeight);
       },
-    }).method;
+      onDetach: () => generated?.dispose(),
+    });
+    if (generated === null) return method;
+    const prepareBatch: TappedMethod['prepareBatch'] = (batch, model) => generated.prepare(batch, model, method.step);
+    return Object.assign(method, { prepareBatch });
   });
 }
 
-/** The model's best items at each position, [P, G] each. */
-interface ItemGroups {
-  /** Log-probability under the policy. Gradient flows to the model. */
-  readonly policy: tf.Tensor2D;
-  /** Log-probability under the reference. */
-  readonly referred: tf.Tensor2D;
-  /** 1 for the target. */
-  readonly hits: tf.Tensor2D;
+function tokenDefaults({
+  reference,
+  trie,
+  historyOf,
+  restrictTo,
+  createDecoder = createCausalDecoder,
+  padTokenId = 0,
+  ignoreIndex,
+  taps,
+}: GrpoTokenOptions): Omit<GeneratedGroupsOptions, keyof GroupOptions> {
+  return { reference, trie, historyOf, restrictTo, createDecoder, padTokenId, ignoreIndex, taps };
 }
 
-function groupsOf(
-  batch: TappedBatch,
-  { reference, groupSize, seen }: Required<Pick<GrpoOptions, 'reference' | 'groupSize'>> & Pick<GrpoOptions, 'seen'>,
-): ItemGroups {
-  const head = itemHeadOf(batch);
-  const numItems = vocabSizeOf(head);
-  if (reference.numItems !== numItems)
-    throw new UnnamedError(`reference must score the model's ${numItems} items, got ${reference.numItems}`);
-  const laid = itemBatch(batch, head, { seen }, { future: null, reward: null });
-  const { leftOut, leftOutAt, numPositions } = laid.candidates;
-  for (let p = 0; p < numPositions; p++) {
-    const room = numItems - (leftOutAt[p + 1] - leftOutAt[p]);
-    if (room < groupSize)
-      throw new UnnamedError(`groupSize must be at most the ${room} items that may be listed, got ${groupSize}`);
-  }
-  const logits = candidateLogits(batch.finalHidden(), laid.head, laid.candidates); // [P, N]
-  const items = tf.topk(stopGradient(logits), groupSize).indices; // int32 [P, G]
-  const offsets = tf.tensor2d(
-    Int32Array.from({ length: numPositions }, (_, p) => p * numItems),
-    [numPositions, 1],
-    'int32',
-  );
-  const places = tf.reshape(tf.add(items, offsets), [-1]); // [P * G]
-  const logProbsIn = (scores: tf.Tensor2D): tf.Tensor2D =>
-    tf.reshape(tf.gather(tf.reshape(tf.logSoftmax(scores), [-1]), places), [numPositions, groupSize]);
-  const left = new Float32Array(numPositions * numItems);
-  for (let p = 0; p < numPositions; p++)
-    for (let at = leftOutAt[p]; at < leftOutAt[p + 1]; at++) left[p * numItems + leftOut[at]] = LEFT_OUT;
-  const scores = tf.add<tf.Tensor2D>(scoresAt(batch, reference), tf.tensor2d(left, [numPositions, numItems]));
+/** The loss of a batch, and its metrics. */
+function termsOf(
+  { tokens, hits }: ComparedGroups,
+  ranks: boolean,
+  klWeight: number,
+): Record<'total' | 'hitRatio' | 'kl', tf.Tensor> {
+  const rewards = ranks ? tf.add<tf.Tensor2D>(hits, rankReward(hits)) : hits; // [Q, G]
+  const advantages = tf.reshape(groupAdvantages(rewards), [-1]) as tf.Tensor1D; // [Q * G]
   return {
-    policy: logProbsIn(logits),
-    referred: logProbsIn(stopGradient(scores)),
-    hits: ruleReward(items as tf.Tensor2D, batch.labels),
+    total: grpoLoss(tokens, advantages, { klWeight }),
+    hitRatio: tf.mean(tf.max(hits, 1)),
+    kl: grpoLoss(tokens, tf.zerosLike(advantages), { klWeight: 1 }),
   };
 }
 
-/** A model's scores of all items at each response position, [P, N]. */
-function scoresAt({ inputIds, positions, sequenceLength, batchSize }: TappedBatch, scorer: ItemScorer): tf.Tensor2D {
-  const isItem = (id: number): boolean => id < scorer.numItems;
-  const histories = Array.from({ length: batchSize }, (_, row) =>
-    [...inputIds.subarray(row * sequenceLength, (row + 1) * sequenceLength)].filter(isItem),
-  );
-  const rows = positions.map((position) => Math.floor(position / sequenceLength));
-  const lengths = positions.map(
-    (position, p) => inputIds.subarray(rows[p] * sequenceLength, position + 1).filter(isItem).length,
-  );
-  return scorePrefixes(scorer, histories, rows, lengths);
+const SHARED_OPTIONS = [
+  'reference',
+  'groupSize',
+  'groups',
+  'temperature',
+  'seed',
+  'klWeight',
+  'rankReward',
+  'seen',
+  'ignoreIndex',
+  'taps',
+] satisfies (keyof GrpoItemOptions)[];
+const TOKEN_OPTIONS = [
+  'trie',
+  'historyOf',
+  'restrictTo',
+  'createDecoder',
+  'padTokenId',
+] satisfies (keyof GrpoTokenOptions)[];
+
+function checkOptions(options: GrpoOptions, hasTrie: boolean): void {
+  refuseUnknown(options, [...SHARED_OPTIONS, ...TOKEN_OPTIONS]);
+  const { reference, groupSize = 16, groups = 'beam', temperature = 1, seed = 0, klWeight = 1e-3, seen } = options;
+  const needless = TOKEN_OPTIONS.find((option) => Reflect.get(options, option) !== undefined);
+  if (!hasTrie && needless !== undefined)
+    throw new UnnamedError(`${needless} is for models that write an item in several tokens, got it without a trie`);
+  const asks = hasTrie ? 'predictOnBatch' : 'score';
+  if (typeof Reflect.get(Object(reference) as object, asks) !== 'function')
+    throw new UnnamedError(
+      `reference must be a ${hasTrie ? 'language model' : 'scorer of items'}, got ${String(reference)}`,
+    );
+  checkCount('groupSize', groupSize, 2);
+  if (!['beam', 'sample'].includes(groups))
+    throw new UnnamedError(`groups must be 'beam' or 'sample', got '${groups}'`);
+  if (!(temperature > 0 && temperature < Infinity))
+    throw new UnnamedError(`temperature must be a number above 0, got ${temperature}`);
+  if (!Number.isInteger(seed)) throw new UnnamedError(`seed must be a whole number, got ${seed}`);
+  if (!(klWeight >= 0)) throw new UnnamedError(`klWeight must be 0 or more, got ${klWeight}`);
+  checkItemOptions({ seen });
 }

@@ -5,11 +5,11 @@ import { itemsEndingAt, nodeOfPrefix, type PrefixTrie } from '../generation/pref
 import type { ItemScorer } from '../models/item_scorer';
 import { type PromptHistory, walkTrie } from '../rewards/trie_walk';
 import type { TokenRestriction } from '../rewards/valid_items';
-import { disposeCapture, findTaps, ModelTaps, type TapOptions } from '../taps';
+import type { TapOptions } from '../taps';
 import { ContentKey } from './content_key';
 import { checkCount, type PairBatch, positionsOf, type PreferencePairs } from './preference_pairs';
+import { ReferenceReader } from './reference_reader';
 import { rowLogProbs } from './row_log_probs';
-import { ResponseBatch } from './tapped_batch';
 
 /** A model that says which of two items a user prefers, and how rows of a batch are read as items. */
 export interface ResponseOracle {
@@ -85,12 +85,13 @@ export async function responsePairs(options: ResponsePairsOptions): Promise<Resp
   const numbers = new Map<number, number>(); // of rows, by their keys
   const groups = new Set<number>(); // keys of the groups
   const values = { reference: [] as number[], oracle: [] as number[] };
-  const reader = known === undefined ? new ReferenceReader(reference, restrictTo, taps) : null;
+  const reader =
+    known === undefined ? new ReferenceReader({ name: 'responsePairs', model: reference, restrictTo, taps }) : null;
   try {
     for (const batch of batches) {
       const keys = calledAs('responsePairs', () => rowKeys(batch, positionsOf(batch), groupSize));
       const rows = keys.flatMap((key, row) => (numbers.has(key) ? [] : [row]));
-      const logProbs = await reader?.logProbsOf(batch);
+      const logProbs = await reader?.read(batch, rowLogProbs);
       const scores = known === undefined && oracle !== undefined ? await oracleScores(oracle, batch) : null;
       for (const row of rows) {
         if (numbers.has(keys[row])) continue; // twice in one batch
@@ -172,58 +173,6 @@ function groupKeys(keys: readonly number[], numbers: ReadonlyMap<number, number>
       content.add(numbers.get(keys[row]) as number);
     return content.value;
   });
-}
-
-/** Reads log-probabilities of a model that is not trained. */
-class ReferenceReader {
-  private readonly taps: ModelTaps;
-
-  constructor(
-    private readonly model: tfl.LayersModel,
-    private readonly restrictTo: TokenRestriction | undefined,
-    taps: TapOptions | undefined,
-  ) {
-    const request = { name: 'responsePairs', numBlocks: 0, keepInputIds: restrictTo !== undefined };
-    this.taps = calledAs(
-      'responsePairs',
-      () =>
-        new ModelTaps(model, findTaps(model, { ...taps, needsBlocks: false }), {
-          ...request,
-          loss: null,
-          metrics: [],
-          onCompiled: () => undefined,
-        }),
-    );
-  }
-
-  /** Of each row's response, [B]. */
-  async logProbsOf({ inputIds, labels, batchSize, sequenceLength }: PairBatch): Promise<Float32Array> {
-    const result = tf.tidy(() => {
-      const shape: [number, number] = [batchSize, sequenceLength];
-      this.taps.onPassBegin('evaluate');
-      this.model.predictOnBatch(tf.tensor2d(inputIds, shape, 'int32')); // `apply` would report a pass of its own
-      const capture = this.taps.take();
-      if (capture === null)
-        throw new IlrecError('responsePairs: the forward pass of the reference did not reach its head');
-      try {
-        const ys = tf.tensor2d(
-          Int32Array.from(labels, (label) => Math.max(label, -1)),
-          shape,
-          'int32',
-        );
-        const batch = new ResponseBatch({ taps: this.taps, capture, labels: ys, ignoreIndex: -1, step: 0 });
-        return calledAs('responsePairs', () => rowLogProbs(batch, { restrictTo: this.restrictTo }));
-      } finally {
-        disposeCapture(capture);
-        this.taps.onPassEnd();
-      }
-    });
-    return await result.data<'float32'>().finally(() => result.dispose());
-  }
-
-  dispose(): void {
-    this.taps.detach();
-  }
 }
 
 /** The oracle's log-score of each row's item after its history, [B]. */

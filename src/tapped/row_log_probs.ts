@@ -59,12 +59,12 @@ export function rowLogProbs(batch: TappedBatch, { restrictTo }: RowLogProbsOptio
       positions.map((position) => Math.floor(position / sequenceLength)),
       'int32',
     ); // [P]
-    return tf.unsortedSegmentSum(tokenLogProbs(batch, restrictTo), rows, batchSize) as tf.Tensor1D;
+    return tf.unsortedSegmentSum(tokenLogProbs(batch, { restrictTo }), rows, batchSize) as tf.Tensor1D;
   });
 }
 
-/** Log-probability of each label, [P]. */
-function tokenLogProbs(batch: TappedBatch, restrictTo: TokenRestriction | undefined): tf.Tensor1D {
+/** Log-probability of each label, [P]. Gradient flows to the model. */
+export function tokenLogProbs(batch: TappedBatch, { restrictTo }: RowLogProbsOptions = {}): tf.Tensor1D {
   const { head, labels, labelIds } = batch;
   if (restrictTo === undefined && head !== null && isStreamed(vocabSizeOf(head), labelIds.length))
     return logProbsOfLabels(batch.finalHidden(), head, { places: Int32Array.from(labelIds.keys()), labels: labelIds });

@@ -4,6 +4,7 @@ import '../register'; // in a bundle nothing else does
 import { IlrecCallback } from '../callbacks/ilrec_callback';
 import { calledAs, IlrecError, UnnamedError } from '../errors';
 import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';
+import type { Batch } from '../training/batches';
 import { Attachment } from './attachment';
 import { type IlrecMetric, LastStep, type LossTerms } from './last_step';
 import { ResponseBatch, type TappedBatch } from './tapped_batch';
@@ -50,6 +51,11 @@ export interface TappedMethod {
   step: number;
   /** What the method must remember over a restart beside its steps, as plain data; only where there is something. */
   readonly state?: { read(): Promise<unknown>; write(state: unknown): void };
+  /**
+   * Makes the batch that a step trains on, for methods that learn from what the model writes at that moment; only where
+   * there is something to make. `trainModel` calls it before each step, a loop of your own must.
+   */
+  prepareBatch?(batch: Batch, model: tfl.LayersModel): Promise<Batch>;
   /** P, response positions of the last batch; 0 before the first. The weight of a batch in a mean over several. */
   readonly numResponsePositions: number;
   /**

@@ -8,6 +8,8 @@ export type FitDataset = Parameters<tfl.LayersModel['fitDataset']>[0];
 export interface BatchDatasetOptions {
   /** Steps that an earlier run did: the first pass starts after them. Default 0. */
   startStep?: number;
+  /** Makes the batch to train on, called when the step before is done. Default: the batch as it is. */
+  prepare?: (batch: Batch) => Promise<Batch>;
   /** Called with each batch before the model trains on it. */
   onBatch?: (batch: Batch) => void;
 }
@@ -33,7 +35,10 @@ export interface BatchDatasetOptions {
  * console.log(history.loss.length); // 2
  * ```
  */
-export function batchDataset(batches: Batches, { startStep = 0, onBatch }: BatchDatasetOptions = {}): FitDataset {
+export function batchDataset(
+  batches: Batches,
+  { startStep = 0, prepare, onBatch }: BatchDatasetOptions = {},
+): FitDataset {
   const { stepsPerEpoch } = batches;
   const startEpoch = Math.floor(startStep / stepsPerEpoch);
   let nextEpoch = startEpoch;
@@ -47,8 +52,9 @@ export function batchDataset(batches: Batches, { startStep = 0, onBatch }: Batch
           epochBatches ??= batches.batchesOf(nextEpoch, nextEpoch++ === startEpoch ? startStep % stepsPerEpoch : 0);
           const { value, done } = epochBatches.next();
           if (done === true) return { value: null, done: true };
-          onBatch?.(value);
-          const { xs, decoderXs, ys } = toTensors(value);
+          const batch = (await prepare?.(value)) ?? value;
+          onBatch?.(batch);
+          const { xs, decoderXs, ys } = toTensors(batch);
           return { value: { xs: decoderXs === undefined ? xs : [xs, decoderXs], ys }, done: false };
         },
       };

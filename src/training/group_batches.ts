@@ -70,32 +70,39 @@ export function groupBatches(options: GroupBatchOptions): Batches {
     return prompt.length - 1 + Math.max(...responses.map(({ length }) => length));
   }
 
-  function collate(chosen: Int32Array, lengths: Int32Array): Batch {
-    const longest = chosen.reduce((most, index) => Math.max(most, lengths[index]), 0);
-    const sequenceLength = bucketTokens * Math.ceil(longest / bucketTokens);
-    const rows = Array.from(chosen, groupAt).flatMap(({ prompt, responses }) =>
-      responses.map((response) => ({ prompt, response })),
-    );
-    const inputIds = new Int32Array(rows.length * sequenceLength).fill(padTokenId);
-    const labels = new Int32Array(rows.length * sequenceLength).fill(ignoreIndex);
-    let numTokens = 0;
-    rows.forEach(({ prompt, response }, row) => {
-      const offset = row * sequenceLength;
-      const tokens = Int32Array.from(response);
-      inputIds.set(prompt, offset);
-      inputIds.set(tokens.subarray(0, tokens.length - 1), offset + prompt.length);
-      labels.set(tokens, offset + prompt.length - 1);
-      numTokens += prompt.length + tokens.length - 1;
-    });
-    return { inputIds, labels, batchSize: rows.length, sequenceLength, numTokens };
-  }
-
   return {
     stepsPerEpoch: Math.ceil(numGroups / groupsPerBatch),
     *batchesOf(epoch, startStep = 0) {
       const lengths = Int32Array.from({ length: numGroups }, (_, index) => lengthOf(index));
       const order = batchOrder(lengths, groupsPerBatch, mixSeeds(seed, epoch));
-      for (let step = startStep; step < order.length; step++) yield collate(order[step], lengths);
+      for (let step = startStep; step < order.length; step++)
+        yield groupRows(Array.from(order[step], groupAt), { padTokenId, bucketTokens, ignoreIndex });
     },
   };
+}
+
+/** One batch of groups, a response in a row, the rows of a group one after the other. */
+export function groupRows(
+  groups: readonly ResponseGroup[],
+  {
+    padTokenId,
+    bucketTokens = 8,
+    ignoreIndex = -100,
+  }: Pick<GroupBatchOptions, 'padTokenId' | 'bucketTokens' | 'ignoreIndex'>,
+): Batch {
+  const rows = groups.flatMap(({ prompt, responses }) => responses.map((response) => ({ prompt, response })));
+  const longest = rows.reduce((most, { prompt, response }) => Math.max(most, prompt.length + response.length - 1), 0);
+  const sequenceLength = bucketTokens * Math.ceil(longest / bucketTokens);
+  const inputIds = new Int32Array(rows.length * sequenceLength).fill(padTokenId);
+  const labels = new Int32Array(rows.length * sequenceLength).fill(ignoreIndex);
+  let numTokens = 0;
+  rows.forEach(({ prompt, response }, row) => {
+    const offset = row * sequenceLength;
+    const tokens = Int32Array.from(response);
+    inputIds.set(prompt, offset);
+    inputIds.set(tokens.subarray(0, tokens.length - 1), offset + prompt.length);
+    labels.set(tokens, offset + prompt.length - 1);
+    numTokens += prompt.length + tokens.length - 1;
+  });
+  return { inputIds, labels, batchSize: rows.length, sequenceLength, numTokens };
 }

@@ -92,8 +92,15 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
   }
 
   const shown = { numTokens: 0, numResponseTokens: 0 };
+  const preparation = { seconds: 0 };
   const dataset = batchDataset(batches, {
     startStep,
+    async prepare(batch) {
+      const began = performance.now();
+      const prepared = (await method.prepareBatch?.(batch, model)) ?? batch;
+      preparation.seconds = (performance.now() - began) / 1000;
+      return prepared;
+    },
     onBatch({ numTokens, labels }) {
       shown.numTokens = numTokens;
       shown.numResponseTokens = labels.reduce((count, label) => count + (label >= 0 ? 1 : 0), 0);
@@ -101,7 +108,7 @@ export async function trainModel(options: TrainModelOptions): Promise<TrainingSt
   });
   const fitCallbacks = [
     ...(method.callback === undefined ? [] : [method.callback]),
-    watch({ state, method, shown, callbacks }),
+    watch({ state, method, shown, preparation, callbacks }),
   ].map(asCallback);
   try {
     await model.fitDataset(dataset, { epochs, initialEpoch: state.epoch, callbacks: fitCallbacks, verbose: 0 });
@@ -119,11 +126,13 @@ interface Watched {
   method: TrainingMethod;
   /** The batch of the step in progress. */
   shown: Readonly<Pick<StepRecord, 'numTokens' | 'numResponseTokens'>>;
+  /** Of the same batch, before the step. */
+  preparation: { readonly seconds: number };
   callbacks: readonly TrainingCallback[];
 }
 
 /** Turns tfjs's events into those of `TrainingCallback`. */
-function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallbackArgs {
+function watch({ state, method, shown, preparation, callbacks }: Watched): tfl.CustomCallbackArgs {
   const { optimizer, stepsPerEpoch } = state;
   let began = 0;
   let yielded = performance.now();
@@ -149,7 +158,7 @@ function watch({ state, method, shown, callbacks }: Watched): tfl.CustomCallback
             'set clipNorm',
         );
       }
-      const seconds = (performance.now() - began) / 1000;
+      const seconds = preparation.seconds + (performance.now() - began) / 1000;
       const { klPerLayer = null, negatives = null } = (await method.diagnostics?.()) ?? {};
       const record: StepRecord = {
         step: state.step,

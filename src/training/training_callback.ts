@@ -1,5 +1,6 @@
 import type * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import type { Batch } from './batches';
 
 /**
  * What a training method gives to `compile` and `fitDataset`. `ilrec()`, `sft()` and `tappedMethod()` give all of it; a
@@ -18,6 +19,11 @@ export interface TrainingMethod {
   readonly numResponsePositions?: number;
   /** Called before the first batch of an epoch, also of one that a resumed run is in the middle of. */
   beginEpoch?(epoch: number): void | Promise<void>;
+  /**
+   * Makes the batch that a step trains on, for methods that learn from what the model writes at that moment. Called once
+   * before each step, after the weights of the step before have changed. Default: the batch as it is.
+   */
+  prepareBatch?(batch: Batch, model: tfl.LayersModel): Promise<Batch>;
   /** Called when training throws. */
   detach?(): void;
   diagnostics?(): Promise<{ readonly klPerLayer: readonly number[]; readonly negatives?: object | null } | null>;
@@ -41,7 +47,7 @@ export interface StepRecord {
   numTokens: number;
   /** Those of them whose next token is a label: the response positions. */
   numResponseTokens: number;
-  /** Seconds of this step: forward pass, gradients and update. */
+  /** Seconds of this step: forward pass, gradients and update, and before them `prepareBatch`. */
   seconds: number;
   /** The method's metrics by name. */
   metrics: Readonly<Record<string, number>>;
