@@ -84,7 +84,8 @@ export type GrpoOptions = GrpoItemOptions | GrpoTokenOptions;
  * **Several tokens**, with `trie`: a row of a batch is a prompt and its target, as `promptBatches` makes them. Before
  * each step the groups are written by constrained beam search, each prompt once for all its G beams, and the reference
  * is asked about them; the step then trains on G rows for each prompt. `trainModel` does so. A loop of your own calls
- * `await method.prepareBatch(batch, model)` and trains on what it returns. The same seed and step give the same groups.
+ * `await method.prepareBatch(batch, model)` and trains on what it returns; for `fitDataset` it is the option `prepare` of
+ * `batchDataset`. The same seed and step give the same groups.
  *
  * @param options see `GrpoItemOptions` and `GrpoTokenOptions`.
  * @returns what `compile` and `fit` take, and with `trie` what `trainModel` takes; its metrics are `hitRatio`, the share
@@ -109,6 +110,25 @@ export type GrpoOptions = GrpoItemOptions | GrpoTokenOptions;
  *   callbacks: [{ onStep: ({ metrics }) => void hits.push(metrics.hitRatio) }],
  * });
  * console.log(hits.length); // 3
+ * ```
+ * @example
+ * ```ts
+ * import { AdamW, buildPrefixTrie, causalLM, groupBatches, grpo, trainModel } from 'tfjs-ilrec';
+ *
+ * const itemTokens = [[3, 5], [3, 6], [4, 5], [4, 6]]; // four items, two tokens each
+ * const target = { prompt: [1, 4, 6], responses: [itemTokens[1]] }; // item 1 follows item 3
+ * const batches = groupBatches({ numGroups: 1, groupAt: () => target, padTokenId: 0 });
+ * const model = () => causalLM({ vocabSize: 7, hiddenSize: 8, numHiddenLayers: 2, numAttentionHeads: 2, seed: 1 });
+ * const rows: number[] = [];
+ * await trainModel({
+ *   model: model(),
+ *   method: grpo({ reference: model(), trie: buildPrefixTrie(itemTokens), groupSize: 4 }),
+ *   optimizer: new AdamW({ learningRate: 0.01 }),
+ *   batches,
+ *   epochs: 3,
+ *   callbacks: [{ onStep: ({ numResponseTokens }) => void rows.push(numResponseTokens / 2) }],
+ * });
+ * console.log(rows.join(' ')); // 4 4 4
  * ```
  */
 export function grpo(options: GrpoOptions): TappedMethod {
