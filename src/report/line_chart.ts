@@ -53,6 +53,7 @@ const GUTTER = 0.05;
 
 /** Letters of a name beside a chart. */
 const NAME_LENGTH = 26;
+const NARROW_NAME = 10;
 
 /** The chart alone needs no names of lines where a legend stands below it. */
 const NAMES_AT_MOST = { wide: 24, narrow: 4 } as const;
@@ -76,11 +77,11 @@ export function lineChart(options: LineChartOptions): string {
     ...named.map(({ look, points }) => ({ look, ...points[points.length - 1] })),
     ...levels.map(({ look, value }) => ({ look, x: last, value })),
   ];
-  const hasNames = ends.length <= NAMES_AT_MOST[form];
+  const longest = Math.max(0, ...ends.map(({ look }) => shortened(look.name).length));
+  const hasNames = ends.length <= NAMES_AT_MOST[form] && (form === 'wide' || longest <= NARROW_NAME);
   const height = Math.max(300, hasNames ? TOP + BOTTOM + LABEL_HEIGHT * (ends.length + 1) : 0);
   const domain = domainOf(series, levels);
   const labels = hasNames ? apart(ends, domain, height) : [];
-  const longest = Math.max(0, ...labels.map(({ look }) => shortened(look.name).length));
   return plotToSvg(title, form, {
     height,
     marginLeft: 46,

@@ -45,7 +45,7 @@ export function concludeFromStudy(study: Study): Conclusion {
 function countText(ahead: number, behind: number, total: number, first: string): string {
   if (ahead + behind === 0)
     return `In NDCG@10, no difference is shown between ${first} and ${total === 1 ? 'the other arm' : `any of the ${total} other arms`}.`;
-  return `Of ${total} other ${total === 1 ? 'arm' : 'arms'}, ${ahead} ${ahead === 1 ? 'is' : 'are'} shown to be ahead of ${first} in NDCG@10, and ${behind} to be behind.`;
+  return `Of ${total} other ${total === 1 ? 'arm' : 'arms'}, ${ahead === 0 ? 'none' : ahead} ${ahead < 2 ? 'is' : 'are'} shown to be ahead of ${first} in NDCG@10, and ${behind === 0 ? 'none' : behind} to be behind.`;
 }
 
 function numbers({ difference, ci95, adjustedPValue }: ComparedPair): string {
