@@ -44,7 +44,7 @@ export const ROOMS = {
   methods: ['ops', 'vocabulary', 'losses', 'taps', 'config', 'data', 'evaluation', 'files', 'generation', 'ilrec', 'layers', 'lora', 'models', 'pretrained', 'prompts', 'rewards', 'safetensors', 'tapped', 'tokenizers', 'training'],
   // prettier-ignore
   runs: ['backends', 'callbacks', 'checkpoints', 'config', 'data', 'evaluation', 'files', 'methods', 'models', 'optimizers', 'preparation', 'safetensors', 'training'],
-  report: ['evaluation', 'methods', 'runs'],
+  report: ['evaluation', 'ilrec', 'methods', 'runs'],
   cli: [
     'backends',
     'callbacks',

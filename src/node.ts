@@ -67,11 +67,15 @@ export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } f
 export { comparisonCsv, comparisonLatex } from './report/comparison_files';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
 export { comparisonTable } from './report/comparison_table';
+export { studyCsv, studyLatex } from './report/study_files';
+export { studyReport } from './report/study_report';
 export { studyTable } from './report/study_table';
 export { compareMethods, type CompareOptions } from './runs/compare';
 export {
   studyMethods,
+  type SkippedArm,
   type StudiedArm,
+  type StudiedCost,
   type StudiedDifference,
   type Study,
   type StudyArmInput,

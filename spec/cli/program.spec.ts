@@ -7,6 +7,7 @@ import type { EvaluationProtocol } from '../../src/evaluation/protocol';
 import { METHODS } from '../../src/methods/registry';
 import { BACKENDS, type BackendName } from '../../src/backends/backend_table_node';
 import { missingPackages } from '../../src/backends/use_backend_node';
+import type { Study } from '../../src/runs/study';
 import { ilrecCommand, type Ran } from '../support/command_line';
 import { temporaryFolder } from '../support/folders';
 import { skipBecause } from '../support/skip';
@@ -151,6 +152,32 @@ describe('ilrec', () => {
       'pairs',
       'protocols',
     );
+  });
+
+  it('studies, and writes report and tables without what the data does not allow', async () => {
+    await prepare();
+    const arms = [
+      { name: 'Popularity', method: 'popularity' },
+      { name: 'Markov', method: 'markov' },
+      { name: 'Titles', method: 'sft', config: { items: { style: 'bigrec' } } },
+    ];
+    await writeFile(at('study-file.json'), JSON.stringify({ config: { training: { validationUsers: 0 } }, arms }));
+    const words = ['--data', at('data'), '--study', at('study-file.json'), '--out', at('studied'), '--backend', 'wasm'];
+    const ran = await ilrecCommand('study', ...words);
+    expect(ran.status, ran.stderr).to.equal(0);
+    expect(ran.stderr).to.include('Titles is left out: it names items by their titles, and the data has none.');
+    expect(ran.stdout)
+      .to.match(/Markov is ahead of Popularity: \+0\.\d{4}/)
+      .and.include(`Report: ${at('studied')}/report.html`);
+    expect(await readFile(at('studied/report.html'), 'utf8')).to.match(/^<!doctype html>[^]*<\/html>\n$/);
+    expect(await readFile(at('studied/study.csv'), 'utf8')).to.match(/^arm,method,seeds,hr@1,[^]*\nMarkov,markov,1,/);
+    expect(await readFile(at('studied/study.tex'), 'utf8')).to.include('Markov$^\\dagger$ &');
+    const { arms: found, skipped } = JSON.parse(await readFile(at('studied/study.json'), 'utf8')) as Study;
+    expect(found.map(({ name, runs }) => [name, Object.hasOwn(runs[0], 'log')])).to.deep.equal([
+      ['Popularity', false],
+      ['Markov', false],
+    ]);
+    expect(skipped.map(({ name }) => name)).to.deep.equal(['Titles']);
   });
 
   it('answers a mistake with one sentence on stderr and status 1', async () => {

@@ -4,6 +4,7 @@ import { buildPrefixTrie } from '../../src/generation/prefix_trie';
 import { ilrec, type IlrecOptions, type LayerNegatives, type NegativeReport } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
 import { popularityScorer } from '../../src/models/popularity';
+import { validItems } from '../../src/rewards/valid_items';
 import { forEachBackend, onWebGpu } from '../support/backends';
 import { mean, negativesOf } from '../support/reference';
 import { referenceDecoder, weightsOf } from '../support/reference_decoder';
@@ -111,6 +112,23 @@ describe('the look at the negatives', () => {
       expect(reports[0]?.ensemble.likedShare).to.equal(null);
       const [early, , final] = logits.map((rows) => rows.slice(0, 2));
       expect(reports[0]?.layers[0].numNegatives).to.be.closeTo(layerOf(final, early).numNegatives, 1e-6);
+    });
+
+    it('looks at the tokens alone that the softmax is over', async () => {
+      const { reports, logits } = await reportsOf({ probe, restrictTo: validItems({ trie }) });
+      const restricted = logits.map((rows) =>
+        rows.map((row, p) => row.map((logit, v) => (VALID[p].includes(v) ? logit : -1e9))),
+      );
+      const [early, late, final] = restricted;
+      const ensemble = final.map((row, p) => row.map((_, v) => (early[p][v] + late[p][v]) / 2));
+      const [report] = reports;
+      if (report === null) throw new Error('a report');
+      const { numNegatives, ...shares } = layerOf(final, ensemble);
+      expect(numNegatives).to.be.above(0);
+      expect(shares.validShare).to.equal(1);
+      // at most two tokens are valid, and three are compared
+      expectClose(report.ensemble, { numNegatives, ...shares, overlap: 1 });
+      expectClose(report.layers[0], { ...layerOf(final, early), overlap: 1 });
     });
 
     it('taps the layers even where no term reads them, and does not change the loss', async () => {

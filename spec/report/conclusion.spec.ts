@@ -22,7 +22,7 @@ describe('concludeFrom', () => {
       'It is ahead of Markov, too.',
       "2 of 3 pairs of methods differ. Adjusted p-values are corrected over all 3 pairs by Holm's method.",
       "An epoch of ILRec takes 1.25 times the seconds of SFT's, 3.50 with its teachers.",
-      'Highest on validation users after 2 steps each: ILRec (0.1200); after 3 s each, teachers included: SFT (0.1000).',
+      'Highest on validation users, without a test: after 2 steps each ILRec (0.1200), after 3 s each with the seconds of teachers SFT (0.1000).',
     ]);
   });
 
@@ -39,6 +39,36 @@ describe('concludeFrom', () => {
       'What another training would give: a method was trained with one seed, and intervals are over users alone.',
     ]);
     expect(shown.join(' ')).to.not.include('ahead');
+  });
+
+  it('says "too" only of methods beside a next best that it is ahead of', () => {
+    const [first, second, third] = three.pairs;
+    const none = { ci95: [-0.01, 0.07] as const, pValue: 0.2, adjustedPValue: 0.4 };
+    const { shown } = concludeFrom({ ...three, pairs: [{ ...first, ...none }, second, third] });
+    expect(shown[1]).to.equal('It is ahead of Markov.');
+  });
+
+  it('says where ILRec stands beside SFT when another method is best', () => {
+    const methods = [madeMethod('sft', 0.1), madeMethod('ilrec', 0.11), madeMethod('sasrec', 0.2)];
+    const concluded = (changes: Parameters<typeof madePair>[0]): ReturnType<typeof concludeFrom> =>
+      concludeFrom(
+        madeComparison({
+          methods,
+          protocols: { ...protocols, sasrec: protocols.sft },
+          pairs: [
+            madePair(changes),
+            madePair({ a: 'sasrec', b: 'ilrec', meanB: 0.11 }),
+            madePair({ a: 'sasrec', b: 'sft' }),
+          ],
+        }),
+      );
+    const numbers = (sign: string): string => `${sign}0.0300 NDCG@10, 95 % interval`;
+    expect(concluded(ahead).shown.join(' ')).to.include(`ILRec is ahead of SFT: ${numbers('+')}`);
+    const behind = { ...ahead, difference: -0.03, ci95: [-0.05, -0.01] as const };
+    expect(concluded(behind).shown.join(' ')).to.include(`ILRec is behind SFT: ${numbers('−')}`);
+    const undecided = concluded({ ...ahead, adjustedPValue: 0.06 });
+    expect(undecided.shown.join(' ')).to.not.include('ILRec is');
+    expect(undecided.notShown.join(' ')).to.include(`A difference between ILRec and SFT: ${numbers('+')}`);
   });
 
   it('has one sentence for a method alone', () => {

@@ -207,6 +207,7 @@ const CHANGES: Changes = {
   'evaluation.seen': [LANGUAGE, 'allow'], // the shop has no repeats, so the default becomes exclude
   'evaluation.excludeSeen': [LANGUAGE, false],
   'methods.ilrec.numNegativeLayers': [LANGUAGE, 1],
+  'methods.ilrec.negativeLayers': [LANGUAGE, [2]],
   'methods.ilrec.penaltyWeight': [LANGUAGE, 1],
   'methods.ilrec.penalty': [LANGUAGE, 'additive'],
   'methods.ilrec.thresholdScale': [LANGUAGE, 1.1],

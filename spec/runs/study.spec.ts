@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
 import { parseTrainConfig } from '../../src/methods/train_config';
+import { loadPrepared, writePrepared } from '../../src/preparation/prepared_folder_node';
+import { studyReport } from '../../src/report/study_report';
 import { studyTable } from '../../src/report/study_table';
 import { compareMethods } from '../../src/runs/compare';
 import { evaluateRun } from '../../src/runs/evaluate_run';
@@ -61,7 +63,17 @@ describe('studyMethods', () => {
     const lines = studyTable(found).split('\n');
     expect(lines[0]).to.equal('demo: 30 users of the valid split; backend wasm; seeds 3, 4');
     expect(lines[3].startsWith('SFT ')).to.equal(true);
-    expect(lines).to.have.length(9);
+    expect(lines[8]).to.match(/^Differences are to SFT, paired over users/);
+
+    // costs, lists, slices and validations are those of a comparison
+    expect(low.runs.map(({ seed, log }) => [seed, log.length > 0])).to.deep.equal([
+      [3, true],
+      [4, true],
+    ]);
+    expect(low.cost.secondsPerEpoch).to.be.above(0);
+    expect(found.slices.flatMap(({ methods }) => methods.length)).to.deep.equal(found.slices.map(() => 4));
+    expect(Object.keys(found.protocols)).to.deep.equal(found.arms.map(({ name }) => name));
+    expect(studyReport(found)).to.include('Difference in NDCG@10 to SFT');
 
     // everything is there already
     const again = await run(study, { seeds: 2, callbacks: () => [{ onStep: () => expect.fail('trained again') }] });
@@ -78,7 +90,72 @@ describe('studyMethods', () => {
       config,
     });
     expect(arms[0].mean['ndcg@10']).to.equal(methods[0].mean['ndcg@10']);
-    expect(arms[0].ci95['hr@10']).to.deep.equal(methods[0].ci95['hr@10']);
+    expect(arms[0].mean).to.deep.equal(methods[0].mean);
+    expect(arms[0].ci95).to.deep.equal(methods[0].ci95);
+    expect(arms[0].lists).to.deep.equal(methods[0].lists);
+  });
+
+  it('leaves out what the data does not allow, with the reason, and what takes its run', async () => {
+    const untitled = join(folder.path, 'untitled');
+    const { titles = [], ...prepared } = await loadPrepared(data);
+    const some = titles.map((title, item) => (item < 2 ? null : title));
+    await writePrepared({ ...prepared, titles: some }, join(folder.path, 'some'));
+    await writePrepared(prepared, untitled);
+    const study: StudyInput = {
+      method: 'sft',
+      config,
+      arms: [
+        { name: 'tokens' },
+        { name: 'titles', config: { items: { style: 'bigrec' } } },
+        { name: 'after titles', runs: { 'training.initialWeights': 'titles' } },
+        { name: 'not written', method: 'popularity', config: { items: { style: 'bigrec' } } },
+      ],
+    };
+    const told: string[] = [];
+    const onSkip: StudyOptions['onSkip'] = (skipped) => told.push(...skipped.map(({ name }) => name));
+    const { arms, skipped } = await run(study, { data: untitled, onSkip });
+    expect(arms.map(({ name }) => name)).to.deep.equal(['tokens', 'not written']);
+    expect(skipped).to.deep.equal([
+      { name: 'titles', reason: 'it names items by their titles, and the data has none' },
+      { name: 'after titles', reason: 'it takes the run of "titles", which is left out' },
+    ]);
+    expect(told).to.deep.equal(['titles', 'after titles']);
+    const [first, second, ...others] = study.arms;
+    const swapped = { ...study, arms: [second, first, ...others] };
+    expect(await messageOf(run(swapped, { data: join(folder.path, 'some'), out: join(folder.path, 'b') }))).to.equal(
+      'studyMethods: the first arm must be possible on demo, got "titles": it names items by their titles, and 2 ' +
+        'of 40 items have none; put another arm first',
+    );
+  });
+
+  it('makes the negatives of the layers that an arm names', async () => {
+    const ilrec = { penaltyWeight: 1, distillationWeight: 0, reward: null, rewardWeight: 0 };
+    const arm = (name: string, layers: object): StudyInput['arms'][number] => ({
+      name,
+      config: { methods: { ilrec: { ...ilrec, ...layers } } },
+    });
+    const model = { hiddenSize: 8, numHiddenLayers: 4, numAttentionHeads: 2 };
+    const { arms } = await run({
+      config: { ...config, model },
+      arms: [
+        arm('last 2', { numNegativeLayers: 2 }),
+        arm('the same', { negativeLayers: [2, 1] }),
+        arm('first and last', { negativeLayers: [1, 3] }),
+        arm('third', { negativeLayers: [3] }),
+      ],
+    });
+    const losses = arms.map(({ runs }) => runs[0].log.flatMap((line) => (line.kind === 'step' ? [line.loss] : [])));
+    expect(losses[1]).to.deep.equal(losses[0]);
+    expect(new Set(losses.map((one) => one[0])).size).to.equal(3);
+    const out = join(folder.path, 'deep');
+    const deep = { config: { ...config, model }, arms: [arm('fourth', { negativeLayers: [1, 4] })] };
+    expect(await messageOf(run(deep, { out }))).to.equal(
+      'trainRun: methods.ilrec.negativeLayers must be at most 3, as the model has 4 blocks, got 4',
+    );
+    const twice = { config, arms: [arm('twice', { negativeLayers: [1, 1] })] };
+    expect(await messageOf(run(twice, { out })))
+      .to.include('negativeLayers')
+      .and.include('must name each layer once');
   });
 
   it('starts from the run of another arm, or takes it as the reward', async () => {
@@ -139,5 +216,34 @@ describe('the studies of the package', () => {
       const arms = parseStudy(JSON.parse(await readFile(join('configs/studies', file), 'utf8')), file);
       for (const arm of arms) parseTrainConfig(arm.config, `${file}, ${arm.name}`);
     }
+  });
+
+  const ilrecOf = async (file: string): Promise<Record<string, unknown>[]> => {
+    const arms = parseStudy(JSON.parse(await readFile(join('configs/studies', file), 'utf8')), file);
+    return arms
+      .filter(({ method }) => method === 'ilrec')
+      .map(({ config: own }) => parseTrainConfig(own).methods.ilrec);
+  };
+
+  it('take each layer, pairs of them, and the last k', async () => {
+    const layers = await ilrecOf('layers.json');
+    expect(layers.map(({ negativeLayers, numNegativeLayers }) => negativeLayers ?? numNegativeLayers)).to.deep.equal([
+      ...[[1], [2], [3], [1, 2], [1, 3], [2, 3], 3],
+    ]);
+  });
+
+  it('change alpha, phi, lambda and mu', async () => {
+    const grids = await ilrecOf('grids.json');
+    for (const key of ['penaltyWeight', 'thresholdScale', 'distillationWeight', 'rewardWeight'])
+      expect(new Set(grids.map((section) => section[key])).size, key).to.be.at.least(3);
+    // phi counts only where there is a penalty
+    for (const { thresholdScale, penaltyWeight } of grids)
+      if (thresholdScale !== 1) expect(penaltyWeight).to.be.above(0);
+  });
+
+  it('write items as ids and as titles', async () => {
+    const arms = parseStudy(JSON.parse(await readFile('configs/studies/styles.json', 'utf8')), 'styles.json');
+    const styles = arms.map(({ config: own }) => parseTrainConfig(own).items.style);
+    expect(new Set(styles)).to.deep.equal(new Set(['auto', 'ids', 'lc-rec', 'bigrec']));
   });
 });

@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { comparisonTable } from '../report/comparison_table';
-import { titlesOf } from '../report/method_style';
+import { titlesOf } from '../report/wording';
 import { COMPARED_BY_DEFAULT, findMethod } from '../methods/registry';
 import { type DemoExample, runDemo } from '../runs/run_demo';
 import { backendOption, startBackend } from './backend';

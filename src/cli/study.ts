@@ -1,14 +1,16 @@
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { writeJsonAtomically } from '../files/atomic_file_node';
+import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
 import { readJsonFile } from '../files/read_json_node';
+import { studyCsv, studyLatex } from '../report/study_files';
+import { studyReport } from '../report/study_report';
 import { studyTable } from '../report/study_table';
-import { studyMethods, type StudyInput } from '../runs/study';
+import { type Study, studyMethods, type StudyInput } from '../runs/study';
 import { parseStudy } from '../runs/study_file';
 import { backendOption, startBackend } from './backend';
 import { watchMethods } from './compare';
 import { interruptible } from './interruptible';
-import { integerOption, oneOf, printResult } from './output';
+import { integerOption, oneOf, printResult, remark } from './output';
 import { watchTraining } from './watch_training';
 
 interface Options {
@@ -22,13 +24,13 @@ interface Options {
   json?: boolean;
 }
 
-/** `ilrec study`: `studyMethods`, then the table and study.json. */
+/** `ilrec study`: `studyMethods`, then the table, the files of the study and report.html. */
 export function studyCommand(): Command {
   return new Command('study')
     .description('Train and evaluate the arms of a study file: ablations, grids of settings, other starts.')
     .requiredOption('--data <dir>', 'a prepared folder')
     .requiredOption('--study <file>', 'the arms as JSON, such as those in configs/studies')
-    .requiredOption('--out <dir>', 'where runs and study.json go')
+    .requiredOption('--out <dir>', 'where runs, study.json, .csv and .tex, and report.html go')
     .option('--seeds <n>', 'training seeds per arm', integerOption('--seeds', 1), 1)
     .option('--epochs <n>', 'replaces the epochs of every arm', integerOption('--epochs', 1))
     .option('--split <split>', 'valid or test; choose on valid', 'valid')
@@ -46,12 +48,30 @@ export function studyCommand(): Command {
           source: file,
           split: chosenSplit,
           signal,
+          onSkip: (skipped) => skipped.forEach(({ name, reason }) => remark(`${name} is left out: ${reason}.`)),
           ...watchTraining,
           ...watchMethods(),
         }),
       );
+      const report = await writeStudy(options.out, found, `ilrec ${process.argv.slice(2).join(' ')}`);
       const path = join(options.out, 'study.json');
-      await writeJsonAtomically(path, found);
-      printResult(json, { ...found, path }, `${studyTable(found)}\n\nNumbers: ${path}`);
+      const text = `${studyTable(found)}\n\nNumbers: ${path}\nReport: ${report}`;
+      printResult(json, { ...withoutLogs(found), path, report }, text);
     });
+}
+
+/** Writes study.json, .csv and .tex, and report.html. @returns where the report is. */
+async function writeStudy(out: string, study: Study, command: string): Promise<string> {
+  const report = join(out, 'report.html');
+  await writeJsonAtomically(join(out, 'study.json'), withoutLogs(study));
+  await writeFileAtomically(join(out, 'study.csv'), studyCsv(study));
+  await writeFileAtomically(join(out, 'study.tex'), studyLatex(study));
+  await writeFileAtomically(report, studyReport(study, { command }));
+  return report;
+}
+
+/** The study without each step's numbers, which lie in the runs' logs. */
+function withoutLogs(study: Study): object {
+  const arms = study.arms.map(({ runs, ...arm }) => ({ ...arm, runs: runs.map(({ log: _, ...run }) => run) }));
+  return { ...study, arms };
 }

@@ -68,7 +68,7 @@ export function ilrec(options: IlrecOptions = {}): IlrecMethod {
     const { numNegativeLayers, reward, restrictTo, itemSoftmax, futureTargets, probe, ignoreIndex, taps } = full;
     const overItems = isOverItems(itemSoftmax, futureTargets ?? null);
     const reader = futureReader(futureTargets ?? null);
-    const look = probe === undefined ? null : negativeProbe(probe, itemSoftmax?.seen === 'exclude');
+    const look = probe === undefined ? null : negativeProbe(probe, itemSoftmax?.seen === 'exclude', restrictTo ?? null);
     const { every = 100 } = probe ?? {};
     let report: NegativeReport | null = null;
     const { method, last } = createTappedMethod({

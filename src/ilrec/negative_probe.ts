@@ -3,8 +3,9 @@ import { UnnamedError } from '../errors';
 import { selfHardNegatives, type SelfHardNegativesOptions } from '../losses';
 import { withoutTape } from '../ops/without_tape';
 import { tokenMarks, type TokenMarksOptions } from '../rewards/token_marks';
+import type { TokenRestriction } from '../rewards/valid_items';
 import { refuseUnknownFields } from '../tapped/item_softmax';
-import type { TappedBatch } from '../tapped/tapped_batch';
+import { rewardContext, type TappedBatch } from '../tapped/tapped_batch';
 import { LEFT_OUT } from '../vocabulary/candidate_cross_entropy';
 import { type VocabularyProjection, vocabSizeOf } from '../vocabulary/vocabulary_projection';
 
@@ -76,10 +77,12 @@ export function checkProbe(probe: NegativeProbeOptions): void {
  * may be right.
  *
  * @param excludesSeen whether the softmax leaves out items of the history; then the tokens are items.
+ * @param restrictTo the tokens that the softmax is over; null for all.
  */
 export function negativeProbe(
   { topTokens = 10, maxPositions = 256, every: _, ...options }: NegativeProbeOptions,
   excludesSeen: boolean,
+  restrictTo: TokenRestriction | null = null,
 ): NegativeProbe {
   const read = tokenMarks(options);
   const look = (batch: TappedBatch, negatives: SelfHardNegativesOptions): NegativeReport => {
@@ -87,8 +90,12 @@ export function negativeProbe(
     const { inputIds, allLabels: labels, labelIds, batchSize, sequenceLength, positions } = batch;
     const marks = read({ inputIds, labels, batchSize, sequenceLength, positions }, count);
     const leftOut = excludesSeen ? marks.history.map((items, p) => items.filter((item) => item !== labelIds[p])) : null;
-    const { final, layers } = logitsOf(batch, count, leftOut);
-    const vocabSize = final.shape[1];
+    const all = logitsOf(batch, count, leftOut);
+    const vocabSize = all.final.shape[1];
+    const added = restrictTo?.(rewardContext(batch, vocabSize)) ?? null; // [P, V]
+    const restricted = (logits: tf.Tensor2D): tf.Tensor2D =>
+      added === null ? logits : tf.add(logits, tf.slice(added, 0, count));
+    const [final, layers] = [restricted(all.final), all.layers.map(restricted)];
     const labelsOfRows = tf.slice(batch.labels, 0, count);
     const [valid, future] = [marked(marks.valid, vocabSize), marked(marks.future, vocabSize)];
     const liked = marks.liked === null ? null : marked(marks.liked, vocabSize);
@@ -162,11 +169,14 @@ function marked(tokens: readonly (readonly number[])[], vocabSize: number): tf.T
   return tf.tensor2d(values, [tokens.length, vocabSize]);
 }
 
-/** The likeliest tokens of each row, [P'] of k. */
+/** The likeliest tokens of each row, [P'] of k, or of fewer where the softmax is over fewer. */
 function topOf(logits: tf.Tensor2D, topTokens: number): Int32Array[] {
   const k = Math.min(topTokens, logits.shape[1]);
-  const flat = tf.topk(logits, k).indices.dataSync<'int32'>();
-  return Array.from({ length: logits.shape[0] }, (_, p) => flat.slice(p * k, (p + 1) * k));
+  const { values, indices } = tf.topk(logits, k);
+  const [flat, sizes] = [indices.dataSync<'int32'>(), values.dataSync<'float32'>()];
+  return Array.from({ length: logits.shape[0] }, (_, p) =>
+    flat.slice(p * k, (p + 1) * k).filter((_token, i) => sizes[p * k + i] > LEFT_OUT / 2),
+  );
 }
 
 function overlapOf(best: readonly Int32Array[], other: readonly Int32Array[]): number {

@@ -1,10 +1,12 @@
 import * as z from 'zod';
 import { positive, weight } from '../config/fields';
 import { futureTargetsSchema, restrictToSchema } from '../config/target_sections';
+import { calledAs, IlrecError } from '../errors';
 import { type Coefficient, ilrec, type IlrecOptions } from '../ilrec/ilrec';
 import { readsLayers } from '../ilrec/ilrec_options';
 import { meanScorer } from '../models/mean_scorer';
 import { futureOf, nextItemsOf } from './future_section';
+import { findTaps } from '../taps';
 import { languageModelMethod, type ObjectiveContext } from './language_model';
 import { restrictionOf } from './item_model';
 import type { AskedModel, DiagnosticChart } from './method';
@@ -12,6 +14,13 @@ import { rewardNeed, rewardOfModels } from './reward_of_models';
 
 const section = z.strictObject({
   numNegativeLayers: positive.default(4),
+  /** Layers of the negatives in place of the last ones, counted down from the final layer: 1 is the one below it. */
+  negativeLayers: z
+    .array(positive)
+    .min(1)
+    .refine((layers) => new Set(layers).size === layers.length, { message: 'must name each layer once' })
+    .nullable()
+    .default(null),
   penaltyWeight: weight.default(0.1),
   penalty: z.enum(['scale', 'paper', 'additive']).default('scale'),
   thresholdScale: z.number().positive().default(1),
@@ -96,7 +105,7 @@ export const ilrecMethod = languageModelMethod({
       reward: section.rewardRun ?? section.reward,
       probe: section.probeEvery ?? undefined,
     })
-      ? section.numNegativeLayers
+      ? (section.negativeLayers?.length ?? section.numNegativeLayers)
       : 0,
   epochsRatio: ({ epochsRatio }) => epochsRatio,
   objective,
@@ -104,15 +113,14 @@ export const ilrecMethod = languageModelMethod({
 
 async function objective(context: ObjectiveContext<Section>): Promise<ReturnType<typeof ilrec>> {
   const { section, totalSteps, needs, itemSoftmax } = context;
-  const { numNegativeLayers, penalty, thresholdScale, thresholdReference, rewardTargets, deepSupervisionWeight } =
-    section;
+  const { penalty, thresholdScale, thresholdReference, rewardTargets, deepSupervisionWeight } = section;
   const warmupSteps = Math.round(section.weightWarmupRatio * totalSteps);
   const warmed = (value: number): Coefficient =>
     value === 0 || warmupSteps === 0 ? value : (step) => value * Math.min(1, step / warmupSteps);
   const models = Object.values(needs);
   const reward = models.length === 0 ? null : await rewardOfModels('ilrec', context, models);
   return ilrec({
-    numNegativeLayers,
+    ...negativeLayersOf(context),
     penalty,
     thresholdScale,
     thresholdReference,
@@ -130,6 +138,23 @@ async function objective(context: ObjectiveContext<Section>): Promise<ReturnType
     ...futureOf(context),
     ...restrictionOf(context),
   });
+}
+
+/** The layers that make the negatives: the last ones, or those that the section names. */
+function negativeLayersOf({
+  section: { numNegativeLayers, negativeLayers },
+  model,
+}: ObjectiveContext<Section>): Pick<IlrecOptions, 'numNegativeLayers' | 'taps'> {
+  if (negativeLayers === null) return { numNegativeLayers };
+  const { blocks } = calledAs('trainRun', () => findTaps(model));
+  const deepest = Math.max(...negativeLayers);
+  if (deepest >= blocks.length)
+    throw new IlrecError(
+      `trainRun: methods.ilrec.negativeLayers must be at most ${blocks.length - 1}, as the model has ${blocks.length} ` +
+        `blocks, got ${deepest}`,
+    );
+  const tapped = [0, ...negativeLayers].map((layer) => blocks[blocks.length - 1 - layer]);
+  return { numNegativeLayers: negativeLayers.length, taps: { blocks: (layer) => tapped.includes(layer) } };
 }
 
 /** A look at the negatives every so many steps; the reward's models say which of them may be right. */
@@ -173,7 +198,7 @@ function diagnosticCharts(): DiagnosticChart[] {
     },
     {
       title: 'KL from the final layer to each intermediate layer',
-      note: 'Layers are counted from the final one. Falling lines: the distillation works.',
+      note: 'How far the predictions of each intermediate layer are from those of the final one.',
       yLabel: 'nats',
       perLayer: 'klPerLayer',
     },

@@ -1,6 +1,6 @@
 import type { ComparedMethod, Comparison } from '../runs/comparison';
-import { bestMethod } from './conclusion';
-import { pairOf } from './wording';
+import { otherOf, type Tests } from './compared';
+import { signed } from './wording';
 
 /** What stands where a number is not known. */
 export const UNKNOWN = '–';
@@ -39,6 +39,13 @@ export const COST_COLUMNS: readonly Column[] = [
   ),
 ];
 
+/** Seconds of an epoch over those of the first arm of a study. */
+export function epochOver({ cost: first }: ComparedMethod): Column {
+  const ratio = ({ cost: { secondsPerEpoch } }: ComparedMethod): number | null =>
+    secondsPerEpoch === null || first.secondsPerEpoch === null ? null : secondsPerEpoch / first.secondsPerEpoch;
+  return column('epoch_over_first', '× first', ratio, decimals(2));
+}
+
 /** How widely the lists spread. */
 export const LIST_COLUMNS: readonly Column[] = [
   column('coverage@10', 'coverage@10', ({ lists }) => lists.coverage, percent),
@@ -57,15 +64,27 @@ export function budgetColumns({ budgets }: Pick<Comparison, 'budgets'>): Column[
   ];
 }
 
-/** The adjusted p-value of the test against the method with the highest NDCG@10; none for that method. */
-export function adjustedColumn(comparison: Comparison): Column {
-  const best = bestMethod(comparison).method;
-  return column(
-    'adjusted_p_to_best',
-    'adj. p to best',
-    ({ method }) => pairOf(comparison.pairs, best, method)?.adjustedPValue ?? null,
-    (value) => (value < 0.001 ? '< 0.001' : value.toFixed(3)),
+/** The adjusted p-value of the test of each method against the one that all are tested against. */
+export function adjustedColumn(tests: Tests): Column {
+  const name = `adjusted_p_${tests.label.replaceAll(' ', '_')}`;
+  return column(name, `adj. p ${tests.label}`, testValue(tests, 'adjustedPValue'), (value) =>
+    value < 0.001 ? '< 0.001' : value.toFixed(3),
   );
+}
+
+function testValue(tests: Tests, key: 'adjustedPValue' | 'difference'): Column['value'] {
+  return ({ method }) => tests.pairs.find((pair) => otherOf(tests, pair) === method)?.[key] ?? null;
+}
+
+/** The difference of each arm to the first, with its interval, for files. */
+export function differenceColumns(tests: Tests): Column[] {
+  const bound = (index: 0 | 1) => (method: ComparedMethod) =>
+    tests.pairs.find((pair) => otherOf(tests, pair) === method.method)?.ci95[index] ?? null;
+  return [
+    column('ndcg@10_difference', 'difference', testValue(tests, 'difference'), signed),
+    column('ndcg@10_difference_low', 'low', bound(0), signed),
+    column('ndcg@10_difference_high', 'high', bound(1), signed),
+  ];
 }
 
 /** A cell of a table. */

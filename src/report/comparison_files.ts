@@ -1,7 +1,7 @@
-import { type Comparison, TABLE_METRICS } from '../runs/comparison';
-import { adjustedColumn, budgetColumns, cellOf, COST_COLUMNS, LIST_COLUMNS } from './comparison_columns';
-import { bestMethod } from './conclusion';
-import { outcomeOf, pairOf } from './wording';
+import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../runs/comparison';
+import { adjustedColumn, budgetColumns, cellOf, type Column, COST_COLUMNS, LIST_COLUMNS } from './comparison_columns';
+import { type Compared, comparedOf, lookOf, otherOf } from './compared';
+import { type Outcome, outcomeOf } from './wording';
 
 /**
  * Writes a comparison as CSV: one row per method, with every number of the tables unrounded.
@@ -17,14 +17,25 @@ import { outcomeOf, pairOf } from './wording';
  * ```
  */
 export function comparisonCsv(comparison: Comparison): string {
-  const columns = [adjustedColumn(comparison), ...budgetColumns(comparison), ...COST_COLUMNS, ...LIST_COLUMNS];
+  const { tests } = comparedOf(comparison);
+  const columns = [adjustedColumn(tests), ...budgetColumns(comparison), ...COST_COLUMNS, ...LIST_COLUMNS];
+  return metricsCsv(comparison.methods, ['method', 'title'], (one) => [one.method, one.title], columns);
+}
+
+/** A row per method: what names it, its seeds, each metric with its interval, and columns. */
+export function metricsCsv(
+  methods: readonly ComparedMethod[],
+  nameHeaders: readonly string[],
+  namesOf: (method: ComparedMethod) => readonly string[],
+  columns: readonly Column[],
+): string {
   const header = [
-    ...['method', 'title', 'seeds'],
+    ...[...nameHeaders, 'seeds'],
     ...TABLE_METRICS.flatMap((name) => [name, `${name}_low`, `${name}_high`]),
     ...columns.map(({ name }) => name),
   ];
-  const rows = comparison.methods.map((one) => [
-    ...[one.method, one.title, one.runs.length],
+  const rows = methods.map((one) => [
+    ...[...namesOf(one), one.runs.length],
     ...TABLE_METRICS.flatMap((name) => [one.mean[name], ...one.ci95[name]]),
     ...columns.map(({ value }) => value(one) ?? ''),
   ]);
@@ -51,13 +62,40 @@ function csvField(value: string | number): string {
  * ```
  */
 export function comparisonLatex(comparison: Comparison): string {
-  const { methods, data, pairs, seeds } = comparison;
-  const best = bestMethod(comparison);
-  const costs = COST_COLUMNS.filter(({ name }) => /^epoch/.test(name));
-  const headers = [...TABLE_METRICS.map((name) => name.toUpperCase()), '95\\,\\% of NDCG@10'];
+  const compared = comparedOf(comparison);
+  const { name } = lookOf(compared, compared.tests.reference);
+  return metricsLatex(compared, {
+    first: 'Method',
+    note: `Dagger: ${name} is ahead, adjusted p < 0.05 by Holm's method over ${comparison.pairs.length} pairs.`,
+    marks: { ahead: '$^\\dagger$', behind: '', none: '' },
+    costs: COST_COLUMNS.filter(({ name: cost }) => /^epoch/.test(cost)),
+    costHeaders: ['epoch/SFT', 'with teachers'],
+  });
+}
+
+/** Metrics, the interval of NDCG@10 and costs as a LaTeX table; a mark says what the test of a method shows. */
+export function metricsLatex(
+  { methods, data, seeds, tests }: Compared,
+  {
+    first,
+    note,
+    marks,
+    costs,
+    costHeaders,
+  }: {
+    /** Head of the first column. */
+    first: string;
+    /** What the marks mean. */
+    note: string;
+    marks: Readonly<Record<Outcome, string>>;
+    costs: readonly Column[];
+    costHeaders: readonly string[];
+  },
+): string {
+  const headers = [...TABLE_METRICS.map((name) => name.toUpperCase()), '95\\,\\% of NDCG@10', ...costHeaders];
   const rows = methods.map((one) => {
-    const pair = pairOf(pairs, best.method, one.method);
-    const mark = pair !== undefined && outcomeOf(pair) === 'ahead' ? '$^\\dagger$' : '';
+    const pair = tests.pairs.find((test) => otherOf(tests, test) === one.method);
+    const mark = pair === undefined ? '' : marks[outcomeOf(pair)];
     const values = TABLE_METRICS.map((name) => {
       const highest = Math.max(...methods.map(({ mean }) => mean[name]));
       const text = one.mean[name].toFixed(4);
@@ -72,17 +110,22 @@ export function comparisonLatex(comparison: Comparison): string {
     ];
   });
   const lines = [
-    `% ${data.name}: ${data.users} users, ${data.items} items; ${seeds.length} training seeds. Needs booktabs.`,
-    `% Dagger: ${best.title} is ahead, adjusted p < 0.05 by Holm's method over ${pairs.length} pairs.`,
-    `\\begin{tabular}{l${'r'.repeat(headers.length + costs.length)}}`,
+    `% ${oneLine(data.name)}: ${data.users} users, ${data.items} items; ${seeds.length} training seeds. Needs booktabs.`,
+    `% ${oneLine(note)}`,
+    `\\begin{tabular}{l${'r'.repeat(headers.length)}}`,
     '\\toprule',
-    `Method & ${[...headers, 'epoch/SFT', 'with teachers'].join(' & ')} \\\\`,
+    `${first} & ${headers.join(' & ')} \\\\`,
     '\\midrule',
     ...rows.map((row) => `${row.join(' & ')} \\\\`),
     '\\bottomrule',
     '\\end{tabular}',
   ];
   return lines.join('\n') + '\n';
+}
+
+/** A name that stays within a comment. */
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ');
 }
 
 /** Text with LaTeX's own characters escaped. */

@@ -1,9 +1,9 @@
 import { protocolText } from '../evaluation/protocol';
 import { type ComparedMethod, type Comparison, TABLE_METRICS } from '../runs/comparison';
 import { adjustedColumn, budgetColumns, cellOf, type Column, COST_COLUMNS, LIST_COLUMNS } from './comparison_columns';
+import { comparedOf } from './compared';
 import { bestPairs, concludeFrom } from './conclusion';
-import { titlesOf } from './method_style';
-import { verdict } from './wording';
+import { titlesOf, verdict } from './wording';
 
 /**
  * Writes a comparison as text for a terminal: tables of quality, cost and lists, paired tests of the best method, what
@@ -21,7 +21,7 @@ import { verdict } from './wording';
  */
 export function comparisonTable(comparison: Comparison): string {
   const { methods, data, backend, seeds } = comparison;
-  const adjusted = adjustedColumn(comparison);
+  const adjusted = adjustedColumn(comparedOf(comparison).tests);
   const quality = [
     ['', ...TABLE_METRICS.map((name) => name.toUpperCase()), '95 % of NDCG@10', adjusted.header],
     ...methods.map((one) => [
@@ -61,7 +61,7 @@ function columnsTable(methods: readonly ComparedMethod[], columns: readonly Colu
 }
 
 /** What the columns of costs count. */
-export function costNotes({ secondsOf, methods }: Comparison): string[] {
+export function costNotes({ secondsOf, methods }: Pick<Comparison, 'secondsOf' | 'methods'>): string[] {
   if (methods.every(({ kind }) => kind === 'counts')) return [];
   const epoch =
     secondsOf === 'steps'
@@ -74,7 +74,7 @@ export function costNotes({ secondsOf, methods }: Comparison): string[] {
 }
 
 /** Each different protocol once, with the methods it holds for. */
-export function protocolLines(comparison: Comparison): string[] {
+export function protocolLines(comparison: Pick<Comparison, 'protocols' | 'methods'>): string[] {
   const titleOf = titlesOf(comparison);
   const methodsOf = new Map<string, string[]>();
   for (const [method, protocol] of Object.entries(comparison.protocols)) {

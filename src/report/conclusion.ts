@@ -1,7 +1,9 @@
 import { formatInterval } from '../evaluation/protocol';
 import { type ComparedMethod, type ComparedPair, type Comparison, COST_REFERENCE } from '../runs/comparison';
-import { titlesOf } from './method_style';
-import { differenceText, listed, outcomeOf, pairOf } from './wording';
+import { differenceText, listed, outcomeOf, pairOf, titlesOf } from './wording';
+
+/** The method that readers ask about first. */
+const SUBJECT = 'ilrec';
 
 /** The method with the highest mean NDCG@10; of equal ones the first of the table. */
 export function bestMethod({ methods }: Pick<Comparison, 'methods'>): ComparedMethod {
@@ -36,8 +38,10 @@ export function concludeFrom(comparison: Comparison): Conclusion {
     else notShown.push(`That ${best.title} is ahead of ${text}.`);
     const titles = (ahead: boolean): string[] =>
       others.filter((pair) => (outcomeOf(pair) === 'ahead') === ahead).map(({ b }) => titleOf(b));
-    if (titles(true).length > 0) shown.push(`It is ahead of ${listed(titles(true))}, too.`);
+    const too = outcomeOf(next) === 'ahead' ? ', too' : '';
+    if (titles(true).length > 0) shown.push(`It is ahead of ${listed(titles(true))}${too}.`);
     if (titles(false).length > 0) notShown.push(`That ${best.title} is ahead of ${listed(titles(false))}.`);
+    addSubject(comparison, best.method, shown, notShown);
     const differing = pairs.filter((pair) => outcomeOf(pair) !== 'none').length;
     if (pairs.length > 1)
       shown.push(
@@ -57,6 +61,16 @@ export function concludeFrom(comparison: Comparison): Conclusion {
   return { shown, notShown };
 }
 
+/** What the package is named after against plain fine-tuning, where neither is the best method. */
+function addSubject({ methods, pairs }: Comparison, best: string, shown: string[], notShown: string[]): void {
+  const pair = pairOf(pairs, SUBJECT, COST_REFERENCE);
+  if (pair === undefined || best === SUBJECT || best === COST_REFERENCE) return;
+  const [subject, other] = [SUBJECT, COST_REFERENCE].map(titlesOf({ methods }));
+  const outcome = outcomeOf(pair);
+  if (outcome === 'none') notShown.push(`A difference between ${subject} and ${other}: ${differenceText(pair)}.`);
+  else shown.push(`${subject} is ${outcome} ${outcome === 'ahead' ? 'of ' : ''}${other}: ${differenceText(pair)}.`);
+}
+
 function costLines({ budgets, methods }: Comparison, { title, cost, method }: ComparedMethod): string[] {
   const lines: string[] = [];
   if (method !== COST_REFERENCE && cost.epochOverSft !== null && cost.epochWithNeedsOverSft !== null) {
@@ -72,8 +86,8 @@ function costLines({ budgets, methods }: Comparison, { title, cost, method }: Co
     return `${first.name} (${first.value.toFixed(4)})`;
   };
   lines.push(
-    `Highest on validation users after ${budgets.steps} steps each: ${highest('atSteps')}; after ` +
-      `${budgets.seconds.toFixed(0)} s each, teachers included: ${highest('atSeconds')}.`,
+    `Highest on validation users, without a test: after ${budgets.steps} steps each ${highest('atSteps')}, after ` +
+      `${budgets.seconds.toFixed(0)} s each with the seconds of teachers ${highest('atSeconds')}.`,
   );
   return lines;
 }

@@ -39,7 +39,8 @@ export function layerCurves(log: readonly LogLine[], metric: string, most = MAX_
   );
 }
 
-function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
+/** At most so many points, each the mean over a stretch. */
+export function thinned(points: readonly Point[], most = MAX_POINTS): Point[] {
   const perBucket = Math.ceil(points.length / most);
   if (perBucket <= 1) return [...points];
   const means: Point[] = [];

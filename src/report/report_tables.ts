@@ -1,14 +1,16 @@
-import { type Comparison, TABLE_METRICS } from '../runs/comparison';
-import { adjustedColumn, budgetColumns, cellOf, type Column, COST_COLUMNS, LIST_COLUMNS } from './comparison_columns';
+import { type ComparedPair, type Comparison, TABLE_METRICS } from '../runs/comparison';
+import { type Compared, lookOf, otherOf } from './compared';
+import { adjustedColumn, budgetColumns, cellOf, type Column, LIST_COLUMNS } from './comparison_columns';
 import { costNotes } from './comparison_table';
 import { html, type Html, raw } from './html';
-import { colorOf, titlesOf } from './method_style';
-import { formatP, formatRange, outcomeOf, signed } from './wording';
+import { swatch } from './look';
+import { table } from './tables';
+import { formatP, formatRange, outcomeOf, signed, titlesOf } from './wording';
 
 /** Metrics with intervals, and the test of each method against the best. */
-export function metricTable(comparison: Comparison): Html {
-  const { methods } = comparison;
-  const adjusted = adjustedColumn(comparison);
+export function metricTable(compared: Compared): Html {
+  const { methods, tests } = compared;
+  const adjusted = adjustedColumn(tests);
   const best = Object.fromEntries(
     TABLE_METRICS.map((name) => [name, Math.max(...methods.map(({ mean }) => mean[name]))]),
   );
@@ -22,61 +24,83 @@ export function metricTable(comparison: Comparison): Html {
     );
     return [...cells, html`<td>${cellOf(adjusted, one)}</td>`];
   });
-  return html`${methodTable(comparison, [...TABLE_METRICS.map((name) => name.toUpperCase()), adjusted.header], rows)}
+  const headers = [...TABLE_METRICS.map((name) => name.toUpperCase()), adjusted.header];
+  return html`${methodTable(compared, 'Metrics', headers, rows)}
     <p class="note after">
       Small: 95 % bootstrap intervals over users. Bold: the highest mean, which by itself shows no difference. Adjusted
-      p: the paired test of NDCG@10 against the best method, corrected over all pairs by Holm's method.
+      p: the paired test of NDCG@10 ${tests.label}, corrected by Holm's method.
     </p>`;
 }
 
 /** What training cost. */
-export function costTable(comparison: Comparison): Html {
-  return html`${columnTable(comparison, COST_COLUMNS)} ${costNotes(comparison).map((note) => html`<p class="note after">${note}</p>`)}`;
+export function costTable(compared: Compared, columns: readonly Column[]): Html {
+  return html`${columnTable(compared, 'Cost', columns)} ${costNotes(compared).map((note) => html`<p class="note after">${note}</p>`)}`;
 }
 
 /** Validation at equal steps and at equal seconds; nothing where no method was validated. */
-export function budgetTable(comparison: Comparison): Html {
-  if (comparison.budgets === null) return raw('');
+export function budgetTable(compared: Compared): Html {
+  if (compared.budgets === null) return raw('');
   return html`<h3 class="after">At equal steps and at equal seconds</h3>
-    ${columnTable(comparison, budgetColumns(comparison))}
+    ${columnTable(compared, 'At equal steps and at equal seconds', budgetColumns(compared))}
     <p class="note after">
       The best NDCG@10 on validation users within so many steps, and within so many seconds with those of the teachers; a
-      dash where there was none by then. The budgets are those of the method that used least.
+      dash where there was none by then. The budgets are those of the method that used least. Steps are a method's own,
+      without those of a run that it starts from. No test stands behind these numbers.
     </p>`;
 }
 
 /** How widely the lists spread. */
-export function listTable(comparison: Comparison): Html {
-  return html`${columnTable(comparison, LIST_COLUMNS)}
+export function listTable(compared: Compared): Html {
+  return html`${columnTable(compared, 'Lists', LIST_COLUMNS)}
     <p class="note after">
       Of the first ten items of all lists. Coverage: the share of the catalogue that is in some list. Gini: 0 where all
       items are recommended equally often. Top 3 share: that of the three most recommended items.
     </p>`;
 }
 
-/** Every paired test. */
-export function pairTable(comparison: Comparison): Html {
-  const titleOf = titlesOf(comparison);
-  const rows = comparison.pairs.map((pair) => {
-    const outcome = outcomeOf(pair);
-    const relation = outcome === 'none' ? 'no difference shown to' : outcome === 'ahead' ? 'ahead of' : 'behind';
-    return html`<tr>
-      <td>${titleOf(pair.a)} ${relation} ${titleOf(pair.b)}</td>
-      <td>${signed(pair.difference)}</td>
-      <td>${formatRange(pair.ci95)}</td>
-      <td>${formatP(pair.pValue).replace('= ', '')}</td>
-      <td>${formatP(pair.adjustedPValue).replace('= ', '')}</td>
-    </tr>`;
+/** Paired tests, each with what it shows. */
+export function pairTable(compared: Pick<Comparison, 'methods'>, pairs: readonly ComparedPair[], label: string): Html {
+  const titleOf = titlesOf(compared);
+  const rows = pairs.map((pair) => {
+    const [first, second] = [titleOf(pair.a), titleOf(pair.b)];
+    return testRow(pair, `${first}, ${second}: no difference shown`, first, second);
   });
-  return table(['Pair', 'NDCG@10', '95 % interval', 'p', 'adjusted p'], rows);
+  return testCard(label, rows, 'ndcg@10');
+}
+
+/** Tests with the reference of the report, which is named where a difference is shown. */
+export function testTable(compared: Compared, pairs: readonly ComparedPair[], label: string): Html {
+  const rows = pairs.map((pair) => {
+    const other = lookOf(compared, otherOf(compared.tests, pair));
+    const [first, second] = [pair.a, pair.b].map((name) => lookOf(compared, name).name);
+    return testRow(pair, `${other.name}: no difference shown`, first, second, other.className);
+  });
+  return testCard(label, rows, pairs[0].metric);
+}
+
+function testRow(pair: ComparedPair, nothing: string, first: string, second: string, className = ''): Html {
+  const outcome = outcomeOf(pair);
+  const found = { none: nothing, ahead: `${first} is ahead of ${second}`, behind: `${first} is behind ${second}` };
+  return html`<tr class="${outcome} ${className}">
+    <td>${found[outcome]}</td>
+    <td>${signed(pair.difference)}</td>
+    <td>${formatRange(pair.ci95)}</td>
+    <td>${formatP(pair.pValue).replace('= ', '')}</td>
+    <td>${formatP(pair.adjustedPValue).replace('= ', '')}</td>
+  </tr>`;
+}
+
+function testCard(label: string, rows: readonly Html[], metric: string): Html {
+  const headers = [label, metric.toUpperCase(), '95 % interval', 'p', 'adjusted p'];
+  return html`<div class="card">${table(headers, rows, label)}</div>`;
 }
 
 /** Each run with its seed and folder. */
-export function runTable({ methods }: Comparison): Html {
-  const rows = methods.flatMap(({ title, runs }) =>
+export function runTable({ methods, looks }: Compared): Html {
+  const rows = methods.flatMap(({ title, runs }, i) =>
     runs.map(
       ({ seed, run, manifest, metrics, cost }) =>
-        html`<tr>
+        html`<tr class="${looks[i].className}">
           <td>${title}</td>
           <td>${seed}</td>
           <td>${manifest.steps}</td>
@@ -90,48 +114,32 @@ export function runTable({ methods }: Comparison): Html {
     ),
   );
   const headers = ['seed', 'steps', 'best step', 'parameters', 'seconds', 'teachers s', 'NDCG@10', 'folder'];
-  return table(['Method', ...headers], rows);
+  return html`<div class="card">${table(['', ...headers], rows, 'Runs')}</div>`;
 }
 
-/** The colour of a method, as a small square. */
-export function swatch(method: string): Html {
-  return html`<span class="swatch" style="background:${colorOf(method)}"></span>`;
-}
-
-function columnTable(comparison: Comparison, columns: readonly Column[]): Html {
-  const rows = comparison.methods.map((one) => columns.map((column) => html`<td>${cellOf(column, one)}</td>`));
+function columnTable(compared: Compared, label: string, columns: readonly Column[]): Html {
+  const rows = compared.methods.map((one) => columns.map((column) => html`<td>${cellOf(column, one)}</td>`));
   return methodTable(
-    comparison,
+    compared,
+    label,
     columns.map(({ header }) => header),
     rows,
   );
 }
 
 /** @param rows the cells of each method, after its name. */
-function methodTable({ methods }: Comparison, headers: readonly string[], rows: readonly (readonly Html[])[]): Html {
-  return table(
-    ['Method', ...headers],
-    methods.map(
-      ({ method, title }, i) =>
-        html`<tr>
-          <td>${swatch(method)}${title}</td>
-          ${raw(rows[i].map(({ text }) => text).join(''))}
-        </tr>`,
-    ),
+function methodTable(
+  { looks }: Compared,
+  label: string,
+  headers: readonly string[],
+  rows: readonly (readonly Html[])[],
+): Html {
+  const named = looks.map(
+    (look, i) =>
+      html`<tr class="${look.className}">
+        <td>${swatch(look)}${look.name}</td>
+        ${rows[i]}
+      </tr>`,
   );
-}
-
-function table(headers: readonly string[], rows: readonly Html[]): Html {
-  return html`<div class="card">
-    <table>
-      <thead>
-        <tr>
-          ${headers.map((header) => html`<th>${header}</th>`)}
-        </tr>
-      </thead>
-      <tbody>
-        ${rows}
-      </tbody>
-    </table>
-  </div>`;
+  return html`<div class="card">${table(['', ...headers], named, label)}</div>`;
 }

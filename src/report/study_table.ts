@@ -1,6 +1,7 @@
 import type { PairedDifference } from '../evaluation/paired_difference';
 import { type Study, STUDY_METRICS } from '../runs/study';
 import { alignColumns } from './comparison_table';
+import { concludeFromStudy } from './study_conclusion';
 
 /**
  * Writes a study as text for a terminal: each arm, and its paired difference to the first.
@@ -16,7 +17,9 @@ import { alignColumns } from './comparison_table';
  * console.log(table.split('\n')[2].trim().split(/\s+/)[0]); // HR@10
  * ```
  */
-export function studyTable({ data, backend, split, users, seeds, arms }: Study): string {
+export function studyTable(study: Study): string {
+  const { data, backend, split, users, seeds, arms } = study;
+  const { shown, notShown } = concludeFromStudy(study);
   const header = [
     '',
     ...STUDY_METRICS.flatMap((name) => [name.toUpperCase(), 'difference, 95 % interval']),
@@ -39,6 +42,9 @@ export function studyTable({ data, backend, split, users, seeds, arms }: Study):
     '',
     `Differences are to ${arms[0].name}, paired over users, seeds averaged first. p is that of NDCG@10, corrected for ` +
       `${arms.length - 1} comparisons by Holm's method.`,
+    '',
+    ...shown,
+    ...notShown.map((line) => `Not shown: ${line}`),
   ].join('\n');
 }
 

@@ -1,14 +1,23 @@
 import type { Interval } from '../evaluation/bootstrap';
-import type { ComparedMethod, ComparedPair } from '../runs/comparison';
+import type { ComparedMethod, ComparedPair, Comparison } from '../runs/comparison';
 
 /** The level of adjusted p-values under which a difference counts as shown. */
 const LEVEL = 0.05;
+
+/** How methods are written in tables and charts, by name. */
+export function titlesOf({ methods }: Pick<Comparison, 'methods'>): (name: string) => string {
+  const titles = new Map(methods.map(({ method, title }) => [method, title]));
+  return (name) => titles.get(name) ?? name;
+}
 
 /** What a paired test shows of its first method. */
 export type Outcome = 'ahead' | 'behind' | 'none';
 
 /** A difference is shown only where the interval leaves out zero and the adjusted p-value is below 0.05. */
-export function outcomeOf({ ci95: [low, high], adjustedPValue }: ComparedPair): Outcome {
+export function outcomeOf({
+  ci95: [low, high],
+  adjustedPValue,
+}: Pick<ComparedPair, 'ci95' | 'adjustedPValue'>): Outcome {
   if (adjustedPValue >= LEVEL || (low <= 0 && high >= 0)) return 'none';
   return low > 0 ? 'ahead' : 'behind';
 }

@@ -41,7 +41,7 @@ export async function claimRunFolder(out: string, config: TrainConfig): Promise<
 }
 
 /** What `ilrec compare` and `ilrec study` write beside the runs. */
-const WRITTEN = /^(comparison\.(json|csv|tex)|study\.json|report\.html|curve\.svg)(\.partial-\d+)?$/;
+const WRITTEN = /^(comparison\.(json|csv|tex)|study\.(json|csv|tex)|report\.html|curve\.svg)(\.partial-\d+)?$/;
 
 /**
  * Refuses a folder for runs that is in use for something else. One that holds a comparison or a study may hold more.

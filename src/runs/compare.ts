@@ -12,12 +12,13 @@ import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationProtocol } from '../evaluation/protocol';
 import { claimFolderOfRuns } from './claim_folder';
-import { comparePairs, type Comparison, pick, sliceUsers, summarise } from './comparison';
+import { comparedRun } from './compared_run';
+import { comparePairs, type Comparison, sliceUsers, summarise } from './comparison';
 import { equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
 import { evaluateRun, type EvaluateRunOptions, type KeptEvaluation, readEvaluation } from './evaluate_run';
 import { datasetOptions } from './dataset_options';
-import { commonSeconds, costOf, type FinishedRun, readFinishedRun, validationPoints } from './run_cost';
+import { commonSeconds, type FinishedRun, readFinishedRun } from './run_cost';
 import { readRunConfig } from './run_json';
 import { trainRun, type TrainRunOptions } from './train_run';
 
@@ -138,15 +139,7 @@ function compareRuns(
   const measured = methods.map(({ method, runs }) => ({
     method,
     results: runs.map(({ result }) => result),
-    runs: runs.map(({ result, seed, run, ...finished }) => ({
-      seed,
-      run,
-      manifest: finished.manifest,
-      log: finished.log,
-      metrics: pick((metric) => result[metric]),
-      cost: costOf(finished, secondsOf),
-      validation: validationPoints(finished, secondsOf),
-    })),
+    runs: runs.map((run) => comparedRun(run, secondsOf)),
   }));
   const compared = summarise(measured, cases);
   const protocols = methods.map(({ method, runs }): [string, EvaluationProtocol] => [

@@ -1,20 +1,36 @@
 import { join } from 'node:path';
 import { IlrecError } from '../errors';
-import { bootstrapIntervals, type Interval } from '../evaluation/bootstrap';
+import type { Interval } from '../evaluation/bootstrap';
 import type { EvaluationResult } from '../evaluation/evaluate_ranking';
-import { gain, meanOf, type MetricName } from '../evaluation/metrics';
+import type { MetricName } from '../evaluation/metrics';
 import { holmAdjusted } from '../evaluation/holm';
 import { pairedDifference, type PairedDifference } from '../evaluation/paired_difference';
-import { parseTrainConfig, type TrainConfigInput } from '../methods/train_config';
+import type { EvaluationProtocol } from '../evaluation/protocol';
+import { findMethod, type MethodName } from '../methods/registry';
+import { parseTrainConfig, sectionOf, type TrainConfigInput } from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { claimFolderOfRuns } from './claim_folder';
-import { casesOf } from './evaluated_cases';
+import { comparedRun, type EvaluatedRun } from './compared_run';
+import {
+  type ComparedMethod,
+  type ComparedSlice,
+  type MethodCost,
+  sliceUsers,
+  summarise,
+  type TableMetric,
+} from './comparison';
+import { datasetOptions } from './dataset_options';
+import { type EqualBudgets, equalBudgets } from './equal_budgets';
+import { casesOf, type EvaluatedCases } from './evaluated_cases';
 import { evaluateRun, readEvaluation } from './evaluate_run';
 import type { RunManifest } from './manifest';
+import { possibleArms, type SkippedArm } from './possible_arms';
+import { commonSeconds, readFinishedRun, type SecondsOf } from './run_cost';
 import { readRunConfig } from './run_json';
 import { parseStudy, type StudyArm, type StudyInput, withValue } from './study_file';
 import { trainRun, type TrainRunOptions } from './train_run';
 
+export type { SkippedArm } from './possible_arms';
 export type { StudyArmInput, StudyInput } from './study_file';
 
 export interface StudyOptions extends Pick<
@@ -33,25 +49,32 @@ export interface StudyOptions extends Pick<
   epochs?: number;
   /** Default 'valid': settings are chosen on validation users. */
   split?: 'test' | 'valid';
+  /** Called once, with the arms that the data does not allow. */
+  onSkip?: (skipped: readonly SkippedArm[]) => void;
   /** Called before a run is trained, with its name. */
   onStart?: (label: string) => void;
   /** Called during evaluations, with the run's name and users done. */
   onProgress?: (label: string, done: number, total: number) => void;
 }
 
-/** Metrics of a study. */
+/** Metrics in which a study tests its arms against the first. */
 export type StudyMetric = 'hr@10' | 'ndcg@10';
 export const STUDY_METRICS: readonly StudyMetric[] = ['hr@10', 'ndcg@10'];
 
+/** What an arm cost, averaged over its runs. */
+export type StudiedCost = Omit<MethodCost, 'epochOverSft' | 'epochWithNeedsOverSft'>;
+
 /** One arm over its seeds. */
-export interface StudiedArm {
+export interface StudiedArm extends Pick<ComparedMethod, 'runs' | 'lists' | 'invalidItems'> {
   readonly name: string;
-  readonly method: string;
-  readonly runs: readonly { readonly seed: number; readonly run: string; readonly manifest: RunManifest }[];
+  readonly method: MethodName;
+  /** The arm's settings and those of all arms, as the study file holds them. */
+  readonly config: Readonly<Record<string, unknown>>;
   /** Mean over users of the mean over seeds. */
-  readonly mean: Readonly<Record<StudyMetric, number>>;
+  readonly mean: Readonly<Record<TableMetric, number>>;
   /** 95 % bootstrap over users, seeds averaged first. */
-  readonly ci95: Readonly<Record<StudyMetric, Interval>>;
+  readonly ci95: Readonly<Record<TableMetric, Interval>>;
+  readonly cost: StudiedCost;
   /** This arm minus the first one, paired over users; null for the first. */
   readonly differences: Readonly<Record<StudyMetric, StudiedDifference>> | null;
 }
@@ -64,12 +87,26 @@ export interface StudiedDifference extends PairedDifference {
 
 /** What a study found. */
 export interface Study {
+  /** The text of the study file; null without one. */
+  readonly description: string | null;
   readonly data: RunManifest['data'];
   readonly backend: string;
   readonly split: 'test' | 'valid';
   readonly users: number;
   readonly seeds: readonly number[];
   readonly arms: readonly StudiedArm[];
+  /** Arms that the data does not allow. */
+  readonly skipped: readonly SkippedArm[];
+  /** How each arm was evaluated, by its name. */
+  readonly protocols: Readonly<Record<string, EvaluationProtocol>>;
+  /** Quarters of the users by history, of the items by popularity; `method` is the name of an arm. */
+  readonly slices: readonly ComparedSlice[];
+  /** Validation at equal steps and seconds; `method` is the name of an arm. Null where no arm was validated. */
+  readonly budgets: EqualBudgets | null;
+  /** What seconds of an epoch and of validations count; see `Comparison.secondsOf`. */
+  readonly secondsOf: SecondsOf;
+  /** Seconds of training of all runs together, over all calls. */
+  readonly seconds: number;
 }
 
 /**
@@ -96,21 +133,23 @@ export interface Study {
  * ```
  */
 export async function studyMethods(options: StudyOptions): Promise<Study> {
-  const { study, source, out, seeds = 1, epochs, split = 'valid', onStart, onProgress } = options;
+  const { study, source, out, seeds = 1, epochs, split = 'valid', onSkip, onStart, onProgress } = options;
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new IlrecError(`studyMethods: seeds must be a positive integer, got ${seeds}`);
-  const arms = parseStudy(study, source);
-  for (const arm of arms) parseTrainConfig(arm.config, `${source ?? 'study'}, arm "${arm.name}"`); // before any training
+  const asked = parseStudy(study, source);
   const prepared = await loadPrepared(options.data); // so that a wrong folder is reported before anything is trained
-  await claimFolderOfRuns('studyMethods', out, [...arms.map(({ folder }) => join(out, folder)), options.data]);
+  const shape = datasetOptions(prepared, null);
+  const configs = asked.map(({ name, config }) =>
+    parseTrainConfig(config, `${source ?? 'study'}, arm "${name}"`, shape),
+  );
+  const { possible: arms, skipped } = possibleArms(asked, configs, prepared);
+  await claimFolderOfRuns('studyMethods', out, [...asked.map(({ folder }) => join(out, folder)), options.data]);
+  if (skipped.length > 0) onSkip?.(skipped);
   const firstSeed = Number((study.config as { seed?: number } | undefined)?.seed ?? 0);
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
-  const studied: Omit<StudiedArm, 'differences'>[] = [];
-  let clusters: ArrayLike<number> | undefined;
-  const resultsOf = new Map<string, EvaluationResult[]>();
+  const studied: { arm: StudyArm; runs: EvaluatedRun[] }[] = [];
   for (const arm of arms) {
-    const runs: { seed: number; run: string; manifest: RunManifest }[] = [];
-    const results: EvaluationResult[] = [];
+    const runs: EvaluatedRun[] = [];
     for (const seed of seedList) {
       const label = seeds === 1 ? arm.name : `${arm.name}, seed ${seed}`;
       onStart?.(label);
@@ -127,23 +166,49 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
       });
       if (manifest.status !== 'done')
         throw new IlrecError(`studyMethods: ${label} was interrupted; run the same command again to resume it`);
-      results.push(await evaluateOnce(run, split, (done, total) => onProgress?.(label, done, total)));
-      runs.push({ seed, run, manifest });
+      const result = await evaluateOnce(run, split, (done, total) => onProgress?.(label, done, total));
+      const method = findMethod(arm.method, [], 'studyMethods');
+      const section = sectionOf(await readRunConfig(run), method);
+      const finished = await readFinishedRun(run, manifest, method.needs?.(section) ?? [], section);
+      runs.push({ seed, run, result, ...finished });
     }
-    resultsOf.set(arm.name, results);
-    clusters ??= casesOf(prepared, split, results[0].evaluatedUsers).clusters; // all arms rank the same users
-    studied.push({ name: arm.name, method: arm.method, runs, ...summaryOf(results, clusters) });
+    studied.push({ arm, runs });
   }
-  const [reference, ...others] = arms.map(({ name }) => resultsOf.get(name) as EvaluationResult[]);
-  const differences = differencesTo(reference, others, clusters);
-  const { manifest } = studied[0].runs[0];
+  // all arms rank the same users
+  const cases = casesOf(prepared, split, studied[0].runs[0].result.evaluatedUsers);
+  return { description: study.description ?? null, split, seeds: seedList, skipped, ...summaryOf(studied, cases) };
+}
+
+/** Means, intervals, differences, costs and slices of the arms. */
+function summaryOf(
+  studied: readonly { readonly arm: StudyArm; readonly runs: readonly EvaluatedRun[] }[],
+  cases: EvaluatedCases,
+): Omit<Study, 'description' | 'split' | 'seeds' | 'skipped'> {
+  const all = studied.flatMap(({ runs }) => runs);
+  const secondsOf = commonSeconds(all);
+  // an arm is measured as a method of the arm's name
+  const measured = studied.map(({ arm: { name, method }, runs }) => ({
+    method: { ...findMethod(method, [], 'studyMethods'), name, title: name },
+    runs: runs.map((run) => comparedRun(run, secondsOf)),
+    results: runs.map(({ result }) => result),
+  }));
+  const [reference, ...others] = measured.map(({ results }) => results);
+  const differences = [null, ...differencesTo(reference, others, cases.clusters)];
+  const summaries = summarise(measured, cases);
   return {
-    data: manifest.data,
-    backend: [...new Set(studied.flatMap(({ runs }) => runs.map((one) => one.manifest.backend)))].join(', '),
-    split,
+    data: all[0].manifest.data,
+    backend: [...new Set(all.map(({ manifest }) => manifest.backend))].join(', '),
     users: reference[0].ranks.length,
-    seeds: seedList,
-    arms: studied.map((arm, i) => ({ ...arm, differences: i === 0 ? null : differences[i - 1] })),
+    arms: summaries.map(({ runs, mean, ci95, invalidItems, lists, cost }, i) => {
+      const { name, method, config } = studied[i].arm;
+      const { epochOverSft: _, epochWithNeedsOverSft: __, ...own } = cost;
+      return { name, method, config, runs, mean, ci95, differences: differences[i], invalidItems, lists, cost: own };
+    }),
+    protocols: Object.fromEntries(studied.map(({ arm, runs }) => [arm.name, runs[0].result.protocol])),
+    slices: sliceUsers(measured, cases),
+    budgets: equalBudgets(summaries),
+    secondsOf,
+    seconds: all.reduce((sum, { manifest }) => sum + manifest.seconds, 0),
   };
 }
 
@@ -169,20 +234,6 @@ async function evaluateOnce(
     if (users === usersTotal && (beamWidth === null || beamWidth === evaluation.beamWidth)) return kept.result;
   }
   return await evaluateRun({ run, split, onProgress });
-}
-
-function summaryOf(
-  results: readonly EvaluationResult[],
-  clusters: ArrayLike<number> | undefined,
-): Pick<StudiedArm, 'mean' | 'ci95'> {
-  const columns = STUDY_METRICS.map((name) => {
-    const [metric, k] = metricAt(name);
-    return Float64Array.from(results[0].ranks, (_, user) =>
-      meanOf(Float64Array.from(results, ({ ranks }) => gain(metric, ranks[user], k))),
-    );
-  });
-  const intervals = bootstrapIntervals(columns, { resamples: 1000, seed: 0, clusters });
-  return { mean: perMetric((_, i) => meanOf(columns[i])), ci95: perMetric((_, i) => intervals[i]) };
 }
 
 /** The differences of all other arms to the first. */
