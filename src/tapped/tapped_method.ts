@@ -3,9 +3,11 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import '../register'; // in a bundle nothing else does
 import { IlrecCallback } from '../callbacks/ilrec_callback';
 import { calledAs, IlrecError, UnnamedError } from '../errors';
+import { allowMixedCallbacks } from '../callbacks/mixed_callbacks';
 import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';
 import { Attachment } from './attachment';
 import { type IlrecMetric, LastStep, type LossTerms } from './last_step';
+import { leaveUnsaved } from './saved_training';
 import { ResponseBatch, type TappedBatch } from './tapped_batch';
 
 export interface TappedMethodOptions<Metric extends string = string> {
@@ -36,14 +38,13 @@ export interface TappedMethod {
   /** For `model.compile`. Labels are int32 [B, T], already shifted, `ignoreIndex` where nothing is predicted. */
   readonly loss: (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
   /**
-   * For `model.compile`: terms of the last step. tfjs cannot load a model that was saved with its optimizer while these
-   * are compiled; compile without `metrics` before `model.save(..., { includeOptimizer: true })`.
+   * For `model.compile`: terms of the last step. `model.save(..., { includeOptimizer: true })` leaves them and the loss
+   * out; compile the loaded model again, with `optimizer: loaded.optimizer`.
    */
   readonly metrics: IlrecMetric[];
   /**
    * For `fit` and `fitDataset`: attaches the taps when training starts, and detaches what it attached when training
-   * ends. It must be the first of its list; tfjs then wants instances, so wrap plain objects: `[method.callback, new
-   * tf.CustomCallback({ onEpochEnd })]`.
+   * ends. In a list it may stand anywhere, beside plain objects and instances: `[{ onEpochEnd }, method.callback]`.
    */
   readonly callback: tfl.Callback;
   /** Training steps done, which schedules depend on. Evaluation does not count. Set it to resume. */
@@ -193,6 +194,8 @@ export function createTappedMethod<Metric extends string>(
     }
   };
 
+  allowMixedCallbacks();
+  leaveUnsaved([loss, ...metrics]);
   const attachment = new Attachment({
     name,
     numBlocks: numLayers,
