@@ -35,7 +35,10 @@ export interface TappedMethodOptions<Metric extends string = string> {
 
 /** A way to train a causal language model: what goes to `compile` and `fit`. */
 export interface TappedMethod {
-  /** For `model.compile`. Labels are int32 [B, T], already shifted, `ignoreIndex` where nothing is predicted. */
+  /**
+   * For `model.compile`. Labels are int32 [B, T], already shifted, `ignoreIndex` where nothing is predicted. In a loop of
+   * your own, `loss(labels, model.apply(inputs, { training: true }))` is the same as `lossOf`, which is faster.
+   */
   readonly loss: (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
   /**
    * For `model.compile`: terms of the last step. `model.save(..., { includeOptimizer: true })` leaves them and the loss
@@ -60,6 +63,16 @@ export interface TappedMethod {
    * @throws IlrecError when the model cannot be tapped, or the method is attached to another one.
    */
   attach(model: tfl.LayersModel): void;
+  /**
+   * The loss of a batch, for loops of your own: runs the attached model in training mode and never makes its logits of
+   * all positions. Gradient flows to the model's weights.
+   *
+   * @param inputs token ids, int32 [B, T], or the tensors of all of the model's inputs.
+   * @param labels int32 [B, T], as for `loss`.
+   * @returns scalar; the caller disposes it.
+   * @throws IlrecError when no model is attached.
+   */
+  lossOf(inputs: tf.Tensor | tf.Tensor[], labels: tf.Tensor): tf.Scalar;
   /** Removes the taps, which leaves the model unchanged. Does nothing when nothing is attached. */
   detach(): void;
 }
@@ -144,10 +157,18 @@ interface CreateOptions<Metric extends string> extends Omit<TappedMethodOptions<
 export function createTappedMethod<Metric extends string>(
   options: CreateOptions<Metric>,
 ): { method: TappedMethod; last: LastStep } {
-  const { name, loss: lossOf, metrics: names = [], numLayers = 0, inputIdsReader, ignoreIndex = -100, taps } = options;
+  const {
+    name,
+    loss: givenLoss,
+    metrics: names = [],
+    numLayers = 0,
+    inputIdsReader,
+    ignoreIndex = -100,
+    taps,
+  } = options;
   const { state, onDetach } = options;
   if (typeof name !== 'string' || name === '') throw new UnnamedError(`name must be a string, got ${String(name)}`);
-  if (typeof lossOf !== 'function') throw new UnnamedError(`loss must be a function, got ${typeof lossOf}`);
+  if (typeof givenLoss !== 'function') throw new UnnamedError(`loss must be a function, got ${typeof givenLoss}`);
   if (!(numLayers === Infinity || (Number.isInteger(numLayers) && numLayers >= 0)))
     throw new UnnamedError(`numLayers must be 0, a positive integer or Infinity, got ${numLayers}`);
   checkTapOptions(taps);
@@ -159,7 +180,7 @@ export function createTappedMethod<Metric extends string>(
     if (batch.positions.length === 0) {
       return { ...Object.fromEntries(names.map((term) => [term, tf.scalar(0)])), total: batch.zero() };
     }
-    const terms: LossTerms = { ...lossOf(batch) };
+    const terms: LossTerms = { ...givenLoss(batch) };
     const missing = ['total', ...names].find((term) => !(terms[term] instanceof tf.Tensor));
     if (missing !== undefined)
       throw new UnnamedError(`loss must return a tensor for each of total, ${names.join(', ')}, got no ${missing}`);
@@ -174,7 +195,7 @@ export function createTappedMethod<Metric extends string>(
       if (again !== null) return again;
       throw new IlrecError(
         taps?.attached === true && taps.passWasUntrained
-          ? `${name}: the loss needs a training pass, got a forward pass without { training: true }; call model.apply(inputs, { training: true })`
+          ? `${name}: the loss needs a training pass, got a forward pass without { training: true }; call method.lossOf(inputs, labels) or model.apply(inputs, { training: true })`
           : `${name}: the loss found no tapped forward pass; add \`callbacks: [method.callback]\` to fit or fitDataset, or call method.attach(model) after compile`,
       );
     }
@@ -218,6 +239,12 @@ export function createTappedMethod<Metric extends string>(
       return numResponsePositions;
     },
     attach: (model) => attachment.attach(model),
+    lossOf(inputs, labels) {
+      const { taps } = attachment;
+      if (taps?.attached !== true)
+        throw new IlrecError(`${name}: lossOf needs an attached model, got none; call method.attach(model) first`);
+      return tf.tidy(() => loss(labels, [taps.deferred(inputs)].flat()[0]));
+    },
     detach: () => attachment.detach(),
   };
   return { method, last };
