@@ -8,7 +8,8 @@ import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';
 import { Attachment } from './attachment';
 import { type IlrecMetric, LastStep, type LossTerms } from './last_step';
 import { leaveUnsaved } from './saved_training';
-import { ResponseBatch, type TappedBatch } from './tapped_batch';
+import { GivenBatch, type LossTensors } from './given_batch';
+import { type LabelledBatch, ResponseBatch, type TappedBatch } from './tapped_batch';
 
 export interface TappedMethodOptions<Metric extends string = string> {
   /** The name of your method. Its errors start with it. */
@@ -31,6 +32,14 @@ export interface TappedMethodOptions<Metric extends string = string> {
   ignoreIndex?: number;
   /** Where blocks, norm and head are, for models in which they cannot be found. */
   taps?: TapOptions;
+}
+
+/** What `lossFrom` returns. */
+export interface LossAndMetrics {
+  /** Scalar. Gradient flows. */
+  readonly loss: tf.Scalar;
+  /** The terms by name, scalars. They are the method's own and last until its next loss or `detach`. */
+  readonly metrics: Readonly<Record<string, tf.Scalar>>;
 }
 
 /** A way to train a causal language model: what goes to `compile` and `fit`. */
@@ -73,6 +82,15 @@ export interface TappedMethod {
    * @throws IlrecError when no model is attached.
    */
   lossOf(inputs: tf.Tensor | tf.Tensor[], labels: tf.Tensor): tf.Scalar;
+  /**
+   * The loss and the metrics of a forward pass of your own, for a model that is no `tf.LayersModel`: nothing is attached.
+   * Gradient flows to the hidden states, to the weights of `norm` and to the head.
+   *
+   * @param tensors see `LossTensors`.
+   * @returns the loss, which the caller disposes, and the metrics, which the method disposes; see `LossAndMetrics`.
+   * @throws IlrecError when tensors do not fit together, or one that the method needs is missing.
+   */
+  lossFrom(tensors: LossTensors): LossAndMetrics;
   /** Removes the taps, which leaves the model unchanged. Does nothing when nothing is attached. */
   detach(): void;
 }
@@ -176,7 +194,7 @@ export function createTappedMethod<Metric extends string>(
   const metrics = names.map((term) => last.metric(term));
   let numResponsePositions = 0;
 
-  const termsOf = (batch: ResponseBatch): LossTerms => {
+  const termsOf = (batch: LabelledBatch): LossTerms => {
     if (batch.positions.length === 0) {
       return { ...Object.fromEntries(names.map((term) => [term, tf.scalar(0)])), total: batch.zero() };
     }
@@ -186,6 +204,18 @@ export function createTappedMethod<Metric extends string>(
       throw new UnnamedError(`loss must return a tensor for each of total, ${names.join(', ')}, got no ${missing}`);
     return terms;
   };
+
+  const lossOfBatch = (makeBatch: () => LabelledBatch, labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar =>
+    tf.tidy(() =>
+      calledAs(name, () => {
+        const batch = makeBatch();
+        numResponsePositions = batch.positions.length;
+        const terms = termsOf(batch);
+        last.remember(terms, labels, predictions);
+        if (batch.training && numResponsePositions > 0) method.step++;
+        return terms.total as tf.Scalar;
+      }),
+    );
 
   const loss = (labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar => {
     const { taps } = attachment;
@@ -200,16 +230,8 @@ export function createTappedMethod<Metric extends string>(
       );
     }
     try {
-      return tf.tidy(() =>
-        calledAs(name, () => {
-          const batch = new ResponseBatch({ taps, capture, labels, ignoreIndex, step: method.step });
-          numResponsePositions = batch.positions.length;
-          const terms = termsOf(batch);
-          last.remember(terms, labels, predictions);
-          if (capture.training && numResponsePositions > 0) method.step++;
-          return terms.total as tf.Scalar;
-        }),
-      );
+      const batch = (): LabelledBatch => new ResponseBatch({ taps, capture, labels, ignoreIndex, step: method.step });
+      return lossOfBatch(batch, labels, predictions);
     } finally {
       disposeCapture(capture);
     }
@@ -244,6 +266,11 @@ export function createTappedMethod<Metric extends string>(
       if (taps?.attached !== true)
         throw new IlrecError(`${name}: lossOf needs an attached model, got none; call method.attach(model) first`);
       return tf.tidy(() => loss(labels, [taps.deferred(inputs)].flat()[0]));
+    },
+    lossFrom(tensors) {
+      const options = { numLayers, inputIdsReader, ignoreIndex, step: method.step };
+      const total = lossOfBatch(() => new GivenBatch(tensors, options), tensors?.labels, tensors?.labels);
+      return { loss: total, metrics: last.of(names) };
     },
     detach: () => attachment.detach(),
   };
