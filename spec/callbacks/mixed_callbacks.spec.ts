@@ -3,6 +3,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { causalLM } from '../../src/models/causal_lm';
 import { ilrec, type IlrecMethod } from '../../src/ilrec/ilrec';
+import { AdamW } from '../../src/optimizers/adamw';
+import { accumulateGradients } from '../../src/optimizers/gradient_accumulation';
 import { sft } from '../../src/tapped/sft';
 import '../support/backends';
 import { datasetOf } from '../support/datasets';
@@ -71,6 +73,25 @@ describe('a list of callbacks', () => {
         method.detach();
         model.dispose();
       }
+    }
+  });
+
+  it('may change the learning rate between epochs', async () => {
+    for (const optimizer of [new AdamW({ learningRate: 0.1 }), accumulateGradients(tf.train.sgd(0.1), { steps: 1 })]) {
+      const { method, model } = compiled();
+      model.compile({ optimizer, loss: method.loss, metrics: method.metrics });
+      const losses: number[] = [];
+      const plain = {
+        onEpochEnd: (epoch: number, logs?: { readonly loss?: number }) => {
+          losses.push(logs?.loss as number);
+          if (epoch === 1) optimizer.learningRate = 0;
+        },
+      } as tfl.CustomCallbackArgs;
+      const callbacks = [plain, method.callback] as tfl.Callback[];
+      await model.fitDataset(batches(), { epochs: 4, verbose: 0, callbacks });
+      expect(losses[1]).to.not.equal(losses[0]);
+      expect(losses[3]).to.equal(losses[2]); // the second epoch's step was the last that changed weights
+      model.dispose();
     }
   });
 

@@ -4,6 +4,7 @@ import '../register'; // in a bundle nothing else does
 import { IlrecCallback } from '../callbacks/ilrec_callback';
 import { calledAs, IlrecError, UnnamedError } from '../errors';
 import { allowMixedCallbacks } from '../callbacks/mixed_callbacks';
+import { countPositions, takeCountedPositions } from '../ops/counted_positions';
 import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';
 import { Attachment } from './attachment';
 import { type IlrecMetric, LastStep, type LossTerms } from './last_step';
@@ -212,6 +213,7 @@ export function createTappedMethod<Metric extends string>(
         numResponsePositions = batch.positions.length;
         const terms = termsOf(batch);
         last.remember(terms, labels, predictions);
+        if (batch.training) countPositions(numResponsePositions);
         if (batch.training && numResponsePositions > 0) method.step++;
         return terms.total as tf.Scalar;
       }),
@@ -248,6 +250,7 @@ export function createTappedMethod<Metric extends string>(
     metrics,
     onDetach: () => {
       last.forget();
+      takeCountedPositions();
       onDetach?.();
     },
   });
