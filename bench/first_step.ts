@@ -26,7 +26,7 @@ const optimizer = new AdamW({ learningRate: 1e-3 });
 const stepAt = (sequenceLength: number): (() => number) =>
   trainingStep({
     model,
-    loss: method.loss,
+    lossOf: method.lossOf,
     optimizer,
     batch: randomBatch(V, { batchSize: 4, sequenceLength, response: 20 }),
   });

@@ -158,10 +158,7 @@ function lossPeakOf({ V, D, P, S, tied, frozen = false, adapted = false }: LossS
   );
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const bytes = peakBytes(() => {
-    const { value, grads } = tf.variableGrads(
-      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor) as tf.Scalar,
-      variables,
-    );
+    const { value, grads } = tf.variableGrads(() => method.lossOf(ids, labels), variables);
     tf.dispose([value, grads]);
   });
   method.detach();

@@ -82,22 +82,25 @@ export function randomBatch(vocabSize: number, { batchSize, sequenceLength, resp
 
 export interface TrainingStep {
   readonly model: tfl.LayersModel;
-  readonly loss: Loss;
+  /** A method's own, or that of `onLogits`. */
+  readonly lossOf: (ids: tf.Tensor, labels: tf.Tensor) => tf.Scalar;
   readonly batch: Batch;
   readonly optimizer: tf.Optimizer;
+}
+
+/** The loss of a batch by a function of all logits. */
+export function onLogits(model: tfl.LayersModel, loss: Loss): TrainingStep['lossOf'] {
+  return (ids, labels) => loss(labels, model.apply(ids, { training: true }) as tf.Tensor);
 }
 
 /**
  * A step of a hand-written loop; it ends with the loss and a number of the first trained weight on the CPU, and returns
  * the loss.
  */
-export function trainingStep({ model, loss, batch: { ids, labels }, optimizer }: TrainingStep): () => number {
+export function trainingStep({ model, lossOf, batch: { ids, labels }, optimizer }: TrainingStep): () => number {
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   return () => {
-    const { value, grads } = tf.variableGrads(
-      () => loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
-      variables,
-    );
+    const { value, grads } = tf.variableGrads(() => lossOf(ids, labels), variables);
     optimizer.applyGradients(grads);
     const [result] = value.dataSync();
     firstNumber(variables[0]);
@@ -127,7 +130,7 @@ export function learn(
   const method = sft();
   method.attach(model);
   const optimizer = new AdamW({ learningRate });
-  const step = trainingStep({ model, loss: method.loss, batch, optimizer });
+  const step = trainingStep({ model, lossOf: method.lossOf, batch, optimizer });
   let loss = NaN;
   for (let i = 0; i < steps; i++) loss = step();
   method.detach();
@@ -203,18 +206,19 @@ export function lossOfRows({ vocabSize, hiddenSize, numNegativeLayers, ...batchS
     hidden = new Shift({ name: `shift_${layer}` }).apply(hidden) as tfl.SymbolicTensor;
   const normed = new RMSNorm({ name: 'norm', trainable: false }).apply(hidden);
   const model = tfl.model({ inputs: input, outputs: embedding.apply(normed) as tfl.SymbolicTensor });
+  const body = tfl.model({ inputs: input, outputs: normed as tfl.SymbolicTensor });
   writeUniform(embedding.weights[0], 1);
   // set on a built layer, it reaches the variable, which tells the loss that the head is frozen
   embedding.trainable = false;
   const method = ilrec({ numNegativeLayers, taps: { blocks: /^shift_/, norm: 'norm', head: 'embed_tokens' } });
   method.attach(model);
   const batch = randomBatch(vocabSize, batchSizes);
-  const loss = (): tf.Scalar => method.loss(batch.labels, model.apply(batch.ids, { training: true }) as tf.Tensor);
+  const loss = (): tf.Scalar => method.lossOf(batch.ids, batch.labels);
   return rowLoss(
     model,
     batch,
     loss,
-    () => tf.tidy(() => void model.apply(batch.ids, { training: true })),
+    () => tf.tidy(() => void body.apply(batch.ids, { training: true })),
     () => method.detach(),
   );
 }

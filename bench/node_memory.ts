@@ -28,7 +28,7 @@ const optimizer = new AdamW({ learningRate: 1e-3 });
 const steps = Array.from({ length: NUM_BATCHES }, (_, i) =>
   trainingStep({
     model,
-    loss: method.loss,
+    lossOf: method.lossOf,
     batch: randomBatch(config.vocabSize, { batchSize: 4, sequenceLength: 32, response: 5 }, i + 1),
     optimizer,
   }),

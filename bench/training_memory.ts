@@ -40,10 +40,7 @@ for (const [name, checkpointing, lora] of [
   const optimizer = new AdamW({ learningRate: 1e-3 });
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const step = (): void => {
-    const { value, grads } = tf.variableGrads(
-      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
-      variables,
-    );
+    const { value, grads } = tf.variableGrads(() => method.lossOf(ids, labels), variables);
     optimizer.applyGradients(grads);
     tf.dispose([value, grads]);
   };

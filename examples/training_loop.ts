@@ -24,7 +24,7 @@ const optimizer = new AdamW({ learningRate: 3e-3, clipNorm: 1 });
 method.attach(model);
 for (const batch of batches.batchesOf(0)) {
   const { xs, ys } = toTensors(batch); // int32 [B, T]
-  const { value, grads } = tf.variableGrads(() => method.loss(ys, model.apply(xs, { training: true }) as tf.Tensor));
+  const { value, grads } = tf.variableGrads(() => method.lossOf(xs, ys));
   optimizer.applyGradients(grads);
   console.log(`loss ${(await value.data())[0]}, negatives per token ${(await method.diagnostics())?.numNegatives}`);
   tf.dispose([xs, ys, value, grads]);

@@ -16,6 +16,7 @@ const modules = ['own_method.ts'];
 const lastLines: Record<string, RegExp> = {
   'collaborative_reward.ts': /^reward loss per epoch: 3\.\d+ → 3\.\d+$/,
   'compare_own_method.ts': /^Popularity, Markov, GRU: Leave-one-out, .+\.$/,
+  'nanogpt.ts': /^loss 3\.\d+, negatives per token \d+\.\d+$/,
   'own_model.ts': /^next: .+; .+; .+$/,
   'pretrained_folder.ts': /^next: .+; .+; .+$/,
   'recommend.ts': /^5\. .+ \(log-probability -\d+\.\d\d\)$/,
@@ -28,6 +29,10 @@ describe('examples', () => {
     expect(readdirSync(join(repository, 'examples')).sort()).to.deep.equal(
       [...Object.keys(lastLines), ...modules].sort(),
     );
+  });
+
+  it('train the GPT of another package in fewer than 40 lines', () => {
+    expect(readFileSync(join(repository, 'examples/nanogpt.ts'), 'utf8').trim().split('\n').length).to.be.below(40);
   });
 
   for (const [name, lastLine] of Object.entries(lastLines)) {

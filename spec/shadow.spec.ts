@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { shadow, type ShadowLevel } from '../src/shadow';
+import { overrideOnce, shadow, type ShadowLevel } from '../src/shadow';
 
 class Target {
   readonly prefix = 'bare';
@@ -75,5 +75,20 @@ describe('shadow', () => {
     expect(() => shadow(target, 'name', (original) => original)).to.throw(
       'shadow: name must be a function, got number',
     );
+  });
+
+  it('replaces a method of a class once, for its objects and those of subclasses', () => {
+    class Counter {
+      constructor(readonly start: number) {}
+      plus(n: number): number {
+        return this.start + n;
+      }
+    }
+    class Loud extends Counter {}
+    const twice = (_: Counter, plus: (...args: unknown[]) => unknown, args: unknown[]): number =>
+      2 * (plus(...args) as number);
+    overrideOnce(Counter.prototype, 'plus', twice);
+    overrideOnce(Counter.prototype, 'plus', twice);
+    expect([new Counter(1).plus(2), new Loud(3).plus(4)]).to.deep.equal([6, 14]);
   });
 });

@@ -83,3 +83,29 @@ function install<T extends object>(target: T, key: keyof T): Shadows {
   Object.defineProperty(target, key, { value, configurable: true, writable: true, enumerable: false });
   return { own, bare, wrappers };
 }
+
+/** Methods that `overrideOnce` has replaced, by class. */
+const overridden = new WeakMap<object, Set<PropertyKey>>();
+
+/**
+ * Replaces a method of a class for the life of the process, for what no wrapper around one object can do. Does nothing
+ * the second time.
+ *
+ * @param prototype of the class.
+ * @param key the method's name.
+ * @param method gets the object, the method that it replaces (bound to the object) and the arguments.
+ */
+export function overrideOnce<This extends object>(
+  prototype: This,
+  key: PropertyKey,
+  method: (self: This, original: AnyFunction, args: unknown[]) => unknown,
+): void {
+  const done = overridden.get(prototype) ?? new Set();
+  if (done.has(key)) return;
+  overridden.set(prototype, done.add(key));
+  const original = Reflect.get(prototype, key) as AnyFunction;
+  const value = function (this: This, ...args: unknown[]): unknown {
+    return method(this, original.bind(this), args);
+  };
+  Object.defineProperty(prototype, key, { value, configurable: true, writable: true, enumerable: false });
+}

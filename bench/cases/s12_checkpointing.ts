@@ -20,10 +20,7 @@ export const benchCase: BenchCase = {
       method.attach(model);
       const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
       const gradients = (): { value: tf.Scalar; grads: tf.NamedTensorMap } =>
-        tf.variableGrads(
-          () => method.loss(batch.labels, model.apply(batch.ids, { training: true }) as tf.Tensor),
-          variables,
-        );
+        tf.variableGrads(() => method.lossOf(batch.ids, batch.labels), variables);
       const step = (): void => {
         const { value, grads } = gradients();
         value.dataSync();

@@ -86,7 +86,7 @@ async function measure(
   method.attach(model);
   const optimizer = new AdamW(OPTIMIZER);
   const batches = Array.from({ length: NUM_BATCHES }, (_, i) => randomBatch(config.vocabSize, SIZES, i + 1));
-  const steps = batches.map((batch) => trainingStep({ model, loss: method.loss, batch, optimizer }));
+  const steps = batches.map((batch) => trainingStep({ model, lossOf: method.lossOf, batch, optimizer }));
   const requests = batches.map(({ ids, labels }) => ({ op: 'step', ids: ids.arraySync(), labels: labels.arraySync() }));
 
   const losses: [number[], number[]] = [[], []];

@@ -50,7 +50,7 @@ async function measure(backend: string, { vocabSize, batchSize, response, rank, 
   const [ours, other] = methods.map((method, i) => {
     if (rank !== null) addLora(models[i], { rank, targets: PROJECTIONS });
     method.attach(models[i]);
-    return trainingStep({ model: models[i], loss: method.loss, batch, optimizer: optimizers[i] });
+    return trainingStep({ model: models[i], lossOf: method.lossOf, batch, optimizer: optimizers[i] });
   });
 
   const steps = { model, rank, ...sizes };

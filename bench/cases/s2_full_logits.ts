@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { addLora, ilrec } from 'tfjs-ilrec';
 import { disposeModel } from '../../src/models/dispose_model';
 import { type BenchCase, type BenchRow, ceiling, paired, row } from '../harness';
-import { benchModel, fullLogitLoss, randomBatch, sft, standingOptimizer, trainingStep } from '../models';
+import { benchModel, fullLogitLoss, onLogits, randomBatch, sft, standingOptimizer, trainingStep } from '../models';
 
 const [B, T, D, L, RESPONSE] = [1, 512, 256, 6, 20];
 const RANK = 8;
@@ -32,13 +32,18 @@ async function measure(backend: string, vocabSize: number, isAdapted: boolean): 
   const optimizers = models.map(standingOptimizer);
   const method = ilrec();
   method.attach(models[0]);
-  const ours = trainingStep({ model: models[0], loss: method.loss, batch, optimizer: optimizers[0] });
-  const other = trainingStep({ model: models[1], loss: fullLogitLoss, batch, optimizer: optimizers[1] });
+  const ours = trainingStep({ model: models[0], lossOf: method.lossOf, batch, optimizer: optimizers[0] });
+  const other = trainingStep({
+    model: models[1],
+    lossOf: onLogits(models[1], fullLogitLoss),
+    batch,
+    optimizer: optimizers[1],
+  });
   const times = await paired(ours, other);
 
   const labelOnly = sft();
   labelOnly.attach(models[0]);
-  const labelLoss = trainingStep({ model: models[0], loss: labelOnly.loss, batch, optimizer: optimizers[0] })();
+  const labelLoss = trainingStep({ model: models[0], lossOf: labelOnly.lossOf, batch, optimizer: optimizers[0] })();
   const error = Math.abs(labelLoss / other() - 1);
   labelOnly.detach();
   optimizers.forEach((optimizer) => optimizer.dispose());

@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { AdamW, type CausalLMConfig, registerKernels, unregisterKernels } from 'tfjs-ilrec';
 import { disposeModel } from '../../src/models/dispose_model';
 import { type BenchCase, type BenchRow, ceiling, paired, row } from '../harness';
-import { benchModel, fullLogitLoss, randomBatch, sft, trainingStep } from '../models';
+import { benchModel, fullLogitLoss, onLogits, randomBatch, sft, trainingStep } from '../models';
 
 const [B, T, L, V, H, RESPONSE] = [4, 128, 4, 8000, 4, 20];
 const LEARNING_RATE = 1e-3;
@@ -34,10 +34,10 @@ async function measure(backend: string, hiddenSize: number, side: 'same' | 'usua
   const optimizers = [adamW(), side === 'same' ? adamW() : tf.train.adam(LEARNING_RATE)];
   methods[0].attach(models[0]);
   if (side === 'same') methods[1].attach(models[1]);
-  const ours = trainingStep({ model: models[0], loss: methods[0].loss, batch, optimizer: optimizers[0] });
+  const ours = trainingStep({ model: models[0], lossOf: methods[0].lossOf, batch, optimizer: optimizers[0] });
   const stock = trainingStep({
     model: models[1],
-    loss: side === 'same' ? methods[1].loss : fullLogitLoss,
+    lossOf: side === 'same' ? methods[1].lossOf : onLogits(models[1], fullLogitLoss),
     batch,
     optimizer: optimizers[1],
   });

@@ -138,10 +138,7 @@ async function stepTime(
   let loss = NaN;
   for (let step = 0; step < steps + 2; step++) {
     const began = performance.now();
-    const { value, grads } = tf.variableGrads(
-      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
-      variables,
-    );
+    const { value, grads } = tf.variableGrads(() => method.lossOf(ids, labels), variables);
     optimizer.applyGradients(grads);
     [loss] = await value.data();
     const weight = tf.tidy(() => tf.slice(tf.reshape(variables[variables.length - 1], [-1]), 0, 1));

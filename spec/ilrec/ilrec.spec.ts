@@ -4,13 +4,11 @@ import * as tfl from '@tensorflow/tfjs-layers';
 import { ilrec, type IlrecOptions, METRIC_NAMES } from '../../src/ilrec/ilrec';
 import { crossEntropy } from '../../src/losses';
 import { causalLM, type CausalLMConfig } from '../../src/models/causal_lm';
-import { AdamW } from '../../src/optimizers/adamw';
 import '../../src/register';
 import { forEachBackend } from '../support/backends';
 import { integers } from '../support/random';
 import { centralDifferences, maxDifference, referenceObjective } from '../support/reference';
 import { referenceDecoder, type Weights, weightsOf } from '../support/reference_decoder';
-import { savedArtifacts } from '../support/saved_artifacts';
 
 const V = 19;
 const B = 3;
@@ -338,21 +336,6 @@ describe('ilrec', () => {
       );
     });
 
-    it('resumes from a model that was saved with its optimizer, while no metrics were compiled', async () => {
-      const { method, model } = compiled();
-      const batches = () => dataset(() => [{ xs: inputIds(), ys: targets() }]);
-      const fit = async (own: tfl.LayersModel, by: typeof method): Promise<unknown> =>
-        (await own.fitDataset(batches(), { epochs: 2, verbose: 0, callbacks: [by.callback] })).history.loss;
-      model.compile({ optimizer: new AdamW({ learningRate: 0.01 }), loss: method.loss, metrics: method.metrics });
-      await fit(model, method);
-      model.compile({ optimizer: model.optimizer, loss: method.loss });
-      const artifacts = await savedArtifacts(model, { includeOptimizer: true });
-      const loaded = await tfl.loadLayersModel(tf.io.fromMemory(artifacts));
-      const again = ilrec(objective);
-      loaded.compile({ optimizer: loaded.optimizer, loss: again.loss });
-      expect(await fit(loaded, again)).to.deep.equal(await fit(model, method));
-    });
-
     it('takes a batch of one, one response position, and a k larger than L - 1', async () => {
       const { method, model } = compiled({ ...objective, numNegativeLayers: 50 });
       method.attach(model);
@@ -452,30 +435,6 @@ describe('ilrec', () => {
         expect(failed).to.equal(`ilrec: labels must be whole numbers, got ${label}`);
       }
       expect(await model.trainOnBatch(inputIds(), tf.cast(targets(), 'float32'))).to.have.length(7);
-      method.detach();
-    });
-
-    it('says how to list callbacks where tfjs does not tell its callback the model', async () => {
-      const { method, model } = compiled();
-      const epochs: number[] = [];
-      const plain = { onEpochEnd: (epoch: number) => void epochs.push(epoch) };
-      const fit = (callbacks: unknown[]): Promise<unknown> =>
-        model
-          .fitDataset(
-            dataset(() => [{ xs: inputIds(), ys: targets() }]),
-            { epochs: 1, verbose: 0, callbacks: callbacks as tfl.Callback[] },
-          )
-          .then(
-            () => 'trained',
-            (error: Error) => error.message,
-          );
-      expect(await fit([plain, method.callback])).to.equal(
-        'ilrec: method.callback does not get the model in a list that begins with a plain object; put it first and wrap the others: [method.callback, new CustomCallback({ ... })]',
-      );
-      expect(await fit([method.callback, new tfl.CustomCallback(plain)])).to.equal('trained');
-      method.attach(model);
-      expect(await fit([plain, method.callback])).to.equal('trained');
-      expect(epochs).to.deep.equal([0, 0]);
       method.detach();
     });
 

@@ -37,10 +37,7 @@ async function step(model: tfl.LayersModel, options: IlrecOptions, dense: boolea
     const ids = tf.tensor2d(integers(B * T, V, 3), [B, T], 'int32');
     const labels = tf.tensor2d(integers(B * T, V, 5), [B, T], 'int32');
     const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
-    const { value, grads } = tf.variableGrads(
-      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor),
-      variables,
-    );
+    const { value, grads } = tf.variableGrads(() => method.lossOf(ids, labels), variables);
     const result = {
       loss: (await value.data())[0],
       diagnostics: (await method.diagnostics()) as IlrecDiagnostics,

@@ -1,9 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
+import { ilrec } from '../../src/ilrec/ilrec';
+import { TokenEmbedding } from '../../src/layers/token_embedding';
 import { causalLM } from '../../src/models/causal_lm';
 import { disposeModel } from '../../src/models/dispose_model';
+import { t5 } from '../../src/models/t5/t5';
 import { forEachBackend } from '../support/backends';
+import { datasetOf } from '../support/datasets';
 import { savedArtifacts } from '../support/saved_artifacts';
 
 const [T, D] = [3, 5];
@@ -33,6 +37,93 @@ const MODELS: readonly (readonly [string, () => tfl.LayersModel])[] = [
   ['a model called twice', nested],
   ['a sequential model that holds a model', () => tfl.sequential({ layers: [threeCalls(), dense('head')] })],
 ];
+
+function callingModel(): tfl.LayersModel {
+  const ids = tfl.input({ shape: [null], dtype: 'int32' });
+  return tfl.model({ inputs: ids, outputs: through(dense('last'), through(lm(true), ids)) });
+}
+
+const OWN_MODELS: readonly (readonly [string, () => tfl.LayersModel])[] = [
+  ['a tied language model', () => lm(true)],
+  [
+    'a language model of items',
+    () => causalLM({ vocabSize: 5, items: {}, hiddenSize: 4, numHiddenLayers: 1, numAttentionHeads: 1 }),
+  ],
+  ['a tied T5', () => t5({ vocabSize: 11, hiddenSize: 4, headDim: 2, intermediateSize: 4, numHiddenLayers: 1 })],
+  [
+    'a T5 with a head of its own',
+    () =>
+      t5({
+        vocabSize: 11,
+        hiddenSize: 4,
+        headDim: 2,
+        intermediateSize: 4,
+        numHiddenLayers: 1,
+        tieWordEmbeddings: false,
+      }),
+  ],
+  ['a sequential model that holds a tied one', () => tfl.sequential({ layers: [lm(true)] })],
+  ['a model that calls a tied one', callingModel],
+];
+
+describe('model.dispose()', () => {
+  forEachBackend(() => {
+    for (const [name, build] of OWN_MODELS) {
+      it(`leaves no tensor of ${name}, made or loaded, and says so the second time`, async () => {
+        const before = tf.memory().numTensors;
+        const model = build();
+        const artifacts = await savedArtifacts(model);
+        const loaded = await tfl.loadLayersModel(tf.io.fromMemory(artifacts));
+        for (const each of [model, loaded]) {
+          each.dispose();
+          // tfjs counts a model that another one calls once more
+          for (const inner of each.layers)
+            if ('layers' in inner && Reflect.get(inner, '_refCount') !== 0) inner.dispose();
+          expect(() => each.dispose()).to.throw(/is already disposed/);
+        }
+        expect(tf.memory().numTensors).to.equal(before);
+      });
+    }
+
+    it('keeps a tied embedding that another model has too, until that is disposed, in each order', () => {
+      for (const last of ['first', 'second', 'disposeModel']) {
+        const before = tf.memory().numTensors;
+        const shared = new TokenEmbedding({ vocabSize: 11, hiddenSize: D });
+        const build = (): tfl.LayersModel => {
+          const ids = tfl.input({ shape: [T], dtype: 'int32' });
+          return tfl.model({ inputs: ids, outputs: through(shared, through(dense('x'), through(shared, ids))) });
+        };
+        const pair = [build(), build()];
+        const [kept, gone] = last === 'first' ? pair : [...pair].reverse();
+        const x = tf.tensor2d([[1, 2, 3]], [1, T], 'int32');
+        const logits = (): number[] => tf.tidy(() => [...(kept.predict(x) as tf.Tensor).dataSync()]);
+        const expected = logits();
+        if (last === 'disposeModel') {
+          disposeModel(gone);
+          disposeModel(gone);
+        } else gone.dispose();
+        expect(logits()).to.deep.equal(expected);
+        kept.dispose();
+        x.dispose();
+        expect(tf.memory().numTensors, last).to.equal(before);
+      }
+    });
+
+    it('frees a tied model that was trained with taps', async () => {
+      const before = tf.memory().numTensors;
+      const model = lm(true);
+      const method = ilrec();
+      model.compile({ optimizer: 'adam', loss: method.loss, metrics: method.metrics });
+      const batch = () => ({ xs: tf.tensor2d([[1, 2]], [1, 2], 'int32'), ys: tf.tensor2d([[2, 3]], [1, 2], 'int32') });
+      await model.fitDataset(
+        datasetOf(() => [batch()]),
+        { epochs: 1, verbose: 0, callbacks: [method.callback] },
+      );
+      model.dispose();
+      expect(tf.memory().numTensors).to.equal(before);
+    });
+  });
+});
 
 describe('disposeModel', () => {
   forEachBackend(() => {

@@ -7,7 +7,9 @@ import { causalLM } from '../../src/models/causal_lm';
 import { readWeights, restoreSnapshot, takeSnapshot } from '../../src/checkpoints/training_snapshot';
 import { AdamW } from '../../src/optimizers/adamw';
 import { accumulateGradients, AccumulatedOptimizer } from '../../src/optimizers/gradient_accumulation';
+import { sft } from '../../src/tapped/sft';
 import { forEachBackend } from '../support/backends';
+import { datasetOf } from '../support/datasets';
 import { messageOf } from '../support/folders';
 import { integers } from '../support/random';
 import { maxDifference } from '../support/reference';
@@ -225,6 +227,93 @@ describe('accumulateGradients', () => {
       await restoreSnapshot(resumed, second, snapshot);
       expect(second.pending).to.equal(1);
       expect(difference(await trained(second, loss, batches.slice(4), resumed), whole)).to.equal(0);
+    });
+
+    it('weighs batches by their response positions by default, with each method and each way to train', async () => {
+      const small: [number, number][] = [
+        [0, 1],
+        [1, 3],
+        [3, 4],
+        [4, 6],
+      ];
+      for (const make of [ilrec, sft]) {
+        const large = make();
+        const [expectedModel, expectedOptimizer] = [model(), adamW()];
+        large.attach(expectedModel);
+        const expected = await trained(expectedOptimizer, large.loss, [[0, 6]], expectedModel);
+        large.detach();
+
+        const method = make();
+        const [fitted, byHand] = [model(), model()];
+        fitted.compile({ optimizer: accumulateGradients(adamW(), { steps: 4 }), loss: method.loss });
+        const batches = datasetOf(() => small.map(([from, to]) => rows(from, to)));
+        await fitted.fitDataset(batches, { epochs: 1, verbose: 0, callbacks: [method.callback] });
+        const found = fitted.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+        expect(difference(found, expected)).to.be.below(1e-5);
+
+        const optimizer = accumulateGradients(adamW(), { steps: 4 });
+        method.attach(byHand);
+        for (const [from, to] of small) {
+          const { xs, ys } = rows(from, to);
+          const { value, grads } = tf.variableGrads(() => method.lossOf(xs, ys));
+          optimizer.applyGradients(grads);
+          tf.dispose([xs, ys, value, grads]);
+        }
+        method.detach();
+        const looped = byHand.getWeights().map((weight) => weight.dataSync<'float32'>().slice());
+        expect(difference(looped, expected)).to.be.below(1e-5);
+
+        const equal = await trained(
+          accumulateGradients(adamW(), { steps: 4, weight: () => 1 }),
+          (method.attach(fitted), method.loss),
+          small,
+          fitted,
+        );
+        expect(difference(equal, expected)).to.be.above(1e-4); // micro-batches that count the same
+        method.detach();
+      }
+    });
+
+    it('does not weigh the batches of another loss by the positions of a method', () => {
+      const own = model();
+      const method = sft();
+      method.attach(own);
+      const { xs, ys } = rows(2, 6);
+      const x = tf.tidy(() => tf.variable(tf.scalar(0)));
+      const stepWith = (count: () => void): number => {
+        const optimizer = accumulateGradients(tf.train.sgd(1), { steps: 2 });
+        x.assign(tf.scalar(0));
+        count();
+        optimizer.minimize(() => tf.mul(x, 4));
+        optimizer.minimize(() => tf.mul(x, 2));
+        return x.dataSync()[0];
+      };
+      expect(stepWith(() => undefined)).to.equal(-3);
+      expect(stepWith(() => method.lossOf(xs, ys).dispose())).to.equal(-3);
+      method.lossOf(xs, ys).dispose();
+      method.detach();
+      const optimizer = accumulateGradients(tf.train.sgd(1), { steps: 2 });
+      x.assign(tf.scalar(0));
+      for (const gradient of [4, 2]) optimizer.applyGradients([{ name: x.name, tensor: tf.scalar(gradient) }]);
+      expect(x.dataSync()[0]).to.equal(-3);
+      tf.dispose([xs, ys]);
+    });
+
+    it('sets the learning rate of the inner optimizer, whatever that is', () => {
+      const x = tf.tidy(() => tf.variable(tf.scalar(0)));
+      const inner = [() => tf.train.sgd(1), () => tf.train.momentum(1, 0), () => new AdamW({ learningRate: 1 })];
+      for (const make of inner) {
+        const optimizer = accumulateGradients(make(), { steps: 1 });
+        optimizer.learningRate = 0;
+        expect(optimizer.learningRate).to.equal(0);
+        optimizer.minimize(() => tf.mul(x, 4));
+        expect(x.dataSync()[0]).to.equal(0);
+        optimizer.learningRate = 0.25;
+        optimizer.minimize(() => tf.mul(x, 4));
+        expect(x.dataSync()[0]).to.be.below(-0.2);
+        x.assign(tf.scalar(0));
+        optimizer.dispose();
+      }
     });
 
     it('makes the last step of a snapshot whose batches are all done, with the same numbers', async () => {

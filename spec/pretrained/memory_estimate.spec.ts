@@ -72,10 +72,7 @@ function trainingPeak(config: HuggingFaceConfig, request: MemoryRequest): number
   );
   const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
   const step = (): void => {
-    const { value, grads } = tf.variableGrads(
-      () => method.loss(labels, model.apply(ids, { training: true }) as tf.Tensor) as tf.Scalar,
-      variables,
-    );
+    const { value, grads } = tf.variableGrads(() => method.lossOf(ids, labels), variables);
     tf.dispose([value, grads]);
   };
   step(); // what is made once, such as a check that a block repeats, is not a step's

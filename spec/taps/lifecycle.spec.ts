@@ -375,9 +375,60 @@ describe('taps through the life of a model', () => {
       method.attach(model);
       const labelsGiven = targets();
       expect(() => method.loss(labelsGiven, model.apply(inputIds()) as tf.Tensor)).to.throw(
-        'ilrec: the loss needs a training pass, got a forward pass without { training: true }; call model.apply(inputs, { training: true })',
+        'ilrec: the loss needs a training pass, got a forward pass without { training: true }; call method.lossOf(inputs, labels) or model.apply(inputs, { training: true })',
       );
       method.detach();
+      expect(() => method.lossOf(inputIds(), labelsGiven)).to.throw(
+        'ilrec: lossOf needs an attached model, got none; call method.attach(model) first',
+      );
     });
+
+    for (const [name, build] of BOTH) {
+      it(`give logits of ${name} to a loop by hand, and none to lossOf, with the same loss and gradients`, () => {
+        const model = build();
+        const expected = [...logitsOf(model)];
+        const head = model.layers[model.layers.length - 1];
+        const { call } = head;
+        const read: string[] = [];
+        Object.assign(head, {
+          call(...args: Parameters<typeof call>) {
+            read.push([args[0]].flat()[0].shape.join());
+            return call.apply(head, args);
+          },
+        });
+        for (const isCompiled of [false, true]) {
+          const method = ilrec();
+          if (isCompiled) compile(model, method);
+          method.attach(model);
+          tf.tidy(() => {
+            const alone = model.apply(inputIds(), { training: true }) as tf.Tensor; // nobody takes this pass
+            expect(alone.shape).to.deep.equal([B, T, V]);
+            expect(maxDifference(alone.dataSync(), expected)).to.be.below(1e-5);
+            const byHand = tf.variableGrads(() => {
+              const logits = model.apply(inputIds(), { training: true }) as tf.Tensor;
+              expect(logits.shape).to.deep.equal([B, T, V]);
+              return method.loss(targets(), logits);
+            });
+            read.length = 0;
+            const quick = tf.variableGrads(() => method.lossOf(inputIds(), targets()));
+            expect(read).to.not.include(`${B},${T},${model.layers.at(-2)?.outputShape.at(-1)}`);
+            expect(read.length).to.be.above(0); // the response rows
+            expect(quick.value.dataSync()[0]).to.be.closeTo(byHand.value.dataSync()[0], 1e-6);
+            for (const [weight, gradient] of Object.entries(byHand.grads))
+              expect(maxDifference(gradient.dataSync(), quick.grads[weight].dataSync()), weight).to.be.below(1e-6);
+          });
+          expect(method.step).to.equal(2);
+          method.detach();
+        }
+        const method = ilrec();
+        method.attach(model);
+        const [xs, ys] = [inputIds(), targets()];
+        method.lossOf(xs, ys).dispose();
+        const numTensors = tf.memory().numTensors;
+        method.lossOf(xs, ys).dispose();
+        expect(tf.memory().numTensors).to.equal(numTensors);
+        method.detach();
+      });
+    }
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
+import * as tfl from '@tensorflow/tfjs-layers';
 import { lowerBindingLimit } from '../../src/kernels/webgpu/binding_limit';
 import { registerKernels, unregisterKernels } from '../../src/kernels/register_kernels';
 import { crossEntropy } from '../../src/losses';
@@ -403,6 +404,42 @@ describe('linearCrossEntropy', () => {
         'responseLogProbs: label 2 must be in [0, 23) or the ignoreIndex 23, got -1',
       );
       tf.dispose([labels, hidden, weight]);
+    });
+
+    it('says what a head is', () => {
+      const [hidden, kernel, labels] = [tf.zeros([3, 7]), tf.zeros([7, 23]), tf.tensor1d([0, 1, 2], 'int32')];
+      const run =
+        (head: unknown, h: unknown = hidden, y: unknown = labels) =>
+        (): tf.Tensor =>
+          linearCrossEntropy(h as tf.Tensor2D, head as LinearHead, y as tf.Tensor1D);
+      const rule = (got: string): string =>
+        `linearCrossEntropy: head must be W [V, D] or { weight, layout, bias, isFrozen }, got ${got}; the head of a dense layer is { weight: kernel, layout: 'columns', bias }`;
+      expect(run({ kernel })).to.throw(rule('{ kernel }'));
+      expect(run({ weight: kernel, kernel, bias: null })).to.throw(rule('{ weight, kernel, bias }'));
+      expect(run({})).to.throw(rule('{  }'));
+      for (const nothing of [undefined, null, 3]) expect(run(nothing)).to.throw(rule(String(nothing)));
+      expect(run(() => kernel)).to.throw(rule('a function'));
+      expect(run(tfl.layers.dense({ units: 23 }))).to.throw(rule('a Dense'));
+      expect(run({ weight: tf.zeros([7]) })).to.throw(
+        'linearCrossEntropy: head must have a weight of two axes, [V, D] or [D, V], got [7]',
+      );
+      expect(run({ weight: kernel, layout: 'cols' })).to.throw(
+        "linearCrossEntropy: layout must be 'rows' for [V, D] or 'columns' for [D, V], got cols",
+      );
+      expect(run({ weight: kernel, layout: 'columns', bias: tf.zeros([7]) })).to.throw(
+        'linearCrossEntropy: bias must be [23], one number for each token of a weight [7, 23] in columns, got [7]',
+      );
+      const head = { weight: kernel, layout: 'columns' };
+      expect(run(head, undefined)).to.not.throw();
+      expect(run(head, null)).to.throw(/hidden must be \[P, 7\] .* got object; layout is/);
+      expect(run(head, hidden, [0, 1, 2])).to.throw(
+        'linearCrossEntropy: labels must be [3], one for each row of hidden, got object',
+      );
+      for (const label of [NaN, 1.5])
+        expect(run(head, hidden, tf.tensor1d([0, label, -100]))).to.throw(
+          `linearCrossEntropy: labels must be whole numbers, got ${label}`,
+        );
+      expect(run(head, hidden, tf.tensor1d([0, 1, -100]))).to.not.throw();
     });
   });
 });

@@ -16,7 +16,7 @@ export class IlrecCallback extends tfl.Callback {
   constructor(method: Attachable) {
     super();
     let attachedHere = false;
-    // Own functions that do not need `this`: in a list that begins with a plain object, tfjs calls them on a wrapper.
+    // Own functions that do not need `this`: another copy of tfjs-layers may call them on a wrapper.
     this.onTrainBegin = async () => {
       attachedHere = method.attachForFit(this.model as tfl.LayersModel | null);
     };

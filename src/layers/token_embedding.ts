@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { initializerSeed } from '../ops/dropout';
+import { callGroups } from './call_groups';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
 
@@ -22,7 +23,8 @@ export interface TokenEmbeddingArgs extends LayerArgs {
  * Embeds token ids [B, T] as [B, T, D]; called on hidden states [B, T, D], it is the tied language-model head and
  * returns logits [B, T, V].
  *
- * In a functional model the second call of the layer is the tied head. Saving and loading work as for any shared layer.
+ * In a functional model the second call of the layer is the tied head. Saving and loading work as for any shared layer,
+ * and `model.dispose()` frees the weight.
  *
  * @param args see `TokenEmbeddingArgs`.
  * @example
@@ -50,6 +52,7 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
   private readonly initializerRange: number;
   private readonly seed: number;
   protected embeddings!: tfl.LayerVariable;
+  private disposedGraphs = 0;
 
   constructor(args: TokenEmbeddingArgs) {
     super(args);
@@ -94,6 +97,21 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
       const flat = tf.gather(this.weight, tf.reshape(tf.cast(x, 'int32'), [-1])); // [B*T, D]
       return tf.reshape(flat, [...x.shape, this.hiddenSize]);
     });
+  }
+
+  /**
+   * Frees the weights when the last graph that calls the layer is disposed. tfjs counts calls, of which a tied embedding
+   * has two, and `model.dispose()` takes back one.
+   */
+  override dispose(): ReturnType<tfl.layers.Layer['dispose']> {
+    const graphsLeft = callGroups(this).length - this.disposedGraphs - 1;
+    if (graphsLeft > 0) {
+      this.disposedGraphs++;
+      return { refCountAfterDispose: graphsLeft, numDisposedVariables: 0 };
+    }
+    let result = super.dispose();
+    while (result.refCountAfterDispose > 0) result = super.dispose();
+    return result;
   }
 
   override getConfig(): tf.serialization.ConfigDict {

@@ -1,15 +1,16 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { type Call, callGroups } from '../layers/call_groups';
+import { TokenEmbedding } from '../layers/token_embedding';
 
 type Layer = tfl.layers.Layer;
-type Node = Layer['inboundNodes'][number];
 
 /**
  * Frees all weights of a model, also those of nested models, and its optimizer's state where `model.dispose()` does.
  *
  * tfjs counts the calls of a layer and `model.dispose()` takes back one of them, so the weights of a layer that is
- * called twice (a tied embedding, a shared block) stay behind. This function takes back all calls of the model. Weights
- * of layers that another model also calls stay until that model is disposed. A model that is a layer of another one is
- * freed with that one.
+ * called twice (a tied embedding that is not of this package, a shared block) stay behind. This function takes back all
+ * calls of the model. Weights of layers that another model also calls stay until that model is disposed. A model that
+ * is a layer of another one is freed with that one.
  *
  * @param model any LayersModel. One that was disposed before is fine: what stayed behind is freed.
  *
@@ -33,13 +34,13 @@ export function disposeModel(model: tfl.LayersModel): void {
 
 /** @param isFirst whether `model.dispose()` ran just now, and not in an earlier call. */
 function releaseLayers(model: tfl.LayersModel, isFirst: boolean): void {
-  for (const [layer, numCalls] of callsWithin(model)) {
+  for (const [layer, calls] of callsWithin(model)) {
     if (isModel(layer)) {
       releaseLayers(layer, isFirst);
       continue;
     }
-    const isShared = callsOf(layer) > numCalls; // with another model
-    const callsLeft = !isShared ? Infinity : isFirst ? numCalls - 1 : 0;
+    const isShared = callsOf(layer) > calls.length; // with another model
+    const callsLeft = !isShared ? Infinity : isFirst ? countedCalls(layer, calls) - 1 : 0;
     for (let i = 0; i < callsLeft && usesOf(layer) > 0; i++) layer.dispose();
   }
 }
@@ -58,17 +59,23 @@ function usesOf(layer: Layer): number {
   return (Reflect.get(layer, '_refCount') as number | null) ?? 0;
 }
 
-/** How often the model's graph calls each of its layers; input layers, which have no weights, are left out. */
-function callsWithin(model: tfl.LayersModel): Map<Layer, number> {
-  const calls = new Map<Layer, number>();
+/** What `dispose` of a layer counts: calls, or graphs. */
+function countedCalls(layer: Layer, calls: readonly Call[]): number {
+  if (!(layer instanceof TokenEmbedding)) return calls.length;
+  return callGroups(layer).filter((group) => group.some((call) => calls.includes(call))).length;
+}
+
+/** The calls of the model's graph, by layer; input layers, which have no weights, are left out. */
+function callsWithin(model: tfl.LayersModel): Map<Layer, Call[]> {
+  const calls = new Map<Layer, Call[]>();
   const inputs = new Set(model.inputs);
-  const seen = new Set<Node>();
+  const seen = new Set<Call>();
   const visit = (tensor: tfl.SymbolicTensor): void => {
-    const node = tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
-    if (inputs.has(tensor) || seen.has(node)) return;
-    seen.add(node);
-    calls.set(node.outboundLayer, (calls.get(node.outboundLayer) ?? 0) + 1);
-    node.inputTensors.forEach(visit);
+    const call = tensor.sourceLayer.inboundNodes[tensor.nodeIndex];
+    if (inputs.has(tensor) || seen.has(call)) return;
+    seen.add(call);
+    calls.set(call.outboundLayer, [...(calls.get(call.outboundLayer) ?? []), call]);
+    call.inputTensors.forEach(visit);
   };
   model.outputs.forEach(visit);
   return calls;

@@ -1,8 +1,9 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { IlrecError } from '../errors';
+import { calledAs, IlrecError } from '../errors';
 import type { HistoryEmbedding } from '../layers/history_embedding';
 import { tiedCrossEntropy } from '../vocabulary/tied_cross_entropy';
+import { labelsOnCpu } from '../ops/labels_on_cpu';
 import { historyEmbedding } from './history_models';
 
 /** A loss function for `model.compile`. */
@@ -41,8 +42,8 @@ export function lossOfHistories(embedding: HistoryEmbedding, caller: string): Lo
       const hiddenSize = predictions.shape[predictions.rank - 1];
       const table = embedding.itemTable(); // [N, D]
       const hidden = tf.reshape(predictions, [-1, hiddenSize]) as tf.Tensor2D; // [B*T, D]
-      const targets = tf.reshape(tf.cast(labels, 'int32'), [-1]) as tf.Tensor1D; // [B*T]
-      const values = targets.dataSync();
+      const values = calledAs(caller, () => labelsOnCpu(labels)); // [B*T]
+      const targets = tf.tensor1d(values, 'int32');
       const outside = values.find((label) => label >= embedding.numItems);
       if (outside !== undefined)
         throw new IlrecError(`${caller}: a label must be an item number below ${embedding.numItems}, got ${outside}`);

@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { labelsOnCpu } from './labels_on_cpu';
 
 /** The response positions of a batch and their labels. */
 export interface ResponsePositions {
@@ -17,9 +18,10 @@ export interface ResponsePositions {
  *
  * @param labels int32 [B, T].
  * @param ignoreIndex label of a position that does not count.
+ * @throws UnnamedError on a label that is not a whole number.
  */
 export function responsePositions(labels: tf.Tensor, ignoreIndex: number): ResponsePositions {
-  const allLabels = tf.tidy(() => tf.cast(labels, 'int32').dataSync<'int32'>());
+  const allLabels = labelsOnCpu(labels);
   const positions = Int32Array.from(allLabels.keys()).filter((at) => allLabels[at] !== ignoreIndex);
   const index = tf.tensor1d(positions, 'int32'); // [P]
   return {

@@ -231,7 +231,8 @@ function updated(
 }
 
 function checkRate(learningRate: number): void {
-  if (!(learningRate >= 0)) throw new IlrecError(`AdamW: learningRate must be 0 or more, got ${learningRate}`);
+  if (!(typeof learningRate === 'number' && learningRate >= 0))
+    throw new IlrecError(`AdamW: learningRate must be 0 or more, got ${learningRate}`);
 }
 
 /** null for a constant rate. */

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
+import { takeCountedPositions } from '../ops/counted_positions';
 
 /** tfjs-core does not export this type by name. */
 type NamedTensor = Awaited<ReturnType<tf.Optimizer['saveIterations']>>;
@@ -9,9 +10,9 @@ export interface GradientAccumulationOptions {
   /** Batches whose gradients make one step of the optimizer, a positive integer. */
   steps: number;
   /**
-   * Weight of the last batch, at least 0; called once after its gradients are made. Default 1 for each batch. For a
-   * loss that is a mean over response positions, `() => method.numResponsePositions` gives exactly the step of the
-   * large batch.
+   * Weight of the last batch, at least 0; called once after its gradients are made. Default its response positions, where
+   * the loss is that of a method of this package, which gives exactly the step of the large batch; and 1 for each batch
+   * where it is not.
    */
   weight?: () => number;
 }
@@ -60,8 +61,8 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   static readonly className = 'ILRecAccumulatedOptimizer';
   /** Makes the steps. */
   readonly inner: tf.Optimizer;
-  /** The option. A function is not saved with a model: set it after loading. */
-  weight: () => number;
+  /** The option; null for its default. A function is not saved with a model: set it after loading. */
+  weight: (() => number) | null;
   private readonly steps: number;
   private sums: (tf.Variable | null)[] = [];
   private names: string[] = [];
@@ -72,13 +73,13 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   /** Stands in the state for a weight without a gradient, [0]. */
   private none: tf.Variable | null = null;
 
-  constructor({ optimizer, steps, weight = () => 1 }: GradientAccumulationOptions & { optimizer: tf.Optimizer }) {
+  constructor({ optimizer, steps, weight }: GradientAccumulationOptions & { optimizer: tf.Optimizer }) {
     super();
     if (!Number.isInteger(steps) || steps < 1)
       throw new IlrecError(`accumulateGradients: steps must be a positive integer, got ${steps}`);
     this.inner = optimizer;
     this.steps = steps;
-    this.weight = weight;
+    this.weight = weight ?? null;
   }
 
   /** The inner optimizer's learning rate; NaN if it has none. Assigning sets the inner optimizer's. */
@@ -87,7 +88,9 @@ export class AccumulatedOptimizer extends tf.Optimizer {
   }
 
   set learningRate(value: number) {
-    (this.inner as { learningRate?: number }).learningRate = value;
+    const inner = this.inner as { learningRate?: number; setLearningRate?(value: number): void };
+    if (inner.setLearningRate === undefined) inner.learningRate = value;
+    else inner.setLearningRate(value); // tfjs's SGD and momentum keep a tensor of it
   }
 
   /** Steps that the inner optimizer has made. */
@@ -100,11 +103,20 @@ export class AccumulatedOptimizer extends tf.Optimizer {
     return this.batches;
   }
 
+  override computeGradients(
+    loss: () => tf.Scalar,
+    variables?: tf.Variable[],
+  ): ReturnType<tf.Optimizer['computeGradients']> {
+    takeCountedPositions(); // of an earlier step, which this loss may not be of
+    return super.computeGradients(loss, variables);
+  }
+
   override applyGradients(gradients: tf.NamedTensorMap | NamedTensor[]): void {
     const named = Array.isArray(gradients)
       ? gradients
       : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor }));
-    const weight = this.weight();
+    const counted = takeCountedPositions();
+    const weight = this.weight === null ? (counted ?? 1) : this.weight();
     if (!(weight >= 0) || !Number.isFinite(weight))
       throw new IlrecError(`accumulateGradients: weight must be a number of at least 0, got ${weight}`);
     this.checkNames(named);

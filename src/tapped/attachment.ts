@@ -123,15 +123,12 @@ export class Attachment implements Attachable {
     return outputs[0];
   }
 
-  /**
-   * tfjs wraps every callback of a list that begins with a plain object, and does not tell the wrapped ones their
-   * model.
-   */
+  /** Where another copy of tfjs-layers wraps the callback, it does not get its model. */
   private requireAttached(): false {
     if (this.current?.attached === true) return false;
     throw new IlrecError(
-      `${this.name}: method.callback does not get the model in a list that begins with a plain object; put it ` +
-        'first and wrap the others: [method.callback, new CustomCallback({ ... })]',
+      `${this.name}: method.callback must get its model from tfjs, got none, as of a model of another copy of ` +
+        'tfjs-layers; call method.attach(model) after compile',
     );
   }
 }

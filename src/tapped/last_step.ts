@@ -39,6 +39,11 @@ export class LastStep {
     return total?.labels === labels && total.predictions === predictions ? tf.clone(total.value) : null;
   }
 
+  /** Terms of the last step, which stay this object's own. */
+  of(names: readonly string[]): Record<string, tf.Scalar> {
+    return Object.fromEntries(names.map((name) => [name, this.terms?.[name] as tf.Scalar]));
+  }
+
   /** A metric that gives a term of the last step. */
   metric(term: string): IlrecMetric {
     const metric = (): tf.Tensor => {

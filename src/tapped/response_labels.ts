@@ -6,7 +6,7 @@ import type { ResponsePositions } from '../ops/response_rows';
  * The labels as [B, T]; tfjs's own sparse losses take them as [B, T, 1].
  *
  * @param headInput [B, T, D].
- * @throws UnnamedError on another shape, or a label that is not a whole number.
+ * @throws UnnamedError on another shape.
  */
 export function labelsOf(labels: tf.Tensor, headInput: tf.Tensor3D): tf.Tensor {
   const [batchSize, sequenceLength] = headInput.shape;
@@ -17,15 +17,7 @@ export function labelsOf(labels: tf.Tensor, headInput: tf.Tensor3D): tf.Tensor {
         `[${headInput.shape.join(', ')}]`,
     );
   }
-  refuseFractions(labels);
   return isColumn ? tf.reshape(labels, [batchSize, sequenceLength]) : labels;
-}
-
-/** The cast to int32 would make tokens of them: 4.9 would be 4, and NaN 0. */
-function refuseFractions(labels: tf.Tensor): void {
-  if (labels.dtype !== 'float32' || tf.getBackend().startsWith('webgpu')) return; // not readable there
-  const wrong = labels.dataSync<'float32'>().find((label) => !Number.isInteger(label));
-  if (wrong !== undefined) throw new UnnamedError(`labels must be whole numbers, got ${wrong}`);
 }
 
 /**

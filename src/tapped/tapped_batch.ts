@@ -58,6 +58,70 @@ export interface TappedBatch {
   earlyExitLogits(hiddenStates?: tf.Tensor2D): tf.Tensor2D;
 }
 
+/** A batch with what its labels tell. */
+export abstract class LabelledBatch implements TappedBatch {
+  readonly positions: Int32Array;
+  readonly labelIds: Int32Array;
+  readonly allLabels: Int32Array;
+  readonly labels: tf.Tensor1D;
+  readonly batchSize: number;
+  readonly sequenceLength: number;
+  private readonly found: ResponsePositions;
+  private readonly labelRows: tf.Tensor; // [B, T]
+
+  /**
+   * @param labels as the loss gets them, [B, T] or [B, T, 1].
+   * @param states [B, T, D].
+   * @throws UnnamedError when the labels have another shape than the states, or one is not a whole number.
+   */
+  constructor(
+    labels: tf.Tensor,
+    states: tf.Tensor3D,
+    private readonly ignoreIndex: number,
+  ) {
+    this.labelRows = labelsOf(labels, states);
+    this.found = responsePositions(this.labelRows, ignoreIndex);
+    [this.batchSize, this.sequenceLength] = this.labelRows.shape as [number, number];
+    this.positions = this.found.positions;
+    this.allLabels = this.found.allLabels;
+    this.labels = this.found.labels;
+    this.labelIds = this.positions.map((position) => this.allLabels[position]);
+  }
+
+  abstract readonly numLayers: number;
+  abstract readonly training: boolean;
+  abstract readonly step: number;
+  abstract readonly inputIds: Int32Array;
+  abstract readonly head: VocabularyProjection | null;
+  abstract finalHidden(): tf.Tensor2D;
+  abstract finalLogits(): tf.Tensor2D;
+  abstract hiddenStates(): tf.Tensor2D;
+  abstract earlyExitHidden(hiddenStates?: tf.Tensor2D): tf.Tensor2D;
+  abstract earlyExitLogits(hiddenStates?: tf.Tensor2D): tf.Tensor2D;
+  /**
+   * 0, but connected to the weights, for a batch without response positions: it trains nothing and still has gradients.
+   */
+  abstract zero(): tf.Scalar;
+
+  /** Rows [P, ...] of a tensor [B, T, ...]. */
+  protected readonly rowsOf = (tensor: tf.Tensor): tf.Tensor => rowsAt(this.found, tensor, this.labelRows);
+
+  /** Rows of several layers, layer after layer, [S * P, D]. */
+  protected rowsOfLayers(hiddenStates: readonly tf.Tensor3D[]): tf.Tensor2D {
+    if (hiddenStates.length === 0)
+      throw new UnnamedError('no layer before the last is tapped; make the method with `numLayers` above 0');
+    return tf.concat(
+      hiddenStates.map((states) => this.found.rowsOf(states)),
+      0,
+    );
+  }
+
+  /** @throws UnnamedError when a label is not a token. */
+  protected checkLabels(vocabSize: number): void {
+    checkLabels(this.found, vocabSize, this.ignoreIndex);
+  }
+}
+
 export interface TappedBatchOptions {
   readonly taps: ModelTaps;
   readonly capture: Capture;
@@ -67,38 +131,22 @@ export interface TappedBatchOptions {
   readonly step: number;
 }
 
-/** See `TappedBatch`. Errors of its methods lack the name of the method. */
-export class ResponseBatch implements TappedBatch {
+/** What the taps caught of a pass; see `TappedBatch`. Errors of its methods lack the name of the method. */
+export class ResponseBatch extends LabelledBatch {
   readonly numLayers: number;
-  readonly positions: Int32Array;
-  readonly labelIds: Int32Array;
-  readonly allLabels: Int32Array;
-  readonly labels: tf.Tensor1D;
-  readonly batchSize: number;
-  readonly sequenceLength: number;
   readonly training: boolean;
   readonly step: number;
   private readonly taps: ModelTaps;
   private readonly capture: Capture;
-  private readonly found: ResponsePositions;
-  private readonly labelRows: tf.Tensor; // [B, T]
-  private readonly ignoreIndex: number;
 
   /** @throws UnnamedError when the labels have another shape than the pass. */
   constructor({ taps, capture, labels, ignoreIndex, step }: TappedBatchOptions) {
-    this.labelRows = labelsOf(labels, capture.headInput);
-    this.found = responsePositions(this.labelRows, ignoreIndex);
-    [this.batchSize, this.sequenceLength] = this.labelRows.shape as [number, number];
-    this.positions = this.found.positions;
-    this.allLabels = this.found.allLabels;
-    this.labels = this.found.labels;
-    this.labelIds = this.positions.map((position) => this.allLabels[position]);
+    super(labels, capture.headInput, ignoreIndex);
     this.numLayers = capture.hiddenStates.length;
     this.training = capture.training;
     this.step = step;
     this.taps = taps;
     this.capture = capture;
-    this.ignoreIndex = ignoreIndex;
   }
 
   get inputIds(): Int32Array {
@@ -110,7 +158,7 @@ export class ResponseBatch implements TappedBatch {
 
   get head(): VocabularyProjection | null {
     const head = this.taps.projection;
-    if (head !== null) checkLabels(this.found, vocabSizeOf(head), this.ignoreIndex);
+    if (head !== null) this.checkLabels(vocabSizeOf(head));
     return head;
   }
 
@@ -120,18 +168,12 @@ export class ResponseBatch implements TappedBatch {
 
   finalLogits(): tf.Tensor2D {
     const logits = this.taps.finalLogits(this.capture, this.rowsOf);
-    checkLabels(this.found, logits.shape[1], this.ignoreIndex);
+    this.checkLabels(logits.shape[1]);
     return logits;
   }
 
   hiddenStates(): tf.Tensor2D {
-    const { hiddenStates } = this.capture;
-    if (hiddenStates.length === 0)
-      throw new UnnamedError('no layer before the last is tapped; make the method with `numLayers` above 0');
-    return tf.concat(
-      hiddenStates.map((states) => this.found.rowsOf(states)),
-      0,
-    );
+    return this.rowsOfLayers(this.capture.hiddenStates);
   }
 
   earlyExitHidden(hiddenStates = this.hiddenStates()): tf.Tensor2D {
@@ -142,15 +184,10 @@ export class ResponseBatch implements TappedBatch {
     return this.taps.earlyExitLogits(hiddenStates, this.capture, this.rowsOf);
   }
 
-  /**
-   * 0, but connected to the weights, for a batch without response positions: it trains nothing and still has gradients.
-   */
   zero(): tf.Scalar {
     const first = (tensor: tf.Tensor): tf.Tensor => tf.slice(tf.reshape(tensor, [-1, ...tensor.shape.slice(2)]), 0, 1);
     return tf.mul(tf.sum(this.taps.finalLogits(this.capture, first)), 0) as tf.Scalar;
   }
-
-  private readonly rowsOf = (tensor: tf.Tensor): tf.Tensor => rowsAt(this.found, tensor, this.labelRows);
 }
 
 /** What a reward reads of a batch. The method must keep the token ids. */

@@ -3,11 +3,15 @@ import type * as tfl from '@tensorflow/tfjs-layers';
 import '../register'; // in a bundle nothing else does
 import { IlrecCallback } from '../callbacks/ilrec_callback';
 import { calledAs, IlrecError, UnnamedError } from '../errors';
+import { allowMixedCallbacks } from '../callbacks/mixed_callbacks';
+import { countPositions, takeCountedPositions } from '../ops/counted_positions';
 import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';
 import type { Batch } from '../training/batches';
 import { Attachment } from './attachment';
 import { type IlrecMetric, LastStep, type LossTerms } from './last_step';
-import { ResponseBatch, type TappedBatch } from './tapped_batch';
+import { leaveUnsaved } from './saved_training';
+import { GivenBatch, type LossTensors } from './given_batch';
+import { type LabelledBatch, ResponseBatch, type TappedBatch } from './tapped_batch';
 
 export interface TappedMethodOptions<Metric extends string = string> {
   /** The name of your method. Its errors start with it. */
@@ -32,19 +36,29 @@ export interface TappedMethodOptions<Metric extends string = string> {
   taps?: TapOptions;
 }
 
+/** What `lossFrom` returns. */
+export interface LossAndMetrics {
+  /** Scalar. Gradient flows. */
+  readonly loss: tf.Scalar;
+  /** The terms by name, scalars. They are the method's own and last until its next loss or `detach`. */
+  readonly metrics: Readonly<Record<string, tf.Scalar>>;
+}
+
 /** A way to train a causal language model: what goes to `compile` and `fit`. */
 export interface TappedMethod {
-  /** For `model.compile`. Labels are int32 [B, T], already shifted, `ignoreIndex` where nothing is predicted. */
+  /**
+   * For `model.compile`. Labels are int32 [B, T], already shifted, `ignoreIndex` where nothing is predicted. In a loop of
+   * your own, `loss(labels, model.apply(inputs, { training: true }))` is the same as `lossOf`, which is faster.
+   */
   readonly loss: (labels: tf.Tensor, predictions: tf.Tensor) => tf.Scalar;
   /**
-   * For `model.compile`: terms of the last step. tfjs cannot load a model that was saved with its optimizer while these
-   * are compiled; compile without `metrics` before `model.save(..., { includeOptimizer: true })`.
+   * For `model.compile`: terms of the last step. `model.save(..., { includeOptimizer: true })` leaves them and the loss
+   * out; compile the loaded model again, with `optimizer: loaded.optimizer`.
    */
   readonly metrics: IlrecMetric[];
   /**
    * For `fit` and `fitDataset`: attaches the taps when training starts, and detaches what it attached when training
-   * ends. It must be the first of its list; tfjs then wants instances, so wrap plain objects: `[method.callback, new
-   * tf.CustomCallback({ onEpochEnd })]`.
+   * ends. In a list it may stand anywhere, beside plain objects and instances: `[{ onEpochEnd }, method.callback]`.
    */
   readonly callback: tfl.Callback;
   /** Training steps done, which schedules depend on. Evaluation does not count. Set it to resume. */
@@ -65,6 +79,25 @@ export interface TappedMethod {
    * @throws IlrecError when the model cannot be tapped, or the method is attached to another one.
    */
   attach(model: tfl.LayersModel): void;
+  /**
+   * The loss of a batch, for loops of your own: runs the attached model in training mode and never makes its logits of
+   * all positions. Gradient flows to the model's weights.
+   *
+   * @param inputs token ids, int32 [B, T], or the tensors of all of the model's inputs.
+   * @param labels int32 [B, T], as for `loss`.
+   * @returns scalar; the caller disposes it.
+   * @throws IlrecError when no model is attached.
+   */
+  lossOf(inputs: tf.Tensor | tf.Tensor[], labels: tf.Tensor): tf.Scalar;
+  /**
+   * The loss and the metrics of a forward pass of your own, for a model that is no `tf.LayersModel`: nothing is attached.
+   * Gradient flows to the hidden states, to the weights of `norm` and to the head.
+   *
+   * @param tensors see `LossTensors`.
+   * @returns the loss, which the caller disposes, and the metrics, which the method disposes; see `LossAndMetrics`.
+   * @throws IlrecError when tensors do not fit together, or one that the method needs is missing.
+   */
+  lossFrom(tensors: LossTensors): LossAndMetrics;
   /** Removes the taps, which leaves the model unchanged. Does nothing when nothing is attached. */
   detach(): void;
 }
@@ -149,10 +182,18 @@ interface CreateOptions<Metric extends string> extends Omit<TappedMethodOptions<
 export function createTappedMethod<Metric extends string>(
   options: CreateOptions<Metric>,
 ): { method: TappedMethod; last: LastStep } {
-  const { name, loss: lossOf, metrics: names = [], numLayers = 0, inputIdsReader, ignoreIndex = -100, taps } = options;
+  const {
+    name,
+    loss: givenLoss,
+    metrics: names = [],
+    numLayers = 0,
+    inputIdsReader,
+    ignoreIndex = -100,
+    taps,
+  } = options;
   const { state, onDetach } = options;
   if (typeof name !== 'string' || name === '') throw new UnnamedError(`name must be a string, got ${String(name)}`);
-  if (typeof lossOf !== 'function') throw new UnnamedError(`loss must be a function, got ${typeof lossOf}`);
+  if (typeof givenLoss !== 'function') throw new UnnamedError(`loss must be a function, got ${typeof givenLoss}`);
   if (!(numLayers === Infinity || (Number.isInteger(numLayers) && numLayers >= 0)))
     throw new UnnamedError(`numLayers must be 0, a positive integer or Infinity, got ${numLayers}`);
   checkTapOptions(taps);
@@ -160,16 +201,29 @@ export function createTappedMethod<Metric extends string>(
   const metrics = names.map((term) => last.metric(term));
   let numResponsePositions = 0;
 
-  const termsOf = (batch: ResponseBatch): LossTerms => {
+  const termsOf = (batch: LabelledBatch): LossTerms => {
     if (batch.positions.length === 0) {
       return { ...Object.fromEntries(names.map((term) => [term, tf.scalar(0)])), total: batch.zero() };
     }
-    const terms: LossTerms = { ...lossOf(batch) };
+    const terms: LossTerms = { ...givenLoss(batch) };
     const missing = ['total', ...names].find((term) => !(terms[term] instanceof tf.Tensor));
     if (missing !== undefined)
       throw new UnnamedError(`loss must return a tensor for each of total, ${names.join(', ')}, got no ${missing}`);
     return terms;
   };
+
+  const lossOfBatch = (makeBatch: () => LabelledBatch, labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar =>
+    tf.tidy(() =>
+      calledAs(name, () => {
+        const batch = makeBatch();
+        numResponsePositions = batch.positions.length;
+        const terms = termsOf(batch);
+        last.remember(terms, labels, predictions);
+        if (batch.training) countPositions(numResponsePositions);
+        if (batch.training && numResponsePositions > 0) method.step++;
+        return terms.total as tf.Scalar;
+      }),
+    );
 
   const loss = (labels: tf.Tensor, predictions: tf.Tensor): tf.Scalar => {
     const { taps } = attachment;
@@ -179,26 +233,20 @@ export function createTappedMethod<Metric extends string>(
       if (again !== null) return again;
       throw new IlrecError(
         taps?.attached === true && taps.passWasUntrained
-          ? `${name}: the loss needs a training pass, got a forward pass without { training: true }; call model.apply(inputs, { training: true })`
+          ? `${name}: the loss needs a training pass, got a forward pass without { training: true }; call method.lossOf(inputs, labels) or model.apply(inputs, { training: true })`
           : `${name}: the loss found no tapped forward pass; add \`callbacks: [method.callback]\` to fit or fitDataset, or call method.attach(model) after compile`,
       );
     }
     try {
-      return tf.tidy(() =>
-        calledAs(name, () => {
-          const batch = new ResponseBatch({ taps, capture, labels, ignoreIndex, step: method.step });
-          numResponsePositions = batch.positions.length;
-          const terms = termsOf(batch);
-          last.remember(terms, labels, predictions);
-          if (capture.training && numResponsePositions > 0) method.step++;
-          return terms.total as tf.Scalar;
-        }),
-      );
+      const batch = (): LabelledBatch => new ResponseBatch({ taps, capture, labels, ignoreIndex, step: method.step });
+      return lossOfBatch(batch, labels, predictions);
     } finally {
       disposeCapture(capture);
     }
   };
 
+  allowMixedCallbacks();
+  leaveUnsaved([loss, ...metrics]);
   const attachment = new Attachment({
     name,
     numBlocks: numLayers,
@@ -208,6 +256,7 @@ export function createTappedMethod<Metric extends string>(
     metrics,
     onDetach: () => {
       last.forget();
+      takeCountedPositions();
       onDetach?.();
     },
   });
@@ -221,6 +270,17 @@ export function createTappedMethod<Metric extends string>(
       return numResponsePositions;
     },
     attach: (model) => attachment.attach(model),
+    lossOf(inputs, labels) {
+      const { taps } = attachment;
+      if (taps?.attached !== true)
+        throw new IlrecError(`${name}: lossOf needs an attached model, got none; call method.attach(model) first`);
+      return tf.tidy(() => loss(labels, [taps.deferred(inputs)].flat()[0]));
+    },
+    lossFrom(tensors) {
+      const options = { numLayers, inputIdsReader, ignoreIndex, step: method.step };
+      const total = lossOfBatch(() => new GivenBatch(tensors, options), tensors?.labels, tensors?.labels);
+      return { loss: total, metrics: last.of(names) };
+    },
     detach: () => attachment.detach(),
   };
   return { method, last };

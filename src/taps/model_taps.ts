@@ -33,7 +33,8 @@ const owners = new WeakMap<Layer, ModelTaps>();
 
 /**
  * Taps on one model. While attached, in training and in evaluation (never in predict), the outputs of the requested
- * blocks are kept for the loss, and the head passes its input through unless something else needs its logits.
+ * blocks are kept for the loss, and the head passes its input through unless something else needs its logits. In a pass
+ * that the user's own code starts, only `deferred` says that nothing does.
  *
  * Each tapped layer's `call` is shadowed on the instance; `detach` removes the shadows. tfjs does not say when training
  * throws. A model that is left attached still predicts, evaluates, saves and trains correctly, because each pass says
@@ -45,6 +46,7 @@ export class ModelTaps {
   private readonly recorder: PassRecorder;
   private pass: PassKind | null = null;
   private projecting = false;
+  private deferring = false;
   private seenUntrained = false;
   private live = true;
 
@@ -90,6 +92,16 @@ export class ModelTaps {
     const capture = this.recorder.take(this.pass !== 'evaluate');
     if (capture !== null) this.calls.reset();
     return capture;
+  }
+
+  /** Runs the model in training mode without making logits of all positions: the caller needs only what is kept. */
+  deferred(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+    this.deferring = true;
+    try {
+      return this.model.apply(inputs, { training: true }) as tf.Tensor | tf.Tensor[];
+    } finally {
+      this.deferring = false;
+    }
   }
 
   /** The head as one matrix; null when it is more than that. */
@@ -212,7 +224,7 @@ export class ModelTaps {
     const { logitsAreReadElsewhere, outputIndex } = this.locations;
     if (logitsAreReadElsewhere) return false;
     const compiled = compiledFunctions(trainedModel(this.model));
-    if (this.pass === 'call' || compiled === null) return true;
+    if (this.pass === 'call' || compiled === null) return this.deferring;
     const { loss, metrics } = this.request;
     return (
       compiled.losses[outputIndex] === loss &&

@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { IlrecError } from '../errors';
+import { calledAs, UnnamedError } from '../errors';
+import { labelsOnCpu } from '../ops/labels_on_cpu';
 import { type LabelledRows, logProbsOfLabels } from './log_probs';
 import {
   hiddenSizeOf,
@@ -101,23 +102,28 @@ function checked(
   labels: tf.Tensor1D,
   { ignoreIndex = -100 }: LinearCrossEntropyOptions,
 ): { projection: VocabularyProjection; labelled: LabelledRows } {
-  const projection = toProjection(head);
-  const [vocabSize, hiddenSize] = [vocabSizeOf(projection), hiddenSizeOf(projection)];
-  if (hidden.rank !== 2 || hidden.shape[1] !== hiddenSize)
-    throw new IlrecError(
-      `${name}: hidden must be [P, ${hiddenSize}] for a weight [${projection.weight.shape.join(', ')}] in ${projection.layout}, got [${hidden.shape.join(', ')}]; ` +
-        "layout is 'rows' for [V, D] and 'columns' for [D, V]",
-    );
-  if (labels.rank !== 1 || labels.shape[0] !== hidden.shape[0])
-    throw new IlrecError(
-      `${name}: labels must be [${hidden.shape[0]}], one for each row of hidden, got [${labels.shape.join(', ')}]`,
-    );
-  const all = tf.tidy(() => tf.cast(labels, 'int32').dataSync<'int32'>());
-  const places = Int32Array.from(all.keys()).filter((row) => all[row] !== ignoreIndex);
-  const outside = places.find((row) => !(all[row] >= 0 && all[row] < vocabSize));
-  if (outside !== undefined)
-    throw new IlrecError(
-      `${name}: label ${outside} must be in [0, ${vocabSize}) or the ignoreIndex ${ignoreIndex}, got ${all[outside]}`,
-    );
-  return { projection, labelled: { places, labels: places.map((row) => all[row]) } };
+  return calledAs(name, () => {
+    const projection = toProjection(head);
+    const [vocabSize, hiddenSize] = [vocabSizeOf(projection), hiddenSizeOf(projection)];
+    if (!((hidden as unknown) instanceof tf.Tensor) || hidden.rank !== 2 || hidden.shape[1] !== hiddenSize)
+      throw new UnnamedError(
+        `hidden must be [P, ${hiddenSize}] for a weight [${projection.weight.shape.join(', ')}] in ` +
+          `${projection.layout}, got ${shapeOf(hidden)}; layout is 'rows' for [V, D] and 'columns' for [D, V]`,
+      );
+    const numRows = hidden.shape[0];
+    if (!((labels as unknown) instanceof tf.Tensor) || labels.rank !== 1 || labels.shape[0] !== numRows)
+      throw new UnnamedError(`labels must be [${numRows}], one for each row of hidden, got ${shapeOf(labels)}`);
+    const all = labelsOnCpu(labels);
+    const places = Int32Array.from(all.keys()).filter((row) => all[row] !== ignoreIndex);
+    const outside = places.find((row) => !(all[row] >= 0 && all[row] < vocabSize));
+    if (outside !== undefined)
+      throw new UnnamedError(
+        `label ${outside} must be in [0, ${vocabSize}) or the ignoreIndex ${ignoreIndex}, got ${all[outside]}`,
+      );
+    return { projection, labelled: { places, labels: places.map((row) => all[row]) } };
+  });
+}
+
+function shapeOf(given: unknown): string {
+  return given instanceof tf.Tensor ? `[${given.shape.join(', ')}]` : typeof given;
 }

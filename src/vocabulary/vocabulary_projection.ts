@@ -1,4 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
+import { UnnamedError } from '../errors';
 import { ownKernel } from '../ops/own_kernel';
 
 /** A linear head: logits z = W h + b, one row of W for each token. */
@@ -33,14 +34,36 @@ export type LinearHead =
       readonly isFrozen?: boolean;
     };
 
+const HEAD_OPTIONS: readonly string[] = ['weight', 'layout', 'bias', 'isFrozen'];
+
+/** @throws UnnamedError when it is no linear head. */
 export function toProjection(head: LinearHead): VocabularyProjection {
-  const {
-    weight,
-    layout = 'rows',
-    bias = null,
-    isFrozen = false,
-  } = head instanceof tf.Tensor ? { weight: head } : head;
-  return { weight, layout, bias, isFrozen };
+  const given = (head instanceof tf.Tensor ? { weight: head } : Object(head)) as Partial<VocabularyProjection>;
+  const { weight, layout = 'rows', bias = null, isFrozen = false } = given;
+  if (!(weight instanceof tf.Tensor) || Object.keys(given).some((option) => !HEAD_OPTIONS.includes(option)))
+    throw new UnnamedError(
+      `head must be W [V, D] or { ${HEAD_OPTIONS.join(', ')} }, got ${describe(head)}; the head of a dense layer is ` +
+        "{ weight: kernel, layout: 'columns', bias }",
+    );
+  if ((weight.rank as number) !== 2)
+    throw new UnnamedError(`head must have a weight of two axes, [V, D] or [D, V], got [${weight.shape.join(', ')}]`);
+  if (layout !== 'rows' && layout !== 'columns')
+    throw new UnnamedError(`layout must be 'rows' for [V, D] or 'columns' for [D, V], got ${String(layout)}`);
+  const projection = { weight, layout, bias, isFrozen };
+  const vocabSize = vocabSizeOf(projection);
+  if (bias !== null && !((bias as unknown) instanceof tf.Tensor && bias.rank === 1 && bias.size === vocabSize))
+    throw new UnnamedError(
+      `bias must be [${vocabSize}], one number for each token of a weight [${weight.shape.join(', ')}] in ${layout}, ` +
+        `got ${describe(bias)}`,
+    );
+  return projection;
+}
+
+function describe(given: unknown): string {
+  if (given instanceof tf.Tensor) return `[${given.shape.join(', ')}]`;
+  if (typeof given !== 'object' || given === null) return typeof given === 'function' ? 'a function' : String(given);
+  const { name } = given.constructor;
+  return name === 'Object' ? `{ ${Object.keys(given).join(', ')} }` : `a ${name}`;
 }
 
 /** Which parts of a head get a gradient. A variable says whether it is trained; any other tensor is taken to be. */
