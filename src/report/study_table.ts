@@ -16,7 +16,7 @@ import { alignColumns } from './comparison_table';
  * console.log(table.split('\n')[2].trim().split(/\s+/)[0]); // HR@10
  * ```
  */
-export function studyTable({ data, backend, split, users, seeds, arms }: Study): string {
+export function studyTable({ data, backend, split, users, rows: cases, seeds, arms }: Study): string {
   const header = [
     '',
     ...STUDY_METRICS.flatMap((name) => [name.toUpperCase(), 'difference, 95 % interval']),
@@ -33,7 +33,7 @@ export function studyTable({ data, backend, split, users, seeds, arms }: Study):
   ]);
   const seedText = seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(', ')}`;
   return [
-    `${data.name}: ${users} users of the ${split} split; backend ${backend}; ${seedText}`,
+    `${data.name}: ${cases === users ? '' : `${cases} rows of `}${users} users of the ${split} split; backend ${backend}; ${seedText}`,
     '',
     ...alignColumns([header, ...rows]),
     '',

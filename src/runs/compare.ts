@@ -15,7 +15,8 @@ import { claimFolderOfRuns } from './claim_folder';
 import { comparePairs, type Comparison, pick, sliceUsers, summarise } from './comparison';
 import { equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
-import { evaluateRun, type EvaluateRunOptions, type KeptEvaluation, readEvaluation } from './evaluate_run';
+import { evaluateRun, type EvaluateRunOptions } from './evaluate_run';
+import { type KeptEvaluation, readEvaluation } from './kept_evaluation';
 import { datasetOptions } from './dataset_options';
 import { commonSeconds, costOf, type FinishedRun, readFinishedRun, validationPoints } from './run_cost';
 import { readRunConfig } from './run_json';
@@ -108,10 +109,15 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       });
       if (manifest.status !== 'done')
         throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to resume it`);
-      const evaluation = await evaluateOnce(
-        { run, split, users, seen, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
-        config,
-      );
+      const evaluation = await evaluateOnce({
+        run,
+        split,
+        users,
+        seen,
+        data,
+        methods: own,
+        onProgress: (done, total) => onProgress?.(label, done, total),
+      });
       const section = sectionOf(await readRunConfig(run, own), method); // with the seed in the names of runs
       const finished = await readFinishedRun(run, manifest, method.needs?.(section) ?? [], section);
       done.set(method, [...(done.get(method) ?? []), { seed, run, ...finished, ...evaluation }]);
@@ -157,6 +163,8 @@ function compareRuns(
     data: all[0].manifest.data,
     backend: [...new Set(all.map(({ manifest }) => manifest.backend))].join(', '),
     seeds,
+    users: all[0].result.users,
+    rows: all[0].result.rows,
     config,
     protocols: Object.fromEntries(protocols),
     methods: compared,
@@ -238,17 +246,10 @@ function sharedRule(
 /** The evaluation that the run keeps, where it asked the same, or a new one. */
 async function evaluateOnce(
   options: EvaluateRunOptions & { split: 'test' | 'valid'; seen: SeenRule },
-  { evaluation }: TrainConfig,
 ): Promise<KeptEvaluation> {
-  const kept = await readEvaluation(options.run, options.split, options.seen, options.methods);
-  if (kept !== null) {
-    const { protocol } = kept.result;
-    const sameUsers =
-      protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal) && (protocol.userSeed ?? 0) === 0;
-    const sameBeam = protocol.beamWidth === null || protocol.beamWidth === evaluation.beamWidth;
-    const sameRule = protocol.excludeSeen === (options.seen === 'exclude');
-    if (sameUsers && sameBeam && sameRule) return kept;
-  }
+  const read = async (): Promise<KeptEvaluation | null> => await readEvaluation(options.run, options, options.methods);
+  const kept = await read();
+  if (kept !== null) return kept;
   await evaluateRun(options);
-  return (await readEvaluation(options.run, options.split, options.seen, options.methods)) as KeptEvaluation;
+  return (await read()) as KeptEvaluation;
 }

@@ -9,7 +9,8 @@ import { parseTrainConfig, type TrainConfigInput } from '../methods/train_config
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { claimFolderOfRuns } from './claim_folder';
 import { casesOf } from './evaluated_cases';
-import { evaluateRun, readEvaluation } from './evaluate_run';
+import { evaluateRun } from './evaluate_run';
+import { readEvaluation } from './kept_evaluation';
 import type { RunManifest } from './manifest';
 import { readRunConfig } from './run_json';
 import { parseStudy, type StudyArm, type StudyInput, withValue } from './study_file';
@@ -68,6 +69,8 @@ export interface Study {
   readonly backend: string;
   readonly split: 'test' | 'valid';
   readonly users: number;
+  /** Cases: one per user, or more where the dataset publishes several rows of a user. */
+  readonly rows: number;
   readonly seeds: readonly number[];
   readonly arms: readonly StudiedArm[];
 }
@@ -141,7 +144,8 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
     data: manifest.data,
     backend: [...new Set(studied.flatMap(({ runs }) => runs.map((one) => one.manifest.backend)))].join(', '),
     split,
-    users: reference[0].ranks.length,
+    users: reference[0].users,
+    rows: reference[0].rows,
     seeds: seedList,
     arms: studied.map((arm, i) => ({ ...arm, differences: i === 0 ? null : differences[i - 1] })),
   };
@@ -163,12 +167,8 @@ async function evaluateOnce(
   onProgress: (done: number, total: number) => void,
 ): Promise<EvaluationResult> {
   const { evaluation } = await readRunConfig(run);
-  const kept = await readEvaluation(run, split, evaluation.seen);
-  if (kept !== null) {
-    const { users, usersTotal, beamWidth } = kept.result.protocol;
-    if (users === usersTotal && (beamWidth === null || beamWidth === evaluation.beamWidth)) return kept.result;
-  }
-  return await evaluateRun({ run, split, onProgress });
+  const kept = await readEvaluation(run, { split, seen: evaluation.seen });
+  return kept?.result ?? (await evaluateRun({ run, split, onProgress }));
 }
 
 function summaryOf(
