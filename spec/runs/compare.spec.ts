@@ -154,14 +154,14 @@ describe('compareMethods', () => {
     await writeSmallShop(data);
     const options: CompareOptions = { data, out, methods: ['popularity'] };
     const refusal = (place: string, name: string): string =>
-      `compareMethods: --out must be a new or empty folder, or that of a comparison, got ${place}, which holds ${name}; ` +
-      'choose another --out';
+      `compareMethods: out must be a new or empty folder, or that of a comparison, got ${place}, which holds ${name}; ` +
+      'choose another folder';
     expect(await messageOf(compareMethods({ ...options, out: data }))).to.equal(refusal(data, 'dataset.json'));
     await mkdir(out);
     await writeFile(join(out, 'notes.txt'), 'mine');
     expect(await messageOf(compareMethods(options))).to.equal(refusal(out, 'notes.txt'));
     expect(await messageOf(compareMethods({ ...options, out: join(out, 'notes.txt') }))).to.equal(
-      `compareMethods: --out must be a folder, got the file ${join(out, 'notes.txt')}; choose another name`,
+      `compareMethods: out must be a folder, got the file ${join(out, 'notes.txt')}; choose another name`,
     );
     await rm(join(out, 'notes.txt'));
     await writeFile(join(out, 'report.html.partial-7'), '<');
@@ -258,7 +258,7 @@ describe('compareMethods', () => {
     await trainRun({ data, out: join(out, 'markov'), method: 'markov', config, seen: 'allow' });
     expect(await messageOf(compareMethods(options))).to.equal(
       `compareMethods: seen must be the same for every run at ${out}, got exclude of popularity and allow of markov; ` +
-        'say which with --seen',
+        'say which in seen',
     );
     const { protocols } = await compareMethods({ ...options, seen: 'allow' });
     expect(Object.values(protocols).map(({ excludeSeen }) => excludeSeen)).to.deep.equal([false, false]);

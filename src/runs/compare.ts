@@ -7,7 +7,13 @@ import { splitData } from '../data/split_data';
 import type { PreparedData } from '../data/types';
 import type { Method } from '../methods/method';
 import { findMethod, inOrder, type MethodName } from '../methods/registry';
-import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
+import {
+  parseTrainConfig,
+  sectionOf,
+  type TrainConfig,
+  type TrainConfigInput,
+  withSection,
+} from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationProtocol } from '../evaluation/protocol';
@@ -73,12 +79,13 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   const own = options.methods.filter((one) => typeof one !== 'string');
   const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own, 'compareMethods')))]);
   const prepared = await loadPrepared(data); // so that a wrong folder is reported before anything is trained
-  const { seed: firstSeed } = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
+  const given = withEpochs(options);
+  const { seed: firstSeed } = parseTrainConfig(given, 'config', { methods: own });
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
   await claimFolderOfRuns('compareMethods', out, [...folders, data]);
   const kept = await keptConfigs(folders, own);
-  const parsed = parseTrainConfig(options.config ?? {}, 'config', {
+  const parsed = parseTrainConfig(given, 'config', {
     methods: own,
     ...datasetOptions(prepared, [...kept.values()][0] ?? null),
   });
@@ -95,7 +102,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       const run = runFolder(out, method, seed);
       const shared = withSharedNeeds(config, method, methods, out, seed);
       const { manifest } = await trainRun({
-        ...options,
+        data,
         config: shared,
         out: run,
         method,
@@ -103,6 +110,9 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
         seed,
         seen: isReplaced && isRun(run) ? 'auto' : seen, // a run that is there keeps its own, in its validation
         resume: true,
+        signal: options.signal,
+        onEvaluation: options.onEvaluation,
+        onSeenRule: options.onSeenRule,
         callbacks:
           options.callbacks &&
           ((trained) => options.callbacks?.(trained === method.name ? label : `${label}, ${trained}`) ?? []),
@@ -127,6 +137,11 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     methods.map((method) => ({ method, runs: done.get(method) ?? [] })),
     { seeds: seedList, config, cases: casesOf(prepared, split, done.get(methods[0])?.[0].result.evaluatedUsers ?? []) },
   );
+}
+
+/** The config with the epochs that replace its own: runs that are there are compared as they are, not made longer. */
+function withEpochs({ config = {}, epochs }: CompareOptions): TrainConfigInput {
+  return epochs === undefined ? config : { ...config, training: { ...config.training, epochs } };
 }
 
 /** A run that is trained and evaluated. */
@@ -235,7 +250,7 @@ function sharedRule(
   if (others.length > 0)
     throw new IlrecError(
       `compareMethods: seen must be the same for every run at ${out}, got ` +
-        `${[...rules].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which with --seen`,
+        `${[...rules].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which in seen`,
     );
   if (first !== undefined) return first;
   const choice = chooseSeenRule(splitData(prepared).train);

@@ -80,7 +80,7 @@ export async function evaluateLoadedRun(
   if (prepared.checksum !== manifest.data.checksum) {
     throw new IlrecError(
       `evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ` +
-        `${data ?? manifest.data.folder}; name the right one with --data`,
+        `${data ?? manifest.data.folder}; name the right one in data`,
     );
   }
   const { holdOut, [split]: cases } = splitData(prepared);

@@ -118,13 +118,18 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
       const label = seeds === 1 ? arm.name : `${arm.name}, seed ${seed}`;
       onStart?.(label);
       const run = join(out, arm.folder, `seed${seed}`);
+      const config = configOf(arm, arms, out, seed);
+      const { data, signal, onEvaluation, onSeenRule } = options;
       const { manifest } = await trainRun({
-        ...options,
+        data,
+        signal,
+        onEvaluation,
+        onSeenRule,
         method: arm.method,
-        config: configOf(arm, arms, out, seed),
+        // as part of the config, so that a run that is there is never made longer
+        config: epochs === undefined ? config : withValue({ ...config }, 'training.epochs', epochs),
         out: run,
         seed,
-        epochs,
         resume: true,
         callbacks: options.callbacks && ((name) => options.callbacks?.(name === arm.method ? label : name) ?? []),
       });
