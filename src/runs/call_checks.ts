@@ -32,3 +32,14 @@ export async function requireBackend(caller: string): Promise<void> {
     );
   await tf.ready();
 }
+
+/**
+ * Refuses a path that no folder can have.
+ *
+ * @param caller the public function, for the error.
+ * @throws IlrecError when it is empty, or holds a NUL.
+ */
+export function refuseNoPath(caller: string, out: string): void {
+  if (typeof out === 'string' && out !== '' && !out.includes('\0')) return;
+  throw new IlrecError(`${caller}: out must be the path of a folder, got ${JSON.stringify(out) ?? 'none'}; name one`);
+}

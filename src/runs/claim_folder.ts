@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { TrainConfig } from '../methods/train_config';
 import { IlrecError } from '../errors';
+import { makeFolder } from '../files/make_folder_node';
 import { isRun, runPaths } from './run_paths';
 
 /** What is left of a run that was killed before its config was written whole. The config comes first. */
@@ -23,7 +24,7 @@ export async function claimRunFolder(out: string, config: TrainConfig): Promise<
   if (found !== null && !found.isDirectory())
     throw new IlrecError(`trainRun: out must be a folder, got the file ${out}; choose another name`);
   try {
-    await mkdir(out, { recursive: true });
+    await makeFolder(out);
   } catch (error) {
     throw new IlrecError(
       `trainRun: out must be a folder that can be written, got ${out}: ` +

@@ -17,6 +17,7 @@ import {
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationProtocol } from '../evaluation/protocol';
+import { refuseNoPath, refuseUnknownOptions, requireBackend } from './call_checks';
 import { claimFolderOfRuns } from './claim_folder';
 import { comparePairs, type Comparison, pick, sliceUsers, summarise } from './comparison';
 import { equalBudgets } from './equal_budgets';
@@ -53,6 +54,11 @@ export interface CompareOptions extends Pick<
   onProgress?: (label: string, done: number, total: number) => void;
 }
 
+const OPTIONS: readonly (keyof CompareOptions)[] = [
+  ...(['data', 'config', 'epochs', 'signal', 'callbacks', 'onEvaluation', 'onSeenRule', 'methods', 'seeds'] as const),
+  ...(['out', 'split', 'users', 'seen', 'onStart', 'onProgress'] as const),
+];
+
 /**
  * Trains and evaluates methods with one config, and compares them over the same users by one rule for items seen.
  *
@@ -60,7 +66,7 @@ export interface CompareOptions extends Pick<
  *
  * @param options the methods, the dataset and the folder of the runs.
  * @returns means, intervals and paired tests, in the order of the tables.
- * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown, the config is wrong,
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method or an option is unknown, the config is wrong,
  *   `out` holds anything else than a comparison, or the runs there have several rules for items seen.
  * @example
  * ```ts
@@ -71,6 +77,9 @@ export interface CompareOptions extends Pick<
  * ```
  */
 export async function compareMethods(options: CompareOptions): Promise<Comparison> {
+  refuseUnknownOptions('compareMethods', options, OPTIONS);
+  refuseNoPath('compareMethods', options.out);
+  await requireBackend('compareMethods');
   const { data, seeds = 1, out, split = 'test', users, onStart, onProgress } = options;
   if (options.methods.length === 0)
     throw new IlrecError('compareMethods: methods must name at least one method, got none');

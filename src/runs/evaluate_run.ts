@@ -4,6 +4,7 @@ import { splitData } from '../data/split_data';
 import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
 import type { Method } from '../methods/method';
+import { refuseUnknownOptions, requireBackend } from './call_checks';
 import { keepEvaluation } from './kept_evaluation';
 import { type LoadedRun, loadRun } from './load_run';
 
@@ -26,6 +27,19 @@ export interface EvaluateRunOptions extends SeenOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
+const OPTIONS: readonly (keyof EvaluateRunOptions)[] = [
+  'run',
+  'split',
+  'beamWidth',
+  'users',
+  'seed',
+  'data',
+  'methods',
+  'onProgress',
+  'seen',
+  'excludeSeen',
+];
+
 /**
  * Evaluates a finished run over the whole catalogue and all test users.
  *
@@ -35,7 +49,8 @@ export interface EvaluateRunOptions extends SeenOptions {
  *
  * @param options the run and what to measure.
  * @returns metrics with 95 % intervals, the rank of every user, and the protocol.
- * @throws IlrecError when the run is not finished, or its dataset is gone or has changed.
+ * @throws IlrecError when the run is not finished, its dataset is gone or has changed, an option is unknown, or there is
+ *   no backend.
  * @example
  * ```ts
  * import { evaluateRun } from 'tfjs-ilrec/node';
@@ -45,6 +60,8 @@ export interface EvaluateRunOptions extends SeenOptions {
  * ```
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationResult> {
+  refuseUnknownOptions('evaluateRun', options, OPTIONS);
+  await requireBackend('evaluateRun');
   const run = await loadRun(options.run, options);
   try {
     return await evaluateLoadedRun(run, options);

@@ -7,6 +7,7 @@ import { holmAdjusted } from '../evaluation/holm';
 import { pairedDifference, type PairedDifference } from '../evaluation/paired_difference';
 import { parseTrainConfig, type TrainConfigInput } from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
+import { refuseNoPath } from './call_checks';
 import { claimFolderOfRuns } from './claim_folder';
 import { casesOf } from './evaluated_cases';
 import { evaluateRun } from './evaluate_run';
@@ -102,6 +103,7 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
   const { study, source, out, seeds = 1, epochs, split = 'valid', onStart, onProgress } = options;
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new IlrecError(`studyMethods: seeds must be a positive integer, got ${seeds}`);
+  refuseNoPath('studyMethods', out);
   const arms = parseStudy(study, source);
   for (const arm of arms) parseTrainConfig(arm.config, `${source ?? 'study'}, arm "${arm.name}"`); // before any training
   const prepared = await loadPrepared(options.data); // so that a wrong folder is reported before anything is trained

@@ -21,7 +21,7 @@ import { trainingData } from '../methods/training_data';
 import type { TrainingCallback, TrainingMethod } from '../training/train_model';
 import { type Baselines, measureBaselines, type NeededModel } from './baselines';
 import { beginRun, newManifest } from './begin_run';
-import { refuseUnknownOptions, requireBackend } from './call_checks';
+import { refuseNoPath, refuseUnknownOptions, requireBackend } from './call_checks';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { datasetOptions } from './dataset_options';
 import { fitRun } from './fit_run';
@@ -119,6 +119,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   refuseUnknownOptions('trainRun', options, OPTIONS);
   checkLength(options);
   const { out, resume = false } = options;
+  refuseNoPath('trainRun', out);
   await requireBackend('trainRun');
   const own = ownMethods(options);
   const method = findMethod(options.method, own);
