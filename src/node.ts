@@ -66,7 +66,7 @@ export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pr
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
 export { comparisonCsv, comparisonLatex } from './report/comparison_files';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
-export { comparisonTable } from './report/comparison_table';
+export { comparisonTable, type ComparisonTableOptions } from './report/comparison_table';
 export { studyCsv, studyLatex } from './report/study_files';
 export { studyReport } from './report/study_report';
 export { studyTable } from './report/study_table';

@@ -66,6 +66,7 @@ describe('ilrec', () => {
       'ndcg@10',
       'mrr@10',
       'users',
+      'rows',
       'invalidItems',
       'ci95',
       'protocol',
@@ -242,6 +243,23 @@ describe('ilrec', () => {
     expect(stderr).to.include("required option '--data <dir>' not specified");
   });
 
+  it('says that there is no run to resume, and begins one where it is told the data', async () => {
+    await prepare();
+    const words = ['train', '--resume', '--out', at('run'), '--method', 'popularity', '--backend', 'wasm'];
+    const lost = await ilrecCommand(...words);
+    expect([lost.status, lost.stderr]).to.deep.equal([
+      1,
+      `error: there is no run at ${at('run')} to resume; check --out, or begin one with --data\n`,
+    ]);
+    const { status, stderr, stdout } = await ilrecCommand(...words, '--data', at('data'));
+    expect(status, stderr).to.equal(0);
+    expect(stderr).to.include(`There is no run at ${at('run')} to resume: a new one begins.\n`);
+    expect(stdout).to.match(/^popularity done: 0 steps in .* on wasm\n/);
+    const again = await ilrecCommand(...words);
+    expect(again.status, again.stderr).to.equal(0);
+    expect(again.stderr).to.not.include('There is no run');
+  });
+
   it('writes a checkpoint and says how to continue when interrupted', async () => {
     await prepare();
     await writeFile(
@@ -276,6 +294,7 @@ describe('ilrec', () => {
     const { steps, ...rest } = JSON.parse(stdout) as { steps: number; status: string };
     expect(rest.status).to.equal('interrupted');
     expect(existsSync(at(`run/checkpoints/step-${String(steps).padStart(9, '0')}.safetensors`))).to.equal(true);
+    expect((rest as { next?: string[] }).next).to.deep.equal([`ilrec train --resume --out ${at('run')}`]);
     expect(stderr).to.include(`Interrupted at step ${steps}. Run the same command with --resume to continue.`);
   });
 });

@@ -6,6 +6,7 @@ import {
   type EvaluateOptions,
 } from '../../src/evaluation/evaluate_ranking';
 import { protocolText, type RankingProtocol } from '../../src/evaluation/protocol';
+import { messageOf } from '../support/folders';
 
 const ranking: RankingProtocol = {
   ranking: 'fixed lists',
@@ -45,6 +46,7 @@ describe('evaluateRecommender', () => {
     expect(Object.keys(evaluationSummary(result))).to.deep.equal([
       ...keys,
       'users',
+      'rows',
       'invalidItems',
       'ci95',
       'protocol',
@@ -57,6 +59,40 @@ describe('evaluateRecommender', () => {
     }
   });
 
+  it('refuses beams that are narrower than the largest cutoff, unless they reach all of a small catalogue', async () => {
+    const beams = (beamWidth: number, ks: number[], numItems = 30): Partial<EvaluateOptions> => ({
+      ranking: { ...ranking, beamWidth, numItems },
+      numItems,
+      ks,
+    });
+    const refusal =
+      'evaluateRecommender: beamWidth must be at least the largest cutoff, 10, got 9, with which lists may hold fewer ' +
+      'items; raise beamWidth, or give lower cutoffs in ks';
+    expect(await messageOf(evaluateRecommender(ladder(beams(9, [1, 10]))))).to.equal(refusal);
+    for (const wide of [beams(10, [10]), beams(9, [1, 9])]) await evaluateRecommender(ladder(wide));
+    const small = ladder({ ...beams(3, [1, 10], 3), targets: [0, 1, 2] });
+    const { protocol } = await evaluateRecommender({
+      ...small,
+      recommend: async (users) => users.map(() => [0, 1, 2]),
+    });
+    expect(protocol.shortLists).to.deep.equal({ lists: 3, cutoff: 10 });
+    expect(protocolText(protocol)).to.include(
+      'The catalogue has fewer than 10 items, so a cutoff of 10 takes in every item of a list.',
+    );
+  });
+
+  it('says how many lists hold fewer items than the largest cutoff', async () => {
+    const { recommend } = ladder();
+    const cut = ladder({
+      recommend: async (users) =>
+        (await recommend(users)).map((list, i) => Array.from(list).slice(0, 9 + (users[i] % 2))),
+    });
+    const { protocol } = await evaluateRecommender(cut); // users 0, 2 and 4 get 9 items
+    expect(protocol.shortLists).to.deep.equal({ lists: 3, cutoff: 10 });
+    expect(protocolText(protocol)).to.include(' 3 of 5 lists hold fewer than 10 items. Ties:');
+    expect((await evaluateRecommender(ladder())).protocol).to.not.have.property('shortLists');
+  });
+
   it('counts how often each item is within the largest cutoff', async () => {
     const { itemCounts } = await evaluateRecommender(ladder({ ks: [1, 3] }));
     // users 0 to 4 have items u, u + 1, u + 2
@@ -67,11 +103,15 @@ describe('evaluateRecommender', () => {
   });
 
   it('draws users with all of their targets where they have several', async () => {
-    const { ci95, protocol } = await evaluateRecommender(ladder({ clusters: [4, 4, 4, 9, 9] }));
+    const { ci95, protocol, users, rows } = await evaluateRecommender(ladder({ clusters: [4, 4, 4, 9, 9] }));
     // hr@10 is 1 1 0 of one user and 1 0 of the other: means 2/3, 3/5, 1/2
     expect(ci95['hr@10'][0]).to.be.closeTo(1 / 2, 1e-12);
     expect(ci95['hr@10'][1]).to.be.closeTo(2 / 3, 1e-12);
     expect(protocol.bootstrap.clusters).to.equal(2);
+    expect([users, rows, protocol.users]).to.deep.equal([2, 5, 5]);
+    expect(protocolText({ ...protocol, holdOut: 'published rows' })).to.include(
+      'The published rows of the test split, all 5 rows of 2 users.',
+    );
     expect(protocolText({ ...protocol, holdOut: 'published rows' })).to.include(
       'bootstrap over the 2 users of the rows',
     );

@@ -28,6 +28,16 @@ describe('listQuality', () => {
     expect(listQuality(counts).gini).to.be.closeTo(differences / (2 * 23 * 23 * mean), 1e-12);
   });
 
+  it('gives the share of the ten most popular items, of equally popular ones those of lower number', () => {
+    const training = [5, 5, 5, 5, 5, 5, 5, 5, 5, 1, 1, 9]; // item 11, items 0 to 8
+    const recommended = [1, 0, 0, 0, 0, 0, 0, 0, 2, 8, 4, 5];
+    expect(listQuality(recommended, training).popular10Share).to.be.closeTo(8 / 20, 1e-12);
+    expect(listQuality([1, 2], [0, 0]).popular10Share).to.equal(1);
+    expect(() => listQuality([1, 2], [1])).to.throw(
+      'listQuality: trainingCounts must have one number per item, got 1 for 2 items',
+    );
+  });
+
   it('refuses lists without an item', () => {
     expect(() => listQuality([0, 0])).to.throw(
       'listQuality: itemCounts must hold at least one recommendation, got none',

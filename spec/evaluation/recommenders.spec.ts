@@ -71,6 +71,22 @@ describe('recommenders', () => {
       expect(tf.memory().numTensors).to.equal(before);
     });
 
+    it('widen a beam to the items that each list must hold, and say so', async () => {
+      const trie = buildPrefixTrie(itemTokens);
+      const tokenizer = { bosTokenId: 1, itemTokens };
+      const options = { decoder: new FakeDecoder(13), trie, tokenizer, histories, listLength: 10, leastItems: 10 };
+      const { ranking, recommend } = beamSearchRecommender({ ...options, beamWidth: 2 });
+      expect(ranking).to.include({ beamWidth: 10, askedBeamWidth: 2 });
+      for (const list of await recommend([0, 5, 16])) expect(list).to.have.length(10);
+      expect(beamSearchRecommender({ ...options, beamWidth: 11 }).ranking).to.include({ beamWidth: 11 });
+      const small = { ...options, trie: buildPrefixTrie([[3], [4]]), beamWidth: 1 };
+      expect(beamSearchRecommender(small).ranking.beamWidth, 'two items').to.equal(2);
+      for (const beamWidth of [0, 1.5, NaN])
+        expect(() => beamSearchRecommender({ ...options, beamWidth })).to.throw(
+          `beamSearchRecommender: beamWidth must be an integer of at least 1, got ${beamWidth}`,
+        );
+    });
+
     it('put the more popular of the items behind one sequence first', async () => {
       const trie = buildPrefixTrie([[3], [3], [3]]);
       const options = {

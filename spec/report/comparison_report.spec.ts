@@ -116,8 +116,8 @@ describe('comparisonReport', () => {
   it('says of cold targets that they are', () => {
     const [{ methods }] = madeComparison().slices;
     const slices = [
-      { by: 'popularity', low: 0, high: 0, users: 1, methods },
-      { by: 'popularity', low: 1, high: 1, users: 3, methods },
+      { by: 'popularity', low: 0, high: 0, users: 1, rows: 1, methods },
+      { by: 'popularity', low: 1, high: 1, users: 3, rows: 3, methods },
     ] as const;
     const page = comparisonReport(madeComparison({ slices }));
     expect(page).to.include('cold, no interaction, 1 user<').and.include('1 interaction, 3 users<');
@@ -202,13 +202,19 @@ describe('comparisonTable', () => {
       'SFT        2      1.0         0.0     0.50   1.25           3.50         8           4        3',
       'ILRec      2      1.0         2.0     0.50   1.25           3.50         8           4        3',
       '',
-      '       coverage@10  Gini@10  top 3 share  valid., 2 steps  valid., 3 s',
-      'SFT         80.0 %    0.450       75.0 %           0.1000       0.1000',
-      'ILRec       80.0 %    0.450       75.0 %           0.1200            –',
+      '       coverage@10  Gini@10  top 3 share  popular 10 share  valid., 2 steps  valid., 3 s',
+      'SFT         80.0 %    0.450       75.0 %            25.0 %           0.1000       0.1000',
+      'ILRec       80.0 %    0.450       75.0 %            25.0 %           0.1200            –',
     ]);
     expect(lines[14]).to.match(/^No difference shown between SFT and ILRec/);
     expect(lines[16]).to.equal('SFT has the highest NDCG@10 of the test split: 0.1000 [0.0500, 0.1500].');
     expect(lines.at(-1)).to.match(/^SFT, ILRec: Leave-one-out/);
+  });
+
+  it('leaves out how widely lists spread, and what is shown, where it is asked to', () => {
+    const short = comparisonTable(madeComparison({ budgets: null }), { diversity: false, conclusions: false });
+    expect(short).to.not.match(/coverage|Gini|share|difference shown|highest NDCG@10|Not shown/);
+    expect(short).to.include('HR@10').and.include('peak MB').and.include('Leave-one-out');
   });
 
   it('fits its tables into 120 columns, with the longest names and numbers', () => {

@@ -13,6 +13,9 @@ import { evaluateRun } from '../../src/runs/evaluate_run';
 import { readManifest } from '../../src/runs/manifest';
 import { trainRun } from '../../src/runs/train_run';
 import { findMethod } from '../../src/methods/registry';
+import { comparisonTable } from '../../src/report/comparison_table';
+import { studyTable } from '../../src/report/study_table';
+import { studyMethods } from '../../src/runs/study';
 import { messageOf, temporaryFolder } from '../support/folders';
 import { smallConfig, writeSmallShop } from '../support/small_shop';
 import '../support/backends';
@@ -64,6 +67,7 @@ describe('compareMethods', () => {
     for (const { lists } of comparison.methods) {
       expect(lists.coverage).to.be.within(10 / 40, 1);
       expect(lists.gini).to.be.within(0, 1);
+      expect(lists.popular10Share).to.be.within(0, 1);
       expect(lists.top3Share).to.be.within(3 / 40, 3 / 10 + 1e-12); // an item at most once in a list of ten
     }
     const users = (by: string): number =>
@@ -150,14 +154,14 @@ describe('compareMethods', () => {
     await writeSmallShop(data);
     const options: CompareOptions = { data, out, methods: ['popularity'] };
     const refusal = (place: string, name: string): string =>
-      `compareMethods: --out must be a new or empty folder, or that of a comparison, got ${place}, which holds ${name}; ` +
-      'choose another --out';
+      `compareMethods: out must be a new or empty folder, or that of a comparison, got ${place}, which holds ${name}; ` +
+      'choose another folder';
     expect(await messageOf(compareMethods({ ...options, out: data }))).to.equal(refusal(data, 'dataset.json'));
     await mkdir(out);
     await writeFile(join(out, 'notes.txt'), 'mine');
     expect(await messageOf(compareMethods(options))).to.equal(refusal(out, 'notes.txt'));
     expect(await messageOf(compareMethods({ ...options, out: join(out, 'notes.txt') }))).to.equal(
-      `compareMethods: --out must be a folder, got the file ${join(out, 'notes.txt')}; choose another name`,
+      `compareMethods: out must be a folder, got the file ${join(out, 'notes.txt')}; choose another name`,
     );
     await rm(join(out, 'notes.txt'));
     await writeFile(join(out, 'report.html.partial-7'), '<');
@@ -228,11 +232,22 @@ describe('compareMethods', () => {
       data,
     );
     const methods = ['popularity', 'markov'] as const;
-    const { pairs, protocols, slices } = await compareMethods({ data, out, methods, config });
-    expect(pairs[0].users).to.equal(60);
+    const comparison = await compareMethods({ data, out, methods, config });
+    const { pairs, protocols, slices, users, rows } = comparison;
+    expect([pairs[0].users, pairs[0].rows]).to.deep.equal([30, 60]);
+    expect([users, rows]).to.deep.equal([30, 60]);
     expect(pairs[0].protocol).to.match(/^paired over 60 cases of 30 users/);
     expect(protocols.markov.bootstrap.clusters).to.equal(30);
-    expect(slices[0].users).to.be.below(60);
+    for (const slice of slices) expect(slice.users).to.be.at.most(Math.min(30, slice.rows));
+    expect(comparisonTable(comparison)).to.include('all 60 rows of 30 users');
+    const study = await studyMethods({
+      data,
+      out: `${out}-study`,
+      study: { arms: [{ name: 'M', method: 'markov' }] },
+      split: 'test',
+    });
+    expect([study.users, study.rows]).to.deep.equal([30, 60]);
+    expect(studyTable(study).split('\n')[0]).to.include('60 rows of 30 users of the test split');
   });
 
   it('refuses to choose between several rules for items seen', async () => {
@@ -243,7 +258,7 @@ describe('compareMethods', () => {
     await trainRun({ data, out: join(out, 'markov'), method: 'markov', config, seen: 'allow' });
     expect(await messageOf(compareMethods(options))).to.equal(
       `compareMethods: seen must be the same for every run at ${out}, got exclude of popularity and allow of markov; ` +
-        'say which with --seen',
+        'say which in seen',
     );
     const { protocols } = await compareMethods({ ...options, seen: 'allow' });
     expect(Object.values(protocols).map(({ excludeSeen }) => excludeSeen)).to.deep.equal([false, false]);

@@ -197,7 +197,7 @@ const CHANGES: Changes = {
   'training.patience': [FLAT, 1],
   'training.evaluateEvery': [LANGUAGE, 2],
   'training.initialWeights': [LANGUAGE, 'PLACE/sft'],
-  'evaluation.beamWidth': [LANGUAGE, 1],
+  'evaluation.beamWidth': [LANGUAGE, 40], // the base's 5 are widened to 10
   'evaluation.renormalize': [LANGUAGE, true],
   'evaluation.fusion.method': [FUSED, 'popularity'],
   'evaluation.fusion.run': [FUSED_WITH_RUN, 'PLACE/popularity'],

@@ -182,7 +182,7 @@ describe('studyMethods', () => {
     await mkdir(join(folder.path, 'used'));
     await writeFile(join(folder.path, 'used', 'notes.txt'), 'mine');
     expect(await messageOf(run(study, { out: join(folder.path, 'used') }))).to.match(
-      /^studyMethods: --out must be a new or empty folder, or that of a study, got .*used, which holds notes\.txt; choose/,
+      /^studyMethods: out must be a new or empty folder, or that of a study, got .*used, which holds notes\.txt; choose/,
     );
   });
 

@@ -64,7 +64,7 @@ describe('trainRun', () => {
         expect(manifest.validation?.best?.metrics['ndcg@10'], 'the same rule').to.equal(valid['ndcg@10']);
         const again = await evaluateRun({ run: out, seen: 'allow', users: 9 });
         expect(again.protocol.excludeSeen).to.equal(false);
-        expect(existsSync(join(out, 'evaluation-test-with-seen.json'))).to.equal(true);
+        expect(existsSync(join(out, 'evaluation-test-with-seen-9-users.json'))).to.equal(true);
         const { items, dispose } = await loadRun(out);
         dispose();
         const recommended = await recommend({ run: out, history: [items[3].id, items[7].id], k: 4 });
@@ -229,7 +229,7 @@ describe('trainRun', () => {
     const kept = JSON.parse(await readFile(runPaths(out).config, 'utf8')) as TrainConfig;
     expect(kept.training).to.deep.include({ epochs: 100, evaluateEvery: 5 });
     expect(await messageOf(run('ilrec', { resume: true, config, epochs: 99 }))).to.match(
-      /got other values in training;/,
+      /: epochs must be at least the 100 that the run at .* has, got 99; choose another folder for a shorter run$/,
     );
     expect((await trainRun({ data, out, method: 'ilrec', config: kept, resume: true })).manifest).to.deep.include({
       status: 'done',
@@ -315,13 +315,24 @@ describe('trainRun', () => {
   it('refuses to overwrite a run, or to resume another one', async () => {
     const { run: out } = await run('sft');
     expect(await messageOf(run('sft'))).to.equal(
-      `trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`,
+      `trainRun: ${out} already holds a run; resume it, or choose another folder`,
     );
     expect(await messageOf(run('ilrec', { name: 'sft', resume: true }))).to.equal(
-      `trainRun: --resume needs the method of the run at ${out}, sft, got ilrec; choose another --out`,
+      `trainRun: the run at ${out} must be resumed with its method, sft, got ilrec; choose another folder`,
     );
-    expect(await messageOf(run('sft', { resume: true, epochs: 3 }))).to.equal(
-      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in training; use its config.json, or choose another --out`,
+    const other: TrainConfigInput = {
+      seed: 2,
+      evaluation: { beamWidth: 6 },
+      methods: { sft: { restrictTo: 'validItems' } },
+    };
+    expect(await messageOf(run('sft', { resume: true, config: other }))).to.equal(
+      `trainRun: the run at ${out} was begun with another config: seed is 0 there and 2 here, evaluation.beamWidth is 5 ` +
+        'there and 6 here, methods.sft.restrictTo is "vocabulary" there and "validItems" here; give the same values, or choose ' +
+        'another folder',
+    );
+    expect(await messageOf(run('sft', { resume: true, config: { training: { epochs: 3 } } }))).to.equal(
+      `trainRun: the run at ${out} was begun with another config: training.epochs is 2 there and 3 here; to train it ` +
+        'for longer, ask for epochs; give the same values, or choose another folder',
     );
   });
 
@@ -335,11 +346,11 @@ describe('trainRun', () => {
     await tf.setBackend('cpu');
     try {
       expect(await messageOf(run('sft', { resume: true }))).to.equal(
-        `trainRun: --resume needs the backend that the run at ${out} was started on, wasm, got cpu; use --backend wasm, or choose another --out`,
+        `trainRun: the run at ${out} must be resumed on the backend that it was begun on, wasm, got cpu; use the backend wasm, or choose another folder`,
       );
       await writeManifest(out, { ...manifest, backend: 'tensorflow' });
       expect(await messageOf(run('sft', { resume: true }))).to.match(
-        /, tensorflow, got cpu; use --backend node-gpu or node, or choose another --out$/,
+        /, tensorflow, got cpu; use the backend node-gpu or node, or choose another folder$/,
       );
       await writeManifest(out, { ...manifest, status: 'done' });
       expect((await run('sft', { resume: true })).manifest.backend).to.equal('wasm');
@@ -355,24 +366,24 @@ describe('trainRun', () => {
     await mkdir(join(out, 'model'), { recursive: true });
     await writeFile(join(out, 'model', 'weights'), 'precious');
     expect(await messageOf(run('sft', { name: 'mine' }))).to.equal(
-      `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds model; choose another --out`,
+      `trainRun: out must be a new or empty folder, or a run, got ${out}, which holds model; choose another folder`,
     );
     expect(await readFile(join(out, 'model', 'weights'), 'utf8')).to.equal('precious');
     expect(await messageOf(run('popularity', { name: 'data' }))).to.equal(
-      `trainRun: --out must be a new or empty folder, or a run, got ${data}, which holds dataset.json; choose another --out`,
+      `trainRun: out must be a new or empty folder, or a run, got ${data}, which holds dataset.json; choose another folder`,
     );
     expect((await run('popularity', { name: 'counts' })).manifest.status).to.equal('done'); // the dataset is as it was
     await mkdir(join(folder.path, 'settings'));
     await writeFile(join(folder.path, 'settings', 'config.json'), '{}');
     expect(await messageOf(run('sft', { name: 'settings' }))).to.match(
-      /, which holds config\.json; choose another --out$/,
+      /, which holds config\.json; choose another folder$/,
     );
     const file = join(data, 'dataset.json');
     expect(await messageOf(run('sft', { name: 'data/dataset.json' }))).to.equal(
-      `trainRun: --out must be a folder, got the file ${file}; choose another name`,
+      `trainRun: out must be a folder, got the file ${file}; choose another name`,
     );
     expect(await messageOf(run('sft', { name: 'data/dataset.json/run' }))).to.match(
-      /^trainRun: --out must be a folder that can be written, got .*run: ENOTDIR.*; choose another one$/,
+      /^trainRun: out must be a folder that can be written, got .*run: ENOTDIR.*; choose another one$/,
     );
   });
 
@@ -381,7 +392,9 @@ describe('trainRun', () => {
     await mkdir(out);
     const text = JSON.stringify(smallConfig());
     await writeFile(runPaths(out).config, text);
-    expect(await messageOf(run('sft', { name: 'mine' }))).to.match(/, which holds config\.json; choose another --out$/);
+    expect(await messageOf(run('sft', { name: 'mine' }))).to.match(
+      /, which holds config\.json; choose another folder$/,
+    );
     expect(await readFile(runPaths(out).config, 'utf8')).to.equal(text);
   });
 
@@ -413,7 +426,7 @@ describe('trainRun', () => {
     const callbacks: TrainRunOptions['callbacks'] = (label) => (labels.push(label), []);
     expect(await messageOf(run('ilrec', { config: wrong, callbacks }))).to.match(/^causalLM: hiddenSize/);
     expect(await messageOf(run('ilrec', { config: { training: { initialWeights: 'nowhere' } }, callbacks }))).to.match(
-      /^readManifest: nowhere must be a run folder/,
+      /^trainRun: training\.initialWeights must name a finished run, got nowhere: nowhere must be a run folder, got no /,
     );
     expect(
       await messageOf(run('ilrec', { config: { model: { hiddenSize: 8192, numHiddenLayers: 400 } }, callbacks })),

@@ -32,14 +32,16 @@ export function madeComparison(changes: Partial<Comparison> = {}): Comparison {
     data: { folder: '/x', name: 'shop', checksum: 'c', users: 9, items: 5, interactions: 70 },
     backend: 'wasm',
     seeds: [0],
+    users: 9,
+    rows: 9,
     config: parseTrainConfig({}),
     protocols: { sft: protocol, ilrec: protocol },
     methods: [madeMethod('sft'), madeMethod('ilrec')],
     pairs: [madePair()],
     slices: [
-      { by: 'history', low: 3, high: 5, users: 4, methods: inSlice },
-      { by: 'history', low: 6, high: 6, users: 5, methods: inSlice },
-      { by: 'popularity', low: 1, high: 9, users: 9, methods: inSlice },
+      { by: 'history', low: 3, high: 5, users: 4, rows: 4, methods: inSlice },
+      { by: 'history', low: 6, high: 6, users: 5, rows: 5, methods: inSlice },
+      { by: 'popularity', low: 1, high: 9, users: 9, rows: 9, methods: inSlice },
     ],
     budgets: {
       steps: 2,
@@ -68,6 +70,7 @@ export function madePair(changes: Partial<ComparedPair> = {}): ComparedPair {
     meanA: 0.1,
     meanB: 0.1,
     users: 9,
+    rows: 9,
     seedsA: 1,
     seedsB: 1,
     protocol: '',
@@ -139,6 +142,6 @@ export function madeMethod(method: MethodName, value = 0.1): ComparedMethod {
     ci95,
     invalidItems: 0,
     cost: { ...cost, epochOverSft: 1.25, epochWithNeedsOverSft: 3.5 },
-    lists: { coverage: 0.8, gini: 0.45, top3Share: 0.75 },
+    lists: { coverage: 0.8, gini: 0.45, top3Share: 0.75, popular10Share: 0.25 },
   };
 }

@@ -44,6 +44,7 @@ export function madeStudy(changes: Partial<Study> = {}): Study {
     backend,
     split: 'valid',
     users: 9,
+    rows: 9,
     seeds,
     arms,
     skipped: [],

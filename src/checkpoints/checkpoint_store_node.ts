@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { IlrecError } from '../errors';
 import { removeAbandoned, writeFileAtomically } from '../files/atomic_file_node';
+import { makeFolder } from '../files/make_folder_node';
 import { decodeSafetensors, encodeSafetensors, type TensorData } from '../safetensors/safetensors';
 import { outdated, type SnapshotStore } from './snapshot_store';
 import { fileOfWeights, snapshotOf, type TrainingSnapshot, weightsOf } from './training_snapshot';
@@ -123,7 +124,7 @@ export class CheckpointStore implements SnapshotStore {
 
   /** Steps of the files of one kind, newest first. */
   private async stepsOf(kind: 'step' | 'best'): Promise<number[]> {
-    await mkdir(this.folder, { recursive: true });
+    await makeFolder(this.folder);
     const pattern = new RegExp(`^${kind}-(\\d+)\\.safetensors$`);
     const names = await readdir(this.folder);
     return names

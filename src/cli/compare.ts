@@ -25,6 +25,7 @@ interface Options {
   split: string;
   users?: number;
   seen?: AskedSeenRule;
+  diversity?: boolean;
   backend: string;
   json?: boolean;
 }
@@ -42,9 +43,10 @@ export function compareCommand(): Command {
     .option('--split <split>', 'test or valid', 'test')
     .option('--users <n>', 'how many users are evaluated (default: all)', integerOption('--users', 1))
     .option('--seen <rule>', "items seen, in place of the config's rule: allow, exclude or auto", seenOption)
+    .option('--diversity', 'also print how widely the lists spread; files and report always say it')
     .addOption(backendOption())
     .option('--json', 'print one JSON object')
-    .action(async ({ methods, split, config, backend, json, ...options }: Options) => {
+    .action(async ({ methods, split, config, backend, diversity = false, json, ...options }: Options) => {
       const chosen = methods.map((method) => oneOf('--methods', METHODS, method));
       const chosenSplit = oneOf('--split', ['test', 'valid'] as const, split);
       const settings = await readConfig(config);
@@ -64,7 +66,11 @@ export function compareCommand(): Command {
         title: `ILRec compared on ${comparison.data.name}`,
         command: `ilrec ${process.argv.slice(2).join(' ')}`,
       });
-      printResult(json, { ...withoutLogs(comparison), report }, `${comparisonTable(comparison)}\n\nReport: ${report}`);
+      printResult(
+        json,
+        { ...withoutLogs(comparison), report },
+        `${comparisonTable(comparison, { diversity })}\n\nReport: ${report}`,
+      );
     });
 }
 

@@ -14,6 +14,7 @@ interface Options {
   out: string;
   quick?: boolean;
   seeds: number;
+  diversity?: boolean;
   backend: string;
   json?: boolean;
 }
@@ -26,9 +27,10 @@ export function demoCommand(): Command {
     .option('--out <dir>', 'where data, runs and report.html go', 'runs/demo')
     .option('--quick', 'a smaller, faster run to check that everything works')
     .option('--seeds <n>', 'training seeds per method', integerOption('--seeds', 1), 1)
+    .option('--diversity', 'also print how widely the lists spread; files and report always say it')
     .addOption(backendOption('where to compute; README shows the numbers of wasm').default('wasm'))
     .option('--json', 'print one JSON object')
-    .action(async ({ out, quick, seeds, backend, json }: Options) => {
+    .action(async ({ out, quick, seeds, diversity = false, backend, json }: Options) => {
       await startBackend(backend);
       const { comparison, examples } = await interruptible((signal) =>
         runDemo({ out, quick, seeds, signal, ...watchTraining, ...watchMethods() }),
@@ -40,7 +42,7 @@ export function demoCommand(): Command {
         examples,
       });
       const text = [
-        comparisonTable(comparison),
+        comparisonTable(comparison, { diversity, conclusions: quick !== true }),
         '',
         ...examples.map((one) => exampleText(one, titlesOf(comparison))),
         `${comparison.seconds.toFixed(0)} s. Report: ${report}`,

@@ -5,7 +5,7 @@ import { formatInterval, protocolText } from '../evaluation/protocol';
 import { TABLE_METRICS } from '../runs/comparison';
 import { evaluateRun } from '../runs/evaluate_run';
 import { backendOption, startBackend } from './backend';
-import { integerOption, oneOf, printResult, seenOf, seenOption } from './output';
+import { integerOption, oneOf, printResult, remark, seenOf, seenOption } from './output';
 import { watchEvaluation } from './watch_training';
 
 interface Options extends SeenOptions {
@@ -39,6 +39,12 @@ export function evaluateCommand(): Command {
       await startBackend(backend);
       const onProgress = watchEvaluation('evaluate');
       const result = await evaluateRun({ ...options, split: chosen, seen: rule, onProgress });
+      const { beamWidth, askedBeamWidth } = result.protocol;
+      if (askedBeamWidth !== undefined)
+        remark(
+          `A beam width of ${askedBeamWidth} is widened to ${beamWidth}: narrower beams may leave fewer items than the ` +
+            'cutoffs count.',
+        );
       printResult(json, evaluationSummary(result), textOf(result));
     });
 }

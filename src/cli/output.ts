@@ -50,3 +50,13 @@ export function seenOf({ seen, excludeSeen = false }: SeenOptions): AskedSeenRul
     );
   return 'exclude';
 }
+
+/** '1 step', '2 steps'. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
+/** A word of a shell command, quoted where it must be. */
+export function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -1,7 +1,7 @@
 import { IlrecError } from '../errors';
 import { createRandom } from '../random';
 import { bootstrapIntervals, checkResamples, type Interval } from './bootstrap';
-import { gains, meanOf, rankOf, type MetricName } from './metrics';
+import { gains, LARGEST_CUTOFF, meanOf, rankOf, type MetricName } from './metrics';
 import type { EvaluationProtocol } from './protocol';
 import type { Recommender } from './recommenders';
 
@@ -41,6 +41,8 @@ export interface EvaluateOptions extends Recommender {
 export type EvaluationResult = { [metric in MetricKey]: number } & {
   /** Users counted. */
   readonly users: number;
+  /** Targets counted: one per user, or more where `clusters` says that users have several rows. */
+  readonly rows: number;
   /** Entries of the lists that are not item numbers of the catalogue, or occur twice in a list. */
   readonly invalidItems: number;
   /** 95 % percentile-bootstrap interval of each metric, over users. */
@@ -65,8 +67,9 @@ export type EvaluationResult = { [metric in MetricKey]: number } & {
  * @param options a recommender (`beamSearchRecommender`, `scorerRecommender` or your own), targets and settings; see
  *   `EvaluateOptions`.
  * @returns the metrics, their intervals, the ranks and the protocol.
- * @throws IlrecError when there are no users, a target or user is not in range, `clusters` has another length, a cutoff is above the length of the
- *   lists, an option is out of range, or `recommend` does not return one list per user.
+ * @throws IlrecError when there are no users, a target or user is not in range, `clusters` has another length, a cutoff
+ *   is above the length of the lists or above the beam width, an option is out of range, or `recommend` does not return
+ *   one list per user.
  * @example
  * ```ts
  * import { demoCatalogue, evaluateRecommender, leaveOneOut, markovScorer, scorerRecommender } from 'tfjs-ilrec';
@@ -86,7 +89,7 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
     ranking,
     split,
     holdOut = 'leave-one-out',
-    ks = [1, 5, 10],
+    ks = [1, 5, LARGEST_CUTOFF],
     batchSize = 64,
     seed = 0,
     resamples = 1000,
@@ -99,7 +102,7 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
   const ranks = new Int32Array(evaluatedUsers.length);
   const itemCounts = new Int32Array(numItems);
   const cutoff = Math.max(...ks);
-  let invalidItems = 0;
+  let [invalidItems, shortLists] = [0, 0];
   for (let start = 0; start < order.length; start += batchSize) {
     const batch = order.slice(start, start + batchSize); // positions in evaluatedUsers
     const lists = await options.recommend(batch.map((position) => evaluatedUsers[position]));
@@ -110,6 +113,7 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
       );
     batch.forEach((position, i) => {
       ranks[position] = rankOf(targets[evaluatedUsers[position]], lists[i]);
+      if (lists[i].length < cutoff) shortLists++;
       invalidItems += countInvalid(lists[i], numItems);
       // an invalid entry is no index of the counts, and is not counted
       for (let place = 0; place < Math.min(cutoff, lists[i].length); place++) itemCounts[lists[i][place]]++;
@@ -126,23 +130,25 @@ export async function evaluateRecommender(options: EvaluateOptions): Promise<Eva
     MetricKey,
     number
   >;
-  const users = evaluatedUsers.length;
+  const rows = evaluatedUsers.length;
+  const users = clusterOf === undefined ? rows : new Set(clusterOf).size;
   const protocol: EvaluationProtocol = {
     split,
     holdOut,
     ...ranking,
-    users,
+    users: rows,
     usersTotal: targets.length,
+    ...(shortLists > 0 && { shortLists: { lists: shortLists, cutoff } }),
     userSeed: typeof options.users === 'number' && users < targets.length ? seed : null,
     bootstrap: {
       resamples,
       seed,
       level: 0.95,
-      ...(clusterOf !== undefined && { clusters: new Set(clusterOf).size }),
+      ...(clusterOf !== undefined && { clusters: users }),
     },
   };
   const ci95 = Object.fromEntries(metrics.map(({ key }, m) => [key, intervals[m]])) as Record<MetricKey, Interval>;
-  return { ...values, users, invalidItems, ci95, protocol, ranks, evaluatedUsers, itemCounts };
+  return { ...values, users, rows, invalidItems, ci95, protocol, ranks, evaluatedUsers, itemCounts };
 }
 
 /**
@@ -180,7 +186,7 @@ export function evaluationSummary({
  * console.log(metricKeys().join(' ')); // hr@1 hr@5 ndcg@5 hr@10 ndcg@10 mrr@10
  * ```
  */
-export function metricKeys(ks: readonly number[] = [1, 5, 10]): MetricKey[] {
+export function metricKeys(ks: readonly number[] = [1, 5, LARGEST_CUTOFF]): MetricKey[] {
   return metricsOf(ks).map(({ key }) => key);
 }
 
@@ -248,6 +254,12 @@ function checkOptions(
         `[${ks.join(', ')}]; raise listLength`,
     );
   }
+  const most = Math.max(...ks);
+  if (ranking.beamWidth !== null && ranking.beamWidth < Math.min(most, numItems))
+    throw new IlrecError(
+      `evaluateRecommender: beamWidth must be at least the largest cutoff, ${most}, got ${ranking.beamWidth}, with which ` +
+        'lists may hold fewer items; raise beamWidth, or give lower cutoffs in ks',
+    );
   if (clusters !== undefined && clusters.length !== targets.length)
     throw new IlrecError(
       `evaluateRecommender: clusters must have one number per target, got ${clusters.length} for ${targets.length}`,

@@ -8,10 +8,12 @@ export interface ListQuality {
   readonly gini: number;
   /** Share of all recommendations that the three most recommended items have, in (0, 1]. */
   readonly top3Share: number;
+  /** Share that the ten most popular items of the training data have, in [0, 1]; NaN where these are not given. */
+  readonly popular10Share: number;
 }
 
-/** Items of the top share. */
-const TOP = 3;
+/** The most recommended items of `top3Share`, and the most popular ones of `popular10Share`. */
+const [TOP, POPULAR] = [3, 10];
 
 /**
  * Measures how widely lists spread over the catalogue, from how often each item was recommended.
@@ -21,8 +23,10 @@ const TOP = 3;
  * ```
  *
  * @param itemCounts how often each item is in a list, [N], 0 or more; `itemCounts` of `evaluateRecommender`.
- * @returns coverage, Gini coefficient and the share of the three most recommended items.
- * @throws IlrecError when there is no recommendation.
+ * @param trainingCounts training interactions of each item, [N], for the share of the most popular; of equally popular
+ *   items the lower number counts first. Default none.
+ * @returns coverage, Gini coefficient, the share of the three most recommended items and that of the ten most popular.
+ * @throws IlrecError when there is no recommendation, or `trainingCounts` has another length.
  * @example
  * ```ts
  * import { listQuality } from 'tfjs-ilrec';
@@ -31,7 +35,12 @@ const TOP = 3;
  * console.log(coverage, gini, top3Share); // 0.8 0.45 0.875
  * ```
  */
-export function listQuality(itemCounts: ArrayLike<number>): ListQuality {
+export function listQuality(itemCounts: ArrayLike<number>, trainingCounts?: ArrayLike<number>): ListQuality {
+  if (trainingCounts !== undefined && trainingCounts.length !== itemCounts.length)
+    throw new IlrecError(
+      `listQuality: trainingCounts must have one number per item, got ${trainingCounts.length} for ` +
+        `${itemCounts.length} items`,
+    );
   const counts = Float64Array.from(itemCounts).sort();
   const total = counts.reduce((sum, count) => sum + count, 0);
   if (!(total > 0)) throw new IlrecError('listQuality: itemCounts must hold at least one recommendation, got none');
@@ -40,6 +49,14 @@ export function listQuality(itemCounts: ArrayLike<number>): ListQuality {
   return {
     coverage: counts.filter((count) => count > 0).length / numItems,
     gini: weighted / (numItems * total),
+    popular10Share: trainingCounts === undefined ? NaN : popularShare(itemCounts, trainingCounts, total),
     top3Share: counts.slice(-TOP).reduce((sum, count) => sum + count, 0) / total,
   };
+}
+
+function popularShare(itemCounts: ArrayLike<number>, trainingCounts: ArrayLike<number>, total: number): number {
+  const popular = Array.from(trainingCounts, (_, item) => item)
+    .sort((a, b) => trainingCounts[b] - trainingCounts[a] || a - b)
+    .slice(0, POPULAR);
+  return popular.reduce((sum, item) => sum + itemCounts[item], 0) / total;
 }

@@ -1,6 +1,9 @@
 /** A ranking metric with one relevant item per user: hit ratio, NDCG or mean reciprocal rank. */
 export type MetricName = 'hr' | 'ndcg' | 'mrr';
 
+/** The largest cutoff of the metrics that are computed by default: lists must hold as many items. */
+export const LARGEST_CUTOFF = 10;
+
 /** The rank of a target that is not in the list: 0. Other ranks count from 1. */
 export const NOT_RANKED = 0;
 

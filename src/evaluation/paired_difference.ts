@@ -28,8 +28,10 @@ export interface PairedDifference {
   readonly meanA: number;
   /** The metric of b, averaged over seeds. */
   readonly meanB: number;
-  /** Users compared; with clusters, cases compared. */
+  /** Users compared. */
   readonly users: number;
+  /** Cases compared: one per user, or more where `clusters` says so. */
+  readonly rows: number;
   /** Runs of a. */
   readonly seedsA: number;
   /** Runs of b. */
@@ -74,13 +76,13 @@ export function pairedDifference(
     clusters,
   }: PairedDifferenceOptions = {},
 ): PairedDifference {
-  const users = a[0]?.length ?? 0;
-  if (users === 0 || b.length === 0)
+  const rows = a[0]?.length ?? 0;
+  if (rows === 0 || b.length === 0)
     throw new IlrecError('pairedDifference: each method must have the ranks of at least one seed and user, got none');
   for (const ranks of [...a, ...b]) {
-    if (ranks.length !== users)
+    if (ranks.length !== rows)
       throw new IlrecError(
-        `pairedDifference: all runs must rank the same users, got ${users} and ${ranks.length} users; evaluate ` +
+        `pairedDifference: all runs must rank the same users, got ${rows} and ${ranks.length} users; evaluate ` +
           'them with the same users option',
       );
   }
@@ -89,7 +91,7 @@ export function pairedDifference(
   const gainsA = meanGains(a, metric, k);
   const gainsB = meanGains(b, metric, k);
   const differences = gainsA.map((value, user) => value - gainsB[user]);
-  const { sums } = clusterSums('pairedDifference', [differences], clusters);
+  const { sums, sizes } = clusterSums('pairedDifference', [differences], clusters);
   return {
     metric: `${metric}@${k}`,
     difference: meanOf(differences),
@@ -97,11 +99,12 @@ export function pairedDifference(
     pValue: signFlipTest(sums[0], { permutations, seed }),
     meanA: meanOf(gainsA),
     meanB: meanOf(gainsB),
-    users,
+    users: sizes.length,
+    rows,
     seedsA: a.length,
     seedsB: b.length,
     protocol:
-      `paired over ${users} ${clusters === undefined ? 'users' : `cases of ${sums[0].length} users`}, each ` +
+      `paired over ${rows} ${clusters === undefined ? 'users' : `cases of ${sizes.length} users`}, each ` +
       `${clusters === undefined ? 'user' : 'case'}'s ${metric}@${k} averaged over seeds (${a.length} and ` +
       `${b.length}); 95 % percentile bootstrap, ${resamples} resamples of users; two-sided sign-flip test, ` +
       `${permutations} permutations; seed ${seed}`,

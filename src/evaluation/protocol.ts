@@ -8,6 +8,8 @@ export interface RankingProtocol {
   readonly numItems: number;
   /** Beam width; null if every item is scored. */
   readonly beamWidth: number | null;
+  /** The narrower beam that was asked for, where it was widened so that the lists hold enough items. */
+  readonly askedBeamWidth?: number;
   /** Whether probabilities are renormalised over the tokens that may follow; null if every item is scored. */
   readonly renormalize: boolean | null;
   /** Items per list. A target that is not in the list is not ranked. */
@@ -29,10 +31,12 @@ export interface EvaluationProtocol extends RankingProtocol {
    * rows.
    */
   readonly holdOut: 'leave-one-out' | 'published rows';
-  /** Users counted. */
+  /** Targets counted: one per user, or published rows. `bootstrap.clusters` says of how many users the rows are. */
   readonly users: number;
-  /** Users that have a target. */
+  /** Targets that there are. */
   readonly usersTotal: number;
+  /** Lists with fewer items than the largest cutoff; absent where there are none. */
+  readonly shortLists?: { readonly lists: number; readonly cutoff: number };
   /** Seed of the draw of users; null if all were counted or the caller named them. */
   readonly userSeed: number | null;
   /** How the intervals were made. */
@@ -64,11 +68,13 @@ export function protocolText(protocol: EvaluationProtocol): string {
   const published = protocol.holdOut === 'published rows';
   const who = published ? 'rows' : 'users';
   const target = split === 'test' ? 'the last item of each user' : 'the last but one item of each user';
+  const ofUsers = bootstrap.clusters === undefined ? '' : ` of ${bootstrap.clusters} users`;
   const counted =
     users === usersTotal
-      ? `all ${users} ${who}`
-      : `${users} of ${usersTotal} ${who}${userSeed === null ? '' : ` drawn with seed ${userSeed}`}`;
-  const beams = protocol.beamWidth === null ? '' : `, beam width ${protocol.beamWidth}`;
+      ? `all ${users} ${who}${ofUsers}`
+      : `${users} of ${usersTotal} ${who}${userSeed === null ? '' : ` drawn with seed ${userSeed}`}${ofUsers}`;
+  const beams =
+    protocol.beamWidth === null ? '' : `, beam width ${protocol.beamWidth}${widenedText(protocol.askedBeamWidth)}`;
   const probabilities =
     protocol.renormalize === null
       ? ''
@@ -83,11 +89,25 @@ export function protocolText(protocol: EvaluationProtocol): string {
       `${protocol.listLength} items; a target that is not in the list counts as a miss.`,
     `The model sees ${history}; items of the history ` +
       `${protocol.excludeSeen ? 'are left out of the list' : 'may be recommended again'}.`,
+    ...shortListsText(protocol),
     `Ties: ${protocol.tieRule}.`,
     `Intervals: ${bootstrap.level * 100} % percentile bootstrap over ` +
       `${bootstrap.clusters === undefined ? who : `the ${bootstrap.clusters} users of the rows`}, ${bootstrap.resamples} resamples, ` +
       `seed ${bootstrap.seed}.`,
   ].join(' ');
+}
+
+function widenedText(asked: number | undefined): string {
+  return asked === undefined ? '' : ` (${asked} asked for, widened so that the lists hold enough items)`;
+}
+
+/** A list with fewer items than the cutoff holds all that are left, or misses more. */
+function shortListsText({ shortLists, numItems, users }: EvaluationProtocol): string[] {
+  if (shortLists === undefined) return [];
+  const { lists, cutoff } = shortLists;
+  if (numItems < cutoff)
+    return [`The catalogue has fewer than ${cutoff} items, so a cutoff of ${cutoff} takes in every item of a list.`];
+  return [`${lists} of ${users} lists ${lists === 1 ? 'holds' : 'hold'} fewer than ${cutoff} items.`];
 }
 
 /**

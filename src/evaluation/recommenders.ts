@@ -52,6 +52,11 @@ export interface BeamSearchRecommenderOptions extends HistoryOptions {
   prompt?: (history: ArrayLike<number>) => ArrayLike<number>;
   /** Partial sequences kept per user and step, 1 or more. Default 20. */
   beamWidth?: number;
+  /**
+   * Items that each list must hold where the catalogue has them, 1 or more: a narrower beam is widened to it, and the
+   * protocol says so. Default 1.
+   */
+  leastItems?: number;
   /** As in `constrainedBeamSearch`. Default false. */
   renormalize?: boolean;
   /**
@@ -70,7 +75,7 @@ export interface BeamSearchRecommenderOptions extends HistoryOptions {
  *
  * @param options model, trie, prompts and histories; see `BeamSearchRecommenderOptions`.
  * @returns a recommender for `evaluateRecommender`. Its `recommend` rejects as `constrainedBeamSearch` does.
- * @throws IlrecError when neither `tokenizer` nor `prompt` is given.
+ * @throws IlrecError when neither `tokenizer` nor `prompt` is given, or `beamWidth` or `leastItems` is out of range.
  * @example
  * ```ts
  * import { beamSearchRecommender, buildPrefixTrie, causalLM, createCausalDecoder } from 'tfjs-ilrec';
@@ -94,7 +99,8 @@ export function beamSearchRecommender({
   prompt = tokenizer && ((history) => historyPrompt(tokenizer, history, maxHistory)),
   histories,
   excludeSeen = false,
-  beamWidth = 20,
+  beamWidth: askedBeamWidth = 20,
+  leastItems = 1,
   listLength = 20,
   renormalize = false,
   itemCounts,
@@ -105,6 +111,10 @@ export function beamSearchRecommender({
     throw new IlrecError(
       'beamSearchRecommender: tokenizer or prompt must be given, got neither; give the tokenizer of the model',
     );
+  for (const [name, value] of Object.entries({ beamWidth: askedBeamWidth, leastItems }))
+    if (!Number.isInteger(value) || value < 1)
+      throw new IlrecError(`beamSearchRecommender: ${name} must be an integer of at least 1, got ${value}`);
+  const beamWidth = widenedBeams(askedBeamWidth, leastItems, trie.numItems);
   const rankTies = itemCounts ? popularityTies(itemCounts) : itemNumberTies;
   return {
     numItems: trie.numItems,
@@ -112,6 +122,7 @@ export function beamSearchRecommender({
       ranking: `constrained beam search over the item trie${fusion ? fusionText(fusion) : ''}`,
       numItems: trie.numItems,
       beamWidth,
+      ...(beamWidth > askedBeamWidth && { askedBeamWidth }),
       renormalize,
       listLength,
       maxHistory: maxHistory ?? null,
@@ -132,6 +143,13 @@ export function beamSearchRecommender({
       return ranked.map(({ items }) => items);
     },
   };
+}
+
+/**
+ * Beams that are enough for lists of so many items, or for all items of a smaller catalogue: each beam leads to an item.
+ */
+export function widenedBeams(beamWidth: number, leastItems: number, numItems: number): number {
+  return Math.max(beamWidth, Math.min(leastItems, numItems));
 }
 
 /** Options of `scorerRecommender`. */

@@ -1,6 +1,7 @@
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { IlrecError } from '../errors';
+import { makeFolder } from './make_folder_node';
 
 /** Temporary files that this process is writing now. */
 const inProgress = new Set<string>();
@@ -16,7 +17,7 @@ export async function writeFileAtomically(path: string, content: string | Uint8A
   const temporary = resolve(`${path}.partial-${process.pid}`);
   inProgress.add(temporary);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     const file = await open(temporary, 'w');
     try {
       await file.writeFile(content);

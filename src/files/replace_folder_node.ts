@@ -1,5 +1,6 @@
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { rename, rm, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
+import { makeFolder } from './make_folder_node';
 
 /**
  * Writes a temporary folder and renames it: a reader sees the old folder or the new one, never half of one.
@@ -13,7 +14,7 @@ export async function replaceFolder(folder: string, write: (temporary: string) =
   const replaced = `${target}.replaced-${process.pid}`;
   try {
     await rm(temporary, { recursive: true, force: true });
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await write(temporary);
     const earlier = await stat(target).catch(() => null);
     if (earlier !== null) await rename(target, replaced);

@@ -1,7 +1,8 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
-import { beamSearchRecommender, scorerRecommender } from '../evaluation/recommenders';
+import { beamSearchRecommender, scorerRecommender, widenedBeams } from '../evaluation/recommenders';
 import { fusedBeamSearch, fusedScorer } from '../evaluation/fusion';
+import { LARGEST_CUTOFF } from '../evaluation/metrics';
 import { constrainedBeamSearch } from '../generation/constrained_beam_search';
 import type { CausalDecoder } from '../generation/decoder';
 import { popularityTies } from '../generation/item_ties';
@@ -98,6 +99,7 @@ export function beamSearchLists(
         histories,
         maxHistory,
         beamWidth,
+        leastItems: LARGEST_CUTOFF,
         renormalize,
         excludeSeen: seen === 'exclude',
         fusion,
@@ -105,7 +107,13 @@ export function beamSearchLists(
     },
     async rank(history, { k, exclude, beamWidth, renormalize, fusion }) {
       const rankTies = popularityTies(itemCounts);
-      const options = { beamWidth, renormalize, listLength: k, rankTies, exclude: [exclude] };
+      const options = {
+        beamWidth: widenedBeams(beamWidth, k, trie.numItems),
+        renormalize,
+        listLength: k,
+        rankTies,
+        exclude: [exclude],
+      };
       const [decoder, prompts] = [createDecoder(model), [prompt(history)]];
       const [found] =
         fusion === undefined

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { configProblems } from '../config/config_problems';
 import { askedSeenRule, type AskedSeenRule, refuseFor } from '../config/seen_rule';
 import {
   checkSharedConfig,
@@ -130,7 +131,7 @@ function parseConfig(
     .safeParse(value);
   if (!parsed.success)
     throw new IlrecError(
-      `parseTrainConfig: ${source} must follow the config's rules:\n${z.prettifyError(parsed.error)}`,
+      `parseTrainConfig: ${source} must follow the config's rules:\n${configProblems(parsed.error, schema, value)}`,
     );
   const read = parsed.data as SharedConfig & Record<string, unknown> & { methods: Record<string, unknown> };
   const config: Record<string, unknown> & { methods: Record<string, unknown> } = {

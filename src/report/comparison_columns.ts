@@ -51,6 +51,7 @@ export const LIST_COLUMNS: readonly Column[] = [
   column('coverage@10', 'coverage@10', ({ lists }) => lists.coverage, percent),
   column('gini@10', 'Gini@10', ({ lists }) => lists.gini, decimals(3)),
   column('top3_share@10', 'top 3 share', ({ lists }) => lists.top3Share, percent),
+  column('popular10_share@10', 'popular 10 share', ({ lists }) => lists.popular10Share, percent),
 ];
 
 /** Validation NDCG@10 at equal steps and equal seconds; none where no method was validated. */

@@ -5,11 +5,20 @@ import { comparedOf } from './compared';
 import { bestPairs, concludeFrom } from './conclusion';
 import { titlesOf, verdict } from './wording';
 
+/** Options of `comparisonTable`. */
+export interface ComparisonTableOptions {
+  /** Whether the table says how widely the lists spread: coverage, Gini, top shares. Default true. */
+  diversity?: boolean;
+  /** Whether it says what the numbers show. Default true; false for a run that only shows that all works. */
+  conclusions?: boolean;
+}
+
 /**
  * Writes a comparison as text for a terminal: tables of quality, cost and lists, paired tests of the best method, what
  * is shown and what is not, and the protocol.
  *
  * @param comparison of `compareMethods`.
+ * @param options what to leave out; see `ComparisonTableOptions`.
  * @returns lines separated by `\n`.
  * @example
  * ```ts
@@ -19,8 +28,12 @@ import { titlesOf, verdict } from './wording';
  * console.log(comparisonTable(comparison).split('\n')[2].trim().split(/\s+/)[0]); // HR@1
  * ```
  */
-export function comparisonTable(comparison: Comparison): string {
+export function comparisonTable(
+  comparison: Comparison,
+  { diversity = true, conclusions = true }: ComparisonTableOptions = {},
+): string {
   const { methods, data, backend, seeds } = comparison;
+  const lists = [...(diversity ? LIST_COLUMNS : []), ...budgetColumns(comparison)];
   const adjusted = adjustedColumn(comparedOf(comparison).tests);
   const quality = [
     ['', ...TABLE_METRICS.map((name) => name.toUpperCase()), '95 % of NDCG@10', adjusted.header],
@@ -39,12 +52,15 @@ export function comparisonTable(comparison: Comparison): string {
     '',
     ...alignColumns(columnsTable(methods, COST_COLUMNS)),
     '',
-    ...alignColumns(columnsTable(methods, [...LIST_COLUMNS, ...budgetColumns(comparison)])),
-    '',
-    ...bestPairs(comparison).map((pair) => verdict(pair, methods)),
-    '',
-    ...shown,
-    ...notShown.map((line) => `Not shown: ${line}`),
+    ...(lists.length === 0 ? [] : [...alignColumns(columnsTable(methods, lists)), '']),
+    ...(conclusions
+      ? [
+          ...bestPairs(comparison).map((pair) => verdict(pair, methods)),
+          '',
+          ...shown,
+          ...notShown.map((line) => `Not shown: ${line}`),
+        ]
+      : []),
     ...costNotes(comparison),
     '',
     ...protocolLines(comparison),

@@ -54,7 +54,8 @@ export function listTable(compared: Compared): Html {
   return html`${columnTable(compared, 'Lists', LIST_COLUMNS)}
     <p class="note after">
       Of the first ten items of all lists. Coverage: the share of the catalogue that is in some list. Gini: 0 where all
-      items are recommended equally often. Top 3 share: that of the three most recommended items.
+      items are recommended equally often. Top 3 share: that of the three most recommended items. Popular 10 share: that of the ten most popular items of the training
+      data.
     </p>`;
 }
 

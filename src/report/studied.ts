@@ -13,9 +13,9 @@ export function comparedOfStudy(study: Study): Compared {
     const color = PALETTE[i % PALETTE.length];
     return { method: name, title: name, color, kind, diagnostics, runs, mean, ci95, invalidItems, lists, cost };
   });
-  const { data, backend, seeds, protocols, slices, budgets, secondsOf, seconds } = study;
+  const { data, users, rows, backend, seeds, protocols, slices, budgets, secondsOf, seconds } = study;
   return {
-    ...{ data, backend, seeds, protocols, slices, budgets, secondsOf, seconds },
+    ...{ data, users, rows, backend, seeds, protocols, slices, budgets, secondsOf, seconds },
     methods,
     looks: looksOf(methods),
     tests: { reference: study.arms[0].name, label: 'to first', pairs: pairsOf(study, 'ndcg@10') },

@@ -18,7 +18,7 @@ import { concludeFromStudy } from './study_conclusion';
  * ```
  */
 export function studyTable(study: Study): string {
-  const { data, backend, split, users, seeds, arms } = study;
+  const { data, backend, split, users, rows: cases, seeds, arms } = study;
   const { shown, notShown } = concludeFromStudy(study);
   const header = [
     '',
@@ -36,7 +36,7 @@ export function studyTable(study: Study): string {
   ]);
   const seedText = seeds.length === 1 ? `seed ${seeds[0]}` : `seeds ${seeds.join(', ')}`;
   return [
-    `${data.name}: ${users} users of the ${split} split; backend ${backend}; ${seedText}`,
+    `${data.name}: ${cases === users ? '' : `${cases} rows of `}${users} users of the ${split} split; backend ${backend}; ${seedText}`,
     '',
     ...alignColumns([header, ...rows]),
     '',

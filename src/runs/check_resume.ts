@@ -16,8 +16,8 @@ export function checkSameBackend(out: string, { backend }: RunManifest): void {
   if (backend === tf.getBackend()) return;
   const names = Object.entries(BACKENDS).flatMap(([name, { tfjsName }]) => (tfjsName === backend ? name : []));
   throw new IlrecError(
-    `trainRun: --resume needs the backend that the run at ${out} was started on, ${backend}, got ` +
-      `${tf.getBackend()}; use --backend ${names.join(' or ') || backend}, or choose another --out`,
+    `trainRun: the run at ${out} must be resumed on the backend that it was begun on, ${backend}, got ` +
+      `${tf.getBackend()}; use the backend ${names.join(' or ') || backend}, or choose another folder`,
   );
 }
 
@@ -26,6 +26,7 @@ export function checkSameBackend(out: string, { backend }: RunManifest): void {
  *
  * @param config what is asked for, without what the run chose.
  * @param methods the user's own.
+ * @param isProlonged whether it shall be longer: epochs and patience may then be others.
  */
 export async function checkSameRun(
   out: string,
@@ -34,30 +35,60 @@ export async function checkSameRun(
   config: TrainConfig,
   prepared: PreparedData,
   methods: readonly Method[],
+  isProlonged = false,
 ): Promise<void> {
   const { name } = method;
   if (earlier.method !== name)
     throw new IlrecError(
-      `trainRun: --resume needs the method of the run at ${out}, ${earlier.method}, got ${name}; choose another --out`,
+      `trainRun: the run at ${out} must be resumed with its method, ${earlier.method}, got ${name}; choose another folder`,
     );
   if (earlier.data.checksum !== prepared.checksum)
     throw new IlrecError(
-      `trainRun: --resume needs the dataset that the run at ${out} was started with, got one with another ` +
-        'checksum; choose another --out',
+      `trainRun: the run at ${out} must be resumed with the dataset that it was begun with, got one with another ` +
+        'checksum; choose another folder',
     );
-  const begun = bySection(withoutBudget(await readRunConfig(out, methods), earlier.chosen));
-  const asked = bySection(config);
-  const used = [...Object.keys(config), ...usedMethods(method, config, methods).map((name) => `methods.${name}`)];
-  const differing = used.filter((section) => !isDeepStrictEqual(begun[section], asked[section]));
-  if (differing.length > 0)
-    throw new IlrecError(
-      `trainRun: --resume needs the config that the run at ${out} was started with, got other values in ` +
-        `${differing.join(', ')}; use its config.json, or choose another --out`,
-    );
+  const begun = withoutBudget(await readRunConfig(out, methods), earlier.chosen);
+  const used = usedMethods(method, config, methods);
+  const differing = differences(plain(begun, used), plain(config, used)).filter(
+    ({ key }) => !(isProlonged && FREE_WHERE_PROLONGED.includes(key)),
+  );
+  if (differing.length === 0) return;
+  const told = differing.map(({ key, before, now }) => `${key} is ${textOf(before)} there and ${textOf(now)} here`);
+  const hint = differing.some(({ key }) => key === 'training.epochs') ? 'to train it for longer, ask for epochs; ' : '';
+  throw new IlrecError(
+    `trainRun: the run at ${out} was begun with another config: ${told.join(', ')}; ${hint}give the same values, or ` +
+      'choose another folder',
+  );
 }
 
-/** The sections by their paths, as a file would hold them: no undefined fields. */
-function bySection(config: TrainConfig): Record<string, unknown> {
-  const { methods, ...shared } = JSON.parse(JSON.stringify(config)) as TrainConfig;
-  return { ...shared, ...Object.fromEntries(Object.entries(methods).map(([key, one]) => [`methods.${key}`, one])) };
+/** What may change where a run is trained for longer. */
+const FREE_WHERE_PROLONGED = ['training.epochs', 'training.patience'];
+
+interface Difference {
+  readonly key: string;
+  readonly before: unknown;
+  readonly now: unknown;
+}
+
+/** The config as a file would hold it, with the sections of the methods that the run reads. */
+function plain(config: TrainConfig, used: readonly string[]): Record<string, unknown> {
+  const { methods, description: _, ...shared } = JSON.parse(JSON.stringify(config)) as TrainConfig;
+  return { ...shared, methods: Object.fromEntries(Object.entries(methods).filter(([name]) => used.includes(name))) };
+}
+
+/** The keys that differ, at every depth. */
+function differences(before: unknown, now: unknown, path: readonly string[] = []): Difference[] {
+  if (isObject(before) && isObject(now)) {
+    const keys = [...new Set([...Object.keys(before), ...Object.keys(now)])];
+    return keys.flatMap((key) => differences(before[key], now[key], [...path, key]));
+  }
+  return isDeepStrictEqual(before, now) ? [] : [{ key: path.join('.'), before, now }];
+}
+
+function textOf(value: unknown): string {
+  return value === undefined ? 'not set' : JSON.stringify(value);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

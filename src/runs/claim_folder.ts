@@ -1,7 +1,8 @@
-import { mkdir, readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
+import { readdir, readFile, rm, rmdir, stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { TrainConfig } from '../methods/train_config';
 import { IlrecError } from '../errors';
+import { makeFolder } from '../files/make_folder_node';
 import { isRun, runPaths } from './run_paths';
 
 /** What is left of a run that was killed before its config was written whole. The config comes first. */
@@ -21,12 +22,12 @@ const OWN = /^((manifest|config)\.json|items\.jsonl)(\.partial-\d+)?$/;
 export async function claimRunFolder(out: string, config: TrainConfig): Promise<void> {
   const found = await stat(out).catch(() => null);
   if (found !== null && !found.isDirectory())
-    throw new IlrecError(`trainRun: --out must be a folder, got the file ${out}; choose another name`);
+    throw new IlrecError(`trainRun: out must be a folder, got the file ${out}; choose another name`);
   try {
-    await mkdir(out, { recursive: true });
+    await makeFolder(out);
   } catch (error) {
     throw new IlrecError(
-      `trainRun: --out must be a folder that can be written, got ${out}: ` +
+      `trainRun: out must be a folder that can be written, got ${out}: ` +
         `${error instanceof Error ? error.message : String(error)}; choose another one`,
     );
   }
@@ -35,8 +36,8 @@ export async function claimRunFolder(out: string, config: TrainConfig): Promise<
   const strange = names.find((name) => !(isOurs ? BEGUN : UNWRITTEN).test(name));
   if (strange !== undefined)
     throw new IlrecError(
-      `trainRun: --out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose ` +
-        'another --out',
+      `trainRun: out must be a new or empty folder, or a run, got ${out}, which holds ${strange}; choose ` +
+        'another folder',
     );
 }
 
@@ -58,7 +59,7 @@ export async function claimFolderOfRuns(
   const what = caller === 'compareMethods' ? 'a comparison' : 'a study';
   const found = await stat(out).catch(() => null);
   if (found !== null && !found.isDirectory())
-    throw new IlrecError(`${caller}: --out must be a folder, got the file ${out}; choose another name`);
+    throw new IlrecError(`${caller}: out must be a folder, got the file ${out}; choose another name`);
   const names = await namesIn(out);
   if (names.includes('comparison.json') || names.includes('study.json')) return;
   const known = folders.map((folder) => resolve(folder));
@@ -67,8 +68,8 @@ export async function claimFolderOfRuns(
   const strange = isRun(out) ? 'manifest.json' : names.find((name) => !isOurs(name));
   if (strange !== undefined)
     throw new IlrecError(
-      `${caller}: --out must be a new or empty folder, or that of ${what}, got ${out}, which holds ` +
-        `${strange}; choose another --out`,
+      `${caller}: out must be a new or empty folder, or that of ${what}, got ${out}, which holds ` +
+        `${strange}; choose another folder`,
     );
 }
 

@@ -7,16 +7,24 @@ import { splitData } from '../data/split_data';
 import type { PreparedData } from '../data/types';
 import type { Method } from '../methods/method';
 import { findMethod, inOrder, type MethodName } from '../methods/registry';
-import { parseTrainConfig, sectionOf, type TrainConfig, withSection } from '../methods/train_config';
+import {
+  parseTrainConfig,
+  sectionOf,
+  type TrainConfig,
+  type TrainConfigInput,
+  withSection,
+} from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
 import type { EvaluationProtocol } from '../evaluation/protocol';
+import { refuseNoPath, refuseUnknownOptions, requireBackend } from './call_checks';
 import { claimFolderOfRuns } from './claim_folder';
 import { comparedRun } from './compared_run';
 import { comparePairs, type Comparison, sliceUsers, summarise } from './comparison';
 import { equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
-import { evaluateRun, type EvaluateRunOptions, type KeptEvaluation, readEvaluation } from './evaluate_run';
+import { evaluateRun, type EvaluateRunOptions } from './evaluate_run';
+import { type KeptEvaluation, readEvaluation } from './kept_evaluation';
 import { datasetOptions } from './dataset_options';
 import { commonSeconds, type FinishedRun, readFinishedRun } from './run_cost';
 import { readRunConfig } from './run_json';
@@ -47,6 +55,11 @@ export interface CompareOptions extends Pick<
   onProgress?: (label: string, done: number, total: number) => void;
 }
 
+const OPTIONS: readonly (keyof CompareOptions)[] = [
+  ...(['data', 'config', 'epochs', 'signal', 'callbacks', 'onEvaluation', 'onSeenRule', 'methods', 'seeds'] as const),
+  ...(['out', 'split', 'users', 'seen', 'onStart', 'onProgress'] as const),
+];
+
 /**
  * Trains and evaluates methods with one config, and compares them over the same users by one rule for items seen.
  *
@@ -54,7 +67,7 @@ export interface CompareOptions extends Pick<
  *
  * @param options the methods, the dataset and the folder of the runs.
  * @returns means, intervals and paired tests, in the order of the tables.
- * @throws IlrecError when training is interrupted (the same call resumes it), a method is unknown, the config is wrong,
+ * @throws IlrecError when training is interrupted (the same call resumes it), a method or an option is unknown, the config is wrong,
  *   `out` holds anything else than a comparison, or the runs there have several rules for items seen.
  * @example
  * ```ts
@@ -65,6 +78,9 @@ export interface CompareOptions extends Pick<
  * ```
  */
 export async function compareMethods(options: CompareOptions): Promise<Comparison> {
+  refuseUnknownOptions('compareMethods', options, OPTIONS);
+  refuseNoPath('compareMethods', options.out);
+  await requireBackend('compareMethods');
   const { data, seeds = 1, out, split = 'test', users, onStart, onProgress } = options;
   if (options.methods.length === 0)
     throw new IlrecError('compareMethods: methods must name at least one method, got none');
@@ -73,12 +89,13 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
   const own = options.methods.filter((one) => typeof one !== 'string');
   const methods = inOrder([...new Set(options.methods.map((one) => findMethod(one, own, 'compareMethods')))]);
   const prepared = await loadPrepared(data); // so that a wrong folder is reported before anything is trained
-  const { seed: firstSeed } = parseTrainConfig(options.config ?? {}, 'config', { methods: own });
+  const given = withEpochs(options);
+  const { seed: firstSeed } = parseTrainConfig(given, 'config', { methods: own });
   const seedList = Array.from({ length: seeds }, (_, i) => firstSeed + i);
   const folders = methods.flatMap((method) => seedList.map((seed) => runFolder(out, method, seed)));
   await claimFolderOfRuns('compareMethods', out, [...folders, data]);
   const kept = await keptConfigs(folders, own);
-  const parsed = parseTrainConfig(options.config ?? {}, 'config', {
+  const parsed = parseTrainConfig(given, 'config', {
     methods: own,
     ...datasetOptions(prepared, [...kept.values()][0] ?? null),
   });
@@ -95,7 +112,7 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
       const run = runFolder(out, method, seed);
       const shared = withSharedNeeds(config, method, methods, out, seed);
       const { manifest } = await trainRun({
-        ...options,
+        data,
         config: shared,
         out: run,
         method,
@@ -103,16 +120,24 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
         seed,
         seen: isReplaced && isRun(run) ? 'auto' : seen, // a run that is there keeps its own, in its validation
         resume: true,
+        signal: options.signal,
+        onEvaluation: options.onEvaluation,
+        onSeenRule: options.onSeenRule,
         callbacks:
           options.callbacks &&
           ((trained) => options.callbacks?.(trained === method.name ? label : `${label}, ${trained}`) ?? []),
       });
       if (manifest.status !== 'done')
         throw new IlrecError(`compareMethods: ${label} was interrupted; run the same command again to resume it`);
-      const evaluation = await evaluateOnce(
-        { run, split, users, seen, data, methods: own, onProgress: (done, total) => onProgress?.(label, done, total) },
-        config,
-      );
+      const evaluation = await evaluateOnce({
+        run,
+        split,
+        users,
+        seen,
+        data,
+        methods: own,
+        onProgress: (done, total) => onProgress?.(label, done, total),
+      });
       const section = sectionOf(await readRunConfig(run, own), method); // with the seed in the names of runs
       const finished = await readFinishedRun(run, manifest, method.needs?.(section) ?? [], section);
       done.set(method, [...(done.get(method) ?? []), { seed, run, ...finished, ...evaluation }]);
@@ -122,6 +147,11 @@ export async function compareMethods(options: CompareOptions): Promise<Compariso
     methods.map((method) => ({ method, runs: done.get(method) ?? [] })),
     { seeds: seedList, config, cases: casesOf(prepared, split, done.get(methods[0])?.[0].result.evaluatedUsers ?? []) },
   );
+}
+
+/** The config with the epochs that replace its own: runs that are there are compared as they are, not made longer. */
+function withEpochs({ config = {}, epochs }: CompareOptions): TrainConfigInput {
+  return epochs === undefined ? config : { ...config, training: { ...config.training, epochs } };
 }
 
 /** A run that is trained and evaluated. */
@@ -150,6 +180,8 @@ function compareRuns(
     data: all[0].manifest.data,
     backend: [...new Set(all.map(({ manifest }) => manifest.backend))].join(', '),
     seeds,
+    users: all[0].result.users,
+    rows: all[0].result.rows,
     config,
     protocols: Object.fromEntries(protocols),
     methods: compared,
@@ -220,7 +252,7 @@ function sharedRule(
   if (others.length > 0)
     throw new IlrecError(
       `compareMethods: seen must be the same for every run at ${out}, got ` +
-        `${[...rules].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which with --seen`,
+        `${[...rules].map(([rule, folder]) => `${rule} of ${basename(folder)}`).join(' and ')}; say which in seen`,
     );
   if (first !== undefined) return first;
   const choice = chooseSeenRule(splitData(prepared).train);
@@ -231,17 +263,10 @@ function sharedRule(
 /** The evaluation that the run keeps, where it asked the same, or a new one. */
 async function evaluateOnce(
   options: EvaluateRunOptions & { split: 'test' | 'valid'; seen: SeenRule },
-  { evaluation }: TrainConfig,
 ): Promise<KeptEvaluation> {
-  const kept = await readEvaluation(options.run, options.split, options.seen, options.methods);
-  if (kept !== null) {
-    const { protocol } = kept.result;
-    const sameUsers =
-      protocol.users === Math.min(options.users ?? Infinity, protocol.usersTotal) && (protocol.userSeed ?? 0) === 0;
-    const sameBeam = protocol.beamWidth === null || protocol.beamWidth === evaluation.beamWidth;
-    const sameRule = protocol.excludeSeen === (options.seen === 'exclude');
-    if (sameUsers && sameBeam && sameRule) return kept;
-  }
+  const read = async (): Promise<KeptEvaluation | null> => await readEvaluation(options.run, options, options.methods);
+  const kept = await read();
+  if (kept !== null) return kept;
   await evaluateRun(options);
-  return (await readEvaluation(options.run, options.split, options.seen, options.methods)) as KeptEvaluation;
+  return (await read()) as KeptEvaluation;
 }

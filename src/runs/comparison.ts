@@ -10,7 +10,7 @@ import { listQuality, type ListQuality } from '../evaluation/list_quality';
 import { gain, meanOf, type MetricName } from '../evaluation/metrics';
 import { pairedDifference, type PairedDifference } from '../evaluation/paired_difference';
 import type { EvaluationProtocol } from '../evaluation/protocol';
-import { quartileSlices } from '../evaluation/quartile_slices';
+import { quartileSlices, type Slice } from '../evaluation/quartile_slices';
 import type { EqualBudgets } from './equal_budgets';
 import type { RunCost, SecondsOf, ValidationPoint } from './run_cost';
 
@@ -64,15 +64,16 @@ export interface ComparedPair extends PairedDifference {
   readonly adjustedPValue: number;
 }
 
-/** NDCG@10 of the users in one quarter. */
+/** NDCG@10 of the cases in one quarter, or of those whose target is cold. */
 export interface ComparedSlice {
-  /** Length of the history, or training interactions of the target. */
+  /** Length of the history, or training interactions of the target; targets without any are a slice of their own. */
   readonly by: 'history' | 'popularity';
   /** Smallest and largest value of the users in it. */
   readonly low: number;
   readonly high: number;
-  /** Users, or rows where users have several. */
   readonly users: number;
+  /** Cases: one per user, or more where the dataset publishes several rows of a user. */
+  readonly rows: number;
   readonly methods: readonly { readonly method: string; readonly mean: number; readonly ci95: Interval }[];
 }
 
@@ -80,12 +81,16 @@ export interface Comparison {
   readonly data: RunManifest['data'];
   readonly backend: string;
   readonly seeds: readonly number[];
+  /** Users evaluated. */
+  readonly users: number;
+  /** Cases evaluated: one per user, or more where the dataset publishes several rows of a user. */
+  readonly rows: number;
   readonly config: TrainConfig;
   readonly protocols: Readonly<Record<string, EvaluationProtocol>>;
   readonly methods: readonly ComparedMethod[];
   /** Every pair, the later method of the table first. */
   readonly pairs: readonly ComparedPair[];
-  /** Quarters of the users by history, of the items by popularity. */
+  /** Quarters of the users by history; cold targets, then quarters of the other items by popularity. */
   readonly slices: readonly ComparedSlice[];
   /** Null where no method was validated. */
   readonly budgets: EqualBudgets | null;
@@ -109,13 +114,16 @@ export interface MeasuredMethod {
 export const COST_REFERENCE = 'sft';
 
 /** Means and intervals of each method over users, seeds averaged per user, with costs beside SFT's. */
-export function summarise(measured: readonly MeasuredMethod[], { clusters }: EvaluatedCases): ComparedMethod[] {
+export function summarise(
+  measured: readonly MeasuredMethod[],
+  { clusters, itemCounts }: EvaluatedCases,
+): ComparedMethod[] {
   const reference = measured.find(({ method }) => method.name === COST_REFERENCE);
   const unit = reference === undefined ? null : meanCost(reference.runs, 'secondsPerEpoch');
   return measured.map(({ method: { name, title, color, kind, diagnostics }, runs, results }) => {
     const columns = TABLE_METRICS.map((metric) => meanGains(results, metric));
     const intervals = bootstrapIntervals(columns, { resamples: 1000, seed: 0, clusters });
-    const lists = results.map(({ itemCounts }) => listQuality(itemCounts));
+    const lists = results.map((result) => listQuality(result.itemCounts, itemCounts));
     const epoch = meanCost(runs, 'secondsPerEpoch');
     const needsPerEpoch = meanOf(runs.map(({ cost }) => (cost.epochs === 0 ? 0 : cost.needSeconds / cost.epochs)));
     return {
@@ -142,6 +150,7 @@ export function summarise(measured: readonly MeasuredMethod[], { clusters }: Eva
         coverage: meanOf(lists.map(({ coverage }) => coverage)),
         gini: meanOf(lists.map(({ gini }) => gini)),
         top3Share: meanOf(lists.map(({ top3Share }) => top3Share)),
+        popular10Share: meanOf(lists.map(({ popular10Share }) => popular10Share)),
       },
     };
   });
@@ -187,14 +196,17 @@ export function comparePairs(
   return pairs.map((pair, i) => ({ ...pair, adjustedPValue: adjusted[i] }));
 }
 
-/** NDCG@10 of each method by quarters of the history's length, and of the target's training interactions. */
+/**
+ * NDCG@10 of each method by quarters of the history's length, and of the target's training interactions. Cold targets,
+ * which have none, are apart.
+ */
 export function sliceUsers(
   measured: readonly Pick<MeasuredMethod, 'method' | 'results'>[],
   { clusters, historyLengths, targetCounts, itemCounts }: EvaluatedCases,
 ): ComparedSlice[] {
   const slices = [
     ...quartileSlices(historyLengths).map((slice) => ({ by: 'history' as const, ...slice })),
-    ...quartileSlices(targetCounts, itemCounts).map((slice) => ({ by: 'popularity' as const, ...slice })),
+    ...popularitySlices(targetCounts, itemCounts).map((slice) => ({ by: 'popularity' as const, ...slice })),
   ];
   const gains = measured.map(({ results }) => meanGains(results, 'ndcg@10'));
   return slices.map(({ by, low, high, cases }) => {
@@ -206,8 +218,28 @@ export function sliceUsers(
       mean: meanOf(columns[m]),
       ci95: intervals[m],
     }));
-    return { by, low, high, users: cases.length, methods };
+    const users = clustersInside === undefined ? cases.length : new Set(clustersInside).size;
+    return { by, low, high, users, rows: cases.length, methods };
   });
+}
+
+/** Cases with a cold target, where there are any, and the others by the quartiles of the items that are not cold. */
+function popularitySlices(targetCounts: ArrayLike<number>, itemCounts: ArrayLike<number>): Slice[] {
+  const all = Array.from(targetCounts, (count, i) => ({ count, i }));
+  const cold = all.filter(({ count }) => count === 0).map(({ i }) => i);
+  const others = all.filter(({ count }) => count > 0);
+  const known = Array.from(itemCounts).filter((count) => count > 0);
+  const slices =
+    others.length === 0
+      ? []
+      : quartileSlices(
+          others.map(({ count }) => count),
+          known,
+        );
+  return [
+    ...(cold.length === 0 ? [] : [{ low: 0, high: 0, cases: cold }]),
+    ...slices.map(({ cases, ...range }) => ({ ...range, cases: cases.map((place) => others[place].i) })),
+  ];
 }
 
 /** An object with one value per metric of the table. */

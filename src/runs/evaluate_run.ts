@@ -1,21 +1,19 @@
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { type SeenOptions, type SeenRule, seenRuleOf } from '../config/seen_rule';
-import { writeJsonAtomically } from '../files/atomic_file_node';
+import { type SeenOptions, seenRuleOf } from '../config/seen_rule';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { splitData } from '../data/split_data';
 import { IlrecError } from '../errors';
 import { type EvaluationResult, evaluateRecommender } from '../evaluation/evaluate_ranking';
 import type { Method } from '../methods/method';
+import { refuseUnknownOptions, requireBackend } from './call_checks';
+import { keepEvaluation } from './kept_evaluation';
 import { type LoadedRun, loadRun } from './load_run';
-import { readRunConfig, readRunJson } from './run_json';
 
 export interface EvaluateRunOptions extends SeenOptions {
   /** A finished run's directory. */
   run: string;
   /** Default 'test'. */
   split?: 'test' | 'valid';
-  /** W of the beam search. Default: the run's. */
+  /** W of the beam search; fewer than 10 become 10, so that HR@10 has ten items to look at. Default: the run's. */
   beamWidth?: number;
   /** How many users, drawn by `seed`; default all. */
   users?: number;
@@ -29,15 +27,30 @@ export interface EvaluateRunOptions extends SeenOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
+const OPTIONS: readonly (keyof EvaluateRunOptions)[] = [
+  'run',
+  'split',
+  'beamWidth',
+  'users',
+  'seed',
+  'data',
+  'methods',
+  'onProgress',
+  'seen',
+  'excludeSeen',
+];
+
 /**
  * Evaluates a finished run over the whole catalogue and all test users.
  *
- * Keeps the result, with the rank of every user, as `evaluation-SPLIT.json` in the run. An evaluation whose
- * rule for items seen differs from the run's config has `-exclude-seen` or `-with-seen` in the name.
+ * Keeps the result, with the rank of every user, as `evaluation-SPLIT.json` in the run. Where it is not of all users by
+ * the run's config, the name says so: `-20-users`, `-seed-5`, `-beam-40`, `-exclude-seen` or `-with-seen`. A beam that is
+ * narrower than the largest cutoff, 10, is widened to it, and the protocol says so.
  *
  * @param options the run and what to measure.
  * @returns metrics with 95 % intervals, the rank of every user, and the protocol.
- * @throws IlrecError when the run is not finished, or its dataset is gone or has changed.
+ * @throws IlrecError when the run is not finished, its dataset is gone or has changed, an option is unknown, or there is
+ *   no backend.
  * @example
  * ```ts
  * import { evaluateRun } from 'tfjs-ilrec/node';
@@ -47,6 +60,8 @@ export interface EvaluateRunOptions extends SeenOptions {
  * ```
  */
 export async function evaluateRun(options: EvaluateRunOptions): Promise<EvaluationResult> {
+  refuseUnknownOptions('evaluateRun', options, OPTIONS);
+  await requireBackend('evaluateRun');
   const run = await loadRun(options.run, options);
   try {
     return await evaluateLoadedRun(run, options);
@@ -82,7 +97,7 @@ export async function evaluateLoadedRun(
   if (prepared.checksum !== manifest.data.checksum) {
     throw new IlrecError(
       `evaluateRun: the dataset must be the one that ${folder} was trained on, got another checksum at ` +
-        `${data ?? manifest.data.folder}; name the right one with --data`,
+        `${data ?? manifest.data.folder}; name the right one in data`,
     );
   }
   const { holdOut, [split]: cases } = splitData(prepared);
@@ -105,49 +120,7 @@ export async function evaluateLoadedRun(
     seed,
     onProgress,
   });
-  const { ranks, evaluatedUsers, itemCounts, ...summary } = result;
-  await writeJsonAtomically(evaluationPath(folder, split, seen, config.evaluation.seen), {
-    ...summary,
-    ranks: [...ranks],
-    evaluatedUsers: [...evaluatedUsers],
-    itemCounts: [...itemCounts],
-    seconds: (performance.now() - began) / 1000,
-  });
+  const seconds = (performance.now() - began) / 1000;
+  await keepEvaluation(folder, manifest, config, { split, seen }, { result, seconds });
   return result;
-}
-
-/** What `evaluateRun` keeps of an evaluation. */
-export interface KeptEvaluation {
-  readonly result: EvaluationResult;
-  /** How long it took; 0 where an older release kept it. */
-  readonly seconds: number;
-}
-
-/**
- * Reads the result that `evaluateRun` kept; null if there is none, or one of an older release, which has no counts of
- * the items.
- *
- * @param methods the user's own.
- */
-export async function readEvaluation(
-  folder: string,
-  split: 'test' | 'valid',
-  seen: SeenRule,
-  methods: readonly Method[] = [],
-): Promise<KeptEvaluation | null> {
-  const { evaluation } = await readRunConfig(folder, methods);
-  const path = evaluationPath(folder, split, seen, evaluation.seen);
-  if (!existsSync(path)) return null;
-  const { seconds = 0, ...kept } = (await readRunJson(path)) as EvaluationResult & { seconds?: number };
-  if ((kept as Partial<EvaluationResult>).itemCounts === undefined) return null;
-  const [ranks, evaluatedUsers, itemCounts] = [kept.ranks, kept.evaluatedUsers, kept.itemCounts].map((numbers) =>
-    Int32Array.from(numbers),
-  );
-  return { result: { ...kept, ranks, evaluatedUsers, itemCounts }, seconds };
-}
-
-/** @param ownRule the rule for items seen of the run's config; an evaluation by the other one has its own name. */
-function evaluationPath(folder: string, split: 'test' | 'valid', rule: SeenRule, ownRule: SeenRule): string {
-  const otherRule = rule === 'exclude' ? '-exclude-seen' : '-with-seen';
-  return join(folder, `evaluation-${split}${rule === ownRule ? '' : otherRule}.json`);
 }

@@ -4,6 +4,7 @@ import { EarlyStopping, type Evaluation, type EvaluationRecord } from '../callba
 import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
 import { logEvaluation, RunLog, stepLog } from './run_log';
 import { loadModel } from '../checkpoints/model_files_node';
+import { namingKey } from './load_need';
 import { readManifest, type RunManifest } from './manifest';
 import { PeakMemory } from './peak_memory';
 import { runPaths } from './run_paths';
@@ -148,13 +149,17 @@ function countNumbers(model: tfl.LayersModel): number {
   return trainedVariables(model).reduce((sum, variable) => sum + variable.read().size, 0);
 }
 
-/** Takes over the weights of a finished run. */
+/** Takes over the weights of a finished run. @throws IlrecError when there is none, or its model is another one. */
 async function startFrom(model: tfl.LayersModel, folder: string): Promise<void> {
-  await readManifest(folder);
-  const other = await loadModel(runPaths(folder).model);
   try {
-    writeWeights(model, await readWeights(other));
-  } finally {
-    disposeModel(other);
+    await readManifest(folder);
+    const other = await loadModel(runPaths(folder).model);
+    try {
+      writeWeights(model, await readWeights(other));
+    } finally {
+      disposeModel(other);
+    }
+  } catch (error) {
+    throw namingKey(error, 'training.initialWeights', folder);
   }
 }

@@ -50,6 +50,8 @@ export interface RunManifest {
   };
   /** Keys of `training` that the config left open, with what the run chose. */
   chosen?: ChosenBudget;
+  /** Where a run was trained for longer than it was begun for: the step, and the epochs that it had before. */
+  prolonged?: readonly { readonly step: number; readonly epochs: number }[];
   /** Trainable parameters; 0 for counting methods. */
   parameters: number;
   steps: number;

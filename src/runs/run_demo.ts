@@ -1,16 +1,19 @@
-import { readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { IlrecError } from '../errors';
 import { COMPARED_BY_DEFAULT } from '../methods/registry';
 import { parseTrainConfig, type TrainConfig } from '../methods/train_config';
 import { demoCatalogue } from '../data/demo_catalogue';
-import { writePrepared } from '../preparation/prepared_folder_node';
+import { loadPrepared, writePrepared } from '../preparation/prepared_folder_node';
 import { splitData } from '../data/split_data';
 import { prepareInteractions } from '../preparation/prepare';
 import type { PreparedData } from '../data/types';
 import { createRandom } from '../random';
+import { refuseNoPath } from './call_checks';
 import { compareMethods, type CompareOptions } from './compare';
 import type { Comparison } from './comparison';
 import { loadRun } from './load_run';
+import { readManifest } from './manifest';
 import { recommendFromRun } from './recommend_run';
 import { isRun } from './run_paths';
 
@@ -48,7 +51,7 @@ const EXAMPLE_LENGTH = 5;
  *
  * @param options the folder, and callbacks.
  * @returns the comparison, and the lists of five users drawn by a seed.
- * @throws IlrecError when training is interrupted.
+ * @throws IlrecError when training is interrupted, or `out` holds anything that no demo wrote.
  * @example
  * ```ts no-run
  * import { comparisonTable, runDemo } from 'tfjs-ilrec/node';
@@ -58,12 +61,14 @@ const EXAMPLE_LENGTH = 5;
  * ```
  */
 export async function runDemo({ out, quick = false, seeds = 1, ...watchers }: RunDemoOptions): Promise<DemoResult> {
+  refuseNoPath('runDemo', out);
   const data = join(out, 'data');
   const runs = join(out, 'runs');
   const shop = demoCatalogue(quick ? { numItems: 120, numUsers: 400 } : { numItems: 400, numUsers: 2400 });
   const prepared = prepareInteractions(shop, { levels: 2, codebookSize: quick ? 16 : 32 }, 'generated');
+  await claimDemoFolder(out, data, runs, prepared.name);
   await writePrepared(prepared, data);
-  await removeRuns(runs);
+  for (const run of await runsIn(runs)) await rm(run, { recursive: true });
   const comparison = await compareMethods({
     ...watchers,
     data,
@@ -75,10 +80,34 @@ export async function runDemo({ out, quick = false, seeds = 1, ...watchers }: Ru
   return { comparison, examples: await makeExamples(prepared, comparison) };
 }
 
-/** Removes the runs of an earlier demo and nothing else. */
-async function removeRuns(folder: string): Promise<void> {
+async function runsIn(folder: string): Promise<string[]> {
   const names = await readdir(folder).catch(() => []);
-  for (const path of names.map((name) => join(folder, name))) if (isRun(path)) await rm(path, { recursive: true });
+  return names.map((name) => join(folder, name)).filter(isRun);
+}
+
+/** What the demo writes beside data and runs. */
+const WRITTEN = /^(data|runs|comparison\.(json|csv|tex)|report\.html|curve\.svg)(\.(partial|replaced)-\d+)?$/;
+
+/** Data and runs of an earlier demo are replaced; what somebody else made is not. */
+async function claimDemoFolder(out: string, data: string, runs: string, dataset: string): Promise<void> {
+  const refuse = (what: string): never => {
+    throw new IlrecError(
+      `runDemo: out must be a new or empty folder, or that of an earlier demo, got ${out}, which holds ${what}; choose ` +
+        'another folder',
+    );
+  };
+  const found = await stat(out).catch(() => null);
+  if (found !== null && !found.isDirectory())
+    throw new IlrecError(`runDemo: out must be a folder, got the file ${out}; choose another name`);
+  const names = found === null ? [] : await readdir(out);
+  const strange = names.find((name) => !WRITTEN.test(name)) ?? (isRun(out) ? 'a run' : undefined);
+  if (strange !== undefined) refuse(strange);
+  const earlier = names.includes('data') && (await readdir(data)).length > 0 ? await loadPrepared(data) : null;
+  if (earlier !== null && earlier.name !== dataset) refuse(`the dataset ${earlier.name} in data`);
+  for (const run of await runsIn(runs)) {
+    const { name, folder } = (await readManifest(run)).data;
+    if (name !== dataset || folder !== resolve(data)) refuse(`a run of other data, ${run}`);
+  }
 }
 
 /**

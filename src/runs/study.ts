@@ -9,6 +9,7 @@ import type { EvaluationProtocol } from '../evaluation/protocol';
 import { findMethod, type MethodName } from '../methods/registry';
 import { parseTrainConfig, sectionOf, type TrainConfigInput } from '../methods/train_config';
 import { loadPrepared } from '../preparation/prepared_folder_node';
+import { refuseNoPath } from './call_checks';
 import { claimFolderOfRuns } from './claim_folder';
 import { comparedRun, type EvaluatedRun } from './compared_run';
 import {
@@ -22,7 +23,8 @@ import {
 import { datasetOptions } from './dataset_options';
 import { type EqualBudgets, equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
-import { evaluateRun, readEvaluation } from './evaluate_run';
+import { evaluateRun } from './evaluate_run';
+import { readEvaluation } from './kept_evaluation';
 import type { RunManifest } from './manifest';
 import { possibleArms, type SkippedArm } from './possible_arms';
 import { commonSeconds, readFinishedRun, type SecondsOf } from './run_cost';
@@ -93,6 +95,8 @@ export interface Study {
   readonly backend: string;
   readonly split: 'test' | 'valid';
   readonly users: number;
+  /** Cases: one per user, or more where the dataset publishes several rows of a user. */
+  readonly rows: number;
   readonly seeds: readonly number[];
   readonly arms: readonly StudiedArm[];
   /** Arms that the data does not allow. */
@@ -136,6 +140,7 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
   const { study, source, out, seeds = 1, epochs, split = 'valid', onSkip, onStart, onProgress } = options;
   if (!Number.isInteger(seeds) || seeds < 1)
     throw new IlrecError(`studyMethods: seeds must be a positive integer, got ${seeds}`);
+  refuseNoPath('studyMethods', out);
   const asked = parseStudy(study, source);
   const prepared = await loadPrepared(options.data); // so that a wrong folder is reported before anything is trained
   const shape = datasetOptions(prepared, null);
@@ -154,13 +159,18 @@ export async function studyMethods(options: StudyOptions): Promise<Study> {
       const label = seeds === 1 ? arm.name : `${arm.name}, seed ${seed}`;
       onStart?.(label);
       const run = join(out, arm.folder, `seed${seed}`);
+      const config = configOf(arm, arms, out, seed);
+      const { data, signal, onEvaluation, onSeenRule } = options;
       const { manifest } = await trainRun({
-        ...options,
+        data,
+        signal,
+        onEvaluation,
+        onSeenRule,
         method: arm.method,
-        config: configOf(arm, arms, out, seed),
+        // as part of the config, so that a run that is there is never made longer
+        config: epochs === undefined ? config : withValue({ ...config }, 'training.epochs', epochs),
         out: run,
         seed,
-        epochs,
         resume: true,
         callbacks: options.callbacks && ((name) => options.callbacks?.(name === arm.method ? label : name) ?? []),
       });
@@ -198,7 +208,8 @@ function summaryOf(
   return {
     data: all[0].manifest.data,
     backend: [...new Set(all.map(({ manifest }) => manifest.backend))].join(', '),
-    users: reference[0].ranks.length,
+    users: reference[0].users,
+    rows: reference[0].rows,
     arms: summaries.map(({ runs, mean, ci95, invalidItems, lists, cost }, i) => {
       const { name, method, config } = studied[i].arm;
       const { epochOverSft: _, epochWithNeedsOverSft: __, ...own } = cost;
@@ -228,12 +239,8 @@ async function evaluateOnce(
   onProgress: (done: number, total: number) => void,
 ): Promise<EvaluationResult> {
   const { evaluation } = await readRunConfig(run);
-  const kept = await readEvaluation(run, split, evaluation.seen);
-  if (kept !== null) {
-    const { users, usersTotal, beamWidth } = kept.result.protocol;
-    if (users === usersTotal && (beamWidth === null || beamWidth === evaluation.beamWidth)) return kept.result;
-  }
-  return await evaluateRun({ run, split, onProgress });
+  const kept = await readEvaluation(run, { split, seen: evaluation.seen });
+  return kept?.result ?? (await evaluateRun({ run, split, onProgress }));
 }
 
 /** The differences of all other arms to the first. */

@@ -4,17 +4,9 @@ import { withoutFusion } from '../config/shared_config';
 import { chooseSeenRule, type SeenChoice } from '../data/repeat_share';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
+import { type BuildContext, type BuiltMethod, checkModel, type Method } from '../methods/method';
+import { findMethod, type MethodName } from '../methods/registry';
 import {
-  type BuildContext,
-  type BuiltMethod,
-  checkModel,
-  type Method,
-  type Need,
-  type TrainingPlan,
-} from '../methods/method';
-import { findMethod, type MethodName, withOwn } from '../methods/registry';
-import {
-  canServe,
   FUSION_NEED,
   fusionOf,
   parseTrainConfig,
@@ -29,18 +21,21 @@ import { trainingData } from '../methods/training_data';
 import type { TrainingCallback, TrainingMethod } from '../training/train_model';
 import { type Baselines, measureBaselines, type NeededModel } from './baselines';
 import { beginRun, newManifest } from './begin_run';
+import { refuseNoPath, refuseUnknownOptions, requireBackend } from './call_checks';
 import { checkSameBackend, checkSameRun } from './check_resume';
 import { datasetOptions } from './dataset_options';
 import { fitRun } from './fit_run';
-import { loadRun } from './load_run';
-import { readRunConfig, writeConfig } from './run_json';
+import { loadNeed, namingKey, type NeedOptions } from './load_need';
+import { checkLength, type Prolonging, prolongingOf } from './prolong_run';
+import { readRunConfig } from './run_json';
 import { RunClock } from './run_clock';
 import { refuseUnvalidatedFusion, settleFusion } from './run_fusion';
-import { isRun, needFolder } from './run_paths';
+import { isRun } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
 import { abandonRun, claimRunFolder } from './claim_folder';
-import { chooseBudget, type TrainingSettings, withBudget, withoutBudget } from './training_budget';
+import { settleLength, withKeptLength } from './settle_length';
+import { withoutBudget } from './training_budget';
 import { validateModel } from './validation';
 
 export interface TrainRunOptions {
@@ -50,12 +45,17 @@ export interface TrainRunOptions {
   out: string;
   /** The name of a method of the package, or a method of your own (`defineMethod`). */
   method: MethodName | Method;
-  /** Settings as a config file holds them. Default: every default. */
+  /** Settings as a config file holds them. Default: every default; for a run that is resumed, its own. */
   config?: TrainConfigInput;
   /** Methods of your own beside `method`, for example one that it needs. */
   methods?: readonly Method[];
-  /** Replaces the config's epochs. */
+  /**
+   * Replaces the config's epochs. Where `resume` finds a run of fewer, finished or not, it is trained for longer: from its
+   * last checkpoint on, with the schedule of the longer run. `training.patience` of the config may then be another one.
+   */
   epochs?: number;
+  /** As `epochs`, in steps of the whole run; its last epoch is trained whole. */
+  steps?: number;
   /** Replaces the config's seed. */
   seed?: number;
   /** Replaces the config's rule for items seen, `evaluation.seen`. */
@@ -72,6 +72,23 @@ export interface TrainRunOptions {
   onSeenRule?: (choice: SeenChoice) => void;
 }
 
+const OPTIONS: readonly (keyof TrainRunOptions)[] = [
+  'data',
+  'out',
+  'method',
+  'config',
+  'methods',
+  'epochs',
+  'steps',
+  'seed',
+  'seen',
+  'resume',
+  'signal',
+  'callbacks',
+  'onEvaluation',
+  'onSeenRule',
+];
+
 /** Where a run is, and its manifest as training left it. */
 export interface TrainRunResult {
   readonly run: string;
@@ -87,7 +104,8 @@ export interface TrainRunResult {
  * @param options what to train, from which data, into which folder.
  * @returns the folder and its manifest; `manifest.status` is 'interrupted' where `signal` ended the run.
  * @throws IlrecError when `out` holds a run and `resume` is not set, the run there has another method, config, dataset
- *   or, where it is not done, backend, `out` holds anything else, or the config breaks its rules.
+ *   or, where it is not done, backend, or more epochs than asked for, `out` holds anything else, the config breaks its
+ *   rules, an option is unknown, or there is no backend.
  * @example
  * ```ts
  * import { trainRun } from 'tfjs-ilrec/node';
@@ -98,23 +116,38 @@ export interface TrainRunResult {
  * ```
  */
 export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult> {
+  refuseUnknownOptions('trainRun', options, OPTIONS);
+  checkLength(options);
   const { out, resume = false } = options;
+  refuseNoPath('trainRun', out);
+  await requireBackend('trainRun');
   const own = ownMethods(options);
   const method = findMethod(options.method, own);
   const prepared = await loadPrepared(options.data);
   const earlier = isRun(out) ? await readManifest(out) : null;
   if (earlier !== null && !resume)
-    throw new IlrecError(`trainRun: ${out} already holds a run; add --resume to continue it, or choose another --out`);
+    throw new IlrecError(`trainRun: ${out} already holds a run; resume it, or choose another folder`);
   const kept = earlier === null ? null : await readRunConfig(out, own); // a run that is resumed keeps what it chose
-  const asked = parseTrainConfig(options.config ?? {}, 'config', { methods: own, ...datasetOptions(prepared, kept) });
+  const asked = parseTrainConfig(options.config ?? kept ?? {}, 'config', {
+    methods: own,
+    ...datasetOptions(prepared, kept),
+  });
   const askedSeen = options.seen ?? asked.evaluation.seen;
   const isChosen = askedSeen === 'auto' && earlier === null;
   const seen = askedSeen === 'auto' && kept !== null ? kept.evaluation.seen : askedSeen;
-  const resolved = resolveConfig(asked, prepared, { ...options, seen });
+  const longer =
+    earlier === null || kept === null
+      ? null
+      : await prolongingOf(out, method, options, earlier, kept.training, asked.training.patience);
+  const resolved = resolveConfig(withKeptLength(asked, kept, earlier?.chosen, longer), prepared, {
+    seed: options.seed,
+    seen,
+    epochs: earlier === null || kept?.training.epochs === undefined ? options.epochs : undefined,
+  });
   const config = withoutBudget(withoutUnusedSections(resolved, usedMethods(method, resolved, own)), earlier?.chosen);
   if (earlier !== null) {
-    await checkSameRun(out, earlier, method, config, prepared, own);
-    if (earlier.status === 'done') return { run: out, manifest: earlier };
+    await checkSameRun(out, earlier, method, config, prepared, own, longer !== null);
+    if (earlier.status === 'done' && longer === null) return { run: out, manifest: earlier };
     checkSameBackend(out, earlier);
   }
   const begun: RunManifest = {
@@ -130,7 +163,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   let outcome: Outcome;
   try {
     if (earlier === null) await beginRun(begun, method, config, context);
-    outcome = await trainMethod(method, context, options, begun, earlier === null, clock);
+    outcome = await trainMethod(method, context, options, begun, { isNew: earlier === null, longer }, clock);
   } catch (error) {
     const roles = [...(method.needs?.(section) ?? []), FUSION_NEED].map(({ role }) => role);
     // so that the corrected command can use the folder
@@ -159,7 +192,7 @@ async function trainMethod(
   context: RunContext,
   options: TrainRunOptions,
   manifest: RunManifest,
-  isNew: boolean,
+  { isNew, longer }: { readonly isNew: boolean; readonly longer: Prolonging | null },
   clock: RunClock,
 ): Promise<Outcome> {
   const built = await method.build(context);
@@ -169,14 +202,15 @@ async function trainMethod(
   try {
     const { training } = built;
     if (training === null) return await finishCounting(method, built, context, options);
-    const settings = await settleBudget(method, training, context, manifest);
+    const settings = await settleLength(method, training, context, manifest, options, longer);
     const { initialWeights, validationUsers } = settings;
-    if (isNew && initialWeights !== undefined) await readManifest(initialWeights); // reported before a need is trained
+    if (isNew && initialWeights !== undefined) await checkInitialWeights(initialWeights); // before a need is trained
     const fusion = fusionOf(context.config, method);
     refuseUnvalidatedFusion(fusion, validationUsers);
     const plain = { ...context, config: withoutFusion(context.config) };
+    const needOptions = needOptionsOf(options, clock);
     for (const need of method.needs?.(context.section) ?? []) {
-      const needed = await loadNeed(need, plain, options, clock);
+      const needed = await loadNeed(need, plain, needOptions);
       if (needed === 'interrupted') return { status: 'interrupted' };
       needs[need.role] = needed;
     }
@@ -184,8 +218,7 @@ async function trainMethod(
       const needed = await loadNeed(
         { ...FUSION_NEED, method: fusion.method ?? '' },
         { ...plain, section: { [FUSION_NEED.runField]: fusion.run } },
-        options,
-        clock,
+        needOptions,
       );
       if (needed === 'interrupted') return { status: 'interrupted' };
       other = needed;
@@ -224,21 +257,11 @@ async function trainMethod(
   }
 }
 
-/** Chooses epochs that the config leaves open, unless the run did so before, and keeps them in manifest and config. */
-async function settleBudget(
-  { kind }: Method,
-  { settings, batches, epochsRatio }: TrainingPlan,
-  { config, files }: RunContext,
-  manifest: RunManifest,
-): Promise<TrainingSettings> {
-  const finetunes = kind === 'language-model' && config.backbone.pretrained !== null;
-  const chosen = manifest.chosen ?? chooseBudget(settings, batches.stepsPerEpoch, finetunes, epochsRatio);
-  if (Object.keys(chosen).length > 0) {
-    manifest.chosen = chosen;
-    await writeManifest(files.folder, manifest); // first: it says which numbers of the config were open
-    await writeConfig(files.folder, { ...config, training: { ...config.training, ...chosen } });
-  }
-  return withBudget(settings, chosen);
+/** @throws IlrecError when there is no run to start from. */
+async function checkInitialWeights(folder: string): Promise<void> {
+  await readManifest(folder).catch((error: unknown) => {
+    throw namingKey(error, 'training.initialWeights', folder);
+  });
 }
 
 /** A method without training is saved as it was built. */
@@ -262,58 +285,31 @@ function validated({ data }: BuildContext, validationUsers: number): number {
   return Math.min(validationUsers, data.split.valid.targets.length);
 }
 
-/**
- * The other model that a method is trained with: the run that the config names, counts made on the spot, or a run
- * that is trained into the run's own folder.
- */
-async function loadNeed(
-  need: Need,
-  context: RunContext,
-  options: TrainRunOptions,
-  clock: RunClock,
-): Promise<NeededModel | 'interrupted'> {
-  const { config, data, section } = context;
-  const own = ownMethods(options);
-  const { runField, seedOffset = 0 } = need;
-  const named = (runField === null ? undefined : (section as Record<string, unknown>)[runField]) as string | undefined;
-  const folder = named ?? needFolder(options.out, need.role);
-  if (named === undefined) {
-    const method = findMethod(need.method, own);
-    if (method.kind === 'counts' && need.isKept !== true)
-      return { method: method.name, model: await method.build({ ...context, section: sectionOf(config, method) }) };
-    const { callbacks, onEvaluation } = options;
-    const { manifest } = await clock.waitFor(() =>
-      trainRun({
-        ...options,
-        out: folder,
-        method,
-        methods: own,
-        config,
-        seed: config.seed + seedOffset,
-        epochs: undefined,
-        seen: undefined,
-        resume: true,
-        callbacks: callbacks && (() => callbacks(need.role)),
-        onEvaluation: onEvaluation && ((_, ...evaluation) => onEvaluation(need.role, ...evaluation)),
-      }),
-    );
-    if (manifest.status !== 'done') return 'interrupted';
-  }
-  const run = await loadRun(folder, { methods: own });
-  const refuse = (rule: string): never => {
-    run.dispose();
-    throw new IlrecError(`trainRun: ${runField ?? need.role} must ${rule} at ${folder}`);
+/** How needs are trained: as the run itself, watched under their roles, and with seconds of their own. */
+function needOptionsOf(options: TrainRunOptions, clock: RunClock): NeedOptions {
+  const { out, data, signal, callbacks, onEvaluation } = options;
+  const methods = ownMethods(options);
+  return {
+    out,
+    methods,
+    async train(folder, role, method, config, seed) {
+      const { manifest } = await clock.waitFor(() =>
+        trainRun({
+          data,
+          out: folder,
+          method,
+          methods,
+          config,
+          seed,
+          resume: true,
+          signal,
+          callbacks: callbacks && (() => callbacks(role)),
+          onEvaluation: onEvaluation && ((_, ...evaluation) => onEvaluation(role, ...evaluation)),
+        }),
+      );
+      return manifest;
+    },
   };
-  const { kind, name } = findMethod(run.manifest.method, own);
-  const usable = withOwn(own).filter((one) => canServe(one, need, config));
-  if (!need.kinds.includes(kind)) refuse(`be a run of ${usable.map((one) => one.name).join(', ')}, got ${name}`);
-  if (need.scoresItems === true && run.model.scorer === null)
-    refuse(`score items, got ${name} of style ${run.config.items.style}`);
-  if (run.items.length !== data.numItems) refuse(`have the dataset's ${data.numItems} items, got ${run.items.length}`);
-  const { itemIds } = context.prepared;
-  const strange = run.items.findIndex(({ id }, item) => id !== itemIds[item]);
-  if (strange >= 0) refuse(`have the dataset's items, got ${run.items[strange].id} in place of ${itemIds[strange]}`);
-  return { method: name, model: run.model };
 }
 
 function checkedLoss({ name }: Method, objective: TrainingMethod): TrainingMethod {
