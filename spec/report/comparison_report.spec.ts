@@ -123,7 +123,7 @@ describe('comparisonReport', () => {
     expect(page).to.include('cold, no interaction, 1 user<').and.include('1 interaction, 3 users<');
     const [mixed] = slices;
     expect(comparisonReport(madeComparison({ slices: [{ ...mixed, high: 2 }] }))).to.include(
-      '0 to 2 interactions, cold ones among them, 1 user<',
+      '0 to 2 interactions, some cold, 1 user<',
     );
   });
 

@@ -53,7 +53,7 @@ function sliceName({ by, low, high, users }: ComparedSlice): string {
   const { one, unit } = BY[by];
   const counted = `${users} ${users === 1 ? 'user' : 'users'}`;
   if (by === 'popularity' && high === 0) return `cold, no interaction, ${counted}`;
-  const cold = by === 'popularity' && low === 0 ? ', cold ones among them' : '';
+  const cold = by === 'popularity' && low === 0 ? ', some cold' : '';
   const range = low === high ? `${low} ${low === 1 ? one : unit}` : `${low} to ${high} ${unit}`;
   return `${range}${cold}, ${counted}`;
 }

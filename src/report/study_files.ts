@@ -24,6 +24,7 @@ export function studyCostColumns({ methods: [first] }: Pick<Compared, 'methods'>
  *
  * @param study of `studyMethods`.
  * @returns lines separated by `\n`, the first of them the names of the columns; empty fields are not known.
+ * @throws IlrecError when an arm has a method that the package does not know.
  * @example
  * ```ts
  * import { studyCsv, studyMethods } from 'tfjs-ilrec/node';
@@ -53,6 +54,7 @@ export function studyCsv(study: Study): string {
  *
  * @param study of `studyMethods`.
  * @returns a `tabular` with a comment above it.
+ * @throws IlrecError when an arm has a method that the package does not know.
  * @example
  * ```ts
  * import { studyLatex, studyMethods } from 'tfjs-ilrec/node';

@@ -22,6 +22,7 @@ import { studyCostColumns } from './study_files';
  * @param study of `studyMethods`.
  * @param options title, default the data's name, and the command that makes the page.
  * @returns the page.
+ * @throws IlrecError when an arm has a method that the package does not know.
  * @example
  * ```ts
  * import { studyMethods, studyReport } from 'tfjs-ilrec/node';
