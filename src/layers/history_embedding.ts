@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { calledAs } from '../errors';
 import { dropout, mixSeeds } from '../ops/dropout';
+import { checkTokenIds } from '../ops/token_ids';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 
 /**
@@ -107,6 +109,7 @@ export class HistoryEmbedding extends tfl.layers.Layer {
 
   /** @param ids [B, T]. @returns [B, T, D]. */
   protected embed(ids: tf.Tensor): tf.Tensor {
+    calledAs(this.getClassName(), () => checkTokenIds(ids, this.numItems + 1));
     const flat = tf.reshape(tf.cast(ids, 'int32'), [-1]);
     return tf.reshape(tf.gather(this.table.read(), flat), [...ids.shape, this.args.hiddenSize]);
   }

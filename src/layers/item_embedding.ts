@@ -1,7 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
-import { IlrecError } from '../errors';
+import { calledAs, IlrecError } from '../errors';
 import { initializerSeed, mixSeeds } from '../ops/dropout';
+import { checkTokenIds } from '../ops/token_ids';
 import { type CallArgs, type LayerArgs, onlyInput } from './layer_types';
 import { projectOntoVocabulary } from './projection';
 import { TokenEmbedding } from './token_embedding';
@@ -52,7 +53,8 @@ export interface ItemEmbeddingArgs extends LayerArgs {
  * call of the layer is the head. The codes are saved with the weights.
  *
  * @param args see `ItemEmbeddingArgs`.
- * @throws IlrecError when sizes or codes are wrong.
+ * @throws IlrecError when sizes or codes are wrong, or when it is called on a token above N. On WebGPU, tokens that were
+ *   computed on the device are not checked.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -148,6 +150,7 @@ export class ItemEmbedding extends TokenEmbedding {
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
     const x = onlyInput(inputs, 'ILRecItemEmbedding');
     if (x.rank !== 2) return projectOntoVocabulary(this, x, { training: kwargs.training === true }); // [B, T, N]
+    calledAs('ILRecItemEmbedding', () => checkTokenIds(x, this.vocabSize + 1));
     return tf.tidy(() => {
       const flat = this.composed(tf.reshape(tf.cast(x, 'int32'), [-1])); // [B*T, D]
       return tf.reshape(tf.mul(flat, this.inputScale), [...x.shape, this.hiddenSize]);

@@ -1,6 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { calledAs } from '../errors';
 import { initializerSeed } from '../ops/dropout';
+import { checkTokenIds } from '../ops/token_ids';
 import { callGroups } from './call_groups';
 import { type CallArgs, type LayerArgs, onlyInput, type Shape } from './layer_types';
 import { type ProjectionDelta, projectOntoVocabulary, type VocabularyHead } from './projection';
@@ -27,6 +29,8 @@ export interface TokenEmbeddingArgs extends LayerArgs {
  * and `model.dispose()` frees the weight.
  *
  * @param args see `TokenEmbeddingArgs`.
+ * @throws IlrecError when it is called on a token id that is not in the vocabulary. On WebGPU, ids that were computed on
+ *   the device are not checked.
  * @example
  * ```ts
  * import * as tf from '@tensorflow/tfjs-core';
@@ -93,6 +97,7 @@ export class TokenEmbedding extends tfl.layers.Layer implements VocabularyHead {
   override call(inputs: tf.Tensor | tf.Tensor[], kwargs: CallArgs): tf.Tensor {
     const x = onlyInput(inputs, 'ILRecTokenEmbedding');
     if (x.rank !== 2) return projectOntoVocabulary(this, x, { training: kwargs.training === true }); // [B, T, V]
+    calledAs('ILRecTokenEmbedding', () => checkTokenIds(x, this.vocabSize));
     return tf.tidy(() => {
       const flat = tf.gather(this.weight, tf.reshape(tf.cast(x, 'int32'), [-1])); // [B*T, D]
       return tf.reshape(flat, [...x.shape, this.hiddenSize]);

@@ -1,10 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
+import { calledAs } from '../errors';
 import type { CallArgs } from '../layers/layer_types';
+import { checkTokenIds } from '../ops/token_ids';
 import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
 import { type Capture, PassRecorder, sideOf } from './capture';
 import { linearHead } from './linear_head';
-import { type Layer, sameSource, type Source } from './model_graph';
+import { classOf, type Layer, sameSource, type Source } from './model_graph';
 import { compiledFunctions, hookPasses, openTargetCheck, type PassKind, trainedModel } from './pass_hooks';
 import { refuseProbabilities, refuseSeeingAhead } from './probe_model';
 import type { RowPath } from './row_path';
@@ -205,12 +207,15 @@ export class ModelTaps {
         });
       }
     }
-    if (this.request.keepInputIds && inputIds !== null) {
-      this.calls.on(inputIds.site, (inputs, run) => {
-        this.recorder.keepInputIds(inputs[inputIds.input]);
-        return run();
-      });
-    }
+    if (inputIds === null) return;
+    const { site, input } = inputIds;
+    const numRows = classOf(site.layer) === 'Embedding' ? (site.layer.weights[0].shape[0] as number) : null;
+    if (!this.request.keepInputIds && numRows === null) return;
+    this.calls.on(site, (inputs, run) => {
+      if (this.request.keepInputIds) this.recorder.keepInputIds(inputs[input]);
+      if (numRows !== null) calledAs(this.request.name, () => checkTokenIds(inputs[input], numRows));
+      return run();
+    });
   }
 
   private isTapped(kwargs: CallArgs | undefined): boolean {
