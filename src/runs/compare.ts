@@ -16,7 +16,7 @@ import { comparePairs, type Comparison, pick, sliceUsers, summarise } from './co
 import { equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
 import { evaluateRun, type EvaluateRunOptions, type KeptEvaluation, readEvaluation } from './evaluate_run';
-import { datasetOptions } from './dataset_options';
+import { datasetOptions } from '../recommender/dataset_options';
 import { commonSeconds, costOf, type FinishedRun, readFinishedRun, validationPoints } from './run_cost';
 import { readRunConfig } from './run_json';
 import { trainRun, type TrainRunOptions } from './train_run';
