@@ -16,7 +16,7 @@ interface Options extends SeenOptions, HistoryOptions {
   run: string;
   users?: string;
   out?: string;
-  k: number;
+  k?: number;
   skipUnknown?: boolean;
   backend: string;
   json?: boolean;
@@ -24,7 +24,7 @@ interface Options extends SeenOptions, HistoryOptions {
 
 /** What a call asks of all its lists. */
 interface Asked {
-  readonly k: number;
+  readonly k?: number;
   readonly seen?: SeenRule | 'auto';
   readonly skipUnknown?: boolean;
 }
@@ -39,7 +39,7 @@ export function recommendCommand(): Command {
     .option('--item <item>', 'one id or title; again for the next one', (item, all: string[] = []) => [...all, item])
     .option('--users <file>', 'many users: JSONL or CSV of user and history, or a prepared folder')
     .option('--out <file>', 'with --users: the file to write, .csv, .jsonl or .parquet')
-    .option('--k <n>', 'how many items', integerOption('--k', 1), 10)
+    .option('--k <n>', 'how many items (default: 10, or all of a smaller catalogue)', integerOption('--k', 1))
     .option('--seen <rule>', "items seen: allow or exclude them, or auto for the run's rule", seenOption)
     .option('--exclude-seen', 'the same as --seen exclude')
     .option('--skip-unknown', 'leave unknown items out of histories')
@@ -100,7 +100,7 @@ async function recommendAll(
 }
 
 /** What the user should know about a list beside it. */
-function remarkOn(run: LoadedRun, { items, basis, skipped, leftOut }: RecommendationList, { k }: Asked): void {
+function remarkOn(run: LoadedRun, { items, basis, skipped, leftOut }: RecommendationList, { k = 0 }: Asked): void {
   if (skipped.length > 0)
     remark(`${counted(skipped.length, 'unknown item', 'unknown items')} left out: ${skipped.map(quoted).join(', ')}`);
   if (basis === 'popularity') remark('The history is empty: these are the items with the most training interactions.');

@@ -6,7 +6,7 @@ import { integerOption, printResult } from './output';
 
 interface Options {
   run: string;
-  k: number;
+  k?: number;
   backend: string;
   json?: boolean;
 }
@@ -17,7 +17,7 @@ export function similarCommand(): Command {
     .description("List the items that a finished run's model takes to be like an item.")
     .argument('<item>', 'id or title of the item')
     .requiredOption('--run <run>', 'a run folder')
-    .option('--k <n>', 'how many items', integerOption('--k', 1), 10)
+    .option('--k <n>', 'how many items (default: 10, or all others)', integerOption('--k', 1))
     .addOption(backendOption())
     .option('--json', 'print one JSON object')
     .action(async (item: string, { run, k, backend, json }: Options) => {

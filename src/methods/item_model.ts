@@ -12,7 +12,7 @@ import type { ItemCode } from './item_code';
 import { scorerLists } from './lists';
 import type { AskedModel, BuildContext } from './method';
 import { refuseLargeModel } from './refuse_large_model';
-import { readVectors } from './token_vectors';
+import { readVectors } from './item_vectors';
 
 /** A language model whose tokens are the items, with random weights. */
 export function buildItemModel({ config, prepared, data }: BuildContext): tfl.LayersModel {

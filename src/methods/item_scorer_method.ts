@@ -10,7 +10,7 @@ import { createBatches } from '../training/batches';
 import { batchOptions } from './batch_options';
 import { type Lists, scorerLists } from './lists';
 import { defineMethod, type Method } from './method';
-import { readVectors } from './token_vectors';
+import { readVectors } from './item_vectors';
 
 /** The field `training` of a section: fields of the shared section `training` that the method sets otherwise. */
 export const ownTraining = partialWithoutDefaults(trainingSchema).default({});

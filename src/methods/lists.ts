@@ -10,7 +10,7 @@ import { createCausalDecoder } from '../models/causal_lm_decoder';
 import type { ItemScorer } from '../models/item_scorer';
 import type { ItemCode } from './item_code';
 import type { AskedModel, ScoredItem } from './method';
-import { tokenVectors } from './token_vectors';
+import { stateVectors } from './item_vectors';
 
 /** All of an `AskedModel` but `dispose`, which the model's owner adds. */
 export type Lists = Omit<AskedModel, 'dispose'>;
@@ -130,7 +130,7 @@ export function beamSearchLists(
     scorer: null,
     languageModel: model,
     code,
-    itemVectors: () => tokenVectors(model, trie),
+    itemVectors: () => stateVectors(createDecoder(model), prompt, trie.numItems),
     recommender(histories, { beamWidth, renormalize, seen, fusion }) {
       const decoder = createDecoder(model);
       return beamSearchRecommender({

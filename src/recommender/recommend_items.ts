@@ -22,7 +22,7 @@ export interface Recommendation {
 
 /** How lists are made. */
 export interface RecommendListsOptions extends SeenOptions {
-  /** How many items. Default 10. */
+  /** How many items. Default 10, or all of a smaller catalogue. */
   k?: number;
   /** Leaves items out of a history that the catalogue does not have, instead of refusing it. Default false. */
   skipUnknown?: boolean;
@@ -41,6 +41,9 @@ export interface RecommendationList {
   /** Different items of the history that the rule for items seen left out. */
   readonly leftOut: number;
 }
+
+/** Items of a list where nothing else is asked for. */
+export const USUAL_LENGTH = 10;
 
 /** What lists are made with: a finished run, wherever it lies. */
 export interface AskedRun {
@@ -61,11 +64,12 @@ export interface AskedRun {
 export async function listsFor(
   run: AskedRun,
   histories: readonly (readonly string[])[],
-  { k = 10, skipUnknown = false, onProgress, ...asked }: RecommendListsOptions,
+  { k: askedLength, skipUnknown = false, onProgress, ...asked }: RecommendListsOptions,
   caller: string,
   catalogue = new Catalogue(run.items),
 ): Promise<RecommendationList[]> {
   const { items, config, model } = run;
+  const k = askedLength ?? Math.min(USUAL_LENGTH, items.length);
   if (!Number.isInteger(k) || k < 1 || k > items.length)
     throw new IlrecError(`${caller}: k must be an integer from 1 to ${items.length}, got ${k}`);
   const { seen: rule, ...evaluation } = config.evaluation;

@@ -149,12 +149,12 @@ export class Recommender {
    * Recommends what comes after a history.
    *
    * @param history ids or titles of items, oldest first. Empty for a cold start: the list holds the most popular items.
-   * @param k how many items, 1 or more. Default 10.
+   * @param k how many items, 1 or more. Default 10, or all of a smaller catalogue.
    * @param options items seen, and what is done about unknown ones.
    * @returns the items, best first; fewer than `k` where a small catalogue has no more that may be listed.
    * @throws IlrecError when an item is unknown, with the nearest names, or `k` is out of range.
    */
-  async recommend(history: readonly string[], k = 10, options: AskOptions = {}): Promise<RecommendedItem[]> {
+  async recommend(history: readonly string[], k?: number, options: AskOptions = {}): Promise<RecommendedItem[]> {
     const [{ items }] = await this.listsOf([history], k, options, 'recommend');
     return items.map(({ id, ...rest }) => ({ item: id, ...rest }));
   }
@@ -163,14 +163,14 @@ export class Recommender {
    * Recommends after many histories, in batches.
    *
    * @param histories ids or titles of items, oldest first.
-   * @param k how many items each, 1 or more. Default 10.
+   * @param k how many items each, 1 or more. Default 10, or all of a smaller catalogue.
    * @param options as of `recommend`.
    * @returns a list for each history.
    * @throws IlrecError as `recommend`.
    */
   async recommendAll(
     histories: readonly (readonly string[])[],
-    k = 10,
+    k?: number,
     options: AskOptions = {},
   ): Promise<RecommendedItem[][]> {
     const lists = await this.listsOf(histories, k, options, 'recommendAll');
@@ -181,12 +181,12 @@ export class Recommender {
    * Finds the items that the model takes to be like an item.
    *
    * @param item its id or title.
-   * @param k how many items, 1 or more. Default 10.
+   * @param k how many items, 1 or more. Default 10, or all others of a smaller catalogue.
    * @returns other items, the most similar first.
    * @throws IlrecError when the item is unknown, `k` is out of range, or the method has no vectors of items, as
    *   popularity and markov.
    */
-  async similar(item: string, k = 10): Promise<NeighbourItem[]> {
+  async similar(item: string, k?: number): Promise<NeighbourItem[]> {
     const run = { ...this.opened('similar'), method: this.run.manifest.method };
     const found = await similarTo(run, item, k, 'Recommender.similar', this.catalogue);
     return found.map(({ id, ...rest }) => ({ item: id, ...rest }));
@@ -226,7 +226,7 @@ export class Recommender {
 
   private async listsOf(
     histories: readonly (readonly string[])[],
-    k: number,
+    k: number | undefined,
     options: AskOptions,
     call: string,
   ): Promise<RecommendationList[]> {

@@ -1,6 +1,6 @@
 import { IlrecError } from '../errors';
 import { TopK } from '../generation/top_k';
-import type { AskedRun } from './recommend_items';
+import { type AskedRun, USUAL_LENGTH } from './recommend_items';
 import { Catalogue } from './catalogue';
 
 /** An item like another one. */
@@ -15,20 +15,21 @@ export interface SimilarItem {
  * The items whose vectors are nearest to that of an item, by cosine.
  *
  * @param name id or title of the item.
- * @param k how many items, 1 or more.
+ * @param k how many items, 1 or more. Default 10, or all others of a smaller catalogue.
  * @param caller the public function that errors name.
  * @throws IlrecError when the item is unknown, `k` is out of range, or the method has no vectors of items.
  */
 export async function similarTo(
   { items, model, method }: Pick<AskedRun, 'items' | 'model'> & { readonly method: string },
   name: string,
-  k: number,
+  k: number | undefined,
   caller: string,
   catalogue = new Catalogue(items),
 ): Promise<SimilarItem[]> {
   const most = items.length - 1;
-  if (!Number.isInteger(k) || k < 1 || k > most)
-    throw new IlrecError(`${caller}: k must be an integer from 1 to ${most}, the number of other items, got ${k}`);
+  const length = k ?? Math.min(USUAL_LENGTH, most);
+  if (!Number.isInteger(length) || length < 1 || length > most)
+    throw new IlrecError(`${caller}: k must be an integer from 1 to ${most}, the number of other items, got ${length}`);
   const item = catalogue.findOne(name, caller);
   const vectors = await model.itemVectors?.();
   if (vectors === undefined)
@@ -37,7 +38,7 @@ export async function similarTo(
         'sft or sasrec',
     );
   const cosines = cosinesTo(item, vectors, items.length);
-  const best = new TopK(k);
+  const best = new TopK(length);
   cosines.forEach((cosine, other) => {
     if (other !== item) best.offer(cosine, other);
   });

@@ -24,7 +24,7 @@ export interface SimilarOptions extends LoadRunOptions {
   run: string;
   /** Id or title of an item. */
   item: string;
-  /** How many items. Default 10. */
+  /** How many items. Default 10, or all others of a smaller catalogue. */
   k?: number;
 }
 
@@ -105,7 +105,8 @@ export async function recommendLists(
 
 /**
  * Finds the items that a run's model takes to be like an item: those whose vectors have the largest cosine with the
- * item's. The vectors are the model's item embeddings, or the means of the embeddings of the items' tokens.
+ * item's. The vectors are the model's item embeddings or, of a model that writes tokens, its hidden states after a
+ * history of each item alone.
  *
  * @param options the run, the item by id or title, and how many.
  * @returns other items, the most similar first.
@@ -119,7 +120,7 @@ export async function recommendLists(
  * console.log(items.length, items[0].similarity <= 1); // 2 true
  * ```
  */
-export async function similar({ run: folder, item, k = 10, methods }: SimilarOptions): Promise<SimilarItem[]> {
+export async function similar({ run: folder, item, k, methods }: SimilarOptions): Promise<SimilarItem[]> {
   const run = await loadRun(folder, { methods });
   try {
     return await similarTo({ ...run, method: run.manifest.method }, item, k, 'similar');
