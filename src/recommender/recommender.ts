@@ -104,7 +104,11 @@ export class Recommender {
   private readonly catalogue: Catalogue;
   private isDisposed = false;
 
-  /** @param run of `fit` or `load`, which are the ways to make a recommender. */
+  /**
+   * `fit` and `load` are the ways to make a recommender.
+   *
+   * @internal
+   */
   protected constructor(private readonly run: OpenRun) {
     this.catalogue = new Catalogue(run.items);
   }
@@ -218,7 +222,12 @@ export class Recommender {
     this.run.dispose();
   }
 
-  /** The run. @throws IlrecError after `dispose`. */
+  /**
+   * The run.
+   *
+   * @internal
+   * @throws IlrecError after `dispose`.
+   */
   protected opened(call: string): OpenRun {
     if (!this.isDisposed) return this.run;
     throw new IlrecError(`Recommender.${call}: the recommender must not be disposed, got one that is; load it again`);
