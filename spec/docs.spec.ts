@@ -76,11 +76,14 @@ function isThere(path: string): boolean {
 describe('the command line in README and docs', () => {
   const flagsOf = new Map<string, ReadonlyMap<string, boolean>>(); // of each verb: whether the flag takes a value
 
+  const takesArgument = new Set<string>(); // verbs whose first word is no flag
+
   before(async () => {
     const { stdout } = await ilrecCommand('--help');
     const verbs = [...stdout.slice(stdout.indexOf('Commands:')).matchAll(/^ {2}(\w+)/gm)].map(([, verb]) => verb);
     for (const verb of verbs.filter((name) => name !== 'help')) {
       const help = (await ilrecCommand(verb, '--help')).stdout;
+      if (/^Usage: .* <\w+>$/m.test(help)) takesArgument.add(verb);
       flagsOf.set(
         verb,
         new Map(
@@ -95,7 +98,7 @@ describe('the command line in README and docs', () => {
       blocksOf(page, 'sh')
         .flatMap((block) => block.replaceAll(/\\\n\s*/g, ' ').split('\n'))
         .filter((line) => line.startsWith('npx ilrec '))
-        .map((line) => ({ page, words: line.split(/\s+#/)[0].trim().split(/\s+/).slice(2) })),
+        .map((line) => ({ page, words: (line.split(/\s+#/)[0].match(/"[^"]*"|\S+/g) ?? []).slice(2) })),
     );
     expect(lines.length).to.be.above(20);
     for (const { page, words } of lines) {
@@ -103,6 +106,7 @@ describe('the command line in README and docs', () => {
       const flags = flagsOf.get(verb);
       const line = `${page}: ${words.join(' ')}`;
       expect(flags, line).to.not.equal(undefined);
+      if (takesArgument.has(verb)) rest.shift();
       for (let i = 0; i < rest.length; i++) {
         expect([...(flags?.keys() ?? [])], line).to.include(rest[i]);
         if (flags?.get(rest[i]) === true) expect(rest[++i], line).to.match(/^[^-]/);

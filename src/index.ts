@@ -140,6 +140,21 @@ export * from './data';
 export * from './generation';
 export * from './evaluation';
 
+export type { Baselines } from './recommender/baselines';
+export type { RunFusion, RunManifest, RunValidation } from './recommender/run_manifest';
+export type { ChosenBudget } from './recommender/training_budget';
+export {
+  Recommender,
+  type AskOptions,
+  type FitOptions,
+  type FitProgress,
+  type LoadRecommenderOptions,
+  type NeighbourItem,
+  type RecommendedItem,
+} from './recommender/recommender';
+export type { Interaction, Interactions } from './recommender/interactions';
+export type { Recommendation, RecommendationList, RecommendListsOptions } from './recommender/recommend_items';
+export type { SimilarItem } from './recommender/similar_items';
 export { indexedDbStore, type IndexedDbStoreOptions } from './checkpoints/indexed_db_store';
 export type { SnapshotStore } from './checkpoints/snapshot_store';
 export { restoreSnapshot, takeSnapshot, type TrainingSnapshot } from './checkpoints/training_snapshot';

@@ -18,7 +18,13 @@ export {
   type LanguageModelMethod,
   type ObjectiveContext,
 } from './methods/language_model';
-export { beamSearchLists, type BeamSearchListsOptions, type Lists, scorerLists } from './methods/lists';
+export {
+  beamSearchLists,
+  type BeamSearchListsOptions,
+  type Lists,
+  scorerLists,
+  type ScorerListsOptions,
+} from './methods/lists';
 export type { ItemCode } from './methods/item_code';
 export {
   type AskedModel,
@@ -33,6 +39,7 @@ export {
   type Need,
   type ScoredItem,
   type ListOptions,
+  type RankBatchOptions,
   type RankOptions,
   type RunFiles,
   type RunItem,
@@ -50,8 +57,7 @@ export { SEEN, type AskedSeenRule, type SeenOptions, type SeenRule } from './con
 export type { EvaluationConfig, Resolved, ResolvedEvaluation, SharedConfig } from './config/shared_config';
 export type { SeenChoice } from './data/repeat_share';
 export type { DataSplit } from './data/split_data';
-export type { Baselines } from './runs/baselines';
-export { readManifest, type RunFusion, type RunManifest, type RunValidation } from './runs/manifest';
+export { readManifest } from './runs/manifest';
 export { readLog, type LogLine } from './runs/run_log';
 export { loadModel, saveModel } from './checkpoints/model_files_node';
 export { prepareData, type PrepareDataOptions } from './preparation/prepare_data_node';
@@ -64,6 +70,7 @@ export { nodeMemoryLimit } from './pretrained/memory_limit_node';
 export type { WrittenType } from './safetensors/safetensors_types';
 export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pretrained_node';
 export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
+export { Recommender } from './recommender/recommender_node';
 export { comparisonCsv, comparisonLatex } from './report/comparison_files';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';
 export { comparisonTable, type ComparisonTableOptions } from './report/comparison_table';
@@ -97,12 +104,14 @@ export { evaluateLoadedRun, evaluateRun, type EvaluateRunOptions } from './runs/
 export type { RunCost, SecondsOf, ValidationPoint } from './runs/run_cost';
 export { type LoadedRun, loadRun, type LoadRunOptions } from './runs/load_run';
 export {
-  type Recommendation,
   recommend,
   recommendFromRun,
+  recommendLists,
   type RecommendOptions,
   type RecommendRunOptions,
+  similar,
+  type SimilarOptions,
 } from './runs/recommend_run';
+export { type RecommendedUsers, recommendUsers, type RecommendUsersOptions } from './runs/recommend_users';
 export { type DemoExample, type DemoResult, runDemo, type RunDemoOptions } from './runs/run_demo';
-export type { ChosenBudget } from './runs/training_budget';
 export { trainRun, type TrainRunOptions, type TrainRunResult } from './runs/train_run';

@@ -109,7 +109,7 @@ describe('a bundle of a program that uses the packed package', () => {
   // prettier-ignore
   const registering = [
     'ilrec', 'sft', 'tappedMethod', 'causalLM', 'gpt2', 'sasrec', 'gru4rec', 'caser', 'createCausalDecoder', 'loadPretrainedFrom',
-    'resizeTokenEmbeddings', 'trainModel', 'addLora', 'useBackend',
+    'resizeTokenEmbeddings', 'trainModel', 'addLora', 'useBackend', 'Recommender',
   ];
   for (const name of registering)
     it(`registers kernels and layers with ${name} alone`, async () => {

@@ -87,7 +87,7 @@ describe('ilrec', () => {
       ),
     );
     expect(recommended.items).to.have.length(3);
-    expect((recommended.items as object[])[0]).to.have.keys('id', 'title', 'score');
+    expect((recommended.items as object[])[0]).to.have.keys('id', 'title', 'score', 'probability');
   });
 
   it('takes a rule for items seen in train, evaluate, recommend and compare', async () => {

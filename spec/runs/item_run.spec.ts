@@ -9,7 +9,7 @@ import type { MethodName } from '../../src/methods/registry';
 import type { TrainConfig, TrainConfigInput } from '../../src/methods/train_config';
 import { loadPrepared } from '../../src/preparation/prepared_folder_node';
 import { compareMethods } from '../../src/runs/compare';
-import { datasetOptions } from '../../src/runs/dataset_options';
+import { datasetOptions } from '../../src/recommender/dataset_options';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
 import { readManifest } from '../../src/runs/manifest';

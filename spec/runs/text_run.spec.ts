@@ -16,6 +16,7 @@ import type { LcRecLanguage } from '../../src/prompts/lc_rec_language';
 import { disposeModel } from '../../src/models/dispose_model';
 import { evaluateRun } from '../../src/runs/evaluate_run';
 import { loadRun } from '../../src/runs/load_run';
+import { runFiles } from '../../src/runs/method_files';
 import { recommend } from '../../src/runs/recommend_run';
 import { refuseLargeTraining } from '../../src/methods/refusals';
 import { buildTextModel, readTemplates } from '../../src/methods/text_model';
@@ -98,13 +99,13 @@ describe('trainRun over text', () => {
     const prepared = await loadPrepared(data);
     const tableOf = (model: tfl.LayersModel): tf.Tensor2D =>
       model.getLayer('embed_tokens').weights[0].read() as tf.Tensor2D;
-    const plain = await loadPretrained(runPaths(base).model);
+    const [plain, files] = [await loadPretrained(runPaths(base).model), runFiles(folder.path)];
     for (const newRows of ['titles', 'level'] as const) {
       const config = resolveConfig(
         smallConfig({ ...lcRec, items: { ...lcRec.items, newRows }, backbone: { pretrained: runPaths(base).model } }),
         prepared,
       );
-      const { model, language } = await buildTextModel(config, prepared, await readTemplates(config));
+      const { model, language } = await buildTextModel(config, prepared, await readTemplates(config, files), files);
       const { ids, values } = await initialRows(tableOf(plain.model), language as LcRecLanguage, {
         strategy: newRows,
         seed: config.seed,
@@ -141,8 +142,8 @@ describe('trainRun over text', () => {
 
   it('refuses a training that would not fit, before its first step, and says what would', async () => {
     const prepared = await loadPrepared(data);
-    const config = resolveConfig(smallConfig(bigRec), prepared);
-    const text = await buildTextModel(config, prepared, await readTemplates(config));
+    const [config, files] = [resolveConfig(smallConfig(bigRec), prepared), runFiles(folder.path)];
+    const text = await buildTextModel(config, prepared, await readTemplates(config, files), files);
     const refuse = (bytes: number): void =>
       refuseLargeTraining(
         config,

@@ -4,7 +4,7 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { expect } from 'chai';
-import type { Baselines } from '../../src/runs/baselines';
+import type { Baselines } from '../../src/recommender/baselines';
 import { readLog } from '../../src/runs/run_log';
 import type { SeenChoice } from '../../src/data/repeat_share';
 import type { MethodName } from '../../src/methods/registry';

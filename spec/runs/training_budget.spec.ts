@@ -8,7 +8,7 @@ import {
   defaultEvaluateEvery,
   withBudget,
   withoutBudget,
-} from '../../src/runs/training_budget';
+} from '../../src/recommender/training_budget';
 
 describe('defaultEpochs', () => {
   it('gives small data 1,000 steps, or 100 epochs', () => {

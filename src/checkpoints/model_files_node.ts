@@ -1,13 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs-core';
-import * as tfl from '@tensorflow/tfjs-layers';
-import '../register'; // in a bundle nothing else does
+import type * as tfl from '@tensorflow/tfjs-layers';
 import { IlrecError } from '../errors';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
-
-const MODEL_FILE = 'model.json';
-const WEIGHTS_FILE = 'weights.bin';
+import { decodeModel, encodeModel, MODEL_FILE, WEIGHTS_FILE } from './model_files';
 
 /**
  * Saves a model in tfjs's layout, model.json and weights.bin, which `tf.loadLayersModel` can read over http.
@@ -25,28 +21,9 @@ const WEIGHTS_FILE = 'weights.bin';
  * ```
  */
 export async function saveModel(model: tfl.LayersModel, folder: string): Promise<void> {
-  const handler = tf.io.withSaveHandler(
-    async ({ modelTopology, weightSpecs, weightData, format, generatedBy, convertedBy }) => {
-      if (weightData === undefined || weightSpecs === undefined)
-        throw new Error('saveModel: the model gave no weights');
-      await writeFileAtomically(
-        join(folder, WEIGHTS_FILE),
-        new Uint8Array(tf.io.CompositeArrayBuffer.join(weightData)),
-        'saveModel',
-      );
-      const manifest = [{ paths: [WEIGHTS_FILE], weights: weightSpecs }];
-      const json = {
-        format,
-        generatedBy,
-        convertedBy: convertedBy ?? null,
-        modelTopology,
-        weightsManifest: manifest,
-      };
-      await writeJsonAtomically(join(folder, MODEL_FILE), json, 'saveModel');
-      return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
-    },
-  );
-  await model.save(handler);
+  const { json, weights } = await encodeModel(model, 'saveModel');
+  await writeFileAtomically(join(folder, WEIGHTS_FILE), weights, 'saveModel');
+  await writeJsonAtomically(join(folder, MODEL_FILE), json, 'saveModel');
 }
 
 /**
@@ -68,29 +45,7 @@ export async function loadModel(folder: string): Promise<tfl.LayersModel> {
   // before the weights, so that an empty folder always gives this file's name
   const json = await readOrExplain(join(folder, MODEL_FILE));
   const weights = await readOrExplain(join(folder, WEIGHTS_FILE));
-  const { modelTopology, weightsManifest } = parseModelJson(json.toString('utf8'), folder);
-  const weightSpecs = weightsManifest.flatMap((group) => group.weights);
-  const weightData = weights.buffer.slice(weights.byteOffset, weights.byteOffset + weights.byteLength) as ArrayBuffer;
-  const needed = weightSpecs.reduce((sum, { shape }) => sum + 4 * tf.util.sizeFromShape(shape), 0); // float32 and int32
-  if (weightData.byteLength < needed)
-    throw new IlrecError(
-      `loadModel: ${join(folder, WEIGHTS_FILE)} must have ${needed} bytes, got ${weightData.byteLength}; use ` +
-        'another copy of it',
-    );
-  return await tfl.loadLayersModel(tf.io.fromMemory({ modelTopology, weightSpecs, weightData }));
-}
-
-function parseModelJson(text: string, folder: string): tf.io.ModelJSON {
-  try {
-    const json = JSON.parse(text) as tf.io.ModelJSON;
-    if (Array.isArray(json.weightsManifest)) return json;
-  } catch {
-    // the same error as for JSON without weights
-  }
-  throw new IlrecError(
-    `loadModel: ${join(folder, MODEL_FILE)} must be a tfjs model with weights, got ` +
-      `"${text.slice(0, 40).replace(/\s+/g, ' ')}"; use another copy of it`,
-  );
+  return await decodeModel(json.toString('utf8'), weights, folder, 'loadModel');
 }
 
 async function readOrExplain(path: string): Promise<Buffer> {

@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor';
 import { evaluateCommand } from './evaluate';
 import { prepareCommand } from './prepare';
 import { recommendCommand } from './recommend';
+import { similarCommand } from './similar';
 import { studyCommand } from './study';
 import { trainCommand } from './train';
 
@@ -22,6 +23,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     trainCommand(),
     evaluateCommand(),
     recommendCommand(),
+    similarCommand(),
     compareCommand(),
     studyCommand(),
     doctorCommand(),

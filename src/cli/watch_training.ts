@@ -1,6 +1,6 @@
 import { progress } from '../callbacks/progress_node';
 import { findMethod } from '../methods/registry';
-import type { Baselines } from '../runs/baselines';
+import type { Baselines } from '../recommender/baselines';
 import type { TrainRunOptions } from '../runs/train_run';
 import { remark } from './output';
 

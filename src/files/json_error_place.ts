@@ -1,3 +1,5 @@
+import { IlrecError } from '../errors';
+
 type Expected = 'value' | 'value or ]' | 'key' | 'key or }' | 'colon' | 'comma or end' | 'nothing';
 
 const WORD = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null/y;
@@ -82,4 +84,21 @@ function placeAt(text: string, at: number): { line: number; column: number; foun
     column: at - start + 1,
     found: at < text.length ? text.slice(at, at + 20) : 'the end of the file',
   };
+}
+
+/**
+ * Parses JSON that a user wrote.
+ *
+ * @param path of the file that it stands in.
+ * @param what name of the file in error messages, for example the option that it was given with.
+ * @throws IlrecError with line and column where it is not valid.
+ */
+export function parseUserJson(text: string, path: string, what: string): unknown {
+  const wrong = jsonErrorPlace(text);
+  if (wrong !== null)
+    throw new IlrecError(
+      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ` +
+        `${path}; fix it there`,
+    );
+  return JSON.parse(text);
 }

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { jsonErrorPlace } from './json_error_place';
+import { parseUserJson } from './json_error_place';
 import { IlrecError } from '../errors';
 
 /**
@@ -12,11 +12,5 @@ export async function readJsonFile(path: string, what: string): Promise<unknown>
   const text = await readFile(path, 'utf8').catch(() => {
     throw new IlrecError(`${what} must be a file that can be read, got ${path}; check the path`);
   });
-  const wrong = jsonErrorPlace(text);
-  if (wrong !== null)
-    throw new IlrecError(
-      `${what} must be JSON, got ${JSON.stringify(wrong.found)} at line ${wrong.line}, column ${wrong.column} of ` +
-        `${path}; fix it there`,
-    );
-  return JSON.parse(text);
+  return parseUserJson(text, path, what);
 }

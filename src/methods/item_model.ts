@@ -1,7 +1,7 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import type { SharedConfig } from '../config/shared_config';
 import { buildPrefixTrie } from '../generation/prefix_trie';
-import { causalItemScorer } from '../models/causal_item_scorer';
+import { causalItemScorer, itemEmbeddingOf } from '../models/causal_item_scorer';
 import { causalLM, type CausalLMConfig } from '../models/causal_lm';
 import { codesOfSemanticIds } from '../tokenizers/codes_of_semantic_ids';
 import { type TokenRestriction, validItems } from '../rewards/valid_items';
@@ -12,6 +12,7 @@ import type { ItemCode } from './item_code';
 import { scorerLists } from './lists';
 import type { AskedModel, BuildContext } from './method';
 import { refuseLargeModel } from './refuse_large_model';
+import { readVectors } from './item_vectors';
 
 /** A language model whose tokens are the items, with random weights. */
 export function buildItemModel({ config, prepared, data }: BuildContext): tfl.LayersModel {
@@ -63,7 +64,8 @@ export function itemModelLists(
   { training: { maxHistory }, evaluation: { layerContrast } }: SharedConfig,
 ): Omit<AskedModel, 'dispose'> {
   const scorer = causalItemScorer(model, { maxHistory, layerContrast });
-  return { ...scorerLists(scorer, { maxHistory }), languageModel: model, code };
+  const itemVectors = (): Promise<Float32Array> => readVectors(() => itemEmbeddingOf(model, 'similar').weight);
+  return { ...scorerLists(scorer, { maxHistory, itemVectors }), languageModel: model, code };
 }
 
 /** A section that says over which tokens the softmax is. */

@@ -3,12 +3,14 @@ import { partialWithoutDefaults } from '../config/fields';
 import type { SharedConfig, TrainingConfig } from '../config/shared_config';
 import { DEFAULT_MAX_HISTORY, trainingSchema } from '../config/training_sections';
 import { disposeModel } from '../models/dispose_model';
+import { historyEmbedding } from '../models/history_models';
 import { nextItemLoss } from '../models/next_item_loss';
 import { nextItemScorer } from '../models/next_item_scorer';
 import { createBatches } from '../training/batches';
 import { batchOptions } from './batch_options';
-import { scorerLists } from './lists';
+import { type Lists, scorerLists } from './lists';
 import { defineMethod, type Method } from './method';
+import { readVectors } from './item_vectors';
 
 /** The field `training` of a section: fields of the shared section `training` that the method sets otherwise. */
 export const ownTraining = partialWithoutDefaults(trainingSchema).default({});
@@ -59,7 +61,7 @@ export function itemScorerMethod<const Name extends string, Section extends OwnT
       });
       const model = create({ ...sizes, numItems, maxHistory, seed: config.seed });
       return {
-        ...scorerLists(nextItemScorer(model), settings),
+        ...listsOf(model, settings),
         training: { model, batches, settings, objective: () => ({ loss: nextItemLoss(model) }) },
         save: () => files.saveModel(model),
         dispose: () => disposeModel(model),
@@ -67,9 +69,14 @@ export function itemScorerMethod<const Name extends string, Section extends OwnT
     },
     async load({ section, config, files }) {
       const model = await files.loadModel();
-      return { ...scorerLists(nextItemScorer(model), settingsOf(config, section)), dispose: () => disposeModel(model) };
+      return { ...listsOf(model, settingsOf(config, section)), dispose: () => disposeModel(model) };
     },
   });
+}
+
+function listsOf(model: tfl.LayersModel, { maxHistory }: TrainingConfig): Lists {
+  const itemVectors = (): Promise<Float32Array> => readVectors(() => historyEmbedding(model, 'similar').itemTable());
+  return scorerLists(nextItemScorer(model), { maxHistory, itemVectors });
 }
 
 function settingsOf({ training }: SharedConfig, { training: own }: OwnTraining): TrainingConfig {

@@ -5,7 +5,7 @@ import { IlrecError } from '../errors';
 import type { LoraAdapter } from '../lora/lora_adapter';
 import { disposeModel } from '../models/dispose_model';
 import { causalLM } from '../models/causal_lm';
-import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
+import { machineMemoryLimit } from '../pretrained/memory_limit';
 import { SemanticIdTokenizer, type SemanticIdTokenizerJson } from '../tokenizers/semantic_id_tokenizer';
 import type { ItemSoftmaxOptions } from '../tapped/item_softmax';
 import { type Batches, createBatches } from '../training/batches';
@@ -118,7 +118,7 @@ export function languageModelMethod<const Name extends string, Section>({
     ...description,
     kind: 'language-model',
     async begin({ config, data, files }) {
-      if (readsText(config)) await writeTemplates(files, await readTemplates(config));
+      if (readsText(config)) await writeTemplates(files, await readTemplates(config, files));
       else if (!speaksItems(config)) await files.writeJson(TOKENIZER_FILE, data.tokenizer.toJSON());
     },
     async build({ config, ...others }) {
@@ -219,7 +219,7 @@ async function buildOverText<Section>(
 ): Promise<BuiltMethod> {
   const { config, data, prepared, files } = context;
   const { seed } = config;
-  const text = await buildTextModel(config, prepared, await readRunTemplates(files));
+  const text = await buildTextModel(config, prepared, await readRunTemplates(files), files);
   const { model, language, adapter } = text;
   const dispose = (): void => {
     adapter?.remove();
@@ -227,7 +227,7 @@ async function buildOverText<Section>(
   };
   try {
     refuseLongPrompts(config, data, text);
-    refuseLargeTraining(config, data, text, nodeMemoryLimit(), numTappedLayers);
+    refuseLargeTraining(config, data, text, machineMemoryLimit(), numTappedLayers);
     const batches = promptBatches({
       examples: (epoch) => language.examples(data.split.train, { seed, epoch }),
       padTokenId: language.padTokenId,

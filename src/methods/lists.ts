@@ -6,19 +6,29 @@ import { LARGEST_CUTOFF } from '../evaluation/metrics';
 import { constrainedBeamSearch } from '../generation/constrained_beam_search';
 import type { CausalDecoder } from '../generation/decoder';
 import { popularityTies } from '../generation/item_ties';
+import { TopK } from '../generation/top_k';
 import { createCausalDecoder } from '../models/causal_lm_decoder';
 import type { ItemScorer } from '../models/item_scorer';
 import type { ItemCode } from './item_code';
-import type { AskedModel } from './method';
+import type { AskedModel, ScoredItem } from './method';
+import { stateVectors } from './item_vectors';
 
 /** All of an `AskedModel` but `dispose`, which the model's owner adds. */
 export type Lists = Omit<AskedModel, 'dispose'>;
+
+/** Options of `scorerLists`. */
+export interface ScorerListsOptions {
+  /** Newest items of a history that the model sees. Default all. */
+  maxHistory?: number;
+  /** The model's vectors of all items, [N, D] flat, for `similar`. Default none. */
+  itemVectors?: () => Promise<Float32Array>;
+}
 
 /**
  * Makes lists with a model that scores every item: the whole catalogue is ranked, equal scores by item number.
  *
  * @param scorer the model.
- * @param settings `maxHistory`: how many of the newest items of a history the model sees in an evaluation; default all.
+ * @param options see `ScorerListsOptions`.
  * @returns everything of an `AskedModel` but `dispose`.
  * @example
  * ```ts
@@ -30,25 +40,42 @@ export type Lists = Omit<AskedModel, 'dispose'>;
  * console.log(list.map(({ item }) => item)); // [ 1, 2 ]
  * ```
  */
-export function scorerLists(scorer: ItemScorer, { maxHistory }: { maxHistory?: number } = {}): Lists {
+export function scorerLists(scorer: ItemScorer, { maxHistory, itemVectors }: ScorerListsOptions = {}): Lists {
+  const rankBatch: Lists['rankBatch'] = async (histories, { k, exclude, fusion }) => {
+    const asked = fusion === undefined ? scorer : fusedScorer(scorer, fusion);
+    const tensor = asked.score(histories.map((history) => newest(history, maxHistory))); // [R, N]
+    const scores = await tensor.data().finally(() => tensor.dispose());
+    if (scores.some(Number.isNaN))
+      throw new IlrecError(`recommend: scores must be numbers, ${asked.name} got NaN; its weights have diverged`);
+    const { numItems } = asked;
+    return histories.map((_, row) => bestOf(scores.subarray(row * numItems, (row + 1) * numItems), k, exclude[row]));
+  };
   return {
     scorer,
     languageModel: null,
     code: null,
+    itemVectors,
     recommender: (histories, { seen, fusion }) =>
       scorerRecommender({ scorer, histories, maxHistory, excludeSeen: seen === 'exclude', fusion }),
-    async rank(history, { k, exclude, fusion }) {
-      const asked = fusion === undefined ? scorer : fusedScorer(scorer, fusion);
-      const tensor = asked.score([newest(history, maxHistory)]); // [1, N]
-      const scores = await tensor.data().finally(() => tensor.dispose());
-      if (scores.some(Number.isNaN))
-        throw new IlrecError(`recommend: scores must be numbers, ${asked.name} got NaN; its weights have diverged`);
-      return Array.from(scores, (score, item) => ({ item, score }))
-        .filter(({ item }) => !exclude.has(item))
-        .sort((a, b) => b.score - a.score || a.item - b.item)
-        .slice(0, k);
-    },
+    rank: async (history, options) => (await rankBatch([history], { ...options, exclude: [options.exclude] }))[0],
+    rankBatch,
   };
+}
+
+/** The k items of the highest scores, with their shares of the softmax over all that are not excluded. */
+function bestOf(scores: ArrayLike<number>, k: number, exclude: ReadonlySet<number>): ScoredItem[] {
+  const best = new TopK(Math.min(k, scores.length));
+  let highest = -Infinity;
+  for (let item = 0; item < scores.length; item++) if (!exclude.has(item)) highest = Math.max(highest, scores[item]);
+  let total = 0;
+  for (let item = 0; item < scores.length; item++) {
+    if (exclude.has(item)) continue;
+    total += Math.exp(scores[item] - highest);
+    best.offer(scores[item], item);
+  }
+  const list: ScoredItem[] = [];
+  best.drain((_, score, item) => list.push({ item, score, probability: Math.exp(score - highest) / total }));
+  return list;
 }
 
 /** Options of `beamSearchLists`. */
@@ -85,10 +112,27 @@ export function beamSearchLists(
   { maxHistory, createDecoder = createCausalDecoder }: BeamSearchListsOptions = {},
 ): Lists {
   const { trie, prompt, itemCounts } = code;
+  const rankBatch: Lists['rankBatch'] = async (histories, { k, exclude, beamWidth, renormalize, fusion }) => {
+    const rankTies = popularityTies(itemCounts);
+    const beams = widenedBeams(beamWidth, k, trie.numItems);
+    const options = { beamWidth: beams, renormalize, listLength: k, rankTies, exclude };
+    const [decoder, prompts] = [createDecoder(model), histories.map((history) => prompt(history))];
+    const shown = histories.map((history) => newest(history, maxHistory));
+    const found =
+      fusion === undefined
+        ? await constrainedBeamSearch(decoder, trie, prompts, options)
+        : await fusedBeamSearch(decoder, trie, prompts, shown, fusion, options);
+    const probability = (score: number): Pick<ScoredItem, 'probability'> =>
+      fusion === undefined ? { probability: Math.exp(score) } : {}; // mixed scores are no logarithms
+    return found.map(({ items, scores }) =>
+      Array.from(items, (item, i) => ({ item, score: scores[i], ...probability(scores[i]) })),
+    );
+  };
   return {
     scorer: null,
     languageModel: model,
     code,
+    itemVectors: () => stateVectors(createDecoder(model), prompt, trie.numItems),
     recommender(histories, { beamWidth, renormalize, seen, fusion }) {
       const decoder = createDecoder(model);
       return beamSearchRecommender({
@@ -105,22 +149,8 @@ export function beamSearchLists(
         fusion,
       });
     },
-    async rank(history, { k, exclude, beamWidth, renormalize, fusion }) {
-      const rankTies = popularityTies(itemCounts);
-      const options = {
-        beamWidth: widenedBeams(beamWidth, k, trie.numItems),
-        renormalize,
-        listLength: k,
-        rankTies,
-        exclude: [exclude],
-      };
-      const [decoder, prompts] = [createDecoder(model), [prompt(history)]];
-      const [found] =
-        fusion === undefined
-          ? await constrainedBeamSearch(decoder, trie, prompts, options)
-          : await fusedBeamSearch(decoder, trie, prompts, [newest(history, maxHistory)], fusion, options);
-      return Array.from(found.items, (item, i) => ({ item, score: found.scores[i] }));
-    },
+    rank: async (history, options) => (await rankBatch([history], { ...options, exclude: [options.exclude] }))[0],
+    rankBatch,
   };
 }
 

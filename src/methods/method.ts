@@ -5,8 +5,11 @@ import type { Resolved, ResolvedEvaluation, SharedConfig, TrainingConfig } from 
 import type { PreparedData } from '../data/types';
 import type { Fusion } from '../evaluation/fusion';
 import type { Recommender } from '../evaluation/recommenders';
+import type { LoraAdapter } from '../lora/lora_adapter';
 import type { TensorData } from '../safetensors/safetensors';
 import type { ItemScorer } from '../models/item_scorer';
+import type { Pretrained } from '../pretrained/load_pretrained';
+import type { SavePretrainedOptions } from '../pretrained/save_pretrained_node';
 import type { Batches } from '../training/batches';
 import type { TrainingMethod } from '../training/train_model';
 import type { ItemCode } from './item_code';
@@ -128,12 +131,32 @@ export interface RunFiles {
   loadModel(): Promise<tfl.LayersModel>;
   /** Writes the model in tfjs's layout into the folder `model`. */
   saveModel(model: tfl.LayersModel): Promise<void>;
+  /** Reads a checkpoint in Hugging Face's layout from a folder of the run. @throws IlrecError when it is missing. */
+  loadCheckpoint(name: string): Promise<Pretrained>;
+  /** Writes a checkpoint in Hugging Face's layout into a folder of the run. */
+  saveCheckpoint(name: string, checkpoint: SavePretrainedOptions): Promise<void>;
+  /** Writes an adapter in peft's layout into a folder of the run. */
+  saveAdapter(name: string, adapter: LoraAdapter): Promise<void>;
+  /**
+   * Reads a text outside the run that the config names.
+   *
+   * @param option the key of the config, for errors.
+   * @throws IlrecError when it cannot be read.
+   */
+  readNamed(path: string, option: string): Promise<string>;
+  /** Loads a checkpoint outside the run that the config names: a folder, a URL or an id of the hub. */
+  loadNamedCheckpoint(location: string, revision?: string): Promise<Pretrained>;
 }
 
 /** An item of a list with its score: a log-probability for language models, the model's own score otherwise. */
 export interface ScoredItem {
   readonly item: number;
   readonly score: number;
+  /**
+   * From 0 to 1: where all items are scored, the share of the softmax over those that may be listed; where tokens are
+   * searched, that of the item's tokens. Absent where scores are no logarithms of probabilities.
+   */
+  readonly probability?: number;
 }
 
 /** How one history is ranked. The rule for items seen has become `exclude`; the contrast of layers is the model's. */
@@ -144,6 +167,11 @@ export interface RankOptions extends Omit<ResolvedEvaluation, 'seen' | 'layerCon
   readonly exclude: ReadonlySet<number>;
   /** Another model whose scores count. Default none. */
   readonly fusion?: Fusion;
+}
+
+/** How several histories are ranked at once: each has its own items to leave out. */
+export interface RankBatchOptions extends Omit<RankOptions, 'exclude'> {
+  readonly exclude: readonly ReadonlySet<number>[];
 }
 
 /** How lists are made for an evaluation. */
@@ -163,6 +191,10 @@ export interface AskedModel {
   recommender(histories: readonly ArrayLike<number>[], evaluation: ListOptions): Recommender;
   /** Ranks the items after one history, best first. */
   rank(history: readonly number[], options: RankOptions): Promise<ScoredItem[]>;
+  /** `rank` for several histories in one pass. Without it they are ranked one after the other. */
+  rankBatch?(histories: readonly (readonly number[])[], options: RankBatchOptions): Promise<ScoredItem[][]>;
+  /** A vector per item, [N, D] flat: the cosine of two says how alike the items are. Absent where there are none. */
+  itemVectors?(): Promise<Float32Array>;
   /** Frees the model. */
   dispose(): void;
 }

@@ -1,6 +1,6 @@
 import { type CausalLMConfig, checkSizes } from '../models/causal_lm';
 import { llamaConfigJson } from '../models/llama';
-import { nodeMemoryLimit } from '../pretrained/memory_limit_node';
+import { machineMemoryLimit } from '../pretrained/memory_limit';
 import { refuseAboveMemory } from '../pretrained/refuse_above_memory';
 
 /**
@@ -11,6 +11,6 @@ export function refuseLargeModel(shape: CausalLMConfig): void {
   checkSizes(shape);
   refuseAboveMemory(
     { config: llamaConfigJson(shape), mode: 'inference' },
-    { limit: nodeMemoryLimit(), caller: 'trainRun' },
+    { limit: machineMemoryLimit(), caller: 'trainRun' },
   );
 }

@@ -1,17 +1,13 @@
-import { join } from 'node:path';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { readJsonFile } from '../files/read_json_node';
+import { parseUserJson } from '../files/json_error_place';
 import type { SharedConfig } from '../config/shared_config';
 import { IlrecError } from '../errors';
 import { addLora } from '../lora/add_lora';
 import type { LoraAdapter } from '../lora/lora_adapter';
-import { saveAdapter } from '../lora/peft_files_node';
 import { causalLM } from '../models/causal_lm';
 import type { HuggingFaceConfig } from '../models/hugging_face_config';
 import { llamaConfigJson } from '../models/llama';
-import { loadPretrained } from '../pretrained/load_pretrained_node';
 import { vocabularyLayers } from '../pretrained/resize_embeddings';
-import { savePretrained } from '../pretrained/save_pretrained_node';
 import { addItemTokens } from '../prompts/add_item_tokens';
 import { LC_REC_TEMPLATES, TITLE_TEMPLATES } from '../prompts/default_templates';
 import type { ItemLanguage } from '../prompts/item_language';
@@ -53,9 +49,13 @@ const PROMPTS_FILE = 'prompts.json';
  * The templates that the config names, checked.
  * @throws IlrecError when the file cannot be read or breaks the rules.
  */
-export async function readTemplates({ items: { style, prompts } }: SharedConfig): Promise<PromptTemplates> {
+export async function readTemplates(
+  { items: { style, prompts } }: SharedConfig,
+  files: Pick<RunFiles, 'readNamed'>,
+): Promise<PromptTemplates> {
   if (prompts === null) return style === 'bigrec' ? TITLE_TEMPLATES : LC_REC_TEMPLATES;
-  return parsePromptTemplates(await readJsonFile(prompts, 'items.prompts'), prompts);
+  const text = await files.readNamed(prompts, 'items.prompts');
+  return parsePromptTemplates(parseUserJson(text, prompts, 'items.prompts'), prompts);
 }
 
 /**
@@ -68,6 +68,7 @@ export async function buildTextModel(
   config: SharedConfig,
   catalogue: Catalogue,
   templates: PromptTemplates,
+  files: Pick<RunFiles, 'loadNamedCheckpoint'>,
 ): Promise<TextModel> {
   const { items, backbone, seed } = config;
   const {
@@ -77,7 +78,7 @@ export async function buildTextModel(
     generationConfig,
   } = backbone.pretrained === null
     ? fromNothing(config, catalogue, templates)
-    : await fromCheckpoint(config, catalogue, templates);
+    : await fromCheckpoint(config, catalogue, templates, files);
   let model = base;
   try {
     if (items.style === 'lc-rec' && backbone.pretrained !== null)
@@ -112,14 +113,15 @@ function adapterOn(model: tfl.LayersModel, language: ItemLanguage, { backbone, s
 
 /** Writes the model as a checkpoint that transformers reads too, adapters merged; the adapter alone beside it. */
 export async function saveTextModel(
-  { folder }: Pick<RunFiles, 'folder'>,
+  files: Pick<RunFiles, 'saveAdapter' | 'saveCheckpoint'>,
   { model, language, config, generationConfig, adapter }: TextModel,
 ): Promise<void> {
   if (adapter !== null) {
-    await saveAdapter(adapter, join(folder, ADAPTER_FOLDER));
+    await files.saveAdapter(ADAPTER_FOLDER, adapter);
     adapter.merge();
   }
-  await savePretrained(join(folder, MODEL_FOLDER), { model, config, generationConfig, tokenizer: language.tokenizer });
+  const { tokenizer } = language;
+  await files.saveCheckpoint(MODEL_FOLDER, { model, config, generationConfig, tokenizer });
 }
 
 /** Keeps the templates that a run was trained with. */
@@ -129,13 +131,13 @@ export async function writeTemplates(files: RunFiles, templates: PromptTemplates
 
 /** The templates that `writeTemplates` kept. @throws IlrecError when the file is missing or damaged. */
 export async function readRunTemplates(files: RunFiles): Promise<PromptTemplates> {
-  return parsePromptTemplates(await files.readJson(PROMPTS_FILE), join(files.folder, PROMPTS_FILE));
+  return parsePromptTemplates(await files.readJson(PROMPTS_FILE), `${files.folder}/${PROMPTS_FILE}`);
 }
 
 /** Reads the model that `saveTextModel` wrote, with the language of its catalogue. */
 export async function loadTextModel(files: RunFiles, config: SharedConfig, catalogue: Catalogue): Promise<TextModel> {
   const templates = await readRunTemplates(files);
-  const { model, tokenizer, config: json, generationConfig } = await loadPretrained(join(files.folder, MODEL_FOLDER));
+  const { model, tokenizer, config: json, generationConfig } = await files.loadCheckpoint(MODEL_FOLDER);
   const language = languageOf(config, catalogue, requireTokenizer(tokenizer, files.folder), templates);
   return { model, config: json, generationConfig, adapter: null, language };
 }
@@ -146,9 +148,10 @@ async function fromCheckpoint(
   config: SharedConfig,
   catalogue: Catalogue,
   templates: PromptTemplates,
+  files: Pick<RunFiles, 'loadNamedCheckpoint'>,
 ): Promise<Backbone> {
   const { pretrained, revision } = config.backbone;
-  const loaded = await loadPretrained(pretrained as string, { revision });
+  const loaded = await files.loadNamedCheckpoint(pretrained as string, revision);
   const { model, tokenizer, config: json, generationConfig } = loaded;
   try {
     const language = languageOf(config, catalogue, requireTokenizer(tokenizer, pretrained as string), templates);

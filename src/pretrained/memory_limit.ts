@@ -62,3 +62,12 @@ export function memoryLimit(
     tensorBytes: Infinity,
   };
 }
+
+/**
+ * `memoryLimit`, within the free memory of the machine or the container where the runtime tells it: Node does, browsers
+ * do not.
+ */
+export function machineMemoryLimit(backend = tf.getBackend()): MemoryLimit {
+  const { process } = globalThis as { process?: { availableMemory?: () => number } };
+  return memoryLimit(backend, { availableBytes: process?.availableMemory?.() });
+}

@@ -7,7 +7,7 @@ import type { Method } from '../methods/method';
 import { type TrainConfig, usedMethods } from '../methods/train_config';
 import { readRunConfig } from './run_json';
 import type { RunManifest } from './manifest';
-import { withoutBudget } from './training_budget';
+import { withoutBudget } from '../recommender/training_budget';
 
 /**
  * Refuses to resume on another backend: backends differ in the last digits, so the losses would be those of neither.

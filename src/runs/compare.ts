@@ -25,7 +25,7 @@ import { equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
 import { evaluateRun, type EvaluateRunOptions } from './evaluate_run';
 import { type KeptEvaluation, readEvaluation } from './kept_evaluation';
-import { datasetOptions } from './dataset_options';
+import { datasetOptions } from '../recommender/dataset_options';
 import { commonSeconds, type FinishedRun, readFinishedRun } from './run_cost';
 import { readRunConfig } from './run_json';
 import { trainRun, type TrainRunOptions } from './train_run';

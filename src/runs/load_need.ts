@@ -2,7 +2,7 @@ import { IlrecError } from '../errors';
 import type { BuildContext, Method, Need } from '../methods/method';
 import { findMethod, withOwn } from '../methods/registry';
 import { canServe, sectionOf, type TrainConfig } from '../methods/train_config';
-import type { NeededModel } from './baselines';
+import type { NeededModel } from '../recommender/baselines';
 import { type LoadedRun, loadRun } from './load_run';
 import type { RunManifest } from './manifest';
 import { readRunConfig } from './run_json';

@@ -9,10 +9,10 @@ import { type AskedModel, checkModel, type Method, type RunItem } from '../metho
 import { findMethod } from '../methods/registry';
 import { sectionOf, type TrainConfig } from '../methods/train_config';
 import type { ItemScorer } from '../models/item_scorer';
+import { fusionWith } from '../recommender/fusion_weight';
 import { readItems, readRunConfig } from './run_json';
 import { readManifest, type RunManifest } from './manifest';
-import { runPaths } from './run_paths';
-import { fusionFolder } from './run_fusion';
+import { fusionFolder, runPaths } from './run_paths';
 import { runFiles } from './method_files';
 
 export interface LoadRunOptions {
@@ -110,15 +110,4 @@ export async function loadRun(folder: string, { methods = [] }: LoadRunOptions =
       );
     },
   };
-}
-
-/** @throws IlrecError when the other run does not score the same items. */
-export function fusionWith(run: LoadedRun, numItems: number, kind: Fusion['kind'], weight: number): Fusion {
-  const { scorer, folder } = run;
-  if (scorer === null || scorer.numItems !== numItems)
-    throw new IlrecError(
-      `loadRun: evaluation.fusion must name a model that scores the run's ${numItems} items, got ` +
-        `${scorer === null ? 'one that scores none' : scorer.numItems} at ${folder}`,
-    );
-  return { scorer, weight, kind };
 }

@@ -1,9 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { loadModel, saveModel } from '../checkpoints/model_files_node';
-import { IlrecError } from '../errors';
 import { writeFileAtomically, writeJsonAtomically } from '../files/atomic_file_node';
+import { saveAdapter } from '../lora/peft_files_node';
 import type { RunFiles } from '../methods/method';
+import { loadPretrained } from '../pretrained/load_pretrained_node';
+import { savePretrained } from '../pretrained/save_pretrained_node';
+import { nodeFiles } from '../recommender/named_files_node';
+import { checkFileName } from '../recommender/run_copy';
 import { decodeSafetensors, encodeSafetensors } from '../safetensors/safetensors';
 import { readRunJson, readRunLines, writeRunLines } from './run_json';
 import { runPaths } from './run_paths';
@@ -13,15 +17,11 @@ export interface RecordedRunFiles extends RunFiles {
   readonly written: ReadonlySet<string>;
 }
 
-/** Files that the run itself keeps. */
-const RESERVED = new Set(['manifest.json', 'config.json', 'items.jsonl', 'log.jsonl']);
-
 /** @param folder the run folder; it may not be there yet. */
 export function runFiles(folder: string): RecordedRunFiles {
   const written = new Set<string>();
   const pathOf = (name: string): string => {
-    if (!/^[\w-][\w.-]*$/.test(name) || RESERVED.has(name))
-      throw new IlrecError(`trainRun: a method's file must have a plain name that is not the run's own, got ${name}`);
+    checkFileName(name);
     return join(folder, name);
   };
   return {
@@ -53,5 +53,15 @@ export function runFiles(folder: string): RecordedRunFiles {
       written.add(basename(runPaths(folder).model));
       await saveModel(model, runPaths(folder).model);
     },
+    loadCheckpoint: (name) => loadPretrained(pathOf(name)),
+    async saveCheckpoint(name, checkpoint) {
+      written.add(name);
+      await savePretrained(pathOf(name), checkpoint);
+    },
+    async saveAdapter(name, adapter) {
+      written.add(name);
+      await saveAdapter(adapter, pathOf(name));
+    },
+    ...nodeFiles,
   };
 }

@@ -1,12 +1,15 @@
-import { type SeenOptions, seenRuleOf } from '../config/seen_rule';
-import { IlrecError } from '../errors';
+import {
+  listsFor,
+  type Recommendation,
+  type RecommendationList,
+  type RecommendListsOptions,
+} from '../recommender/recommend_items';
+import { type SimilarItem, similarTo } from '../recommender/similar_items';
 import { type LoadedRun, loadRun, type LoadRunOptions } from './load_run';
 
-export interface RecommendOptions extends SeenOptions {
-  /** Item ids, oldest first. */
+export interface RecommendOptions extends Omit<RecommendListsOptions, 'onProgress'> {
+  /** Ids or titles of items, oldest first. Empty for a cold start: the list then holds the most popular items. */
   history: readonly string[];
-  /** How many items. Default 10. */
-  k?: number;
 }
 
 /** What `recommend` loads and asks. */
@@ -15,20 +18,22 @@ export interface RecommendRunOptions extends RecommendOptions, LoadRunOptions {
   run: string;
 }
 
-/** A recommended item. */
-export interface Recommendation {
-  readonly id: string;
-  readonly title: string | null;
-  /** Log-probability of the item's tokens for a language model, the model's own score otherwise. */
-  readonly score: number;
+/** What `similar` loads and asks. */
+export interface SimilarOptions extends LoadRunOptions {
+  /** A finished run's directory. */
+  run: string;
+  /** Id or title of an item. */
+  item: string;
+  /** How many items. Default 10, or all others of a smaller catalogue. */
+  k?: number;
 }
 
 /**
  * Recommends from a finished run. To ask more than once, use `loadRun` and `recommendFromRun`.
  *
- * @param options the run, the history as item ids, and the length of the list.
- * @returns the items, best first.
- * @throws IlrecError when the run is not finished, an id is not in the catalogue or `k` is out of range.
+ * @param options the run, the history as ids or titles, and the length of the list.
+ * @returns the items, best first; those with the most training interactions where the history is empty.
+ * @throws IlrecError when the run is not finished, an item is not in the catalogue or `k` is out of range.
  * @example
  * ```ts
  * import { recommend } from 'tfjs-ilrec/node';
@@ -50,9 +55,9 @@ export async function recommend({ run: folder, methods, ...options }: RecommendR
  * Recommends from a run that is already loaded. The run stays loaded.
  *
  * @param run of `loadRun`.
- * @param options the history as item ids, and the length of the list.
- * @returns the items, best first.
- * @throws IlrecError when an id is not in the catalogue or `k` is out of range.
+ * @param options the history as ids or titles, and the length of the list.
+ * @returns the items, best first; those with the most training interactions where the history is empty.
+ * @throws IlrecError when an item is not in the catalogue or `k` is out of range.
  * @example
  * ```ts
  * import { loadRun, recommendFromRun } from 'tfjs-ilrec/node';
@@ -66,22 +71,60 @@ export async function recommend({ run: folder, methods, ...options }: RecommendR
  */
 export async function recommendFromRun(
   run: LoadedRun,
-  { history: ids, k = 10, ...asked }: RecommendOptions,
+  { history, ...options }: RecommendOptions,
 ): Promise<Recommendation[]> {
-  const { items, config, model } = run;
-  if (!Number.isInteger(k) || k < 1 || k > items.length)
-    throw new IlrecError(`recommend: k must be an integer from 1 to ${items.length}, got ${k}`);
-  const numberOf = new Map(items.map(({ id }, item) => [id, item]));
-  const history = ids.map((id) => {
-    const item = numberOf.get(id);
-    if (item === undefined)
-      throw new IlrecError(
-        `recommend: history must hold ids of the catalogue, got "${id}"; the ids are in items.jsonl of the run`,
-      );
-    return item;
-  });
-  const { seen: rule, ...evaluation } = config.evaluation;
-  const exclude = new Set(seenRuleOf('recommend', asked, rule) === 'exclude' ? history : []);
-  const ranked = await model.rank(history, { ...evaluation, k, exclude, fusion: await run.fusion() });
-  return ranked.map(({ item, score }) => ({ id: items[item].id, title: items[item].title, score }));
+  const [{ items }] = await listsFor(run, [history], options, 'recommend');
+  return [...items];
+}
+
+/**
+ * Makes lists for many histories, in batches, from a run that is already loaded. The run stays loaded.
+ *
+ * @param run of `loadRun`.
+ * @param histories ids or titles of items, oldest first.
+ * @param options the length of the lists, and what is done about unknown items; see `RecommendListsOptions`.
+ * @returns a list for each history: its items, whether it is a cold start, and what was skipped.
+ * @throws IlrecError when an item is not in the catalogue and `skipUnknown` is not set, or `k` is out of range.
+ * @example
+ * ```ts
+ * import { loadRun, recommendLists } from 'tfjs-ilrec/node';
+ *
+ * const run = await loadRun('runs/sft');
+ * const [first, cold] = await recommendLists(run, [[run.items[4].id], []], { k: 5 });
+ * console.log(first.items.length, first.basis, cold.basis); // 5 history popularity
+ * run.dispose();
+ * ```
+ */
+export async function recommendLists(
+  run: LoadedRun,
+  histories: readonly (readonly string[])[],
+  options: RecommendListsOptions = {},
+): Promise<RecommendationList[]> {
+  return await listsFor(run, histories, options, 'recommendLists');
+}
+
+/**
+ * Finds the items that a run's model takes to be like an item: those whose vectors have the largest cosine with the
+ * item's. The vectors are the model's item embeddings or, of a model that writes tokens, its hidden states after a
+ * history of each item alone.
+ *
+ * @param options the run, the item by id or title, and how many.
+ * @returns other items, the most similar first.
+ * @throws IlrecError when the run is not finished, the item is not in the catalogue, `k` is out of range, or the
+ *   method has no vectors, as popularity and markov.
+ * @example
+ * ```ts
+ * import { similar } from 'tfjs-ilrec/node';
+ *
+ * const items = await similar({ run: 'runs/sft', item: 'gear-03', k: 2 });
+ * console.log(items.length, items[0].similarity <= 1); // 2 true
+ * ```
+ */
+export async function similar({ run: folder, item, k, methods }: SimilarOptions): Promise<SimilarItem[]> {
+  const run = await loadRun(folder, { methods });
+  try {
+    return await similarTo({ ...run, method: run.manifest.method }, item, k, 'similar');
+  } finally {
+    run.dispose();
+  }
 }

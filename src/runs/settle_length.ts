@@ -4,7 +4,13 @@ import type { TrainConfig } from '../methods/train_config';
 import { type RunManifest, writeManifest } from './manifest';
 import { type AskedLength, epochsOf, type Prolonging } from './prolong_run';
 import { writeConfig } from './run_json';
-import { chooseBudget, type ChosenBudget, type TrainingSettings, withBudget, withoutBudget } from './training_budget';
+import {
+  chooseBudget,
+  type ChosenBudget,
+  type TrainingSettings,
+  withBudget,
+  withoutBudget,
+} from '../recommender/training_budget';
 
 /**
  * The config with the length of the run that is resumed where it leaves it open, or with the length that the run shall

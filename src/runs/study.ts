@@ -20,7 +20,7 @@ import {
   summarise,
   type TableMetric,
 } from './comparison';
-import { datasetOptions } from './dataset_options';
+import { datasetOptions } from '../recommender/dataset_options';
 import { type EqualBudgets, equalBudgets } from './equal_budgets';
 import { casesOf, type EvaluatedCases } from './evaluated_cases';
 import { evaluateRun } from './evaluate_run';

@@ -1,42 +1,40 @@
+import { resolve } from 'node:path';
 import type { EvaluationRecord } from '../callbacks/early_stopping';
 import type { AskedSeenRule } from '../config/seen_rule';
-import { withoutFusion } from '../config/shared_config';
 import { chooseSeenRule, type SeenChoice } from '../data/repeat_share';
 import { loadPrepared } from '../preparation/prepared_folder_node';
 import { IlrecError } from '../errors';
-import { type BuildContext, type BuiltMethod, checkModel, type Method } from '../methods/method';
+import { checkModel, type Method } from '../methods/method';
 import { findMethod, type MethodName } from '../methods/registry';
 import {
   FUSION_NEED,
-  fusionOf,
   parseTrainConfig,
   resolveConfig,
   sectionOf,
-  type TrainConfig,
   type TrainConfigInput,
   usedMethods,
   withoutUnusedSections,
 } from '../methods/train_config';
 import { trainingData } from '../methods/training_data';
-import type { TrainingCallback, TrainingMethod } from '../training/train_model';
-import { type Baselines, measureBaselines, type NeededModel } from './baselines';
-import { beginRun, newManifest } from './begin_run';
+import type { Baselines } from '../recommender/baselines';
+import { datasetOptions } from '../recommender/dataset_options';
+import { newManifest } from '../recommender/run_manifest';
+import { type RunContext, trainMethod, type TrainingOutcome } from '../recommender/train_method';
+import { withoutBudget } from '../recommender/training_budget';
+import type { TrainingCallback } from '../training/train_model';
+import { beginRun } from './begin_run';
 import { refuseNoPath, refuseUnknownOptions, requireBackend } from './call_checks';
 import { checkSameBackend, checkSameRun } from './check_resume';
-import { datasetOptions } from './dataset_options';
-import { fitRun } from './fit_run';
-import { loadNeed, namingKey, type NeedOptions } from './load_need';
+import { folderPlace } from './folder_place';
+import { loadNeed, type NeedOptions } from './load_need';
 import { checkLength, type Prolonging, prolongingOf } from './prolong_run';
 import { readRunConfig } from './run_json';
 import { RunClock } from './run_clock';
-import { refuseUnvalidatedFusion, settleFusion } from './run_fusion';
 import { isRun } from './run_paths';
 import { readManifest, type RunManifest, writeManifest } from './manifest';
 import { runFiles } from './method_files';
 import { abandonRun, claimRunFolder } from './claim_folder';
-import { settleLength, withKeptLength } from './settle_length';
-import { withoutBudget } from './training_budget';
-import { validateModel } from './validation';
+import { withKeptLength } from './settle_length';
 
 export interface TrainRunOptions {
   /** A prepared folder. */
@@ -151,7 +149,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
     checkSameBackend(out, earlier);
   }
   const begun: RunManifest = {
-    ...(earlier ?? newManifest(options.data, method, config, prepared)),
+    ...(earlier ?? newManifest(resolve(options.data), method, config, prepared, { node: process.versions.node })),
     status: 'running',
   };
   const section = sectionOf(config, method);
@@ -163,7 +161,7 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   let outcome: Outcome;
   try {
     if (earlier === null) await beginRun(begun, method, config, context);
-    outcome = await trainMethod(method, context, options, begun, { isNew: earlier === null, longer }, clock);
+    outcome = await trainInFolder(method, context, options, begun, { isNew: earlier === null, longer }, clock);
   } catch (error) {
     const roles = [...(method.needs?.(section) ?? []), FUSION_NEED].map(({ role }) => role);
     // so that the corrected command can use the folder
@@ -176,113 +174,44 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainRunResult
   return { run: out, manifest };
 }
 
-/** What every method is built from, with the sections of all of them. */
-type RunContext = BuildContext & { readonly config: TrainConfig };
+type Outcome = TrainingOutcome & Pick<RunManifest, 'peakMemory'>;
 
-type Outcome = Pick<RunManifest, 'status'> &
-  Partial<Pick<RunManifest, 'steps' | 'stepsPerEpoch' | 'parameters' | 'peakMemory' | 'validation' | 'fusion'>>;
+interface Length {
+  /** Whether no earlier call began the run. */
+  readonly isNew: boolean;
+  readonly longer: Prolonging | null;
+}
 
 /**
- * Builds the method before its needs are trained, so that a mistake in the model is reported first.
+ * Builds the method and trains it in its folder.
  *
  * @param manifest gets the epochs where the config leaves them open.
  */
-async function trainMethod(
+async function trainInFolder(
   method: Method,
   context: RunContext,
   options: TrainRunOptions,
   manifest: RunManifest,
-  { isNew, longer }: { readonly isNew: boolean; readonly longer: Prolonging | null },
+  length: Length,
   clock: RunClock,
 ): Promise<Outcome> {
   const built = await method.build(context);
   checkModel(method.name, 'build', built);
-  const needs: Record<string, NeededModel> = {};
-  let other: NeededModel | null = null;
   try {
-    const { training } = built;
-    if (training === null) return await finishCounting(method, built, context, options);
-    const settings = await settleLength(method, training, context, manifest, options, longer);
-    const { initialWeights, validationUsers } = settings;
-    if (isNew && initialWeights !== undefined) await checkInitialWeights(initialWeights); // before a need is trained
-    const fusion = fusionOf(context.config, method);
-    refuseUnvalidatedFusion(fusion, validationUsers);
-    const plain = { ...context, config: withoutFusion(context.config) };
     const needOptions = needOptionsOf(options, clock);
-    for (const need of method.needs?.(context.section) ?? []) {
-      const needed = await loadNeed(need, plain, needOptions);
-      if (needed === 'interrupted') return { status: 'interrupted' };
-      needs[need.role] = needed;
-    }
-    if (fusion !== null) {
-      const needed = await loadNeed(
-        { ...FUSION_NEED, method: fusion.method ?? '' },
-        { ...plain, section: { [FUSION_NEED.runField]: fusion.run } },
-        needOptions,
-      );
-      if (needed === 'interrupted') return { status: 'interrupted' };
-      other = needed;
-    }
-    const { signal, callbacks, onEvaluation } = options;
-    const baselines =
-      validationUsers === 0 ? {} : await measureBaselines(context, Object.values(needs), validationUsers);
-    const models = Object.fromEntries(Object.entries(needs).map(([role, { model }]) => [role, model]));
-    const totalSteps = settings.epochs * training.batches.stepsPerEpoch;
-    const { bestStep, best, peakMemory, ...outcome } = await fitRun({
-      out: options.out,
-      training,
-      settings,
-      objective: checkedLoss(method, await training.objective(models, totalSteps)),
-      save: built.save,
-      validate: () => validateModel(built, context, validationUsers),
-      callbacks: [...(callbacks?.(method.name) ?? []), clock.callback],
-      signal,
-      onEvaluation: onEvaluation && ((record, isBest) => onEvaluation(method.name, record, isBest, baselines)),
+    const place = folderPlace(context, {
+      manifest,
+      ...length,
+      asked: options,
+      clock,
+      loadNeed: (need, inner) => loadNeed(need, inner, needOptions),
     });
-    const settled =
-      outcome.status === 'done' && fusion !== null && other !== null
-        ? { fusion: await settleFusion(built, plain, other, fusion, validationUsers) }
-        : {};
-    return {
-      ...outcome,
-      peakMemory: Math.max(peakMemory, manifest.peakMemory ?? 0),
-      ...settled,
-      validation:
-        validationUsers === 0 ? null : { users: validated(context, validationUsers), bestStep, best, baselines },
-    };
+    const outcome = await trainMethod(method, built, context, place, options);
+    const peak = place.peakMemory();
+    return peak === null ? outcome : { ...outcome, peakMemory: Math.max(peak, manifest.peakMemory ?? 0) };
   } finally {
     built.dispose();
-    for (const { model } of Object.values(needs)) model.dispose();
-    other?.model.dispose();
   }
-}
-
-/** @throws IlrecError when there is no run to start from. */
-async function checkInitialWeights(folder: string): Promise<void> {
-  await readManifest(folder).catch((error: unknown) => {
-    throw namingKey(error, 'training.initialWeights', folder);
-  });
-}
-
-/** A method without training is saved as it was built. */
-async function finishCounting(
-  { name }: Method,
-  built: BuiltMethod,
-  context: BuildContext,
-  { onEvaluation }: TrainRunOptions,
-): Promise<Outcome> {
-  await built.save();
-  const { validationUsers } = context.config.training;
-  if (validationUsers === 0) return { status: 'done' };
-  const metrics = await validateModel(built, context, validationUsers);
-  const best: EvaluationRecord = { step: 0, epochs: 0, metrics };
-  onEvaluation?.(name, best, true, {});
-  return { status: 'done', validation: { users: validated(context, validationUsers), bestStep: 0, best } };
-}
-
-/** Users of the validation sample. */
-function validated({ data }: BuildContext, validationUsers: number): number {
-  return Math.min(validationUsers, data.split.valid.targets.length);
 }
 
 /** How needs are trained: as the run itself, watched under their roles, and with seconds of their own. */
@@ -310,11 +239,6 @@ function needOptionsOf(options: TrainRunOptions, clock: RunClock): NeedOptions {
       return manifest;
     },
   };
-}
-
-function checkedLoss({ name }: Method, objective: TrainingMethod): TrainingMethod {
-  if (typeof (objective as TrainingMethod | undefined)?.loss === 'function') return objective;
-  throw new IlrecError(`trainRun: objective of method "${name}" must return { loss }, got ${String(objective)}`);
 }
 
 function ownMethods({ method, methods = [] }: TrainRunOptions): readonly Method[] {

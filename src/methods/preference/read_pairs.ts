@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import { IlrecError } from '../../errors';
 import type { PreferenceExamples } from '../../tapped/item_pairs';
 import type { BuildContext } from '../method';
@@ -25,12 +24,10 @@ export interface GivenPairs {
 export async function readPairs(
   path: string,
   option: string,
-  { prepared, data, config }: Pick<BuildContext, 'prepared' | 'data' | 'config'>,
+  { prepared, data, config, files }: Pick<BuildContext, 'prepared' | 'data' | 'config' | 'files'>,
   numRejected: number,
 ): Promise<GivenPairs> {
-  const text = await readFile(path, 'utf8').catch(() => {
-    throw new IlrecError(`trainRun: ${option} must be a file that can be read, got ${path}; check the path`);
-  });
+  const text = await files.readNamed(path, `trainRun: ${option}`);
   const itemOf = new Map(prepared.itemIds.map((id, item) => [id, item]));
   const userOf = new Map(prepared.userIds.map((id, user) => [id, user]));
   const { maxHistory = Infinity } = config.training;

@@ -1,19 +1,14 @@
 import type { FusionConfig } from '../config/shared_config';
 import { IlrecError } from '../errors';
+import type { Fusion } from '../evaluation/fusion';
 import type { AskedModel, BuildContext } from '../methods/method';
-import { FUSION_NEED } from '../methods/train_config';
+import type { ItemScorer } from '../models/item_scorer';
 import type { NeededModel } from './baselines';
-import type { RunFusion } from './manifest';
-import { needFolder } from './run_paths';
+import type { RunFusion } from './run_manifest';
 import { validateModel } from './validation';
 
 /** Weights that are tried on the validation users: 0, 0.1, ..., 1. */
 const WEIGHTS = Array.from({ length: 11 }, (_, i) => i / 10);
-
-/** Where the other model of a run lies: the run that the config names, or one inside. */
-export function fusionFolder(folder: string, { run }: NonNullable<FusionConfig>): string {
-  return run ?? needFolder(folder, FUSION_NEED.role);
-}
 
 /** @throws IlrecError when the weight is to be chosen and there is nothing to choose it on. */
 export function refuseUnvalidatedFusion(fusion: FusionConfig, validationUsers: number): void {
@@ -48,4 +43,19 @@ export async function settleFusion(
   }
   const best = validation.reduce((first, one) => (one['ndcg@10'] >= first['ndcg@10'] ? one : first));
   return { ...named, weight: best.weight, validation };
+}
+
+/** @throws IlrecError when the other run does not score the same items. */
+export function fusionWith(
+  { scorer, folder }: { readonly scorer: ItemScorer | null; readonly folder: string },
+  numItems: number,
+  kind: Fusion['kind'],
+  weight: number,
+): Fusion {
+  if (scorer === null || scorer.numItems !== numItems)
+    throw new IlrecError(
+      `loadRun: evaluation.fusion must name a model that scores the run's ${numItems} items, got ` +
+        `${scorer === null ? 'one that scores none' : scorer.numItems} at ${folder}`,
+    );
+  return { scorer, weight, kind };
 }

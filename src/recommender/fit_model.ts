@@ -1,26 +1,36 @@
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { checkpointing } from '../callbacks/checkpointing';
 import { EarlyStopping, type Evaluation, type EvaluationRecord } from '../callbacks/early_stopping';
-import { CheckpointStore } from '../checkpoints/checkpoint_store_node';
-import { logEvaluation, RunLog, stepLog } from './run_log';
-import { loadModel } from '../checkpoints/model_files_node';
-import { namingKey } from './load_need';
-import { readManifest, type RunManifest } from './manifest';
-import { PeakMemory } from './peak_memory';
-import { runPaths } from './run_paths';
+import type { SnapshotStore } from '../checkpoints/snapshot_store';
+import { trainedVariables } from '../checkpoints/training_snapshot';
+import type { RunManifest } from './run_manifest';
 import type { TrainingSettings } from './training_budget';
-import { readWeights, trainedVariables, writeWeights } from '../checkpoints/training_snapshot';
 import { AdamW } from '../optimizers/adamw';
 import { type AccumulatedOptimizer, accumulateGradients } from '../optimizers/gradient_accumulation';
 import type { BuiltMethod, TrainingPlan } from '../methods/method';
 import type { TrainingMethod } from '../training/train_model';
-import { disposeModel } from '../models/dispose_model';
 import { resumeFrom } from '../callbacks/resume_from';
 import { trainModel, type TrainingCallback } from '../training/train_model';
 
-export interface FitRunOptions {
-  /** The run folder. */
-  out: string;
+/** Where a training keeps what it needs to resume, and its records. */
+export interface TrainingPlace {
+  /** Checkpoints; null where a training that stops is lost. */
+  readonly store: SnapshotStore | null;
+  /** Writes other weights into a new model: those of the run that the config names. */
+  startFrom(model: tfl.LayersModel, run: string): Promise<void>;
+  /** Opens the records, with the steps done before. */
+  record(startStep: number): Promise<TrainingRecord>;
+}
+
+/** Sees every step and evaluation of one training. */
+export interface TrainingRecord {
+  readonly callbacks: readonly TrainingCallback[];
+  onEvaluation(record: EvaluationRecord): void;
+  close(): void;
+}
+
+export interface FitModelOptions {
+  place: TrainingPlace;
   training: Pick<TrainingPlan, 'model' | 'batches'>;
   settings: TrainingSettings;
   /** The loss, made from the method's needs. */
@@ -38,15 +48,14 @@ export interface FitRunOptions {
 export type FitOutcome = Pick<RunManifest, 'status' | 'steps' | 'stepsPerEpoch' | 'parameters'> & {
   readonly bestStep: number;
   readonly best: EvaluationRecord | null;
-  readonly peakMemory: number;
 };
 
 /**
- * Trains a model inside a run folder and saves the best one. Resumes from the newest checkpoint if there is one; log
- * and checkpoints are then those of a run that was not interrupted.
+ * Trains a model and saves the best one. Resumes from the newest checkpoint if there is one; records and checkpoints
+ * are then those of a run that was not interrupted.
  */
-export async function fitRun({
-  out,
+export async function fitModel({
+  place,
   training: { model, batches },
   settings,
   objective,
@@ -55,36 +64,36 @@ export async function fitRun({
   callbacks = [],
   signal,
   onEvaluation,
-}: FitRunOptions): Promise<FitOutcome> {
-  const paths = runPaths(out);
-  const store = new CheckpointStore(paths.checkpoints);
+}: FitModelOptions): Promise<FitOutcome> {
+  const { store } = place;
   const optimizer = newOptimizer(settings, batches.stepsPerEpoch, objective);
   const early = new EarlyStopping({
     evaluate: validate,
     patience: settings.patience ?? Infinity,
     every: settings.evaluateEvery,
     onEvaluation: (record, isBest) => {
-      logEvaluation(log, record);
+      records.onEvaluation(record);
       onEvaluation?.(record, isBest);
     },
   });
-  const startStep = await resumeFrom(store, { model, optimizer, method: objective, earlyStopping: early });
-  if (startStep === 0 && settings.initialWeights !== undefined) await startFrom(model, settings.initialWeights);
-  const log = await RunLog.open(paths.log, startStep);
+  const startStep =
+    store === null ? 0 : await resumeFrom(store, { model, optimizer, method: objective, earlyStopping: early });
+  if (startStep === 0 && settings.initialWeights !== undefined) await place.startFrom(model, settings.initialWeights);
+  const records = await place.record(startStep);
   const earlyStopping = settings.validationUsers > 0 ? early : undefined;
-  const checkpoints = checkpointing({
-    store,
-    everySeconds: settings.checkpointEverySeconds,
-    earlyStopping,
-    method: objective,
-    signal,
-  });
-  const memory = new PeakMemory();
-  const sampling: TrainingCallback = { onStep: () => memory.sample() };
+  const checkpoints: TrainingCallback =
+    store === null
+      ? stoppingAt(signal)
+      : checkpointing({
+          store,
+          everySeconds: settings.checkpointEverySeconds,
+          earlyStopping,
+          method: objective,
+          signal,
+        });
   const watchers = [
     ...callbacks,
-    stepLog(log),
-    sampling,
+    ...records.callbacks,
     ...(earlyStopping === undefined ? [] : [earlyStopping]),
     checkpoints,
   ];
@@ -98,7 +107,6 @@ export async function fitRun({
       parameters: countNumbers(model),
       bestStep,
       best: evaluations.find(({ step }) => step === bestStep) ?? null,
-      peakMemory: memory.bytes,
     };
   };
   try {
@@ -117,7 +125,7 @@ export async function fitRun({
     await save();
     return outcome('done', step);
   } finally {
-    log.close();
+    records.close();
     optimizer.dispose();
   }
 }
@@ -149,17 +157,7 @@ function countNumbers(model: tfl.LayersModel): number {
   return trainedVariables(model).reduce((sum, variable) => sum + variable.read().size, 0);
 }
 
-/** Takes over the weights of a finished run. @throws IlrecError when there is none, or its model is another one. */
-async function startFrom(model: tfl.LayersModel, folder: string): Promise<void> {
-  try {
-    await readManifest(folder);
-    const other = await loadModel(runPaths(folder).model);
-    try {
-      writeWeights(model, await readWeights(other));
-    } finally {
-      disposeModel(other);
-    }
-  } catch (error) {
-    throw namingKey(error, 'training.initialWeights', folder);
-  }
+/** Ends a training without checkpoints after the step in progress. */
+function stoppingAt(signal: AbortSignal | undefined): TrainingCallback {
+  return { onStep: (_, state) => (signal?.aborted === true ? state.stop() : undefined) };
 }
