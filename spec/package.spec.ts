@@ -50,7 +50,7 @@ describe('the package, packed and installed into an empty folder', () => {
   ]) {
     it(`runs the README's program as ${name}`, async () => {
       installed.write(file, program());
-      expect(await installed.node(file)).to.match(/^bought: .+\n(\d\. .+\n){5}$/);
+      expect(await installed.node(file)).to.match(/^bought: .+\n(\d+\.\d % .+\n){5}$/);
     });
   }
 

@@ -155,7 +155,7 @@ describe('ilrec recommend and similar', () => {
         const { stdout, stderr } = await asked('markov', ...words, '--k', String(N));
         expect(stderr).to.include('The history is empty: these are the items with the most training interactions.\n');
         expect(stdout).to.match(/probability: share of the training interactions\n$/);
-        expect((await answer('markov', ...words, '--k', String(N))).basis).to.equal('popularity');
+        expect((await answer('markov', ...words, '--k', String(N))).basis).to.equal('cold-start');
       }
     });
 

@@ -103,7 +103,7 @@ async function recommendAll(
 function remarkOn(run: LoadedRun, { items, basis, skipped, leftOut }: RecommendationList, { k = 0 }: Asked): void {
   if (skipped.length > 0)
     remark(`${counted(skipped.length, 'unknown item', 'unknown items')} left out: ${skipped.map(quoted).join(', ')}`);
-  if (basis === 'popularity') remark('The history is empty: these are the items with the most training interactions.');
+  if (basis === 'cold-start') remark('The history is empty: these are the items with the most training interactions.');
   const { beamWidth } = run.config.evaluation;
   if (basis === 'history' && run.scorer === null && run.languageModel !== null && k > beamWidth)
     remark(`The search has ${k} beams instead of ${beamWidth}, so that the list is full.`);

@@ -34,8 +34,8 @@ export interface RecommendListsOptions extends SeenOptions {
 export interface RecommendationList {
   /** Best first. There are fewer than k where items of the history are left out of a small catalogue. */
   readonly items: readonly Recommendation[];
-  /** `popularity` for an empty history: the items with the most training interactions. */
-  readonly basis: 'history' | 'popularity';
+  /** `cold-start` for an empty history: the items with the most training interactions. */
+  readonly basis: 'history' | 'cold-start';
   /** Names in the history that the catalogue does not have. */
   readonly skipped: readonly string[];
   /** Different items of the history that the rule for items seen left out. */
@@ -94,7 +94,7 @@ export async function listsFor(
           score,
           probability,
         })),
-        basis: isCold ? 'popularity' : 'history',
+        basis: isCold ? 'cold-start' : 'history',
         skipped: unknown,
         leftOut: isCold ? 0 : (left.next().value as ReadonlySet<number>).size,
       });
@@ -110,7 +110,7 @@ export function probabilityText(
   { basis, leftOut }: RecommendationList,
   hasFusion: boolean,
 ): string | null {
-  if (basis === 'popularity') return 'share of the training interactions';
+  if (basis === 'cold-start') return 'share of the training interactions';
   if (model.scorer !== null) return `share of the softmax over the ${items.length - leftOut} items that may be listed`;
   if (model.languageModel === null || hasFusion) return null;
   return config.evaluation.renormalize

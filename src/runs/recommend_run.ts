@@ -91,7 +91,7 @@ export async function recommendFromRun(
  *
  * const run = await loadRun('runs/sft');
  * const [first, cold] = await recommendLists(run, [[run.items[4].id], []], { k: 5 });
- * console.log(first.items.length, first.basis, cold.basis); // 5 history popularity
+ * console.log(first.items.length, first.basis, cold.basis); // 5 history cold-start
  * run.dispose();
  * ```
  */

@@ -54,7 +54,7 @@ const WRITERS: Readonly<Record<string, Write>> = {
  * Recommends for many users and writes the lists into one file.
  *
  * CSV and Parquet have a row per item: user, rank, item, title, score, probability and basis. JSONL has a line per user
- * with the list. `basis` is `popularity` where a user has no known item.
+ * with the list. `basis` is `cold-start` where a user has no known item.
  *
  * @param options the run, the users, the file to write, and how lists are made.
  * @returns how many lists and items were written.
@@ -90,7 +90,7 @@ export async function recommendUsers({
       out,
       users: users.length,
       items: count(({ items }) => items.length),
-      coldStarts: count(({ basis }) => (basis === 'popularity' ? 1 : 0)),
+      coldStarts: count(({ basis }) => (basis === 'cold-start' ? 1 : 0)),
       skipped: count(({ skipped }) => skipped.length),
     };
   } finally {
