@@ -124,8 +124,8 @@ function selectedLayers(
 }
 
 /**
- * Calls of nested models that count as one part each: those that the user named, and those of which there are several
- * of a kind.
+ * Calls of nested models that count as one part each: those that the user named, those of which there are several of a
+ * kind, and those that map between the same sizes as these, which are blocks of another kind.
  */
 function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: SelectedLayers): Set<Site> {
   const partsWithin = (site: Site): Site[] => graph.sites.filter(({ within }) => within === site);
@@ -134,7 +134,12 @@ function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: Se
   const named = [...(blocks ?? []), norm, head, embedding].filter((layer) => layer !== null && layer !== undefined);
   const open = new Set(graph.sites.filter(({ layer }) => named.includes(layer)).flatMap(outer));
   const count = (site: Site): number => models.filter((other) => sorts.get(other) === sorts.get(site)).length;
-  return new Set(models.filter((site) => named.includes(site.layer) || (count(site) > 1 && !open.has(site))));
+  const repeated = models.filter((site) => count(site) > 1 && !open.has(site));
+  const around = new Set([...open, ...repeated.flatMap(outer)]);
+  const sizes = ({ inputs, outputs }: Site): string =>
+    [...inputs, ...outputs].map((source) => `${source.tensor.rank} ${widthOf(source)}`).join();
+  const alike = models.filter((site) => !around.has(site) && repeated.some((other) => sizes(other) === sizes(site)));
+  return new Set([...models.filter(({ layer }) => named.includes(layer)), ...repeated, ...alike]);
 }
 
 /** The calls of nested models that a call is part of. */
