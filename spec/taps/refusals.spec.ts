@@ -118,6 +118,27 @@ describe('ilrec refuses by one sentence', () => {
       );
     });
 
+    it('models in which a tensor goes past the blocks, and says that they may be named', () => {
+      const add = (name: string, ...xs: tfl.SymbolicTensor[]): tfl.SymbolicTensor =>
+        layers.add({ name }).apply(xs) as tfl.SymbolicTensor;
+      const skipping = functional((x) => chain(add('skip', x, blocks(x)), norm('final'), dense()));
+      const rule = (from: string, past: string, to: string): string =>
+        `ilrec: could not find the blocks of this model: the output of "${from}" goes past ${past} to "${to}", so that none of these has the whole hidden state; the option taps.blocks may name them. Layers seen: `;
+      expect(refusal(skipping)).to.equal(
+        rule('tokens', '"a", "b", "c"', 'skip') +
+          'tokens (Embedding), a (CausalSelfAttention), b (CausalSelfAttention), c (CausalSelfAttention), skip (Add), final (LayerNormalization), out (Dense)',
+      );
+      expect(refusal(skipping, { taps: { blocks: ['a', 'b', 'c'] } })).to.equal('attached');
+      const inside = functional((x) => {
+        const first = chain(x, attention('a'));
+        return chain(add('late', first, chain(first, attention('b'), attention('c'))), dense());
+      });
+      expect(refusal(inside)).to.include(rule('a', '"b", "c"', 'late'));
+      expect(refusal(functional((x) => chain(x, attention('a'), recurrent('gru', 'b'), dense())))).to.match(
+        /^ilrec: could not find the blocks of this model: "a", "b" are all of different classes, CausalSelfAttention, GRU; the option taps\.blocks may name them\. Layers seen: /,
+      );
+    });
+
     it('models whose blocks cannot be told', () => {
       expect(refusal(stack(recurrent('lstm', 'only'), dense()))).to.equal(
         'ilrec: the model must have two blocks or more, each a layer of its graph, got one, "only"; the layers to tap are the blocks before the last, so add another, or name them with taps.blocks',
