@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { ilrec, type IlrecOptions } from '../../src/ilrec/ilrec';
+import { sft } from '../../src/tapped/sft';
 import { forEachBackend } from '../support/backends';
 import { ForeignTiedHead, through } from '../support/foreign_layers';
 import {
@@ -137,6 +138,20 @@ describe('ilrec refuses by one sentence', () => {
       expect(refusal(functional((x) => chain(x, attention('a'), recurrent('gru', 'b'), dense())))).to.match(
         /^ilrec: could not find the blocks of this model: "a", "b" are all of different classes, CausalSelfAttention, GRU; the option taps\.blocks may name them\. Layers seen: /,
       );
+    });
+
+    it('a norm over the batch between the blocks and the logits, for methods that read several layers', () => {
+      const bn = (name: string): tfl.layers.Layer => layers.batchNormalization({ name });
+      const rule = (name: string): string =>
+        `ilrec: layer "${name}" (BatchNormalization) between the last block and the logits must treat each position alone, got a norm over the batch, whose statistics would not be the same for all layers; use a layerNormalization instead`;
+      const model = stack(recurrent('gru', 'a'), recurrent('gru', 'b'), bn('final'), dense());
+      expect(refusal(model)).to.equal(rule('final'));
+      expect(refusal(functional((x) => chain(blocks(x), bn('last'), norm('more'), dense())))).to.equal(rule('last'));
+      const inside = stack(recurrent('gru', 'a'), bn('n0'), recurrent('gru', 'b'), norm('final'), dense());
+      expect(refusal(inside)).to.equal('attached');
+      const plain = sft();
+      plain.attach(model);
+      plain.detach();
     });
 
     it('models whose blocks cannot be told', () => {

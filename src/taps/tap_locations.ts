@@ -3,7 +3,7 @@ import { UnnamedError } from '../errors';
 import { blocksOf, hiddenStateOf, refuseMixing, wayToHead } from './block_exits';
 import { bestChain, type InputIds } from './best_chain';
 import type { Cut } from './cut_chain';
-import { kindOf, looksAhead, sortOf } from './layer_kinds';
+import { activated, kindOf, looksAhead, sortOf } from './layer_kinds';
 import { missing, select, selectOne, type SelectedLayers, type TapOptions } from './layer_selector';
 import {
   classOf,
@@ -191,6 +191,7 @@ function locate({ graph, output, outputIndex, selected, layers, needsBlocks, isC
     ? wayToHead({ body, graph, headInput, blocks, named: selected.blocks !== null, norm: selected.norm })
     : rowPath(graph, headInput, headInput);
   const toLogits = refuseMixing(rowPath(graph, headInput, output, true));
+  refuseBatchNorm([...toHead.parts, ...toLogits.parts]);
   return {
     blocks: blocks.map(({ layer }) => layer),
     norm:
@@ -217,6 +218,20 @@ export function requireModel(model: unknown): void {
   const got = typeof model === 'object' && model !== null ? `a ${model.constructor.name}` : String(model);
   throw new UnnamedError(
     `the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`,
+  );
+}
+
+/**
+ * In training, the last layer would be normalised by the statistics of all of its positions, and the response rows of
+ * the layers before it by others. It would also show a position what comes after it.
+ */
+function refuseBatchNorm(parts: readonly Site[]): void {
+  const wrong = parts.find(({ layer }) => /batch_?norm/i.test(classOf(activated(layer))));
+  if (wrong === undefined) return;
+  throw new UnnamedError(
+    `layer "${wrong.layer.name}" (${classOf(wrong.layer)}) between the last block and the logits must treat each ` +
+      'position alone, got a norm over the batch, whose statistics would not be the same for all layers; use a ' +
+      'layerNormalization instead',
   );
 }
 
