@@ -54,6 +54,7 @@ export { rowLogProbs, type RowLogProbsOptions } from './tapped/row_log_probs';
 export { sDpo, type SDpoOptions } from './tapped/s_dpo';
 export { sft, type SftOptions } from './tapped/sft';
 export { tca4rec, type Tca4RecOptions } from './tapped/tca4rec';
+export type { TapDescription } from './tapped/attachment';
 export type { LossTensors, RowFunction } from './tapped/given_batch';
 export type { TappedBatch } from './tapped/tapped_batch';
 export { tappedMethod, type LossAndMetrics, type TappedMethod, type TappedMethodOptions } from './tapped/tapped_method';

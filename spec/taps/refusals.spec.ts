@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import * as tf from '@tensorflow/tfjs-core';
 import * as tfl from '@tensorflow/tfjs-layers';
 import { ilrec, type IlrecOptions } from '../../src/ilrec/ilrec';
+import { sft } from '../../src/tapped/sft';
 import { forEachBackend } from '../support/backends';
 import { ForeignTiedHead, through } from '../support/foreign_layers';
 import {
@@ -116,6 +117,41 @@ describe('ilrec refuses by one sentence', () => {
       expect(refusal(functional((x) => through(new SecretSoftmax({ name: 'secret' }), blocks(x))))).to.equal(
         'ilrec: the head "secret" must make logits, got probabilities (each row sums to 1); give it the softmax as its option activation, or put a softmax layer behind it',
       );
+    });
+
+    it('models in which a tensor goes past the blocks, and says that they may be named', () => {
+      const add = (name: string, ...xs: tfl.SymbolicTensor[]): tfl.SymbolicTensor =>
+        layers.add({ name }).apply(xs) as tfl.SymbolicTensor;
+      const skipping = functional((x) => chain(add('skip', x, blocks(x)), norm('final'), dense()));
+      const rule = (from: string, past: string, to: string): string =>
+        `ilrec: could not find the blocks of this model: the output of "${from}" goes past ${past} to "${to}", so that none of these has the whole hidden state; the option taps.blocks may name them. Layers seen: `;
+      expect(refusal(skipping)).to.equal(
+        rule('tokens', '"a", "b", "c"', 'skip') +
+          'tokens (Embedding), a (CausalSelfAttention), b (CausalSelfAttention), c (CausalSelfAttention), skip (Add), final (LayerNormalization), out (Dense)',
+      );
+      expect(refusal(skipping, { taps: { blocks: ['a', 'b', 'c'] } })).to.equal('attached');
+      const inside = functional((x) => {
+        const first = chain(x, attention('a'));
+        return chain(add('late', first, chain(first, attention('b'), attention('c'))), dense());
+      });
+      expect(refusal(inside)).to.include(rule('a', '"b", "c"', 'late'));
+      expect(refusal(functional((x) => chain(x, attention('a'), recurrent('gru', 'b'), dense())))).to.match(
+        /^ilrec: could not find the blocks of this model: "a", "b" are all of different classes, CausalSelfAttention, GRU; the option taps\.blocks may name them\. Layers seen: /,
+      );
+    });
+
+    it('a norm over the batch between the blocks and the logits, for methods that read several layers', () => {
+      const bn = (name: string): tfl.layers.Layer => layers.batchNormalization({ name });
+      const rule = (name: string): string =>
+        `ilrec: layer "${name}" (BatchNormalization) between the last block and the logits must treat each position alone, got a norm over the batch, whose statistics would not be the same for all layers; use a layerNormalization instead`;
+      const model = stack(recurrent('gru', 'a'), recurrent('gru', 'b'), bn('final'), dense());
+      expect(refusal(model)).to.equal(rule('final'));
+      expect(refusal(functional((x) => chain(blocks(x), bn('last'), norm('more'), dense())))).to.equal(rule('last'));
+      const inside = stack(recurrent('gru', 'a'), bn('n0'), recurrent('gru', 'b'), norm('final'), dense());
+      expect(refusal(inside)).to.equal('attached');
+      const plain = sft();
+      plain.attach(model);
+      plain.detach();
     });
 
     it('models whose blocks cannot be told', () => {

@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import * as tfl from '@tensorflow/tfjs-layers';
+import { ilrec } from '../../src/ilrec/ilrec';
 import { causalLM } from '../../src/models/causal_lm';
+import { sft } from '../../src/tapped/sft';
 import { findTaps, type TapOptions } from '../../src/taps';
 import { forEachBackend } from '../support/backends';
 import { through } from '../support/foreign_layers';
@@ -38,6 +40,37 @@ describe('findTaps', () => {
         head: 'lm_head',
         embedding: 'embed_tokens',
       });
+    });
+
+    it('is what describe of a method tells, before training', () => {
+      const model = causalLM({ vocabSize: 7, hiddenSize: 8 });
+      const blocks = ['layers_0', 'layers_1', 'layers_2', 'layers_3'];
+      const parts = { blocks, norm: 'norm', head: 'embed_tokens', embedding: 'embed_tokens' };
+      const calls = (): boolean => model.layers.some((layer) => Object.hasOwn(layer, 'call'));
+      expect(ilrec({ numNegativeLayers: 2 }).describe(model)).to.deep.equal({
+        ...parts,
+        tappedBlocks: ['layers_1', 'layers_2'],
+      });
+      expect(ilrec().describe(model).tappedBlocks).to.deep.equal(blocks.slice(0, 3));
+      expect(sft().describe(model)).to.deep.equal({ ...parts, tappedBlocks: [] });
+      expect(calls()).to.equal(false);
+      const method = ilrec({ taps: { blocks: ['layers_0', 'layers_3'] } });
+      method.attach(model);
+      expect(method.describe(model)).to.deep.equal({
+        ...parts,
+        blocks: ['layers_0', 'layers_3'],
+        tappedBlocks: ['layers_0'],
+      });
+      method.detach();
+      const one = tfl.sequential({
+        layers: [...recurrent().layers.slice(0, 1), tfl.layers.dense({ name: 'out', units: 11 })],
+      });
+      expect(sft().describe(one)).to.deep.equal({
+        ...{ blocks: [], tappedBlocks: [], norm: null },
+        ...{ head: 'out', embedding: 'ids' },
+      });
+      expect(() => ilrec().describe(one)).to.throw(/^ilrec: could not find the blocks of this model/);
+      expect(() => ilrec().describe({} as tfl.LayersModel)).to.throw(/^ilrec: the model must be a tf\.LayersModel/);
     });
 
     it('takes the recurrent layers of a sequential model as its blocks', () => {

@@ -8,6 +8,11 @@ export interface Attachable {
    */
   attachForFit(model: tfl.LayersModel | null): boolean;
   beginBatch(): void;
+  /**
+   * The training is over, after `numBatches` batches.
+   * @throws IlrecError when the method's loss was not called.
+   */
+  endFit(numBatches: number): void;
   detach(): void;
 }
 
@@ -16,14 +21,23 @@ export class IlrecCallback extends tfl.Callback {
   constructor(method: Attachable) {
     super();
     let attachedHere = false;
+    let numBatches = 0;
     // Own functions that do not need `this`: another copy of tfjs-layers may call them on a wrapper.
     this.onTrainBegin = async () => {
+      numBatches = 0;
       attachedHere = method.attachForFit(this.model as tfl.LayersModel | null);
     };
-    this.onBatchBegin = async () => method.beginBatch();
+    this.onBatchBegin = async () => {
+      numBatches++;
+      method.beginBatch();
+    };
     this.onTrainEnd = async () => {
-      if (attachedHere) method.detach();
-      attachedHere = false;
+      try {
+        method.endFit(numBatches);
+      } finally {
+        if (attachedHere) method.detach();
+        attachedHere = false;
+      }
     };
   }
 }

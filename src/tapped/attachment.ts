@@ -9,7 +9,24 @@ import {
   type TapLocations,
   type TapOptions,
   trainedModel,
+  unusedLoss,
 } from '../taps';
+
+/** Names of the layers that a method taps. */
+export interface TapDescription {
+  /**
+   * The blocks, first to last; a shared block occurs once for each call. Empty where none were found and the method reads
+   * none.
+   */
+  readonly blocks: readonly string[];
+  /** S: the blocks before the last whose hidden states the method reads, first to last. */
+  readonly tappedBlocks: readonly string[];
+  /** The final norm; null where there is none. */
+  readonly norm: string | null;
+  readonly head: string;
+  /** The layer that looks up the token ids; null where it was not found. */
+  readonly embedding: string | null;
+}
 
 export interface AttachmentOptions {
   /** The public function that made the method; errors start with it. */
@@ -32,6 +49,7 @@ export interface AttachmentOptions {
 export class Attachment implements Attachable {
   private current: ModelTaps | null = null;
   private attachedInFit = false;
+  private lossCallsBefore = 0;
 
   constructor(private readonly options: AttachmentOptions) {}
 
@@ -54,12 +72,34 @@ export class Attachment implements Attachable {
     this.attachedInFit = false;
   }
 
+  /** See `TappedMethod.describe`. */
+  describe(model: tfl.LayersModel): TapDescription {
+    return calledAs(this.name, () => {
+      const { blocks, norm, head, embedding } = this.findAll(model);
+      const names = blocks.map(({ name }) => name);
+      return {
+        blocks: names,
+        tappedBlocks: this.options.numBlocks === 0 ? [] : names.slice(0, -1).slice(-this.options.numBlocks),
+        norm: norm?.name ?? null,
+        head: head.name,
+        embedding: embedding?.name ?? null,
+      };
+    });
+  }
+
   /** Attaches for one training run. Taps left behind by a run that threw are reused or replaced. */
   attachForFit(model: tfl.LayersModel | null): boolean {
     if (model === null) return this.requireAttached();
     if (this.attachedInFit && !isTraining(this.current?.model)) this.detach();
     this.attachedInFit ||= this.attachTo(model);
+    this.lossCallsBefore = this.current?.lossCalls ?? 0;
     return this.attachedInFit;
+  }
+
+  endFit(numBatches: number): void {
+    const { current } = this;
+    if (numBatches > 0 && current?.attached === true && current.lossCalls === this.lossCallsBefore)
+      throw unusedLoss(this.name);
   }
 
   beginBatch(): void {
@@ -90,10 +130,8 @@ export class Attachment implements Attachable {
         }
         this.detach();
       }
-      const { name, numBlocks, inputIdsReader, taps, loss, metrics } = this.options;
-      const outputIndex = this.outputOf(model);
-      const locations = findTaps(model, { ...taps, outputIndex, needsBlocks: numBlocks > 0 });
-      if (inputIdsReader !== null) requireInputIds(locations, inputIdsReader);
+      const { name, numBlocks, inputIdsReader, loss, metrics } = this.options;
+      const locations = this.find(model);
       this.current = new ModelTaps(model, locations, {
         name,
         numBlocks,
@@ -107,6 +145,25 @@ export class Attachment implements Attachable {
       });
       return true;
     });
+  }
+
+  /** With the blocks, if there are any, also where the method reads none. */
+  private findAll(model: tfl.LayersModel): TapLocations {
+    if (this.options.numBlocks > 0) return this.find(model);
+    try {
+      return this.find(model, true);
+    } catch {
+      return this.find(model);
+    }
+  }
+
+  /** @throws UnnamedError when blocks, norm, head or token ids cannot be found. */
+  private find(model: tfl.LayersModel, needsBlocks = this.options.numBlocks > 0): TapLocations {
+    requireModel(model);
+    const { inputIdsReader, taps } = this.options;
+    const locations = findTaps(model, { ...taps, outputIndex: this.outputOf(model), needsBlocks });
+    if (inputIdsReader !== null) requireInputIds(locations, inputIdsReader);
+    return locations;
   }
 
   /** The output that the model is compiled to train with this method; undefined before `compile`. */

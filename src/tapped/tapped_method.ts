@@ -7,7 +7,7 @@ import { allowMixedCallbacks } from '../callbacks/mixed_callbacks';
 import { countPositions, takeCountedPositions } from '../ops/counted_positions';
 import { checkTapOptions, disposeCapture, type TapOptions } from '../taps';
 import type { Batch } from '../training/batches';
-import { Attachment } from './attachment';
+import { Attachment, type TapDescription } from './attachment';
 import { type IlrecMetric, LastStep, type LossTerms } from './last_step';
 import { leaveUnsaved } from './saved_training';
 import { GivenBatch, type LossTensors } from './given_batch';
@@ -79,6 +79,12 @@ export interface TappedMethod {
    * @throws IlrecError when the model cannot be tapped, or the method is attached to another one.
    */
   attach(model: tfl.LayersModel): void;
+  /**
+   * Names the layers of a model that the method would tap; changes nothing.
+   *
+   * @throws IlrecError when they cannot be found: it says why, and which option names them.
+   */
+  describe(model: tfl.LayersModel): TapDescription;
   /**
    * The loss of a batch, for loops of your own: runs the attached model in training mode and never makes its logits of
    * all positions. Gradient flows to the model's weights.
@@ -270,6 +276,7 @@ export function createTappedMethod<Metric extends string>(
       return numResponsePositions;
     },
     attach: (model) => attachment.attach(model),
+    describe: (model) => attachment.describe(model),
     lossOf(inputs, labels) {
       const { taps } = attachment;
       if (taps?.attached !== true)

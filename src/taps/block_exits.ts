@@ -3,6 +3,7 @@ import type { Cut } from './cut_chain';
 import { findBlocks } from './find_blocks';
 import { isCustom, kindOf } from './layer_kinds';
 import { missing } from './layer_selector';
+import { reasonFor } from './why_no_blocks';
 import { classOf, type Layer, type PartGraph, sameSource, type Site, type Source, widthOf } from './model_graph';
 import { isPointwise } from './probe_layer';
 import { type RowPath, rowPath } from './row_path';
@@ -46,7 +47,7 @@ function tooFew(body: readonly Cut[], blocks: readonly Site[], layers: readonly 
     blocks.length > 0
       ? blocks
       : body.flatMap(({ members }) => members).filter(({ layer }) => kindOf(layer) === 'mixer');
-  if (mixers.length !== 1) return missing('blocks', layers);
+  if (mixers.length !== 1) return missing('blocks', layers, undefined, reasonFor(body) ?? undefined);
   return new UnnamedError(
     `the model must have two blocks or more, each a layer of its graph, got one, "${mixers[0].layer.name}"; the ` +
       'layers to tap are the blocks before the last, so add another, or name them with taps.blocks',

@@ -1,6 +1,7 @@
 import type { Cut } from './cut_chain';
 import { kindOf, sortOf } from './layer_kinds';
 import type { PartGraph, Site } from './model_graph';
+import { mixesPositions } from './probe_layer';
 
 /** A stretch of the chain that may be a block, or a part of one. */
 interface Stretch {
@@ -26,7 +27,7 @@ interface Repetition {
 /**
  * The blocks of a chain: the sequence of layer classes that is repeated most often, with as few position-mixing layers
  * after it as possible. Dropout does not count. The first repetition may lack its beginning, where layers stand between
- * blocks instead of before each.
+ * blocks instead of before each. Blocks of two classes in turn (ABAB, AABAA) are each a block.
  *
  * @returns indices of the cuts that end the blocks, first to last; fewer than 2 when nothing is repeated.
  */
@@ -34,6 +35,14 @@ export function findBlocks(chain: readonly Cut[], graph: PartGraph): number[] {
   const stretches = chain
     .map(({ members }, index) => stretchOf(members, index, graph))
     .filter(({ sort }) => sort !== '');
+  const best = bestRepetition(stretches);
+  const found = best?.ends.map(({ index }) => index) ?? [];
+  const numMixers = stretches.filter(({ mixes }) => mixes).length;
+  if (best !== null && best.mixers === best.ends.length && best.mixers === numMixers) return found;
+  return inTurn(stretches, graph, best) ?? found;
+}
+
+function bestRepetition(stretches: readonly Stretch[]): Repetition | null {
   let best: Repetition | null = null;
   for (let end = stretches.length; end > 0; end--) {
     for (let period = 1; period <= end; period++) {
@@ -41,23 +50,55 @@ export function findBlocks(chain: readonly Cut[], graph: PartGraph): number[] {
       if (found !== null && (best === null || better(found, best))) best = found;
     }
   }
-  return best === null ? [] : best.ends.map(({ index }) => index);
+  return best;
+}
+
+/**
+ * The blocks where layers that mix positions count as one class, if that gives more of them than `best`. What begins the
+ * repetition and occurs only there is no block (learned positions), and what ends it must occur before.
+ */
+function inTurn(stretches: readonly Stretch[], graph: PartGraph, best: Repetition | null): number[] | null {
+  const partsWithin = partsOf(graph);
+  const sortWithin = (site: Site): string => (mixesPositions(site) ? '*' : sortOf(site, partsWithin));
+  const alike = stretches.map((stretch) =>
+    stretch.mixes ? { ...stretch, sort: sortsOf(counted(stretch.members), sortWithin) } : stretch,
+  );
+  const found = bestRepetition(alike);
+  if (found === null || (best !== null && found.mixersAfter > best.mixersAfter)) return null;
+  const places = found.ends.map(({ index }) => stretches.findIndex((stretch) => stretch.index === index));
+  const classes = places.map(
+    (place, i) => stretches.slice(i === 0 ? 0 : places[i - 1] + 1, place + 1).findLast(({ mixes }) => mixes)?.sort,
+  );
+  const isAlone = (i: number): boolean => classes.filter((each) => each === classes[i]).length === 1;
+  const first = classes.findIndex((_, i) => !isAlone(i));
+  if (first < 0 || isAlone(classes.length - 1) || classes.length - first <= (best?.ends.length ?? 1)) return null;
+  return found.ends.slice(first).map(({ index }) => index);
 }
 
 function stretchOf(members: readonly Site[], index: number, graph: PartGraph): Stretch {
   const kinds = members.map(({ layer }) => kindOf(layer));
-  const counted = members.filter((_, i) => kinds[i] !== 'idle');
-  const partsWithin = (site: Site): Site[] => graph.graph.sites.filter(({ within }) => within === site);
+  const layers = counted(members);
+  const partsWithin = partsOf(graph);
   return {
     index,
-    sort: counted
-      .map((site) => sortOf(site, partsWithin))
-      .sort()
-      .join('+'),
+    sort: sortsOf(layers, (site) => sortOf(site, partsWithin)),
     mixes: kinds.includes('mixer'),
-    isNorm: counted.length > 0 && kinds.every((kind) => kind === 'norm' || kind === 'idle'),
+    isNorm: layers.length > 0 && kinds.every((kind) => kind === 'norm' || kind === 'idle'),
     members,
   };
+}
+
+/** Without what does nothing outside of training. */
+function counted(members: readonly Site[]): Site[] {
+  return members.filter(({ layer }) => kindOf(layer) !== 'idle');
+}
+
+function sortsOf(members: readonly Site[], sort: (site: Site) => string): string {
+  return members.map(sort).sort().join('+');
+}
+
+function partsOf({ graph }: PartGraph): (site: Site) => Site[] {
+  return (site) => graph.sites.filter(({ within }) => within === site);
 }
 
 function repetition(stretches: readonly Stretch[], end: number, period: number): Repetition | null {

@@ -58,13 +58,21 @@ export function selectOne(layers: readonly Layer[], selector: LayerSelector, opt
   return found[0];
 }
 
-/** The error for a part that was not found, or for a selector that matches no layer. */
-export function missing(option: string, layers: readonly Layer[], selector?: string): UnnamedError {
-  const what =
+/**
+ * The error for a part that was not found, or for a selector that matches no layer.
+ *
+ * @param reason why it was not found, where that is known.
+ */
+export function missing(option: string, layers: readonly Layer[], selector?: string, reason?: string): UnnamedError {
+  const found =
     selector === undefined
       ? `could not find the ${option} of this model`
       : `taps.${option} = ${selector} matches no layer`;
-  return new UnnamedError(`${what}; set the option taps.${option}. Layers seen: ${describe(layers)}`);
+  const what =
+    reason === undefined
+      ? `${found}; set the option taps.${option}`
+      : `${found}: ${reason}; the option taps.${option} may name them`;
+  return new UnnamedError(`${what}. Layers seen: ${describe(layers)}`);
 }
 
 function nameMatches(name: string, selector: string | readonly string[] | RegExp): boolean {

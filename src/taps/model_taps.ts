@@ -1,12 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { calledAs } from '../errors';
+import { calledAs, IlrecError } from '../errors';
 import type { CallArgs } from '../layers/layer_types';
 import { checkTokenIds } from '../ops/token_ids';
 import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
 import { type Capture, PassRecorder, sideOf } from './capture';
+import { warnOnce } from '../warn_once';
 import { linearHead } from './linear_head';
 import { classOf, type Layer, sameSource, type Source } from './model_graph';
+import { ownTraining } from './own_training';
 import { compiledFunctions, hookPasses, openTargetCheck, type PassKind, trainedModel } from './pass_hooks';
 import { refuseProbabilities, refuseSeeingAhead } from './probe_model';
 import type { RowPath } from './row_path';
@@ -50,6 +52,8 @@ export class ModelTaps {
   private projecting = false;
   private deferring = false;
   private seenUntrained = false;
+  private passes = 0;
+  private taken = 0;
   private live = true;
 
   /** @throws UnnamedError when the head makes probabilities, or the model sees later tokens. */
@@ -71,6 +75,7 @@ export class ModelTaps {
       refuseSeeingAhead(trainedModel(model), locations, (ids) => this.headInputOf(ids));
       this.restores.push(openTargetCheck(trainedModel(model), outputIndex));
       this.restores.push(hookPasses(model, request.name, this));
+      this.warnOfOwnTraining();
     } catch (error) {
       this.detach();
       throw error;
@@ -89,10 +94,17 @@ export class ModelTaps {
     return this.seenUntrained;
   }
 
+  /** How often the loss has taken a pass. */
+  get lossCalls(): number {
+    return this.taken;
+  }
+
   /** Hands over what the last pass left; the caller disposes it. Null when there was no pass. */
   take(): Capture | null {
     const capture = this.recorder.take(this.pass !== 'evaluate');
-    if (capture !== null) this.calls.reset();
+    if (capture === null) return null;
+    this.calls.reset();
+    this.taken++;
     return capture;
   }
 
@@ -148,6 +160,7 @@ export class ModelTaps {
   onPassBegin(kind: PassKind): void {
     this.forget();
     this.pass = kind;
+    if (kind !== 'evaluate') this.passes++;
   }
 
   onPassEnd(): void {
@@ -155,8 +168,24 @@ export class ModelTaps {
     this.pass = null;
   }
 
-  onCompiled(): void {
-    this.request.onCompiled();
+  onCompiled({ loss }: tfl.ModelCompileArgs): void {
+    const { name, loss: own, onCompiled } = this.request;
+    const isGiven = loss === own || Object.values(Object(loss) as object).includes(own);
+    const compiled = compiledFunctions(trainedModel(this.model))?.losses ?? [];
+    if (isGiven && !compiled.includes(own)) {
+      throw new IlrecError(
+        `${name}: compile got method.loss and does not train with it; let ${classNameOf(this.model)}.compile call ` +
+          'super.compile(args)',
+      );
+    }
+    onCompiled();
+  }
+
+  onFit(): () => void {
+    const { passes, taken } = this;
+    return () => {
+      if (this.live && this.passes > passes && this.taken === taken) throw unusedLoss(this.request.name);
+    };
   }
 
   private forget(): void {
@@ -218,6 +247,15 @@ export class ModelTaps {
     });
   }
 
+  private warnOfOwnTraining(): void {
+    const own = ownTraining(this.model);
+    if (own.length === 0) return;
+    warnOnce(
+      `${this.request.name}: ${classNameOf(this.model)} has its own ${own.join(', ')}; nothing is trained by ` +
+        `${this.request.name} unless it calls the loss that compile is given`,
+    );
+  }
+
   private isTapped(kwargs: CallArgs | undefined): boolean {
     const tapped = kwargs?.training === true || this.pass === 'evaluate';
     this.seenUntrained = !tapped;
@@ -260,4 +298,16 @@ export class ModelTaps {
       this.projecting = before;
     }
   }
+}
+
+/** A training that ended without a call of the method's loss. */
+export function unusedLoss(name: string): IlrecError {
+  return new IlrecError(
+    `${name}: the training ended without a call of method.loss, so it trained something else; compile with loss: ` +
+      'method.loss, and see that a class of your own hands it on in compile, fit and fitDataset',
+  );
+}
+
+function classNameOf(model: tfl.LayersModel): string {
+  return model.constructor.name;
 }

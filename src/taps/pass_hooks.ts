@@ -20,7 +20,10 @@ export interface PassListener {
   onPassBegin(kind: PassKind): void;
   /** A step is over, or has thrown. */
   onPassEnd(): void;
-  onCompiled(): void;
+  /** @param args what the user called `compile` with. */
+  onCompiled(args: tfl.ModelCompileArgs): void;
+  /** A `fit` or `fitDataset` begins. @returns called when it is over. */
+  onFit(): () => void;
 }
 
 /** The model that tfjs trains, tests and hands to callbacks: a Sequential's inner model, any other model itself. */
@@ -63,9 +66,23 @@ export function hookPasses(model: tfl.LayersModel, name: string, listener: PassL
     ...[...new Set([model, trained])].map((each) =>
       shadow(each, 'compile', (original) => (args) => {
         original(args);
-        listener.onCompiled();
+        listener.onCompiled(args);
       }),
     ),
+    ...[...new Set([model, trained])].flatMap((each) => [
+      shadow(each, 'fit', (original) => async (...args) => {
+        const onEnd = listener.onFit();
+        const result = await original(...args);
+        onEnd();
+        return result;
+      }),
+      shadow(each, 'fitDataset', (original) => async (...args) => {
+        const onEnd = listener.onFit();
+        const result = await original(...args);
+        onEnd();
+        return result;
+      }),
+    ]),
   ];
   return () => restores.forEach((restore) => restore());
 }

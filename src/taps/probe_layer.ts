@@ -1,5 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import type { Site } from './model_graph';
+import { isCustom, kindOf } from './layer_kinds';
+import { classOf, type Site } from './model_graph';
 
 /** Number of positions that a layer is tried on. */
 const LENGTH = 5;
@@ -36,6 +37,18 @@ export function isPointwise({ layer, inputs }: Site): boolean {
       return false; // a layer that takes only one length is not a norm
     }
   });
+}
+
+/**
+ * Whether a layer lets positions see each other. A custom layer is tried; where that cannot be, its name decides.
+ */
+export function mixesPositions(site: Site): boolean {
+  const { layer, inputs } = site;
+  if (kindOf(layer) !== 'mixer') return false;
+  if (!isCustom(layer)) return true;
+  const isTried =
+    canReadAtOnce() && inputs.every(({ tensor }) => tensor.rank === 3 && tensor.shape[tensor.rank - 1] !== null);
+  return isTried ? !isPointwise(site) : !/mlp|feed|ffn|glu|gate|dense|expert/i.test(classOf(layer));
 }
 
 /** Numbers without a pattern, [1, T, D]. */

@@ -36,7 +36,9 @@ export function refuseWeights(model: tfl.LayersModel, name: string): () => void 
     }),
     shadow(model, 'fitDataset', (original) => async (dataset, args) => {
       checkArgs('fitDataset', args);
-      const checked = checkEach(dataset as unknown as DatasetLike, checkElement);
+      const given = dataset as unknown as Partial<DatasetLike> | undefined;
+      if (typeof given?.iterator !== 'function') return original(dataset, args); // a class may take something else
+      const checked = checkEach(given as DatasetLike, checkElement);
       return original(checked as unknown as typeof dataset, args);
     }),
   ];

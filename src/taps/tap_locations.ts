@@ -3,7 +3,7 @@ import { UnnamedError } from '../errors';
 import { blocksOf, hiddenStateOf, refuseMixing, wayToHead } from './block_exits';
 import { bestChain, type InputIds } from './best_chain';
 import type { Cut } from './cut_chain';
-import { kindOf, looksAhead, sortOf } from './layer_kinds';
+import { activated, kindOf, looksAhead, sortOf } from './layer_kinds';
 import { missing, select, selectOne, type SelectedLayers, type TapOptions } from './layer_selector';
 import {
   classOf,
@@ -124,8 +124,8 @@ function selectedLayers(
 }
 
 /**
- * Calls of nested models that count as one part each: those that the user named, and those of which there are several
- * of a kind.
+ * Calls of nested models that count as one part each: those that the user named, those of which there are several of a
+ * kind, and those that map between the same sizes as these, which are blocks of another kind.
  */
 function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: SelectedLayers): Set<Site> {
   const partsWithin = (site: Site): Site[] => graph.sites.filter(({ within }) => within === site);
@@ -134,7 +134,12 @@ function repeatedModels(graph: ModelGraph, { blocks, norm, head, embedding }: Se
   const named = [...(blocks ?? []), norm, head, embedding].filter((layer) => layer !== null && layer !== undefined);
   const open = new Set(graph.sites.filter(({ layer }) => named.includes(layer)).flatMap(outer));
   const count = (site: Site): number => models.filter((other) => sorts.get(other) === sorts.get(site)).length;
-  return new Set(models.filter((site) => named.includes(site.layer) || (count(site) > 1 && !open.has(site))));
+  const repeated = models.filter((site) => count(site) > 1 && !open.has(site));
+  const around = new Set([...open, ...repeated.flatMap(outer)]);
+  const sizes = ({ inputs, outputs }: Site): string =>
+    [...inputs, ...outputs].map((source) => `${source.tensor.rank} ${widthOf(source)}`).join();
+  const alike = models.filter((site) => !around.has(site) && repeated.some((other) => sizes(other) === sizes(site)));
+  return new Set([...models.filter(({ layer }) => named.includes(layer)), ...repeated, ...alike]);
 }
 
 /** The calls of nested models that a call is part of. */
@@ -186,6 +191,7 @@ function locate({ graph, output, outputIndex, selected, layers, needsBlocks, isC
     ? wayToHead({ body, graph, headInput, blocks, named: selected.blocks !== null, norm: selected.norm })
     : rowPath(graph, headInput, headInput);
   const toLogits = refuseMixing(rowPath(graph, headInput, output, true));
+  refuseBatchNorm([...toHead.parts, ...toLogits.parts]);
   return {
     blocks: blocks.map(({ layer }) => layer),
     norm:
@@ -212,6 +218,20 @@ export function requireModel(model: unknown): void {
   const got = typeof model === 'object' && model !== null ? `a ${model.constructor.name}` : String(model);
   throw new UnnamedError(
     `the model must be a tf.LayersModel, got ${got}; load it with tf.loadLayersModel, or build it of layers`,
+  );
+}
+
+/**
+ * In training, the last layer would be normalised by the statistics of all of its positions, and the response rows of
+ * the layers before it by others. It would also show a position what comes after it.
+ */
+function refuseBatchNorm(parts: readonly Site[]): void {
+  const wrong = parts.find(({ layer }) => /batch_?norm/i.test(classOf(activated(layer))));
+  if (wrong === undefined) return;
+  throw new UnnamedError(
+    `layer "${wrong.layer.name}" (${classOf(wrong.layer)}) between the last block and the logits must treat each ` +
+      'position alone, got a norm over the batch, whose statistics would not be the same for all layers; use a ' +
+      'layerNormalization instead',
   );
 }
 
