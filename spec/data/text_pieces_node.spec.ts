@@ -2,10 +2,13 @@ import { expect } from 'chai';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as zlib from 'node:zlib';
+
 import { openText } from '../../src/data/open_text_node';
-import { isParquet, readPieces } from '../../src/data/text_pieces_node';
+import { formOf, readPieces } from '../../src/data/text_pieces_node';
 import { IlrecError } from '../../src/errors';
 import { messageOf, temporaryFolder } from '../support/folders';
+
+const { gzipSync } = zlib;
 
 describe('readPieces', () => {
   const folder = temporaryFolder();
@@ -28,9 +31,9 @@ describe('readPieces', () => {
     expect(await read('')).to.equal('');
   });
   it('unpacks gzip, also of several members, by its first bytes', async () => {
-    expect(await read(zlib.gzipSync(long))).to.equal(long);
-    expect(await read(Buffer.concat([zlib.gzipSync('a\n'), zlib.gzipSync('b\n')]))).to.equal('a\nb\n');
-    await writeFile(at('x.csv.gz'), zlib.gzipSync('a'));
+    expect(await read(gzipSync(long))).to.equal(long);
+    expect(await read(Buffer.concat([gzipSync('a\n'), gzipSync('b\n')]))).to.equal('a\nb\n');
+    await writeFile(at('x.csv.gz'), gzipSync('a'));
     expect(await openText('read', at('x.csv.gz'))).to.deep.equal({ name: 'x.csv.gz', text: 'a' });
   });
   it('unpacks zstd where Node can, and says so where it cannot', async () => {
@@ -51,7 +54,7 @@ describe('readPieces', () => {
       'read: DIR/f line 3 must be UTF-8 text, got other bytes; save the file as UTF-8',
     );
     expect(await refused(Buffer.concat([Buffer.from(long), Buffer.of(0xc3)]))).to.contain('DIR/f line 100001 must be');
-    expect(await refused(zlib.gzipSync(long).subarray(0, 60))).to.match(
+    expect(await refused(gzipSync(long).subarray(0, 60))).to.match(
       /^read: DIR\/f must be a whole gzip file, got Z_BUF_ERROR; download it again$/,
     );
     expect(await refused('PK\x03\x04...')).to.contain('got a ZIP archive; unpack it first');
@@ -63,13 +66,13 @@ describe('readPieces', () => {
     await missing.catch((error) => expect(error).to.be.instanceOf(IlrecError));
     expect(await messageOf(openText('read', folder.path, 'give a file'))).to.contain('got a folder; give a file');
   });
-  it('recognises Parquet', async () => {
-    await writeFile(at('p'), 'PAR1');
-    await writeFile(at('q'), 'PAR');
-    expect([await isParquet(at('p')), await isParquet(at('q')), await isParquet(at('r'))]).to.deep.equal([
-      true,
-      false,
-      false,
-    ]);
+  it('tells the form of a file by its first bytes', async () => {
+    const forms: Record<string, string> = {};
+    for (const [name, bytes] of Object.entries({ p: 'PAR1', q: 'PAR', z: gzipSync(''), e: '' })) {
+      await writeFile(at(name), bytes);
+      forms[name] = await formOf(at(name));
+    }
+    expect(forms).to.deep.equal({ p: 'parquet', q: 'text', z: 'gzip', e: 'text' });
+    expect(await formOf(at('none'))).to.equal('text');
   });
 });

@@ -42,7 +42,7 @@ Formats:
 
 Tables of interactions (csv and the four after it):
   Fields are separated by , ; tab | or ::, which is found out. A file of objects has one JSON object per line.
-  Files ending in .gz and .zst are unpacked. Any size is read.
+  Files ending in .gz and .zst are unpacked. Any size is read. Parquet needs the package @duckdb/node-api.
   Columns are found by usual names such as user_id, customer_id, item_id, movieId, sku, asin, timestamp, order_date.
   For others, and for a file without a header:
     --columns user=client,item=article,time=bought   names in the header; title=- for no such column

@@ -12,6 +12,17 @@ export interface InteractionTableOptions {
   anyText?: boolean;
 }
 
+/** Rows that another program has numbered, grouped and sorted, as `InteractionTable` would. */
+export interface GroupedRows {
+  /** In the order of their first rows. */
+  readonly userIds: readonly string[];
+  readonly itemIds: readonly string[];
+  /** Item numbers in time order, [users]. */
+  readonly sequences: Int32Array[];
+  /** How many rows repeated another and were dropped. */
+  readonly repeated: number;
+}
+
 /** Collects rows of user, item and time in typed arrays, and turns them into one sequence per user. */
 export class InteractionTable {
   private readonly userIds: IdColumn;
@@ -22,6 +33,7 @@ export class InteractionTable {
   /** Titles from the rows themselves, by item number. */
   private readonly rowTitles: (string | undefined)[] = [];
   private readonly retitled = new Set<number>();
+  private grouped: GroupedRows | null = null;
 
   /**
    * @param reader the public function that errors name.
@@ -60,6 +72,20 @@ export class InteractionTable {
   }
 
   /**
+   * Takes all rows at once, instead of `add`.
+   *
+   * @returns false where the ids are not as `add` would number them; the table is then of no use.
+   * @throws IlrecError when an id is blank or no id.
+   */
+  take(grouped: GroupedRows): boolean {
+    this.grouped = grouped;
+    const { userIds, itemIds } = this;
+    for (const id of grouped.userIds) userIds.numberOf(id, 1);
+    for (const id of grouped.itemIds) itemIds.numberOf(id, 1);
+    return [userIds, itemIds].every(({ trimmed, look }) => trimmed === 0 && look !== 'float');
+  }
+
+  /**
    * Groups the rows by user, in the order of each user's first row, and sorts each group by time. Equal times keep the
    * order of the file.
    *
@@ -70,7 +96,7 @@ export class InteractionTable {
    * @throws IlrecError when no row was added, or when day and month of the dates cannot be told apart.
    */
   build(name: string, titleOf?: ReadonlyMap<string, string | null>): InteractionData {
-    if (this.length === 0)
+    if (this.length === 0 && this.grouped === null)
       throw new IlrecError(
         `${this.reader}: ${this.file} must have at least one interaction, got only a header; write one row per ` +
           'interaction',
@@ -80,7 +106,7 @@ export class InteractionTable {
     if (trimmed > 0) notes.push(`${trimmed} ids of ${this.file} had surrounding space, which was removed.`);
     const users = this.joined('user', this.userIds, notes);
     const items = this.joined('item', this.itemIds, notes, titleOf && [...titleOf.keys()]);
-    const { sequences, repeated } = this.group(users, items);
+    const { sequences, repeated } = this.grouped ?? this.group(users, items);
     if (repeated > 0)
       notes.push(`${repeated} rows of ${this.file} repeat user, item and time of an earlier row and were dropped.`);
     const titles = this.titlesOf(items, titleOf, notes);

@@ -1,7 +1,8 @@
 import { IlrecError } from '../errors';
 import { checkColumns, type ColumnRole, isColumnList, NO_COLUMN, type TableColumns } from './column_roles';
 import type { CsvDialect } from './csv_rows';
-import { InteractionTable } from './interaction_table';
+import { detached } from './id_column';
+import { type GroupedRows, InteractionTable } from './interaction_table';
 import { type TableRow, TableRows, type TableRowsOptions } from './table_rows';
 import { show, type TextFile } from './text_file';
 import type { InteractionData } from './types';
@@ -83,10 +84,20 @@ export interface TableForm {
   userNames?: boolean;
 }
 
+/** Takes the rows of a table. */
+export interface RowReader {
+  readonly rows: TableRows;
+  /** Adds the rows that end in what was pushed so far. The last piece ends the file. */
+  push(text: string, last: boolean): void;
+  /** Adds one row. */
+  add(row: TableRow): void;
+}
+
 /** Reads a table of interactions piece by piece. */
-export class PlainReader {
-  private readonly rows: TableRows;
-  private readonly roles: readonly ColumnRole[];
+export class PlainReader implements RowReader {
+  readonly rows: TableRows;
+  /** Place of each role in the values of a row, -1 where it does not count. */
+  private readonly places: Readonly<Record<ColumnRole, number>>;
   private table: InteractionTable | null = null;
   private belowRating = 0;
   private nameless = 0;
@@ -107,40 +118,55 @@ export class PlainReader {
       throw new IlrecError(`${reader}: events must name an event, got none; leave it out to take all`);
     if (minRating !== undefined) required.push('rating');
     if (events !== undefined) required.push('event');
-    this.roles = ROLES.filter((role) => (role !== 'rating' && role !== 'event') || required.includes(role));
-    this.rows = new TableRows({ reader, file, roles: this.roles, required, columns, dialect, parseLine, lenient });
+    const roles = ROLES.filter((role) => (role !== 'rating' && role !== 'event') || required.includes(role));
+    this.places = Object.fromEntries(ROLES.map((role) => [role, roles.indexOf(role)])) as Record<ColumnRole, number>;
+    this.rows = new TableRows({ reader, file, roles, required, columns, dialect, parseLine, lenient });
   }
 
-  /** Adds the rows that end in what was pushed so far. The last piece ends the file. */
   push(text: string, last: boolean): void {
-    const [user, item, time, title, rating, event] = (
-      ['user', 'item', 'time', 'title', 'rating', 'event'] as const
-    ).map((role) => this.roles.indexOf(role));
+    for (const row of this.rows.push(text, last)) this.add(row);
+  }
+
+  /** @throws IlrecError when an id, a time or a rating is none. */
+  add(row: TableRow): void {
+    const { line, values } = row;
+    const { user, item, time, rating, event, title } = this.places;
     const { minRating, events, userNames = false } = this.options;
-    for (const row of this.rows.push(text, last)) {
-      this.table ??= new InteractionTable(this.reader, this.file, {
-        timed: this.rows.has('time'),
-        anyText: userNames,
-      });
-      const { line, values } = row;
-      if (userNames && String(values[user] ?? '').trim() === '') {
-        this.nameless++;
-        continue;
-      }
-      if (events !== undefined && !this.isAsked(values[event], events)) continue;
-      if (minRating !== undefined && this.ratingOf(row, values[rating]) < minRating) {
-        this.belowRating++;
-        continue;
-      }
-      this.table.add(line, values[user], values[item], values[time], values[title]);
+    if (userNames && String(values[user] ?? '').trim() === '') {
+      this.nameless++;
+      return;
     }
+    if (events !== undefined && !this.isAsked(values[event], events)) return;
+    if (minRating !== undefined && this.ratingOf(row, values[rating]) < minRating) {
+      this.belowRating++;
+      return;
+    }
+    this.table ??= this.newTable();
+    this.table.add(line, values[user], values[item], values[time], values[title]);
+  }
+
+  /**
+   * Takes all rows at once, instead of `add`.
+   *
+   * @returns false where they are not as `add` would take them.
+   * @throws IlrecError when an id is blank or no id.
+   */
+  take(rows: GroupedRows & { belowRating: number }): boolean {
+    this.table = this.newTable();
+    this.belowRating = rows.belowRating;
+    return this.table.take(rows);
+  }
+
+  private newTable(): InteractionTable {
+    const { userNames: anyText } = this.options;
+    return new InteractionTable(this.reader, this.file, { timed: this.rows.has('time'), anyText });
   }
 
   /** @throws IlrecError when no row is left. */
   build(name: string, titleOf?: ReadonlyMap<string, string | null>): InteractionData {
     const { minRating, events } = this.options;
     const others = [...this.otherEvents.values()].reduce((sum, count) => sum + count, 0);
-    if (this.table?.length === 0 && others + this.belowRating > 0) {
+    if (this.table === null && others + this.belowRating > 0) {
       const asked = [
         ...(events === undefined ? [] : [`one of the events ${events.join(', ')}`]),
         ...(minRating === undefined ? [] : [`a rating of at least ${minRating}`]),
@@ -151,8 +177,7 @@ export class PlainReader {
           `${seen.length === 0 ? '' : `, only ${seen.join(', ')}`}; ask for less`,
       );
     }
-    const table = this.table ?? new InteractionTable(this.reader, this.file);
-    const data = table.build(name, titleOf);
+    const data = (this.table ?? this.newTable()).build(name, titleOf);
     const notes = [...(data.notes ?? [])];
     if (this.belowRating > 0)
       notes.push(`${this.belowRating} rows of ${this.file} with a rating below ${minRating} were left out.`);
@@ -200,8 +225,8 @@ export interface TitleOptions extends TableForm {
 }
 
 /** Reads a table of items and titles piece by piece. */
-export class TitleReader {
-  private readonly rows: TableRows;
+export class TitleReader implements RowReader {
+  readonly rows: TableRows;
   /** Item id -> title, null without one. */
   readonly titles = new Map<string, string | null>();
 
@@ -218,21 +243,20 @@ export class TitleReader {
     this.rows = new TableRows({ reader, file, roles, required, columns: titleColumns ?? shared, lenient, ...form });
   }
 
-  /** @throws IlrecError when an id is blank or occurs twice, or a title is not a text. */
   push(text: string, last: boolean): void {
-    for (const {
-      line,
-      values: [item, title],
-    } of this.rows.push(text, last)) {
-      const where = `${this.reader}: ${this.file} line ${line}`;
-      const id = typeof item === 'string' || typeof item === 'number' ? String(item).trim() : '';
-      if (this.options.tolerant && (id === '' || this.titles.has(id))) continue;
-      if (id === '') throw new IlrecError(`${where}: item must be an id, got ${show(item)}; write a text or number`);
-      if (this.titles.has(id))
-        throw new IlrecError(`${where}: item must occur only once, got ${show(id)} again; keep one of the lines`);
-      if (title !== null && title !== undefined && typeof title !== 'string')
-        throw new IlrecError(`${where}: title must be a text, got ${show(title)}; quote it`);
-      this.titles.set(id, title?.trim() || null);
-    }
+    for (const row of this.rows.push(text, last)) this.add(row);
+  }
+
+  /** @throws IlrecError when an id is blank or occurs twice, or a title is not a text. */
+  add({ line, values: [item, title] }: TableRow): void {
+    const where = `${this.reader}: ${this.file} line ${line}`;
+    const id = typeof item === 'string' || typeof item === 'number' ? String(item).trim() : '';
+    if (this.options.tolerant && (id === '' || this.titles.has(id))) return;
+    if (id === '') throw new IlrecError(`${where}: item must be an id, got ${show(item)}; write a text or number`);
+    if (this.titles.has(id))
+      throw new IlrecError(`${where}: item must occur only once, got ${show(id)} again; keep one of the lines`);
+    if (title !== null && title !== undefined && typeof title !== 'string')
+      throw new IlrecError(`${where}: title must be a text, got ${show(title)}; quote it`);
+    this.titles.set(detached(id), title?.trim() ? detached(title.trim()) : null);
   }
 }

@@ -36,6 +36,10 @@ export class TableRows {
   private readonly search: ColumnSearch;
   private pending = '';
   private read: ((text: string, last: boolean) => Generator<TableRow>) | null = null;
+  /** How fields are separated, once rows of CSV were read. */
+  dialect: CsvDialect | null = null;
+  /** The line of the first row that is not blank, once rows of CSV were read. */
+  firstLine = 0;
   /** The names of the columns, once rows were read. */
   names: readonly string[] = [];
   /** Place of each role in `names`, -1 where there is none. */
@@ -65,7 +69,32 @@ export class TableRows {
 
   /** Whether the table has the role; known once rows were read. */
   has(role: ColumnRole): boolean {
-    return (this.places[this.options.roles.indexOf(role)] ?? -1) >= 0;
+    return this.placeOf(role) >= 0;
+  }
+
+  /** The place of a role in `names`, -1 where there is none; known once rows were read. */
+  placeOf(role: ColumnRole): number {
+    return this.places[this.options.roles.indexOf(role)] ?? -1;
+  }
+
+  /** Whether the names stand in the first row. */
+  get hasHeader(): boolean {
+    return !isColumnList(this.options.columns);
+  }
+
+  /**
+   * Finds the columns in names that another program has read.
+   *
+   * @returns the names of the roles, undefined where there is no such column.
+   */
+  findIn(names: readonly string[]): (string | undefined)[] {
+    if (isColumnList(this.options.columns))
+      throw new IlrecError(
+        `${this.at()}: columns must map names, because the table has them, got a list; write --columns ` +
+          'user=NAME,item=NAME',
+      );
+    [this.names, this.places] = [names, findColumns(this.search, names, 1)];
+    return this.places.map((place) => (place < 0 ? undefined : names[place]));
   }
 
   private at(line?: number): string {
@@ -140,11 +169,12 @@ export class TableRows {
     const dialect = this.options.dialect ?? {
       delimiter: told?.[1] ?? sniffDelimiter(body, last, file, (rows) => this.fits(rows)),
     };
-    const parser = new CsvParser(reader, file, {
+    this.dialect = {
       quotes: dialect.delimiter !== '::', // as MovieLens writes, where titles hold quotes
       ...dialect,
       line: told === null ? 1 : 2,
-    });
+    };
+    const parser = new CsvParser(reader, file, this.dialect);
     let skip = told?.[0].length ?? 0;
     let started = false;
     return function* (this: TableRows, text: string, end: boolean): Generator<TableRow> {
@@ -154,6 +184,7 @@ export class TableRows {
         const isFirst = !started;
         if (isFirst) {
           started = true;
+          this.firstLine = row.line;
           this.names = isColumnList(columns) ? columns : row.fields.map((name) => name.trim());
           this.places = isColumnList(columns)
             ? roles.map((role) => columns.indexOf(role))

@@ -57,14 +57,16 @@ export async function* readPieces(
   if (decoder !== undefined) yield decode();
 }
 
-/** Whether the file starts as Parquet does. */
-export async function isParquet(path: string): Promise<boolean> {
+/** What the first bytes of a file say that it is; 'text' where they say nothing, or cannot be read. */
+export async function formOf(path: string): Promise<keyof typeof MAGIC | 'text'> {
+  const forms = Object.keys(MAGIC) as (keyof typeof MAGIC)[];
   try {
-    for await (const chunk of createReadStream(path, { end: 3 })) return startsWith(chunk as Buffer, MAGIC.parquet);
+    for await (const chunk of createReadStream(path, { end: 3 }))
+      return forms.find((form) => startsWith(chunk as Buffer, MAGIC[form])) ?? 'text';
   } catch {
-    return false; // whoever reads the file says what is wrong
+    return 'text'; // whoever reads the file says what is wrong
   }
-  return false;
+  return 'text';
 }
 
 async function* latin1Pieces(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<string> {

@@ -242,7 +242,8 @@ async function readPlainFolder(
   { titles, ...options }: PlainOptions & { titles?: string },
 ): Promise<InteractionData> {
   const { folder, file } = await folderAndFile(input);
-  const table = (names: string): RegExp => new RegExp(`^(${names})\\.(csv|tsv|jsonl|ndjson)(\\.gz|\\.zst)?$`, 'i');
+  const table = (names: string): RegExp =>
+    new RegExp(`^(${names})\\.((csv|tsv|jsonl|ndjson)(\\.gz|\\.zst)?|parquet)$`, 'i');
   const found =
     file === undefined && titles === undefined
       ? (await listFolder(folder)).find((name) => table('items?|titles?').test(name))
