@@ -23,7 +23,7 @@ export const ROOMS = {
   layers: ['ops'],
   vocabulary: ['ops'],
   optimizers: ['ops'],
-  data: ['files'],
+  data: ['backends', 'files'],
   taps: ['ops', 'layers', 'vocabulary'],
   losses: ['ops', 'vocabulary'],
   semantic_ids: ['data'],

@@ -69,7 +69,13 @@ export { hubSource, type HubOptions } from './pretrained/hub_node';
 export { nodeMemoryLimit } from './pretrained/memory_limit_node';
 export type { WrittenType } from './safetensors/safetensors_types';
 export { savePretrained, type SavePretrainedOptions } from './pretrained/save_pretrained_node';
-export { DATA_FORMATS, type DataFormat, readDataset, type ReadDatasetOptions } from './preparation/read_dataset_node';
+export {
+  DATA_FORMATS,
+  type DataFormat,
+  readDataset,
+  type ReadDatasetOptions,
+  type WindowNames,
+} from './preparation/read_dataset_node';
 export { Recommender } from './recommender/recommender_node';
 export { comparisonCsv, comparisonLatex } from './report/comparison_files';
 export { comparisonReport, type Example as ReportExample, type ReportOptions } from './report/comparison_report';

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { parse } from 'csv-parse/sync';
 import fc from 'fast-check';
-import { columnOf, readCsv } from '../../src/data/csv_rows';
+import { columnOf, CsvParser, readCsv } from '../../src/data/csv_rows';
 
 const read = (text: string, delimiter?: string): string[][] => {
   const { header, rows } = readCsv('read', { name: 'f.csv', text }, delimiter);
@@ -38,6 +38,64 @@ describe('readCsv', () => {
           .join(newline);
         expect(read(text)).to.deep.equal(parse(text, { record_delimiter: ['\r\n', '\n', '\r'] }));
       }),
+    );
+  });
+  it('reads the same in pieces of any size', () => {
+    const field = fc.string({ unit: fc.constantFrom('a', ' ', ';', ':', '"', '\n', '\r\n', '\r', '🎸') });
+    const table = fc.array(fc.tuple(field, field), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(table, fc.integer({ min: 1, max: 9 }), fc.constantFrom('::', ';'), (rows, size, delimiter) => {
+        const quote = (value: string): string => `"${value.replaceAll('"', '""')}"`;
+        const text = rows.map((row) => row.map(quote).join(delimiter) + '\n').join('');
+        const parser = new CsvParser('read', 'f.csv', { delimiter });
+        const found: string[][] = [];
+        for (let at = 0; at < text.length; at += size)
+          for (const { fields } of parser.push(text.slice(at, at + size), false)) found.push(fields);
+        for (const { fields } of parser.push('', true)) found.push(fields);
+        expect(found).to.deep.equal(rows);
+      }),
+    );
+  });
+  it('reads fields whose quotes stand between spaces, and numbers their lines', () => {
+    expect(read('a,b\n1, "2 ""3"""\n 4 , "5" \n"6" , " ""7"" "\n')).to.deep.equal([
+      ['a', 'b'],
+      ['1', '2 "3"'],
+      [' 4 ', '5'],
+      ['6', ' "7" '],
+    ]);
+    expect(() => read('a,b\n1, "2, 3"\n')).to.throw(
+      'read: f.csv line 2 must close a quote in its field, got " \\"2"; remove the space before the quote',
+    );
+  });
+  it('reads old and mixed line breaks, or refuses them', () => {
+    expect(read('a,b\r1,2\r"3\r",4\r')).to.deep.equal([
+      ['a', 'b'],
+      ['1', '2'],
+      ['3\r', '4'],
+    ]);
+    expect(read('a,b\r\n1,2\n3,4\r\n')).to.deep.equal([
+      ['a', 'b'],
+      ['1', '2'],
+      ['3', '4'],
+    ]);
+    expect(() => read('a,b\n1,2\r3,4\n')).to.throw(
+      'read: f.csv line 2 must end with the line breaks of the other lines, got "2\\r3"; use one kind of line break, or quote the field',
+    );
+    expect(() => read('a,b\n1,2\n3,\0\n')).to.throw(
+      'read: f.csv line 3 must be text, got a NUL character; save the file as UTF-8',
+    );
+  });
+  it('takes quotes as text where the dialect has none', () => {
+    const parser = new CsvParser('read', 'f.dat', { delimiter: '::', quotes: false });
+    expect([...parser.push('1::"Great" Cats::x\n2::"::y\n', true)].map(({ fields }) => fields)).to.deep.equal([
+      ['1', '"Great" Cats', 'x'],
+      ['2', '"', 'y'],
+    ]);
+  });
+  it('gives up on a stray quote instead of reading the whole file into it', () => {
+    const parser = new CsvParser('read', 'f.csv', { delimiter: ',' });
+    expect(() => [...parser.push(`a,b\n1,"2\n${'3,4\n'.repeat(3e6)}`, false)]).to.throw(
+      'line 2 must close every quote',
     );
   });
   it('reads tabs', () =>

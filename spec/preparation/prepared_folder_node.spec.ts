@@ -140,7 +140,7 @@ describe('prepareData', () => {
       'readDataset: DIR/nowhere must be a readable file, got nothing at that path; give the path of the dataset',
     );
     expect(await of('parquet' as DataFormat)).to.equal(
-      'readDataset: format must be one of lc-rec, minionerec, recbole, csv, windows, got parquet; choose one of them',
+      'readDataset: format must be one of lc-rec, minionerec, recbole, csv, windows, movielens, amazon, steam, retailrocket, got parquet; choose one of them',
     );
     await put('in/a.inter.json', '{}');
     await put('in/b.inter.json', '{}');
@@ -150,7 +150,7 @@ describe('prepareData', () => {
     expect(await of('lc-rec', join(dir, 'in/b.inter.json'))).to.contain('b.inter.json must have at least one user');
     await put('in/interactions.csv', Uint8Array.of(0xff, 0x41));
     expect(await of('csv')).to.equal(
-      'readDataset: DIR/in/interactions.csv must be UTF-8 text of less than 512 MB, got other bytes or more; convert or split it',
+      'readDataset: DIR/in/interactions.csv line 1 must be UTF-8 text, got other bytes; save the file as UTF-8',
     );
     expect(await refusal(readDataset({ format: 'recbole', input: join(dir, 'in'), titles: 'x' }))).to.contain(
       'titles must be left out with format recbole',

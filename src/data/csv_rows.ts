@@ -1,3 +1,6 @@
+// the build for browsers, which runs everywhere: the other one requires node's streams, where bundlers stop
+import Papa from 'papaparse/papaparse.min.js';
+import type { ParseError, ParseResult, ParseStepResult } from 'papaparse';
 import { IlrecError } from '../errors';
 import { show, textOf, type TextFile } from './text_file';
 
@@ -7,108 +10,199 @@ export interface CsvRow {
   line: number;
 }
 
+/** How a CSV file separates and quotes its fields. */
+export interface CsvDialect {
+  /** One or more characters. */
+  readonly delimiter: string;
+  /** Whether `"` quotes a field. Default true; false takes every quote as text. */
+  readonly quotes?: boolean;
+  /** The line that the text starts on. Default 1. */
+  readonly line?: number;
+}
+
+const SLICE = 1 << 18; // characters that are parsed at once
+const LONGEST_ROW = 1 << 23; // characters; a quote that is open for longer is a stray one
+
+interface RawRow {
+  readonly fields: string[];
+  /** The end of the row in its batch; only of a batch with quotes or odd line breaks. */
+  readonly stop?: number;
+  readonly fault?: ParseError;
+}
+
 /**
- * Reads CSV (RFC 4180). Quoted fields may hold delimiters, line breaks and doubled quotes. Lines end with LF, CRLF or
- * CR, and a byte order mark is ignored. A quote inside an unquoted field is plain text, as in `12" pipe`. Blank lines
- * are skipped.
+ * Parses CSV (RFC 4180) piece by piece. Quoted fields may hold delimiters, line breaks and doubled quotes, and spaces
+ * may stand before and after the quotes. Lines end with LF, CRLF or CR. A quote inside an unquoted field is plain text,
+ * as in `12" pipe`. Blank lines are skipped.
+ */
+export class CsvParser {
+  private newline: '\n' | '\r' | null = null;
+  private rest = '';
+  private line: number;
+
+  /** @param reader the public function that errors name. */
+  constructor(
+    private readonly reader: string,
+    private readonly file: string,
+    private readonly dialect: CsvDialect,
+  ) {
+    this.line = dialect.line ?? 1;
+  }
+
+  /**
+   * The rows that end in what was pushed so far. The last piece ends the file.
+   *
+   * @throws IlrecError when a quote is never closed, when text follows a closing quote, or when a character does not
+   *   belong into a table.
+   */
+  *push(text: string, last: boolean): Generator<CsvRow> {
+    let at = 0;
+    do {
+      yield* this.parse(text.slice(at, at + SLICE), last && at + SLICE >= text.length);
+      at += SLICE;
+    } while (at < text.length);
+  }
+
+  private *parse(text: string, last: boolean): Generator<CsvRow> {
+    const batch = this.rest + text;
+    if (this.newline === null && !last && batch.length < SLICE && !batch.includes('\n')) {
+      this.rest = batch; // too little to tell CR from CRLF
+      return;
+    }
+    // CRLF is read as LF, and the CR is taken off: exports of several systems mix the two
+    this.newline ??= batch.includes('\n') || !batch.includes('\r') ? '\n' : '\r';
+    const zero = batch.indexOf('\0');
+    if (zero >= 0)
+      throw new IlrecError(
+        `${this.reader}: ${this.file} line ${this.line + breaksIn(batch.slice(0, zero))} must be text, got a NUL ` +
+          'character; save the file as UTF-8',
+      );
+    let end = 0;
+    for (const { fields, stop, fault } of this.rawRows(batch, last)) {
+      const line = this.line++;
+      if (fault !== undefined) throw this.quoteError(fault, batch, line);
+      const raw = stop === undefined ? null : batch.slice(end, stop);
+      const final = fields.length - 1;
+      const isBare = (): boolean => raw === null || raw.endsWith(fields[final]) || raw.endsWith(`${fields[final]}\n`);
+      if (this.newline === '\n' && fields[final].endsWith('\r') && isBare()) fields[final] = fields[final].slice(0, -1);
+      if (raw !== null) this.clean(fields, raw, line);
+      end = stop ?? 0;
+      if (!(final === 0 && fields[0].trim() === '')) yield { fields, line };
+    }
+    if (this.rest.length > LONGEST_ROW) {
+      const index = this.rest.indexOf('"') + 1;
+      throw this.quoteError({ type: 'Quotes', code: 'MissingQuotes', message: '', index }, this.rest, this.line);
+    }
+  }
+
+  /** The rows of a batch as papaparse has them. Those that may need a second look tell where they end. */
+  private rawRows(batch: string, last: boolean): RawRow[] {
+    const { delimiter, quotes = true } = this.dialect;
+    const newline = this.newline as '\n' | '\r';
+    const rows: RawRow[] = [];
+    const step = ({ data, errors, meta }: ParseStepResult<string[]>): void => {
+      rows.push({ fields: (data as unknown as string[][])[0], stop: meta.cursor, fault: errors[0] });
+    };
+    const special = (quotes && batch.includes('"')) || /\r(?!\n)/.test(batch) || newline === '\r';
+    const parser = new Papa.Parser({
+      delimiter,
+      newline,
+      fastMode: quotes ? undefined : true,
+      ...(special && { step }),
+    });
+    const { data, meta } = parser.parse(batch, 0, !last) as ParseResult<string[]>;
+    this.rest = last ? '' : batch.slice(meta.cursor);
+    return special ? rows : data.map((fields) => ({ fields }));
+  }
+
+  /** Counts line breaks within fields, and takes off the quotes of fields that start with a space. */
+  private clean(fields: string[], raw: string, line: number): void {
+    for (let i = 0; i < fields.length; i++) {
+      const field = fields[i];
+      const isQuoted = (): boolean => raw.includes(`"${field.replaceAll('"', '""')}"`);
+      if (/[\r\n]/.test(field)) {
+        if (this.dialect.quotes === false || !isQuoted())
+          throw new IlrecError(
+            `${this.reader}: ${this.file} line ${line} must end with the line breaks of the other lines, got ` +
+              `${show(field)}; use one kind of line break, or quote the field`,
+          );
+        this.line += breaksIn(field);
+      }
+      if (this.dialect.quotes === false || !/^\s+"/.test(field) || isQuoted()) continue;
+      const inner = /^\s+"((?:[^"]|"")*)"\s*$/.exec(field);
+      if (inner === null)
+        throw new IlrecError(
+          `${this.reader}: ${this.file} line ${line} must close a quote in its field, got ${show(field)}; remove the ` +
+            'space before the quote, or double each quote inside a quoted field',
+        );
+      fields[i] = inner[1].replaceAll('""', '"');
+    }
+  }
+
+  private quoteError({ code, index = 0 }: ParseError, text: string, line: number): IlrecError {
+    const where = `${this.reader}: ${this.file} line ${line}`;
+    if (code === 'MissingQuotes')
+      return new IlrecError(
+        `${where} must close every quote, got one that runs to the end of the file: ` +
+          `${show(text.slice(index - 1, index + 39))}; double each quote inside a quoted field`,
+      );
+    const body = /^(?:[^"]|"")*"/.exec(text.slice(index))?.[0] ?? '';
+    const from = index + body.length;
+    return new IlrecError(
+      `${where} must have ${show(this.dialect.delimiter)} or the line's end after a closing quote, got ` +
+        `${show(text.slice(from, from + 20))}; double each quote inside a quoted field`,
+    );
+  }
+}
+
+/** Counts line breaks; CRLF counts as one. */
+function breaksIn(text: string): number {
+  return text.match(/\r\n|\r|\n/g)?.length ?? 0;
+}
+
+/**
+ * Reads a CSV text as `CsvParser` does. A byte order mark is ignored.
  *
  * @param reader the public function that errors name.
- * @param delimiter one character; default a comma.
+ * @param delimiter default a comma.
  * @returns the header's names, trimmed, and a generator of the rows.
- * @throws IlrecError when a quote is never closed, when text follows a closing quote, or when a row is not as wide as
- *   the header.
+ * @throws IlrecError when `CsvParser` refuses the text, or when a row is not as wide as the header.
  */
 export function readCsv(
   reader: string,
   file: TextFile,
   delimiter = ',',
 ): { header: string[]; rows: Generator<CsvRow> } {
-  const all = csvRows(reader, file, delimiter);
+  const all = new CsvParser(reader, file.name, { delimiter }).push(textOf(reader, file), true);
   const header = (all.next().value as CsvRow).fields.map((name) => name.trim());
   const rows = (function* (): Generator<CsvRow> {
     for (const row of all) {
-      if (row.fields.length !== header.length) {
-        throw new IlrecError(
-          `${reader}: ${file.name} line ${row.line} must have ${header.length} fields like the header, got ${row.fields.length}; quote fields that hold a ${delimiter === '\t' ? 'tab' : `"${delimiter}"`}`,
-        );
-      }
+      checkWidth(reader, file.name, row, header.length, 'the header', delimiter);
       yield row;
     }
   })();
   return { header, rows };
 }
 
-function* csvRows(reader: string, file: TextFile, delimiter: string): Generator<CsvRow> {
-  const text = textOf(reader, file);
-  const breaks = new RegExp(`[${delimiter}\\r\\n]`, 'g');
-  let at = 0;
-  let line = 1;
-  while (at < text.length) {
-    const row: CsvRow = { fields: [], line };
-    let blank = true;
-    for (let more = true; more;) {
-      if (text[at] === '"') {
-        const { value, end } = quoted(reader, file.name, text, at, line, delimiter);
-        row.fields.push(value);
-        line += newlinesIn(text, at, end);
-        at = end;
-        blank = false;
-      } else {
-        breaks.lastIndex = at;
-        const end = breaks.exec(text)?.index ?? text.length;
-        row.fields.push(text.slice(at, end));
-        blank &&= text.slice(at, end).trim() === '';
-        at = end;
-      }
-      more = text[at] === delimiter;
-      if (more) at++;
-    }
-    if (text[at] === '\r' && text[at + 1] === '\n') at++;
-    at++;
-    line++;
-    if (!(blank && row.fields.length === 1)) yield row;
-  }
-}
-
-/** Reads the quoted field that starts at `start`. `end` is the position behind its closing quote. */
-function quoted(
+/**
+ * Checks that a row has as many fields as its model.
+ *
+ * @param like what says how many fields there are, such as "the header".
+ * @throws IlrecError when it has more or fewer.
+ */
+export function checkWidth(
   reader: string,
   file: string,
-  text: string,
-  start: number,
-  line: number,
+  { fields, line }: CsvRow,
+  width: number,
+  like: string,
   delimiter: string,
-): { value: string; end: number } {
-  let value = '';
-  for (let at = start + 1; ;) {
-    const quote = text.indexOf('"', at);
-    if (quote < 0)
-      throw new IlrecError(
-        `${reader}: ${file} line ${line} must close every quote, got one that runs to the end of the file: ` +
-          `${show(text.slice(start, start + 40))}; double each quote inside a quoted field`,
-      );
-    value += text.slice(at, quote);
-    at = quote + 1;
-    if (text[at] === '"') {
-      value += '"';
-      at++;
-      continue;
-    }
-    if (at < text.length && text[at] !== delimiter && text[at] !== '\n' && text[at] !== '\r') {
-      throw new IlrecError(
-        `${reader}: ${file} line ${line + newlinesIn(text, start, at)} must have "${delimiter}" or the line's ` +
-          `end after a closing quote, got ${show(text.slice(at, at + 20))}; double each quote inside a quoted field`,
-      );
-    }
-    return { value, end: at };
-  }
-}
-
-/** Counts the line breaks in text[start..end); CRLF counts as one. */
-function newlinesIn(text: string, start: number, end: number): number {
-  let count = 0;
-  for (let i = start; i < end; i++) if (text[i] === '\n' || (text[i] === '\r' && text[i + 1] !== '\n')) count++;
-  return count;
+): void {
+  if (fields.length === width) return;
+  throw new IlrecError(
+    `${reader}: ${file} line ${line} must have ${width} fields like ${like}, got ${fields.length}; quote fields that ` +
+      `hold a ${delimiter === '\t' ? 'tab' : `"${delimiter}"`}`,
+  );
 }
 
 /**

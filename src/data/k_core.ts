@@ -31,21 +31,23 @@ export function kCoreFilter(data: InteractionData, k: number): { data: Interacti
   const core = findCore(data, k);
   if (core.numUsers === 0) throw new IlrecError(`prepareInteractions: ${emptyMessage(data, k)}`);
 
+  if (core.numUsers === data.sequences.length && !core.itemKept.includes(0))
+    return { data, dropped: { users: 0, items: 0, interactions: 0 } };
   const newNumber = new Int32Array(data.itemIds.length).fill(-1);
   let numItems = 0;
   for (let item = 0; item < newNumber.length; item++) if (core.itemKept[item]) newNumber[item] = numItems++;
   const ofItems = <E>(list: readonly E[]): E[] => list.filter((_, item) => core.itemKept[item]);
+  const before = data.sequences.reduce((sum, sequence) => sum + sequence.length, 0);
+  const all = new Int32Array(before); // item numbers of all users, which the sequences are parts of
+  let after = 0;
   const userIds: string[] = [];
   const sequences: Int32Array[] = [];
-  let before = 0;
-  let after = 0;
   data.sequences.forEach((sequence, user) => {
-    before += sequence.length;
     if (!core.userKept[user]) return;
-    const kept = sequence.filter((item) => core.itemKept[item]).map((item) => newNumber[item]);
-    after += kept.length;
+    const start = after;
+    for (const item of sequence) if (core.itemKept[item]) all[after++] = newNumber[item];
     userIds.push(data.userIds[user]);
-    sequences.push(kept);
+    sequences.push(all.subarray(start, after));
   });
   return {
     data: {

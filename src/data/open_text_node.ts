@@ -1,28 +1,23 @@
-import { readFile, readdir, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { IlrecError } from '../errors';
+import { readPieces } from './text_pieces_node';
 import type { TextFile } from './text_file';
 
 /**
- * Reads a UTF-8 file without its byte order mark.
+ * Reads a text file without its byte order mark. See `readPieces` for compressed files and encodings.
  *
  * @param caller the public function that errors name.
  * @param todo the way out that the error names when the file cannot be read.
- * @throws IlrecError when the file is missing, is a folder, or is not UTF-8.
+ * @throws IlrecError when the file is missing, is a folder, is not text, or has more characters than a string can.
  */
 export async function openText(caller: string, path: string, todo = 'check the path'): Promise<TextFile> {
-  let bytes: Uint8Array;
+  const pieces: string[] = [];
+  for await (const piece of readPieces(caller, path, { todo })) pieces.push(piece);
   try {
-    bytes = await readFile(path);
-  } catch (error) {
-    throw new IlrecError(`${caller}: ${path} must be a readable file, got ${codeOf(error)}; ${todo}`);
-  }
-  try {
-    return { name: basename(path), text: new TextDecoder('utf-8', { fatal: true }).decode(bytes) };
+    return { name: basename(path), text: pieces.join('') };
   } catch {
-    throw new IlrecError(
-      `${caller}: ${path} must be UTF-8 text of less than 512 MB, got other bytes or more; convert or split it`,
-    );
+    throw new IlrecError(`${caller}: ${path} must be UTF-8 text of less than 512 MB, got more; split it`);
   }
 }
 
@@ -33,9 +28,4 @@ export async function listFolder(path: string): Promise<string[]> {
 
 export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isDirectory() ?? false;
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
-  return code === 'ENOENT' ? 'nothing at that path' : code === 'EISDIR' ? 'a folder' : code;
 }

@@ -21,8 +21,18 @@ export interface PrepareDataOptions extends Omit<PrepareOptions, 'vectors'> {
   vectors?: string | PrepareOptions['vectors'];
   /** csv and windows: a file of item and title. Default: items.* or titles.* in the folder, if there is one. */
   titles?: string;
-  /** windows only: the names of the columns. Default user_id, history_item_id and item_id. */
+  /**
+   * csv: which column is what, see `TableColumns`; default: the usual names. windows: the names of the columns; default
+   * user_id, history_item_id and item_id.
+   */
   columns?: ReadDatasetOptions['columns'];
+  /** Tables of interactions: takes only rows with at least this rating. Default: all rows. */
+  minRating?: number;
+  /**
+   * Tables of interactions: takes only rows with one of these events. Default: all rows, but only the purchases of
+   * steam-200k.csv.
+   */
+  events?: readonly string[];
   /** minionerec and windows: 'published' evaluates the rows of its test.csv. Default 'leave-one-out'. */
   split?: SplitRule;
 }
@@ -52,11 +62,13 @@ export async function prepareData({
   titles,
   split,
   columns,
+  minRating,
+  events,
   ...options
 }: PrepareDataOptions): Promise<PreparedData> {
   checkPrepareOptions(CALLER, options);
   await checkFolder(CALLER, out);
-  const data = await readDataset({ format, input, titles, split, columns });
+  const data = await readDataset({ format, input, titles, split, columns, minRating, events });
   const vectorMap = typeof vectors === 'string' ? readItemVectors(CALLER, await openText(CALLER, vectors)) : vectors;
   return await writeFolder(CALLER, prepareInteractions(data, { ...options, vectors: vectorMap }, format), out);
 }

@@ -1,9 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { IlrecError } from '../errors';
 import { readLcRec } from '../data/lc_rec';
 import { readMiniOneRec } from '../data/minionerec';
 import { isFolder, listFolder, openText } from '../data/open_text_node';
-import { readPlain } from '../data/plain_table';
+import type { TableColumns } from '../data/column_roles';
+import type { PlainOptions } from '../data/plain_table';
+import { readPlainPaths } from '../data/plain_table_node';
+import { PUBLISHED_TABLES, type PublishedTable, publishedTable } from '../data/published_tables_node';
 import { readRecBole } from '../data/recbole';
 import type { TextFile } from '../data/text_file';
 import { readWindows } from '../data/windows';
@@ -11,7 +15,7 @@ import type { InteractionData } from '../data/types';
 import { companions, datasetsOf, openOwn, withNotes } from './own_files_node';
 
 /** The formats that `readDataset`, `prepareData` and `ilrec prepare` read. */
-export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv', 'windows'] as const;
+export const DATA_FORMATS = ['lc-rec', 'minionerec', 'recbole', 'csv', 'windows', ...PUBLISHED_TABLES] as const;
 /** One of `DATA_FORMATS`. */
 export type DataFormat = (typeof DATA_FORMATS)[number];
 /** How a dataset is split into training and evaluation. */
@@ -26,13 +30,23 @@ const SPLITS = [
   { split: 'test', words: 'test' },
 ] as const;
 
+/** Names of the columns of `--format windows`. */
+export interface WindowNames {
+  user?: string;
+  history?: string;
+  target?: string;
+}
+
 /** Options of `readDataset`. */
-export interface ReadDatasetOptions {
+export interface ReadDatasetOptions extends Omit<PlainOptions, 'columns'> {
   format: DataFormat;
   /** The dataset's folder, or its file of interactions. */
   input: string;
-  /** windows: the names of the columns. Default user_id, history_item_id and item_id. */
-  columns?: { user?: string; history?: string; target?: string };
+  /**
+   * csv: which column is what, see `TableColumns`; default: the usual names. windows: the names of the columns; default
+   * user_id, history_item_id and item_id.
+   */
+  columns?: TableColumns | WindowNames;
   /** csv, and windows, where the item's column is that of the target: a file with the columns item and title. Default:
    * items.* or titles.* in the folder, if there is one. */
   titles?: string;
@@ -48,7 +62,9 @@ export interface ReadDatasetOptions {
  * A folder is searched for the file names of its format: `*.inter.json`, `*.index.json` and `*.item.json` (lc-rec);
  * train.csv, valid.csv and test.csv with an index or info file (minionerec); `*.inter` and `*.item` (recbole);
  * interactions.* and items.* or titles.* ending in csv, tsv, jsonl or ndjson (csv); train.csv, valid.csv and test.csv,
- * with items.csv (windows).
+ * with items.csv (windows); the published files of MovieLens 100K to 32M (movielens), Amazon Reviews 2018 and 2023
+ * (amazon), UCSD's or Kaggle's Steam (steam) and RetailRocket (retailrocket). Tables of interactions may be compressed
+ * (.gz, .zst) and of any size.
  *
  * Index, item and info files are taken only if they have the name of the interactions, such as A.index.json beside
  * A.inter.json. A note names those of other datasets.
@@ -72,6 +88,8 @@ export async function readDataset({
   titles,
   split = 'leave-one-out',
   columns,
+  minRating,
+  events,
 }: ReadDatasetOptions): Promise<InteractionData> {
   if (!DATA_FORMATS.includes(format))
     throw new IlrecError(
@@ -86,14 +104,43 @@ export async function readDataset({
       `${CALLER}: split must be leave-one-out with format ${format}, got ${split}; only minionerec and ` +
         'windows have a published split',
     );
-  if (columns !== undefined && format !== 'windows')
-    throw new IlrecError(`${CALLER}: columns must be left out with format ${format}; they are for windows`);
-  if (!(await isFolder(input))) await openText(CALLER, input, 'give the path of the dataset');
+  if (columns !== undefined && format !== 'windows' && format !== 'csv')
+    throw new IlrecError(`${CALLER}: columns must be left out with format ${format}; they are for csv and windows`);
+  const ofTables = format === 'csv' || isPublished(format);
+  for (const [name, value] of [['minRating', minRating] as const, ['events', events] as const])
+    if (value !== undefined && !ofTables)
+      throw new IlrecError(
+        `${CALLER}: ${name} must be left out with format ${format}, got ${String(value)}; it is for csv and the ` +
+          'published tables',
+      );
+  if ((await stat(input).catch(() => null)) === null)
+    throw new IlrecError(
+      `${CALLER}: ${input} must be a readable file, got nothing at that path; give the path of the dataset`,
+    );
   if (format === 'lc-rec') return await readLcRecFolder(input);
   if (format === 'minionerec') return await readMiniOneRecFolder(input, split);
   if (format === 'recbole') return await readRecBoleFolder(input);
-  if (format === 'windows') return await readWindowsFolder(input, { titles, split, columns });
-  return await readPlainFolder(input, titles);
+  if (format === 'windows' && columns !== undefined) checkWindowNames(columns);
+  if (format === 'windows')
+    return await readWindowsFolder(input, { titles, split, columns: columns as WindowNames | undefined });
+  if (format !== 'csv') {
+    const found = await publishedTable(CALLER, format, input);
+    return await readPlainPaths(CALLER, { ...found, minRating, events: events ?? found.events });
+  }
+  return await readPlainFolder(input, { titles, columns: columns as TableColumns | undefined, minRating, events });
+}
+
+function isPublished(format: DataFormat): format is PublishedTable {
+  return (PUBLISHED_TABLES as readonly string[]).includes(format);
+}
+
+function checkWindowNames(columns: TableColumns | WindowNames): void {
+  const wrong = Object.keys(columns).find((name) => !['user', 'history', 'target'].includes(name));
+  if (wrong !== undefined)
+    throw new IlrecError(
+      `${CALLER}: columns must be of user, history, target with format windows, got ${wrong}; write ` +
+        'history=NAME for the column of lists',
+    );
 }
 
 async function readLcRecFolder(input: string): Promise<InteractionData> {
@@ -163,7 +210,7 @@ interface SplitFiles {
 
 async function readWindowsFolder(
   input: string,
-  { titles, split, columns = {} }: Pick<ReadDatasetOptions, 'titles' | 'split' | 'columns'>,
+  { titles, split, columns = {} }: Pick<ReadDatasetOptions, 'titles' | 'split'> & { columns?: WindowNames },
 ): Promise<InteractionData> {
   if (!(await isFolder(input)))
     throw new IlrecError(
@@ -192,23 +239,23 @@ async function readRecBoleFolder(input: string): Promise<InteractionData> {
   return withNotes(readRecBole({ inter: await openText(CALLER, path), ...own.files }), own.notes);
 }
 
-async function readPlainFolder(input: string, titles?: string): Promise<InteractionData> {
+async function readPlainFolder(
+  input: string,
+  { titles, ...options }: PlainOptions & { titles?: string },
+): Promise<InteractionData> {
   const { folder, file } = await folderAndFile(input);
-  const isTitles = /^(items?|titles?)\.(csv|tsv|jsonl|ndjson)$/i;
-  const found =
-    file === undefined && titles === undefined ? (await listFolder(folder)).filter((name) => isTitles.test(name)) : [];
-  const titlesPath =
-    titles ?? (found.length === 0 ? undefined : join(folder, oneOf(folder, found, 'items.* or titles.*')));
-  return readPlain({
-    interactions: await openText(
-      CALLER,
-      file ??
-        join(
-          folder,
-          await onlyOne(folder, /^interactions?\.(csv|tsv|jsonl|ndjson)$/i, 'interactions.csv, .tsv or .jsonl'),
-        ),
-    ),
-    titles: titlesPath === undefined ? undefined : await openText(CALLER, titlesPath, 'check the path of the titles'),
+  const table = (names: string): RegExp =>
+    new RegExp(`^(${names})\\.((csv|tsv|jsonl|ndjson)(\\.gz|\\.zst)?|parquet)$`, 'i');
+  const tables =
+    file === undefined && titles === undefined
+      ? (await listFolder(folder)).filter((name) => table('items?|titles?').test(name))
+      : [];
+  const found = tables.length === 0 ? undefined : oneOf(folder, tables, 'items.* or titles.*');
+  return await readPlainPaths(CALLER, {
+    ...options,
+    interactions:
+      file ?? join(folder, await onlyOne(folder, table('interactions?'), 'interactions.csv, .tsv or .jsonl')),
+    titles: titles ?? (found && join(folder, found)),
   });
 }
 
