@@ -246,13 +246,13 @@ async function readPlainFolder(
     new RegExp(`^(${names})\\.((csv|tsv|jsonl|ndjson)(\\.gz|\\.zst)?|parquet)$`, 'i');
   const found =
     file === undefined && titles === undefined
-      ? (await listFolder(folder)).find((name) => table('items?|titles?').test(name))
-      : undefined;
+      ? (await listFolder(folder)).filter((name) => table('items?|titles?').test(name))
+      : [];
   return await readPlainPaths(CALLER, {
     ...options,
     interactions:
       file ?? join(folder, await onlyOne(folder, table('interactions?'), 'interactions.csv, .tsv or .jsonl')),
-    titles: titles ?? (found && join(folder, found)),
+    titles: titles ?? (found.length === 0 ? undefined : join(folder, oneOf(folder, found, 'items.* or titles.*'))),
   });
 }
 
