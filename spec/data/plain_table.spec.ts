@@ -199,7 +199,20 @@ describe('readPlain', () => {
     expect(versions.notes).to.deep.equal(['1.0 and 1 are two items: not all ids of items are whole numbers.']);
   });
   it('refuses what stands for a missing value, and numbers that lost digits', () => {
-    for (const value of ['NaN', 'nan', 'null', 'NULL', 'None', 'Infinity', '-inf', '0x10', '<NA>', '', '2.03e+18']) {
+    for (const value of [
+      'NaN',
+      'nan',
+      'null',
+      'NULL',
+      'None',
+      'Infinity',
+      '-inf',
+      '0x10',
+      '<NA>',
+      'true',
+      '',
+      '2.03e+18',
+    ]) {
       expect(() => read(`user,item,time\nu,a,1\nu,${value},2\n`), value).to.throw(
         'shop.csv line 3: item must be an id',
       );

@@ -4,7 +4,8 @@ import { show } from './text_file';
 const WHOLE = /^-?\d+$/;
 const WHOLE_FLOAT = /^(-?\d+)\.0$/; // as pandas writes the integers of a column with gaps
 /** What programs write for a missing value, or for a number that is none. */
-const NO_ID = /^(?:NaN|nan|NULL|null|None|undefined|<NA>|NaT|[+-]?(?:Infinity|inf|Inf)|0[xX][0-9a-fA-F]{1,16})$/;
+const NO_ID =
+  /^(?:nan|NaN|NAN|NaT|<NA>|null|Null|NULL|None|undefined|true|True|TRUE|false|False|FALSE|[-+]?(?:inf|Inf|Infinity)|[-+]?0[xX][0-9a-fA-F]{1,16})$/;
 /** As pandas and spreadsheets write long integers: the last digits are gone. */
 const ROUNDED = /^-?\d(?:[.,]\d+)?[eE]\+\d+$/;
 

@@ -246,16 +246,15 @@ async function readPlainFolder(
   const { folder, file } = await folderAndFile(input);
   const table = (names: string): RegExp =>
     new RegExp(`^(${names})\\.((csv|tsv|jsonl|ndjson)(\\.gz|\\.zst)?|parquet)$`, 'i');
-  const tables =
+  const found =
     file === undefined && titles === undefined
       ? (await listFolder(folder)).filter((name) => table('items?|titles?').test(name))
       : [];
-  const found = tables.length === 0 ? undefined : oneOf(folder, tables, 'items.* or titles.*');
   return await readPlainPaths(CALLER, {
     ...options,
     interactions:
       file ?? join(folder, await onlyOne(folder, table('interactions?'), 'interactions.csv, .tsv or .jsonl')),
-    titles: titles ?? (found && join(folder, found)),
+    titles: titles ?? (found.length === 0 ? undefined : join(folder, oneOf(folder, found, 'items.* or titles.*'))),
   });
 }
 
