@@ -36,11 +36,11 @@ describe('the entry data', () => {
     expect([numItems, maxItemTokens, sequences.length]).to.deep.equal([40, 3, 60]);
   });
 
-  it('bundles for browsers without TensorFlow, in less than 140 kB', async () => {
+  it('bundles for browsers without TensorFlow, in less than 150 kB', async () => {
     const { kilobytes, files, imports } = await bundleEntry('data.ts');
     expect(files).to.include('data/k_core.ts');
     expect(imports).to.deep.equal([]);
     expect(files.filter((file) => /^(register|kernels|layers|ops|models|backends)/.test(file))).to.deep.equal([]);
-    expect(kilobytes).to.be.below(140);
+    expect(kilobytes).to.be.below(150);
   });
 });

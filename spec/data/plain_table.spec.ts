@@ -220,8 +220,11 @@ describe('readPlain', () => {
       if (value === '2.03e+18') continue; // a number that only an id cannot be
       expect(() => read(`user,item,time\nu,a,${value}\n`), value).to.throw('line 2: time must be a finite number');
     }
-    for (const value of ['null', 'true', '{}', '[1]', '9007199254740993000', '""', '"NaN"'])
+    for (const value of ['null', 'true', '{}', '[1]', '""', '"NaN"'])
       expect(() => read(`{"user":"u","item":${value},"time":1}`, 'x.jsonl'), value).to.throw('item must be an id');
+    expect(read('{"user":"u","item":9007199254740993000,"time":1}', 'x.jsonl').itemIds).to.deep.equal([
+      '9007199254740993000',
+    ]);
     expect(read('user,item\n0xAb5801a7D398351b8bE11C439e05C5B3259aeC9B,NaNa\n').itemIds).to.deep.equal(['NaNa']);
   });
   it('reads fields with a space before a quote, as the case of a spreadsheet', () => {
