@@ -1,5 +1,6 @@
 export { type Capture, disposeCapture } from './capture';
 export { checkTapOptions, type LayerSelector, type TapOptions } from './layer_selector';
-export { ModelTaps, type RowsOf, unusedLoss } from './model_taps';
+export { ModelTaps, type RowsOf } from './model_taps';
+export { unusedLoss } from './own_training';
 export { compiledFunctions, trainedModel } from './pass_hooks';
 export { findTaps, requireModel, type TapLocations } from './tap_locations';

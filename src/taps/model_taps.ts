@@ -1,14 +1,13 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
-import { calledAs, IlrecError } from '../errors';
+import { calledAs } from '../errors';
 import type { CallArgs } from '../layers/layer_types';
 import { checkTokenIds } from '../ops/token_ids';
 import type { VocabularyProjection } from '../vocabulary/vocabulary_projection';
 import { type Capture, PassRecorder, sideOf } from './capture';
-import { warnOnce } from '../warn_once';
 import { linearHead } from './linear_head';
 import { classOf, type Layer, sameSource, type Source } from './model_graph';
-import { ownTraining } from './own_training';
+import { refuseDroppedLoss, unusedLoss, warnOfOwnTraining } from './own_training';
 import { compiledFunctions, hookPasses, openTargetCheck, type PassKind, trainedModel } from './pass_hooks';
 import { refuseProbabilities, refuseSeeingAhead } from './probe_model';
 import type { RowPath } from './row_path';
@@ -75,7 +74,7 @@ export class ModelTaps {
       refuseSeeingAhead(trainedModel(model), locations, (ids) => this.headInputOf(ids));
       this.restores.push(openTargetCheck(trainedModel(model), outputIndex));
       this.restores.push(hookPasses(model, request.name, this));
-      this.warnOfOwnTraining();
+      warnOfOwnTraining(model, request.name);
     } catch (error) {
       this.detach();
       throw error;
@@ -168,16 +167,9 @@ export class ModelTaps {
     this.pass = null;
   }
 
-  onCompiled({ loss }: tfl.ModelCompileArgs): void {
-    const { name, loss: own, onCompiled } = this.request;
-    const isGiven = loss === own || Object.values(Object(loss) as object).includes(own);
-    const compiled = compiledFunctions(trainedModel(this.model))?.losses ?? [];
-    if (isGiven && !compiled.includes(own)) {
-      throw new IlrecError(
-        `${name}: compile got method.loss and does not train with it; let ${classNameOf(this.model)}.compile call ` +
-          'super.compile(args)',
-      );
-    }
+  onCompiled(args: tfl.ModelCompileArgs): void {
+    const { name, loss, onCompiled } = this.request;
+    refuseDroppedLoss(this.model, name, loss, args);
     onCompiled();
   }
 
@@ -247,15 +239,6 @@ export class ModelTaps {
     });
   }
 
-  private warnOfOwnTraining(): void {
-    const own = ownTraining(this.model);
-    if (own.length === 0) return;
-    warnOnce(
-      `${this.request.name}: ${classNameOf(this.model)} has its own ${own.join(', ')}; nothing is trained by ` +
-        `${this.request.name} unless it calls the loss that compile is given`,
-    );
-  }
-
   private isTapped(kwargs: CallArgs | undefined): boolean {
     const tapped = kwargs?.training === true || this.pass === 'evaluate';
     this.seenUntrained = !tapped;
@@ -298,16 +281,4 @@ export class ModelTaps {
       this.projecting = before;
     }
   }
-}
-
-/** A training that ended without a call of the method's loss. */
-export function unusedLoss(name: string): IlrecError {
-  return new IlrecError(
-    `${name}: the training ended without a call of method.loss, so it trained something else; compile with loss: ` +
-      'method.loss, and see that a class of your own hands it on in compile, fit and fitDataset',
-  );
-}
-
-function classNameOf(model: tfl.LayersModel): string {
-  return model.constructor.name;
 }
