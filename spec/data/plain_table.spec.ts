@@ -196,7 +196,13 @@ describe('readPlain', () => {
     ]);
     const versions = read('user,item,time\nu,1.0,1\nu,1,2\nu,x,3\n');
     expect(versions.itemIds).to.deep.equal(['1.0', '1', 'x']);
-    expect(versions.notes).to.deep.equal(['1.0 and 1 are two items: not all ids of items are whole numbers.']);
+    expect(versions.notes).to.deep.equal(['1 and 1.0 are two items; write them alike if they are one.']);
+  });
+  it('has two ids for the texts 1.0 and 1 of JSON, says so, and one for the numbers', () => {
+    const lines = '{"user":"u","item":"1.0"}\n{"user":"u","item":"1"}\n{"user":"u","item":1.0}\n';
+    const data = read(lines, 'x.jsonl');
+    expect(listed(data)).to.deep.equal({ u: ['1.0', '1', '1'] });
+    expect(data.notes?.[0]).to.equal('1 and 1.0 are two items; write them alike if they are one.');
   });
   it('refuses what stands for a missing value, and numbers that lost digits', () => {
     for (const value of [
@@ -220,7 +226,7 @@ describe('readPlain', () => {
       if (value === '2.03e+18') continue; // a number that only an id cannot be
       expect(() => read(`user,item,time\nu,a,${value}\n`), value).to.throw('line 2: time must be a finite number');
     }
-    for (const value of ['null', 'true', '{}', '[1]', '9007199254740993000', '""', '"NaN"'])
+    for (const value of ['null', 'true', '{}', '[1]', '""', '"NaN"'])
       expect(() => read(`{"user":"u","item":${value},"time":1}`, 'x.jsonl'), value).to.throw('item must be an id');
     expect(read('user,item\n0xAb5801a7D398351b8bE11C439e05C5B3259aeC9B,NaNa\n').itemIds).to.deep.equal(['NaNa']);
   });
