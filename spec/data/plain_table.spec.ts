@@ -196,7 +196,13 @@ describe('readPlain', () => {
     ]);
     const versions = read('user,item,time\nu,1.0,1\nu,1,2\nu,x,3\n');
     expect(versions.itemIds).to.deep.equal(['1.0', '1', 'x']);
-    expect(versions.notes).to.deep.equal(['1.0 and 1 are two items: not all ids of items are whole numbers.']);
+    expect(versions.notes).to.deep.equal(['1 and 1.0 are two items; write them alike if they are one.']);
+  });
+  it('has two ids for the texts 1.0 and 1 of JSON, says so, and one for the numbers', () => {
+    const lines = '{"user":"u","item":"1.0"}\n{"user":"u","item":"1"}\n{"user":"u","item":1.0}\n';
+    const data = read(lines, 'x.jsonl');
+    expect(listed(data)).to.deep.equal({ u: ['1.0', '1', '1'] });
+    expect(data.notes?.[0]).to.equal('1 and 1.0 are two items; write them alike if they are one.');
   });
   it('refuses what stands for a missing value, and numbers that lost digits', () => {
     for (const value of [

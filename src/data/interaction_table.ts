@@ -10,6 +10,11 @@ export interface InteractionTableOptions {
   timed?: boolean;
   /** Whether words such as NaN are ids too, where people chose their names. Default false. */
   anyText?: boolean;
+  /**
+   * What becomes of ids such as 1.0. `join`: `1.0` and `1` are one id where all ids of the column are whole numbers, as in
+   * CSV, which has no types. `note`: a note names two ids of that kind. Default: they are texts like others.
+   */
+  floats?: 'join' | 'note';
 }
 
 /** Rows that another program has numbered, grouped and sorted, as `InteractionTable` would. */
@@ -34,6 +39,7 @@ export class InteractionTable {
   private readonly rowTitles: (string | undefined)[] = [];
   private readonly retitled = new Set<number>();
   private grouped: GroupedRows | null = null;
+  private readonly floats: InteractionTableOptions['floats'];
 
   /**
    * @param reader the public function that errors name.
@@ -42,8 +48,9 @@ export class InteractionTable {
   constructor(
     private readonly reader: string,
     private readonly file: string,
-    { timed = true, anyText = false }: InteractionTableOptions = {},
+    { timed = true, anyText = false, floats }: InteractionTableOptions = {},
   ) {
+    this.floats = floats;
     this.userIds = new IdColumn(reader, file, 'user', anyText);
     this.itemIds = new IdColumn(reader, file, 'item', anyText);
     this.times = timed ? new TimeColumn(reader, file) : null;
@@ -89,8 +96,7 @@ export class InteractionTable {
    * Groups the rows by user, in the order of each user's first row, and sorts each group by time. Equal times keep the
    * order of the file.
    *
-   * A row that repeats user, item and time of an earlier row is dropped. The same item at another time is kept. Where
-   * all ids of a column are whole numbers, some of them written as floats, `1.0` and `1` are one id.
+   * A row that repeats user, item and time of an earlier row is dropped. The same item at another time is kept.
    *
    * @param titleOf item id -> title. Items without an interaction are left out: no semantic id would lead to them.
    * @throws IlrecError when no row was added, or when day and month of the dates cannot be told apart.
@@ -113,16 +119,18 @@ export class InteractionTable {
     return { name, itemIds: items.ids, userIds: users.ids, sequences, notes, ...(titles && { titles }) };
   }
 
-  /** The ids of a column, with `1.0` and `1` as one where no id is anything but a whole number. */
+  /** The ids of a column, with `1.0` and `1` as one where that is asked for. */
   private joined(role: string, column: IdColumn, notes: string[], others: readonly string[] = []): JoinedIds {
     const { ids, look } = column;
+    if (this.floats === undefined) return { ids, numbers: null, float: false };
     const float = look === 'float' || (look === 'whole' && others.some((id) => wholeId(id) !== id));
-    if (!float || (others.length > 0 && lookOf(others) === 'other')) {
+    const isJoined = float && this.floats === 'join' && (others.length === 0 || lookOf(others) === 'whole');
+    if (!isJoined) {
       const floats = ids.filter((id) => wholeId(id) !== id);
       const all = floats.length > 0 ? new Set(ids) : undefined;
       const both = floats.find((id) => all?.has(wholeId(id)));
       if (both !== undefined)
-        notes.push(`${both} and ${wholeId(both)} are two ${role}s: not all ids of ${role}s are whole numbers.`);
+        notes.push(`${wholeId(both)} and ${both} are two ${role}s; write them alike if they are one.`);
       return { ids, numbers: null, float: false };
     }
     notes.push(`The ids of ${role}s are whole numbers, some written as floats: 1.0 and 1 are one id, 1.`);

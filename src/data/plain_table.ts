@@ -159,7 +159,8 @@ export class PlainReader implements RowReader {
 
   private newTable(): InteractionTable {
     const { userNames: anyText } = this.options;
-    return new InteractionTable(this.reader, this.file, { timed: this.rows.has('time'), anyText });
+    const floats = this.rows.isTyped ? 'note' : 'join';
+    return new InteractionTable(this.reader, this.file, { timed: this.rows.has('time'), anyText, floats });
   }
 
   /** @throws IlrecError when no row is left. */

@@ -38,6 +38,8 @@ export class TableRows {
   private read: ((text: string, last: boolean) => Generator<TableRow>) | null = null;
   /** How fields are separated, once rows of CSV were read. */
   dialect: CsvDialect | null = null;
+  /** Whether the values have types, as in JSON, where the text "1.0" is no number. */
+  isTyped = false;
   /** The line of the first row that is not blank, once rows of CSV were read. */
   firstLine = 0;
   /** The names of the columns, once rows were read. */
@@ -63,7 +65,8 @@ export class TableRows {
     this.pending = '';
     if (last && whole.trim() === '')
       throw new IlrecError(`${this.at()} must not be empty, got ${whole.length} characters; write the file again`);
-    this.read = this.isOfObjects(whole) ? this.objects() : this.fields(whole, last);
+    this.isTyped = this.isOfObjects(whole);
+    this.read = this.isTyped ? this.objects() : this.fields(whole, last);
     yield* this.read(whole, last);
   }
 
