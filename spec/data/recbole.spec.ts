@@ -51,9 +51,9 @@ describe('readRecBole', () => {
       'ml-100k.item line 2: item_id must be an id, got "nan"',
     );
   });
-  it('takes 1 and 1.0 for one id in a column of whole numbers, and says so', () => {
+  it('says when 1 and 1.0 are two', () => {
     expect(read(`${HEADER}1.0\t7\t1\n1\t7\t2\n`).notes).to.deep.equal([
-      'The ids of users are whole numbers, some written as floats: 1.0 and 1 are one id, 1.',
+      'The user ids 1 and 1.0 are text and therefore two; write them alike if they are one.',
     ]);
   });
   it('names line, value and rule', () => {
