@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { ilrecCommand } from '../support/command_line';
@@ -40,6 +40,21 @@ describe('ilrec prepare', () => {
         .sort((a, b) => a.second - b.second)
         .map((row) => item(row.item)),
     }));
+  /** The commands after prepare, as the documentation has them; returns the recommended ids. */
+  const recommended = async (history: string): Promise<string[]> => {
+    const run = await mkdtemp(at('run-'));
+    let printed = '';
+    for (const words of [
+      ['train', '--data', at('out'), '--method', 'markov', '--out', join(run, 'markov')],
+      ['evaluate', '--run', join(run, 'markov')],
+      ['recommend', '--run', join(run, 'markov'), '--history', history, '--k', '5', '--json'],
+    ]) {
+      const { status, stdout, stderr } = await ilrecCommand(...words);
+      expect(status, stderr).to.equal(0);
+      printed = stdout;
+    }
+    return (JSON.parse(printed) as { items: { id: string }[] }).items.map(({ id }) => id);
+  };
   const dateOf = (second: number): string => new Date(second * 1000).toISOString().slice(0, 19).replace('T', ' ');
 
   it("takes MovieLens 1M's ratings.dat as it is", async () => {
@@ -54,6 +69,7 @@ describe('ilrec prepare', () => {
         (i) => `${i + 1}`,
       ),
     );
+    expect(await recommended('3,5')).to.have.length(5);
     await writeFile(at('plain.dat'), text); // a table of one's own that looks the same
     expect(
       await prepared('--format', 'csv', '--input', at('plain.dat'), '--columns', 'user,item,rating,time'),
@@ -84,6 +100,7 @@ describe('ilrec prepare', () => {
         (i) => `B00${i}`,
       ),
     );
+    expect(await recommended('B001,B004')).to.have.length(5);
   });
   it('takes an export with semicolons and ISO dates as it is', async () => {
     const lines = rows.map(({ user, item, second }) => `${second};"C;${user}";SKU-${item};${dateOf(second)};"1,5"`);
@@ -95,6 +112,7 @@ describe('ilrec prepare', () => {
         (i) => `SKU-${i}`,
       ),
     );
+    expect(await recommended('SKU-1,SKU-4')).to.have.length(5);
     const { stdout } = await ilrecCommand(
       ...['prepare', '--format', 'csv', '--input', at('export.csv'), '--out', at('my out/shop')],
     );
