@@ -116,7 +116,7 @@ describe('readPlain', () => {
       [
         {},
         'id,user_id,item_id,timestamp\n100,u,a,1\n',
-        'line 1: only one column may be the item, got "id" and "item_id"; say which with columns, as in --columns item=id, or rename one',
+        'line 1: only one column may be the item, got "id" and "item_id"; say which with columns, as in --columns item=item_id, or rename one',
       ],
       [{}, 'user,item,time,timestamp\nu,a,1,1\n', 'only one column may be the time, got "time" and "timestamp"'],
       [{}, 'user,item,Item,time\nu,a,b,1\n', 'only one column may be the item, got "item" and "Item"'],

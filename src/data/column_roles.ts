@@ -81,7 +81,7 @@ export function findColumns(
       const found = fits.map((place) => show(names[place])).join(' and ');
       throw new IlrecError(
         `${where}: only one column may be the ${role}, got ${found}; say which with columns, as in ` +
-          `--columns ${role}=${names[fits[0]]}, or rename one`,
+          `--columns ${role}=${names[fits[fits.length - 1]]}, or rename one`,
       );
     }
     if (asked !== undefined && !lenient)

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { pipeline, Readable, type Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { IlrecError } from '../errors';
@@ -57,10 +58,11 @@ export async function* readPieces(
   if (decoder !== undefined) yield decode();
 }
 
-/** What the first bytes of a file say that it is; 'text' where they say nothing, or cannot be read. */
+/** What the first bytes of a file say that it is; 'text' where they say nothing, cannot be read, or are of a pipe. */
 export async function formOf(path: string): Promise<keyof typeof MAGIC | 'text'> {
   const forms = Object.keys(MAGIC) as (keyof typeof MAGIC)[];
   try {
+    if (!(await stat(path)).isFile()) return 'text'; // bytes of a pipe can be read only once
     for await (const chunk of createReadStream(path, { end: 3 }))
       return forms.find((form) => startsWith(chunk as Buffer, MAGIC[form])) ?? 'text';
   } catch {
