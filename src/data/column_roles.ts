@@ -1,10 +1,9 @@
 import { IlrecError } from '../errors';
 import { show } from './text_file';
 
-/** What a column of a table may be. */
-export const COLUMN_ROLES = ['user', 'item', 'time', 'rating', 'event', 'title'] as const;
-/** One of `COLUMN_ROLES`. */
-export type ColumnRole = (typeof COLUMN_ROLES)[number];
+/** What a column of a table of interactions holds. */
+export type ColumnRole = 'user' | 'item' | 'time' | 'rating' | 'event' | 'title';
+export const COLUMN_ROLES: readonly ColumnRole[] = ['user', 'item', 'time', 'rating', 'event', 'title'];
 
 /**
  * Says which column is what.
