@@ -212,7 +212,7 @@ describe('ilrec', () => {
       ],
       [
         ['prepare', '--format', 'xml', '--input', at('clicks.csv'), '--out', at('other')],
-        /^--format must be one of lc-rec, minionerec, recbole, csv, windows, got xml$/,
+        /^--format must be one of lc-rec, minionerec, recbole, csv, windows, movielens, amazon, steam, retailrocket, got xml$/,
       ],
     ];
     for (const [words, expected] of mistakes) {

@@ -1,8 +1,9 @@
 import { IlrecError } from '../errors';
 import { show } from './text_file';
 
-/** What a column of a table of interactions holds. */
+/** What a column of a table may be. */
 export type ColumnRole = 'user' | 'item' | 'time' | 'rating' | 'event' | 'title';
+
 export const COLUMN_ROLES: readonly ColumnRole[] = ['user', 'item', 'time', 'rating', 'event', 'title'];
 
 /**

@@ -2,7 +2,7 @@ import type { DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { findPackage, importPackage } from '../backends/optional_package_node';
+import { findPackage, importPackage, type OptionalPackage } from '../backends/optional_package_node';
 
 const MEMORY_LIMIT = '900MB'; // what does not fit goes to the disk
 const MAX_THREADS = 4; // each needs memory of its own
@@ -16,10 +16,13 @@ export interface DuckDb {
   close(): Promise<void>;
 }
 
-/** Opens DuckDB, or returns null where `@duckdb/node-api` is not installed. */
+/** Opens DuckDB, or returns null where `@duckdb/node-api` is not installed or does not start. */
 export async function openDuckDb(): Promise<DuckDb | null> {
   const found = findPackage('@duckdb/node-api');
-  if (found === undefined) return null;
+  return found === undefined ? null : await start(found).catch(() => null);
+}
+
+async function start(found: OptionalPackage): Promise<DuckDb> {
   const api = await importPackage<{ DuckDBInstance: typeof DuckDBInstance }>(found);
   const folder = await mkdtemp(join(tmpdir(), 'ilrec-duckdb-'));
   let instance: DuckDBInstance | undefined;

@@ -1,5 +1,12 @@
 import { IlrecError } from '../errors';
-import { checkColumns, type ColumnRole, isColumnList, NO_COLUMN, type TableColumns } from './column_roles';
+import {
+  checkColumns,
+  COLUMN_ROLES,
+  type ColumnRole,
+  isColumnList,
+  NO_COLUMN,
+  type TableColumns,
+} from './column_roles';
 import type { CsvDialect } from './csv_rows';
 import { detached } from './id_column';
 import { type GroupedRows, InteractionTable } from './interaction_table';
@@ -8,7 +15,6 @@ import { show, type TextFile } from './text_file';
 import type { InteractionData } from './types';
 
 const READER = 'readPlain';
-const ROLES: readonly ColumnRole[] = ['user', 'item', 'time', 'rating', 'event', 'title'];
 
 /** Which rows and columns of a table `readPlain` takes. */
 export interface PlainOptions {
@@ -118,8 +124,11 @@ export class PlainReader implements RowReader {
       throw new IlrecError(`${reader}: events must name an event, got none; leave it out to take all`);
     if (minRating !== undefined) required.push('rating');
     if (events !== undefined) required.push('event');
-    const roles = ROLES.filter((role) => (role !== 'rating' && role !== 'event') || required.includes(role));
-    this.places = Object.fromEntries(ROLES.map((role) => [role, roles.indexOf(role)])) as Record<ColumnRole, number>;
+    const roles = COLUMN_ROLES.filter((role) => (role !== 'rating' && role !== 'event') || required.includes(role));
+    this.places = Object.fromEntries(COLUMN_ROLES.map((role) => [role, roles.indexOf(role)])) as Record<
+      ColumnRole,
+      number
+    >;
     this.rows = new TableRows({ reader, file, roles, required, columns, dialect, parseLine, lenient });
   }
 
