@@ -58,11 +58,11 @@ describe('the entry evaluation', () => {
     expect([...result.ranks]).to.deep.equal([2, 1, 0]);
   });
 
-  it('bundles for browsers without kernels and layers, in less than 35 kB beside tfjs-core', async () => {
+  it('bundles for browsers without kernels and layers, in less than 37 kB beside tfjs-core', async () => {
     const { kilobytes, files, imports } = await bundleEntry('evaluation.ts');
     expect(files).to.include('generation/token_scores.ts');
     expect(imports).to.deep.equal(['@tensorflow/tfjs-core']);
     expect(files.filter((file) => /^(register|kernels|layers|optimizers|backends)/.test(file))).to.deep.equal([]);
-    expect(kilobytes).to.be.below(35);
+    expect(kilobytes).to.be.below(37);
   });
 });
