@@ -52,8 +52,9 @@ export function sliceCharts(compared: Compared): Chart[] {
 function sliceName({ by, low, high, users }: ComparedSlice): string {
   const { one, unit } = BY[by];
   const counted = `${users} ${users === 1 ? 'user' : 'users'}`;
-  if (by === 'popularity' && high === 0) return `cold, no interaction, ${counted}`;
-  const cold = by === 'popularity' && low === 0 ? ', some cold' : '';
+  const isOfItems = by !== 'history';
+  if (isOfItems && high === 0) return `cold, no interaction, ${counted}`;
+  const cold = isOfItems && low === 0 ? ', some cold' : '';
   const range = low === high ? `${low} ${low === 1 ? one : unit}` : `${low} to ${high} ${unit}`;
   return `${range}${cold}, ${counted}`;
 }
