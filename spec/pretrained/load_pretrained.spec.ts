@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import * as tf from '@tensorflow/tfjs-core';
 import type * as tfl from '@tensorflow/tfjs-layers';
 import { expect } from 'chai';
-import { READ_BYTES } from '../../src/safetensors/safetensors_reader';
+import { READ_BYTES } from '../../src/safetensors/read_rows';
 import { IlrecError } from '../../src/errors';
 import { loadPretrained } from '../../src/pretrained/load_pretrained_node';
 import { loadPretrainedFrom } from '../../src/pretrained/load_pretrained';

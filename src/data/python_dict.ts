@@ -1,18 +1,8 @@
 import { IlrecError } from '../errors';
+import { PYTHON_ESCAPES } from './python_list';
 import { show } from './text_file';
 
 const CONSTANTS: Readonly<Record<string, unknown>> = { True: true, False: false, None: null };
-const ESCAPES: Readonly<Record<string, string>> = {
-  n: '\n',
-  t: '\t',
-  r: '\r',
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  v: '\v',
-  '\n': '',
-};
-
 /**
  * Parses one line that Python wrote with `repr` of a dict: texts in either quotes with or without `u`, numbers, `True`,
  * `False`, `None`, and dicts, lists and tuples of them. The lines of UCSD's Steam files look so.
@@ -94,7 +84,7 @@ class PythonParser {
     return raw.replace(/\\(x[\da-fA-F]{2}|u[\da-fA-F]{4}|U00[\da-fA-F]{6}|[^])/g, (_, escape: string) => {
       const code = parseInt(escape.slice(1), 16);
       if (escape.length > 1) return code > 0x10ffff ? '\ufffd' : String.fromCodePoint(code);
-      return ESCAPES[escape] ?? (/['"\\]/.test(escape) ? escape : `\\${escape}`);
+      return PYTHON_ESCAPES[escape] ?? `\\${escape}`;
     });
   }
 

@@ -3,7 +3,8 @@ import { exactNumber } from '../files/exact_json';
 /** An element of a list that `parsePythonList` reads. */
 export type PythonValue = string | number;
 
-const ESCAPES: Readonly<Record<string, string>> = {
+/** What stands behind a backslash in a text of Python, and what it means. */
+export const PYTHON_ESCAPES: Readonly<Record<string, string>> = {
   n: '\n',
   t: '\t',
   r: '\r',
@@ -57,7 +58,7 @@ export function parsePythonList(text: string): PythonValue[] {
     }
     at++;
     if (char in HEX_DIGITS) return hex(char);
-    return ESCAPES[char] ?? `\\${char}`; // Python keeps the backslash of an escape it does not know
+    return PYTHON_ESCAPES[char] ?? `\\${char}`; // Python keeps the backslash of an escape it does not know
   };
   const string = (): string => {
     const quote = text[at++];

@@ -1,12 +1,7 @@
 import { IlrecError } from '../errors';
 import type { FileSource } from '../files/file_source';
-import {
-  type CheckpointReader,
-  READ_BYTES,
-  type ReadTensorOptions,
-  type TensorEntry,
-} from '../safetensors/safetensors_reader';
-import { transposeRows } from '../safetensors/transpose_rows';
+import { type CheckpointReader, type ReadTensorOptions, type TensorEntry } from '../safetensors/safetensors_reader';
+import { readRows } from '../safetensors/read_rows';
 import { dequantize } from './dequantize';
 import { type GgufValue, readGgufHeader } from './gguf_header';
 import { GGUF_BLOCKS, isReadable } from './gguf_types';
@@ -54,11 +49,7 @@ export async function openGguf(source: FileSource, file: string, caller = 'openG
   const read = async (name: string, { transposed = false }: ReadTensorOptions = {}): Promise<Float32Array> => {
     const entry = tensors.get(name);
     if (entry === undefined) throw new IlrecError(`${caller}: ${source.name} must hold "${name}", got no such tensor`);
-    const {
-      dtype,
-      shape,
-      range: [low, high],
-    } = entry;
+    const { dtype, shape, range } = entry;
     if (!isReadable(dtype))
       throw new IlrecError(
         `${caller}: "${name}" in ${file} of ${source.name} must be one of ${Object.keys(GGUF_BLOCKS).join(', ')}, got ` +
@@ -66,23 +57,18 @@ export async function openGguf(source: FileSource, file: string, caller = 'openG
       );
     const block = GGUF_BLOCKS[dtype];
     const width = shape.at(-1) ?? 1;
-    const rowBytes = (width / block.values) * block.bytes;
-    const values = new Float32Array(shape.reduce((product, n) => product * n, 1));
-    const rows = values.length / Math.max(1, width);
-    const rowsAtOnce = Math.max(1, Math.floor(READ_BYTES / Math.max(1, rowBytes)));
-    for (let row = 0; row < rows; row += rowsAtOnce) {
-      const start = low + row * rowBytes;
-      const end = Math.min(high, start + rowsAtOnce * rowBytes);
-      const bytes = await source.read(file, start, end);
-      if (bytes.length !== end - start)
-        throw new IlrecError(
-          `${caller}: ${file} of ${source.name} must be whole, got its end within "${name}"; use another copy of it`,
-        );
-      const part = dequantize(bytes, dtype);
-      if (transposed) transposeRows(part, width, values, rows, row);
-      else values.set(part, row * width);
-    }
-    return values;
+    return await readRows({
+      caller,
+      source,
+      file,
+      name,
+      range,
+      width,
+      rowBytes: (width / block.values) * block.bytes,
+      size: shape.reduce((product, n) => product * n, 1),
+      transposed,
+      decode: (bytes) => dequantize(bytes, dtype),
+    });
   };
   return {
     metadata,

@@ -2,7 +2,7 @@ import { IlrecError } from '../errors';
 import { type FileSource, readJson } from '../files/file_source';
 import { type HeaderEntry, readSafetensorsHeader } from './safetensors_header';
 import { BYTES_PER_VALUE, decodeValues, READABLE_TYPES, type SafetensorsType } from './safetensors_types';
-import { transposeRows } from './transpose_rows';
+import { readRows } from './read_rows';
 
 /** A tensor of a checkpoint, as its file's header describes it. */
 export interface TensorEntry {
@@ -42,8 +42,6 @@ const OTHER_FORMATS = [
   'consolidated.safetensors',
   'consolidated.00.pth',
 ];
-/** Bytes of one read: large enough for a network, small compared with a tensor. */
-export const READ_BYTES = 1 << 24;
 
 /**
  * Opens the weights of a checkpoint: `model.safetensors`, or `model.safetensors.index.json` with the shards it lists.
@@ -163,12 +161,7 @@ function readerOf(
       const entry = entries.get(name);
       if (entry === undefined)
         throw new IlrecError(`${caller}: ${source.name} must hold "${name}", got no such tensor`);
-      const {
-        dtype,
-        shape,
-        range: [low, high],
-        file,
-      } = entry;
+      const { dtype, shape, range, file } = entry;
       if (!READABLE_TYPES.includes(dtype)) {
         throw new IlrecError(
           `${caller}: "${name}" of ${source.name} must be one of ${READABLE_TYPES.join(', ')}, got ${dtype}; ` +
@@ -176,23 +169,18 @@ function readerOf(
         );
       }
       const width = shape.length === 0 ? 1 : shape[shape.length - 1];
-      const rowBytes = Math.max(1, width * BYTES_PER_VALUE[dtype]);
-      const values = new Float32Array((high - low) / BYTES_PER_VALUE[dtype]);
-      const rows = values.length / Math.max(1, width);
-      const rowsAtOnce = Math.max(1, Math.floor(READ_BYTES / rowBytes));
-      for (let row = 0; row < rows; row += rowsAtOnce) {
-        const start = low + row * rowBytes;
-        const end = Math.min(high, start + rowsAtOnce * rowBytes);
-        const bytes = await source.read(file, start, end);
-        if (bytes.length !== end - start)
-          throw new IlrecError(
-            `${caller}: ${file} of ${source.name} must be whole, got its end within "${name}"; use another copy of it`,
-          );
-        const part = decodeValues(bytes, dtype);
-        if (transposed) transposeRows(part, width, values, rows, row);
-        else values.set(part, row * width);
-      }
-      return values;
+      return await readRows({
+        caller,
+        source,
+        file,
+        name,
+        range,
+        width,
+        rowBytes: width * BYTES_PER_VALUE[dtype],
+        size: (range[1] - range[0]) / BYTES_PER_VALUE[dtype],
+        transposed,
+        decode: (bytes) => decodeValues(bytes, dtype),
+      });
     },
   };
 }
